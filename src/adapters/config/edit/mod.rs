@@ -1,0 +1,308 @@
+//! Edits of the file: `intent` (what changes) → `splice` (which bytes) → `verify` (only that) → judged anew →
+//! written. What cannot be done safely is refused with an offer of the editor.
+
+mod change;
+mod difference;
+mod draft;
+mod intent;
+mod intent_provider;
+mod lists;
+mod page;
+mod render;
+mod splice;
+mod verify;
+
+use super::build::Built;
+use super::document::{self, Document};
+use super::history;
+use super::schema::{self, Shape};
+use super::store::{ConfigFile, Opened, Seen, unusable};
+use super::{path::Path, save};
+use crate::domain::config::{Issue, Profile, Severity};
+use crate::domain::ids::ProviderId;
+use crate::engine::ports::ConfigEdit;
+use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
+use intent::{Present, refuse};
+use serde_yaml::Value;
+
+const HEADER: &str = "# lmdeck configuration\n\n";
+
+impl ConfigFile {
+    pub(super) fn edit_now(&self, edit: &ConfigEdit, dry_run: bool) -> Result<EditReport, Refusal> {
+        if !dry_run {
+            self.check_unchanged()?;
+        }
+        let opened = self.open_now().map_err(unusable)?;
+        let name = opened.file.to_string_lossy().into_owned();
+        let environment = self.environment();
+        let present = Present {
+            raw: &opened.document.value,
+            config: &opened.built.config,
+            environment: &environment,
+            fresh: opened.text.is_none(),
+        };
+        let intent = present.intent(edit)?;
+        let old = opened.text.clone().unwrap_or_default();
+        let base = if opened.text.is_none() && !intent.changes.is_empty() { HEADER } else { old.as_str() };
+        let new = verify::apply(base, &intent.changes).map_err(|sentence| by_hand(&name, &sentence))?;
+        let (document, built) = self.judge(&opened.file, &new).map_err(|issues| spoiled(&opened, issues))?;
+        refuse_new_errors(&opened, &built)?;
+        let mut report = Self::report(&opened, &new, &[&opened.document, &document]);
+        report.section = intent.changes.first().map(|change| section_of(change.path())).unwrap_or_default();
+        report.issues = intent.notes.into_iter().map(|note| said(&name, note)).collect();
+        report.issues.extend(fresh_issues(&opened.built, &built));
+        if !dry_run && opened.text.as_deref() != Some(new.as_str()) && report.lines_changed > 0 {
+            self.write(&opened, &new, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    pub(super) fn undo_now(&self) -> Result<EditReport, Refusal> {
+        let file = self.source().target();
+        let name = file.to_string_lossy().into_owned();
+        let disk = read(&file)?;
+        let Some(last) = history::last(&self.source().state_folder, &file) else {
+            return Err(refuse(
+                1,
+                format!("there is no edit of {name} to take back"),
+                "edits by lmdeck are kept, the last 20 of them",
+            ));
+        };
+        let current = disk.clone().unwrap_or_default();
+        let before = last.before.clone().unwrap_or_default();
+        let secrets = all_secrets([current.as_str(), last.after.as_str(), before.as_str()]);
+        if disk.as_deref() != Some(last.after.as_str()) {
+            return Err(Refusal {
+                message: format!("{name} was changed after the last edit by lmdeck, so that edit is not taken back"),
+                remedy: "change it in your editor; the difference since that edit is shown".into(),
+                exit: 1,
+                issues: Vec::new(),
+                difference: Some(difference::difference(&name, &last.after, &current, &secrets).text),
+            });
+        }
+        let made = difference::difference(&name, &current, &before, &secrets);
+        let failed = |error: std::io::Error| {
+            refuse(1, format!("{name} could not be written: {error}"), "check the folder's rights and the disk")
+        };
+        match &last.before {
+            Some(before) => save::write(&file, before.as_bytes()).map_err(failed)?,
+            None => std::fs::remove_file(&file).map_err(failed)?,
+        }
+        let mut report = EditReport {
+            file: name.clone(),
+            difference: made.text,
+            lines_changed: made.lines,
+            section: String::new(),
+            written: true,
+            issues: Vec::new(),
+        };
+        if let Err(error) = history::drop_last(&self.source().state_folder, &file) {
+            report.issues.push(said(&name, format!("the undo record could not be updated: {error}")));
+        }
+        self.remember(Seen { file, text: last.before });
+        Ok(report)
+    }
+
+    pub(super) fn profile_now(&self, base: Option<&ProviderId>, given: &ProviderDraft) -> Result<Profile, Refusal> {
+        let opened = self.open_quietly()?;
+        let environment = self.environment();
+        let present = Present {
+            raw: &opened.document.value,
+            config: &opened.built.config,
+            environment: &environment,
+            fresh: opened.text.is_none(),
+        };
+        let intent = match base {
+            Some(id) => present.change(id, given)?,
+            None => present.add(given)?,
+        };
+        let mut value = opened.document.value.clone();
+        for change in &intent.changes {
+            value = change.applied(&value).map_err(|sentence| refuse(1, sentence, "lmdeck config check"))?;
+        }
+        let text = serde_yaml::to_string(&value)
+            .map_err(|error| refuse(1, format!("the draft cannot be read: {error}"), "correct the fields"))?;
+        let (_, built) = self.judge(&opened.file, &text).map_err(|issues| spoiled(&opened, issues))?;
+        let typed = given.id.trim();
+        let id = match base {
+            Some(base) if typed.is_empty() => base.clone(),
+            _ => ProviderId::from(typed),
+        };
+        let known = base.and_then(|base| opened.built.config.provider(base));
+        let made = built.config.provider(&id).cloned().map(|profile| Profile {
+            // The draft stands nowhere yet.
+            place: known.map(|known| known.place.clone()).unwrap_or_default(),
+            line: known.and_then(|known| known.line),
+            ..profile
+        });
+        made.ok_or_else(|| Refusal {
+            message: format!("{id} cannot be used as typed"),
+            remedy: "correct the fields".into(),
+            exit: 2,
+            issues: built.issues.iter().filter(|issue| issue.severity == Severity::Error).cloned().collect(),
+            difference: None,
+        })
+    }
+
+    /// Opens without touching what conflict checks compare with.
+    fn open_quietly(&self) -> Result<Opened, Refusal> {
+        let seen = self.seen();
+        let opened = self.open_now().map_err(unusable);
+        if let Some(seen) = seen {
+            self.remember(seen);
+        }
+        opened
+    }
+
+    /// The file must be as it was when it was last read.
+    fn check_unchanged(&self) -> Result<(), Refusal> {
+        let file = self.source().target();
+        let Some(seen) = self.seen().filter(|seen| seen.file == file) else { return Ok(()) };
+        let disk = read(&file)?;
+        if disk == seen.text {
+            return Ok(());
+        }
+        let name = file.to_string_lossy();
+        let (old, new) = (seen.text.unwrap_or_default(), disk.unwrap_or_default());
+        let secrets = all_secrets([old.as_str(), new.as_str()]);
+        Err(Refusal {
+            message: format!("{name} changed on disk since it was read; nothing was written"),
+            remedy: "look at the difference, read the file again, and repeat the edit".into(),
+            exit: 1,
+            issues: Vec::new(),
+            difference: Some(difference::difference(&name, &old, &new, &secrets).text),
+        })
+    }
+
+    fn report(opened: &Opened, new: &str, documents: &[&Document]) -> EditReport {
+        let name = opened.file.to_string_lossy().into_owned();
+        let secrets: Vec<String> = documents.iter().flat_map(|document| secrets_of(&document.value)).collect();
+        let old = opened.text.as_deref().unwrap_or_default();
+        let made = difference::difference(&name, old, new, &secrets);
+        EditReport {
+            file: name,
+            difference: made.text,
+            lines_changed: made.lines,
+            section: String::new(),
+            written: false,
+            issues: Vec::new(),
+        }
+    }
+
+    fn write(&self, opened: &Opened, new: &str, report: &mut EditReport) -> Result<(), Refusal> {
+        // Somebody may have saved while this edit was worked out.
+        if read(&opened.file)? != opened.text {
+            self.check_unchanged()?;
+        }
+        save::write(&opened.file, new.as_bytes()).map_err(|error| {
+            refuse(
+                1,
+                format!("{} could not be written: {error}", report.file),
+                "check the folder's rights and the disk",
+            )
+        })?;
+        report.written = true;
+        self.remember(Seen { file: opened.file.clone(), text: Some(new.to_owned()) });
+        let kept = history::push(&self.source().state_folder, &opened.file, opened.text.clone(), new.to_owned());
+        if let Err(error) = kept {
+            report.issues.push(said(
+                &report.file,
+                format!("the edit cannot be undone: its record could not be written: {error}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn read(file: &std::path::Path) -> Result<Option<String>, Refusal> {
+    document::read(file).map_err(|(message, remedy)| refuse(3, format!("{}: {message}", file.display()), remedy))
+}
+
+fn by_hand(name: &str, sentence: &str) -> Refusal {
+    refuse(
+        1,
+        format!("this edit is not done automatically: {sentence}"),
+        format!("edit the line yourself: $EDITOR {name}"),
+    )
+}
+
+/// The new text cannot even be read; only a fault of ours leads here.
+fn spoiled(opened: &Opened, issues: Vec<Issue>) -> Refusal {
+    let mut refusal = by_hand(&opened.file.to_string_lossy(), "the result would not be a configuration");
+    refusal.issues = issues;
+    refusal
+}
+
+fn refuse_new_errors(opened: &Opened, built: &Built) -> Result<(), Refusal> {
+    let errors: Vec<Issue> =
+        fresh_issues(&opened.built, built).into_iter().filter(|issue| issue.severity == Severity::Error).collect();
+    let Some(first) = errors.first() else { return Ok(()) };
+    Err(Refusal {
+        message: format!("the edit would make the file unusable: {}", first.message),
+        remedy: first.remedy.clone(),
+        exit: 3,
+        issues: errors,
+        difference: None,
+    })
+}
+
+/// What the new file says that the old one did not.
+fn fresh_issues(old: &Built, new: &Built) -> Vec<Issue> {
+    let known = |issue: &Issue| old.issues.iter().any(|other| other.message == issue.message);
+    new.issues.iter().filter(|issue| !known(issue)).cloned().collect()
+}
+
+fn said(file: &str, note: String) -> Issue {
+    Issue {
+        severity: Severity::Note,
+        file: file.to_owned(),
+        line: None,
+        column: None,
+        path: String::new(),
+        message: note,
+        remedy: String::new(),
+        text: String::new(),
+    }
+}
+
+fn section_of(path: &Path) -> String {
+    path.0.first().map(|step| Path(vec![step.clone()]).to_string()).unwrap_or_default()
+}
+
+/// Keys in clear, wherever the schema says that one may stand.
+fn secrets_of(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    gather(value, &Path::root(), &mut found);
+    found
+}
+
+fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let values = texts.into_iter().filter_map(|text| serde_yaml::from_str::<Value>(text).ok());
+    values.flat_map(|value| secrets_of(&value)).collect()
+}
+
+fn gather(value: &Value, path: &Path, found: &mut Vec<String>) {
+    match value {
+        Value::Mapping(map) => {
+            for (key, value) in map {
+                if let Some(key) = key.as_str() {
+                    gather(value, &path.key(key), found);
+                }
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                gather(item, &path.index(index), found);
+            }
+        }
+        Value::String(text) => {
+            let row = schema::row(path).or_else(|| schema::row(&path.parent()?));
+            let secret = row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets));
+            let reference = super::expand::sole_name(text).is_some() && !text.contains(":-");
+            if secret && !reference {
+                found.push(text.clone());
+            }
+        }
+        _ => {}
+    }
+}

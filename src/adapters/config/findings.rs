@@ -1,0 +1,119 @@
+//! Collects what there is to say about a file, each with its place, and never with a secret's text.
+
+use super::path::Path;
+use super::tree::Tree;
+use crate::domain::config::{Issue, Severity};
+use serde_yaml::Value;
+
+/// Findings about one text.
+pub struct Findings<'a> {
+    file: &'a str,
+    text: &'a str,
+    tree: &'a Tree,
+    value: &'a Value,
+    pub issues: Vec<Issue>,
+}
+
+impl<'a> Findings<'a> {
+    pub fn new(file: &'a str, text: &'a str, tree: &'a Tree, value: &'a Value) -> Self {
+        Self { file, text, tree, value, issues: Vec::new() }
+    }
+
+    /// A finding about the value at `path`.
+    pub fn value(&mut self, severity: Severity, path: &Path, message: impl Into<String>, remedy: impl Into<String>) {
+        let offset = self.tree.value_offset(path);
+        self.add(severity, path, offset, message.into(), remedy.into());
+    }
+
+    /// A finding about the key at `path`, or the nearest place above it.
+    pub fn key(&mut self, severity: Severity, path: &Path, message: impl Into<String>, remedy: impl Into<String>) {
+        let offset = self.tree.offset_of(path);
+        self.add(severity, path, offset, message.into(), remedy.into());
+    }
+
+    /// A finding about no place in the file.
+    pub fn general(&mut self, severity: Severity, message: impl Into<String>, remedy: impl Into<String>) {
+        self.add(severity, &Path::root(), None, message.into(), remedy.into());
+    }
+
+    pub fn line_of(&self, path: &Path) -> Option<usize> {
+        self.tree.offset_of(path).map(|offset| self.tree.position(self.text, offset).0)
+    }
+
+    fn add(&mut self, severity: Severity, path: &Path, offset: Option<usize>, message: String, remedy: String) {
+        let place = offset.map(|offset| self.tree.position(self.text, offset));
+        let text = place
+            .and_then(|(line, _)| self.text.lines().nth(line.saturating_sub(1)))
+            .filter(|line| !could_hold_a_secret(line))
+            .map(|line| line.trim_end().trim_start_matches('\u{feff}').to_owned())
+            .unwrap_or_default();
+        self.issues.push(Issue {
+            severity,
+            file: self.file.to_owned(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            path: path.human(self.value),
+            message,
+            remedy,
+            text,
+        });
+    }
+}
+
+/// Whether a key with this name holds a secret, however it is spelled.
+pub fn names_a_secret(word: &str) -> bool {
+    let flat: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
+        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
+            .iter()
+            .any(|end| flat.ends_with(end))
+}
+
+/// Whether a line must not be shown: it names a key or token and gives it in clear, or holds something that
+/// looks like one.
+pub fn could_hold_a_secret(line: &str) -> bool {
+    let word_end = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
+    let named = line.split(word_end).any(names_a_secret);
+    let clear = !line.contains("${") || (line.contains(":-") && !line.contains(":-}"));
+    let looks = line
+        .split(|c: char| c.is_whitespace() || "\"'[]{},:=".contains(c))
+        .any(|word| word.starts_with("sk-") || (word.len() >= 24 && is_random(word)));
+    (named && clear) || looks
+}
+
+/// Long, of mixed letters and digits, without the dots, slashes and dashes of names and addresses.
+fn is_random(word: &str) -> bool {
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    let letters = word.chars().filter(char::is_ascii_alphabetic).count();
+    let others = word.chars().count() - digits - letters;
+    digits >= 4 && letters >= 4 && others * 8 <= word.len() && !word.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_with_keys_in_clear_are_not_shown() {
+        for line in [
+            "    authToken: abc",
+            "api_key: 'x'",
+            "  - { id: a, authToken: hunter2 }",
+            "  - sk-proj-123",
+            "  - 0123456789abcdef0123456789abcdef",
+            "password: x",
+            "auth-token: abc",
+        ] {
+            assert!(could_hold_a_secret(line), "{line}");
+        }
+        for line in [
+            "    authToken: ${Z_AI_API_KEY}",
+            "  max_tokens: abc",
+            "  - openai_gpt-oss-120b-neo-imatrix",
+            "  model: claude-3-5-haiku-20241022",
+            "  endpoint: http://192.168.100.200:12345/some/path",
+        ] {
+            assert!(!could_hold_a_secret(line), "{line}");
+        }
+    }
+}

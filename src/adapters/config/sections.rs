@@ -1,0 +1,159 @@
+//! From the sections of a file to rules, limits and the rest. Where an old and a new key say the same thing,
+//! the new one wins.
+
+use super::path::Path;
+use super::profiles::{count, seconds, switch, text, texts};
+use crate::domain::config::{Gateway, Limits, MoneyRules, Telemetry, Ui};
+use crate::domain::money::Money;
+use crate::domain::routing::{PolicyOutline, RuleSet, Strategy};
+use crate::domain::secret::Secret;
+use serde_yaml::Value;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// The new section, then the old one: keys are asked in this order.
+struct Pair<'a> {
+    new: &'a Value,
+    old: &'a Value,
+}
+
+fn section<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+impl Pair<'_> {
+    fn figure(&self, new: &str, old: &str) -> Option<f64> {
+        self.new.get(new).and_then(Value::as_f64).or_else(|| self.old.get(old).and_then(Value::as_f64))
+    }
+}
+
+/// Rules; `line_of` finds the line of a place.
+pub fn rules(value: &Value, version: u64, line_of: impl Fn(&Path) -> Option<usize>) -> RuleSet {
+    let (new, old) = (section(value, "routing"), section(value, "model_selection"));
+    let strategy = text(new, "strategy").or_else(|| text(old, "strategy"));
+    let mut request_orders: Vec<(String, Vec<String>)> = Vec::new();
+    for place in [old, new] {
+        for (name, _) in place.get("request_priorities").and_then(Value::as_mapping).into_iter().flatten() {
+            let Some(name) = name.as_str() else { continue };
+            let items = texts(section(place, "request_priorities"), name);
+            match request_orders.iter_mut().find(|(known, _)| known == name) {
+                Some((_, order)) => *order = items,
+                None => request_orders.push((name.to_owned(), items)),
+            }
+        }
+    }
+    // An empty order says nothing; the strategy decides.
+    request_orders.retain(|(_, items)| !items.is_empty());
+    let mut policies = Vec::new();
+    let mut confined_by = Vec::new();
+    let written = new.get("policies").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
+    for (index, policy) in written.iter().enumerate() {
+        let Some(name) = text(policy, "name") else { continue };
+        let enabled = switch(policy, "enabled").unwrap_or(true);
+        let observe = text(policy, "mode").as_deref() == Some("observe");
+        let keeps_home = switch(policy, "local_only") == Some(true) || text(policy, "deny").is_some();
+        if enabled && !observe && keeps_home {
+            confined_by.push(name.clone());
+        }
+        policies.push(PolicyOutline {
+            name,
+            priority: policy.get("priority").and_then(Value::as_i64).unwrap_or(0),
+            when: text(policy, "when").unwrap_or_default(),
+            enabled,
+            observe,
+            line: line_of(&Path::of("routing.policies").index(index)),
+        });
+    }
+    RuleSet {
+        version,
+        strategy: strategy.as_deref().and_then(Strategy::from_word).unwrap_or_default(),
+        request_orders,
+        prefer_local_ties: switch(section(value, "cost_optimization"), "prefer_local_models").unwrap_or(true),
+        policies,
+        confined_by,
+    }
+}
+
+pub fn limits(value: &Value) -> Limits {
+    let (new, old) = (section(value, "limits"), section(value, "performance"));
+    let usual = Limits::default();
+    let size = |section: &Value, key: &str| count(section, key).and_then(|number| usize::try_from(number).ok());
+    Limits {
+        max_concurrent_requests: size(new, "max_concurrent_requests")
+            .or_else(|| size(old, "max_concurrent_requests"))
+            .unwrap_or(usual.max_concurrent_requests),
+        queue: size(new, "queue").unwrap_or(usual.queue),
+        call_deadline: seconds(new, "call_deadline").unwrap_or(usual.call_deadline),
+        default_max_tokens: count(new, "default_max_tokens").unwrap_or(usual.default_max_tokens),
+        auto_switch_on_failure: switch(old, "auto_switch_on_failure").unwrap_or(usual.auto_switch_on_failure),
+        retry_on_failure: switch(old, "retry_on_failure").unwrap_or(usual.retry_on_failure),
+    }
+}
+
+pub fn money(value: &Value) -> MoneyRules {
+    let old = section(value, "cost_optimization");
+    let pair = Pair { new: section(value, "budget"), old };
+    let mut kind_prices = BTreeMap::new();
+    for (kind, cost) in old.get("cloud_model_costs").and_then(Value::as_mapping).into_iter().flatten() {
+        // The original's figures are for 1,000 tokens.
+        let per_token = cost.as_f64().and_then(|cost| Money::from_dollars(cost / 1000.0));
+        if let (Some(kind), Some(price)) = (kind.as_str(), per_token) {
+            kind_prices.insert(kind.to_owned(), price);
+        }
+    }
+    MoneyRules {
+        daily_limit: pair.figure("daily_limit", "daily_budget_limit").and_then(Money::from_dollars),
+        alert_threshold: pair.figure("alert_threshold", "budget_alert_threshold").unwrap_or(0.8),
+        timezone: text(pair.new, "timezone").filter(|zone| zone != "local"),
+        kind_prices,
+        local_price: old
+            .get("local_model_cost_per_token")
+            .and_then(Value::as_f64)
+            .and_then(Money::from_dollars)
+            .unwrap_or(Money::ZERO),
+    }
+}
+
+pub fn gateway(value: &Value) -> Gateway {
+    let section = section(value, "gateway");
+    Gateway {
+        listen: text(section, "listen").as_deref().and_then(listen).unwrap_or_else(|| Gateway::default().listen),
+        api_keys: texts(section, "api_keys").into_iter().map(Secret::new).collect(),
+    }
+}
+
+/// `127.0.0.1:4141`, `[::1]:4141`, `localhost:4141`.
+pub fn listen(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    host.eq_ignore_ascii_case("localhost").then(|| SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port))
+}
+
+pub fn telemetry(value: &Value) -> Telemetry {
+    let section = section(value, "telemetry");
+    let usual = Telemetry::default();
+    Telemetry {
+        dir: text(section, "dir").map(Into::into),
+        record_prompts: switch(section, "record_prompts").unwrap_or(usual.record_prompts),
+        retention_days: count(section, "retention_days")
+            .and_then(|days| u32::try_from(days).ok())
+            .unwrap_or(usual.retention_days),
+    }
+}
+
+pub fn ui(value: &Value) -> Ui {
+    let section = section(value, "ui");
+    let usual = Ui::default();
+    let keys = section.get("keys").and_then(Value::as_mapping).into_iter().flatten();
+    Ui {
+        theme: text(section, "theme").unwrap_or(usual.theme),
+        ascii: switch(section, "ascii").unwrap_or(usual.ascii),
+        reduce_motion: switch(section, "reduce_motion").unwrap_or(usual.reduce_motion),
+        mouse: switch(section, "mouse").unwrap_or(usual.mouse),
+        history: switch(section, "history").unwrap_or(usual.history),
+        keys: keys.filter_map(|(action, key)| Some((action.as_str()?.to_owned(), key.as_str()?.to_owned()))).collect(),
+    }
+}

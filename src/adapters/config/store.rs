@@ -1,0 +1,167 @@
+//! The store: reads the file with all that judges it, and remembers what was read for conflict checks.
+
+use super::build::{self, Built, Reading};
+use super::document::{self, Document};
+use super::environment::Environment;
+use super::history;
+use super::save;
+use super::source::Source;
+use super::trust::Trust;
+use super::watch::Watching;
+
+use crate::adapters::app_log;
+use crate::domain::config::{Issue, Severity};
+use crate::engine::ports::{Loaded, Unusable};
+use crate::engine::protocol::Refusal;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::watch;
+
+/// The configuration file of this process.
+pub struct ConfigFile {
+    source: Source,
+    /// What the file held when it was last read or written through this store.
+    seen: Mutex<Option<Seen>>,
+    /// Begins with the first question for changes: a one-shot verb never asks.
+    watching: OnceLock<Watching>,
+}
+
+/// A file's content at one moment; no text: no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub file: PathBuf,
+    pub text: Option<String>,
+}
+
+/// A file, read and judged.
+pub(super) struct Opened {
+    pub file: PathBuf,
+    pub text: Option<String>,
+    pub document: Document,
+    pub built: Built,
+}
+
+impl ConfigFile {
+    pub fn open(source: Source) -> Self {
+        Self { source, seen: Mutex::new(None), watching: OnceLock::new() }
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) fn seen(&self) -> Option<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn remember(&self, seen: Seen) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    pub(super) fn watched(&self) -> watch::Receiver<u64> {
+        self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter()
+    }
+
+    pub(super) fn environment(&self) -> Environment {
+        let folders = self.source.env_folders();
+        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+        Environment::gather(&self.source.environment, &folders)
+    }
+
+    /// Builds what a text would mean as the content of `file`.
+    pub(super) fn judge(&self, file: &Path, text: &str) -> Result<(Document, Built), Vec<Issue>> {
+        let name = file.to_string_lossy();
+        let document = Document::parse(text, &name)?;
+        let environment = self.environment();
+        let trust = Trust::of(&self.source.state_folder, file);
+        let reading = Reading {
+            environment: &environment,
+            trust: &trust,
+            file: &name,
+            exposed: save::exposed(file),
+            version: version(file),
+        };
+        let built = build::build(&document, &reading);
+        Ok((document, built))
+    }
+
+    /// Reads the file as it is now and remembers it. A file with errors in its values is opened too.
+    pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
+        let file = self.source.target();
+        let name = file.to_string_lossy().into_owned();
+        let text = document::read(&file).map_err(|(message, remedy)| Unusable {
+            file: name.clone(),
+            issues: vec![Issue {
+                severity: Severity::Error,
+                file: name.clone(),
+                line: None,
+                column: None,
+                path: String::new(),
+                message,
+                remedy,
+                text: String::new(),
+            }],
+        })?;
+        self.remember(Seen { file: file.clone(), text: text.clone() });
+        let Some(content) = text else {
+            let environment = self.environment();
+            let trust = Trust::of(&self.source.state_folder, &file);
+            let reading = Reading { environment: &environment, trust: &trust, file: &name, exposed: false, version: 0 };
+            let built = build::without_file(&reading);
+            return Ok(Opened { file, text: None, document: Document::empty(), built });
+        };
+        let (document, built) =
+            self.judge(&file, &content).map_err(|issues| Unusable { file: name.clone(), issues })?;
+        Ok(Opened { file, text: Some(content), document, built })
+    }
+
+    pub(super) fn load_now(&self) -> Result<Loaded, Unusable> {
+        let opened = self.open_now()?;
+        let name = opened.file.to_string_lossy().into_owned();
+        if opened.built.has_errors() {
+            return Err(Unusable { file: name, issues: opened.built.issues });
+        }
+        // Before anything can be logged about a provider, its key is known to the log's filter.
+        let config = &opened.built.config;
+        for secret in config.providers.iter().filter_map(|profile| profile.key.as_ref()).chain(&config.gateway.api_keys)
+        {
+            app_log::register_secret(secret);
+        }
+        Ok(Loaded {
+            config: Arc::new(opened.built.config),
+            file: opened.text.is_some().then(|| name.clone()),
+            would_write: name,
+            issues: opened.built.issues,
+            can_undo: history::last(&self.source.state_folder, &opened.file).is_some(),
+        })
+    }
+
+    pub(super) fn trust_now(&self) -> Result<(), Refusal> {
+        let opened = self.open_now().map_err(unusable)?;
+        Trust::keep(&self.source.state_folder, &opened.file, opened.built.journeys).map_err(|error| Refusal {
+            message: format!("the decision could not be kept: {error}"),
+            remedy: format!("check that {} can be written", self.source.state_folder.display()),
+            exit: 1,
+            issues: Vec::new(),
+            difference: None,
+        })
+    }
+}
+
+/// A file that cannot be used, as the answer to an edit.
+pub(super) fn unusable(unusable: Unusable) -> Refusal {
+    Refusal {
+        message: format!("{} cannot be used as it is", unusable.file),
+        remedy: "mend it in your editor first: lmdeck config check says where".into(),
+        exit: 3,
+        issues: unusable.issues,
+        difference: None,
+    }
+}
+
+/// Grows with every change of the file, in every process alike.
+fn version(file: &Path) -> u64 {
+    let changed = std::fs::metadata(file).and_then(|about| about.modified()).ok();
+    let since = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or(0)
+}

@@ -1,0 +1,57 @@
+//! Keys do not go to strangers: which keys a person allowed to go where, kept in the state folder.
+//!
+//! What is kept is where the file sends keys, in clear: provider, variable, host. Any other destination asks
+//! again; an edit elsewhere in the file does not.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One key on its way to a host that is not its vendor's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Journey {
+    pub provider: String,
+    pub variable: String,
+    pub origin: String,
+}
+
+/// What was allowed for one file.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    allowed: Vec<Journey>,
+}
+
+impl Trust {
+    pub fn allows(&self, journey: &Journey) -> bool {
+        self.allowed.contains(journey)
+    }
+
+    /// For the file; nothing is allowed when the record cannot be read.
+    pub fn of(state_dir: &Path, file: &Path) -> Self {
+        let allowed = read(&record(state_dir)).remove(&name(file)).unwrap_or_default();
+        Self { allowed }
+    }
+
+    /// Replaces what is allowed for the file.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    pub fn keep(state_dir: &Path, file: &Path, journeys: Vec<Journey>) -> std::io::Result<()> {
+        let mut all = read(&record(state_dir));
+        all.insert(name(file), journeys);
+        let text = serde_json::to_vec_pretty(&all)?;
+        super::save::write_private(&record(state_dir), &text)
+    }
+}
+
+fn record(state_dir: &Path) -> PathBuf {
+    state_dir.join("trusted.json")
+}
+
+fn read(file: &Path) -> BTreeMap<String, Vec<Journey>> {
+    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn name(file: &Path) -> String {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned()).to_string_lossy().into_owned()
+}

@@ -1,0 +1,223 @@
+//! Carries out one attempt: sends the request, judges the response head, hands on the frames.
+
+use super::clients::{headers, near_way, too_far, way};
+use super::fetch::{BodyError, body};
+use super::{Inner, held_back, transport};
+use crate::adapters::wire::answer::{Context, StreamReader, instead_of_stream, too_large, whole};
+use crate::adapters::wire::errors::{Reply, refusal};
+use crate::adapters::wire::request;
+use crate::adapters::wire::words::is_web_page;
+use crate::domain::config::Endpoint;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::engine::ports::{Frame, UpstreamAnswer, UpstreamJob};
+use futures_util::FutureExt;
+use futures_util::stream::{self, StreamExt};
+use http::HeaderValue;
+use reqwest::Response;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Bytes of a whole answer at most.
+pub const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+
+/// Bytes of a stream at most: a million tokens with their frames.
+pub const STREAM_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Bytes read of a refusal.
+const REFUSAL_LIMIT: usize = 64 * 1024;
+
+/// How long the words of a refusal may take after its head.
+const REFUSAL_TIME: Duration = Duration::from_secs(5);
+
+/// How long the transport's own end may take after a stream's end mark, so that the connection can be used
+/// again.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Failure> {
+    let deadline = Instant::now() + job.time_left;
+    let profile = &job.profile;
+    if let Some(failure) = held_back(profile) {
+        return Err(failure);
+    }
+    let request = request::chat(profile.kind, &job.model, &job.body)?;
+    let connect = profile.timeouts.connect;
+    let url = request::chat_url(profile);
+    let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
+    let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
+    let accept = if request.stream { "text/event-stream" } else { "application/json" };
+    let sending = client
+        .post(url)
+        .headers(headers(profile, false)?)
+        .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(http::header::ACCEPT, HeaderValue::from_static(accept))
+        .body(request.json)
+        .send();
+    let response = match timeout_at(deadline, sending).await {
+        Ok(sent) => sent.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?,
+        Err(_) => return Err(past_deadline(job.time_left)),
+    };
+    // The resolver let only near addresses through; this holds should that ever change.
+    if let Some(address) =
+        response.remote_addr().map(|address| address.ip()).filter(|address| !way.allowed.admits(*address))
+    {
+        return Err(too_far(address));
+    }
+    let context = Context {
+        kind: profile.kind,
+        path: response.url().path().to_owned(),
+        secrets: profile.key.iter().cloned().collect(),
+    };
+    let attempt = Attempt { context, endpoint: profile.endpoint.clone(), connect, deadline, time_left: job.time_left };
+    attempt.judge(inner, response, request.stream).await
+}
+
+/// What the rest of an attempt needs once its head is there.
+struct Attempt {
+    context: Context,
+    endpoint: Endpoint,
+    connect: Duration,
+    deadline: Instant,
+    time_left: Duration,
+}
+
+impl Attempt {
+    async fn judge(self, inner: &Inner, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        if !(200..300).contains(&status) {
+            let body = self.words(response).await;
+            return Err(refusal(&Reply {
+                kind: self.context.kind,
+                path: &self.context.path,
+                status,
+                headers: &headers,
+                body: &body,
+                secrets: &self.context.secrets,
+                now: inner.clock.now(),
+            }));
+        }
+        let content_type = headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let events = content_type.to_ascii_lowercase().starts_with("text/event-stream");
+        if stream && !events {
+            let body = self.words(response).await;
+            return Err(instead_of_stream(&self.context, &content_type, &body));
+        }
+        if !stream && events {
+            let message = "a stream came where a whole answer was asked for";
+            return Err(Failure::plain(ErrorCode::BadAnswer, message));
+        }
+        if is_web_page(&content_type, b"") {
+            let message = format!("a web page came from {} instead of an answer", self.context.path);
+            return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
+        }
+        let frames = if stream {
+            stream::unfold(Incoming::new(self, response), Incoming::next).boxed()
+        } else {
+            stream::once(self.whole(response)).boxed()
+        };
+        Ok(UpstreamAnswer { status, content_type, stream, frames })
+    }
+
+    /// The beginning of a body that is no answer, for its words.
+    async fn words(&self, mut response: Response) -> Vec<u8> {
+        let mut words = Vec::new();
+        let until = self.deadline.min(Instant::now() + REFUSAL_TIME);
+        while let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await {
+            let room = REFUSAL_LIMIT - words.len();
+            words.extend_from_slice(chunk.get(..chunk.len().min(room)).unwrap_or_default());
+            if words.len() >= REFUSAL_LIMIT {
+                break;
+            }
+        }
+        words
+    }
+
+    async fn whole(self, response: Response) -> Result<Frame, Failure> {
+        match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
+            Ok(Ok(body)) => whole(&self.context, body),
+            Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
+            Ok(Err(BodyError::Cut(error))) => Err(self.cut(&error)),
+            Err(_) => Err(past_deadline(self.time_left)),
+        }
+    }
+
+    fn cut(&self, error: &reqwest::Error) -> Failure {
+        let inner = transport::failure(error, &self.endpoint, self.connect);
+        let message = match inner.cause {
+            Cause::Reset => "the connection was cut before the answer was whole".to_owned(),
+            _ => format!("the answer broke off: {}", inner.message),
+        };
+        Failure::new(ErrorCode::Network, Cause::CutOff, message)
+    }
+}
+
+/// A stream on its way in.
+struct Incoming {
+    attempt: Attempt,
+    response: Option<Response>,
+    reader: StreamReader,
+    bytes: usize,
+    over: bool,
+}
+
+impl Incoming {
+    fn new(attempt: Attempt, response: Response) -> Self {
+        let reader = StreamReader::new(attempt.context.clone());
+        Self { attempt, response: Some(response), reader, bytes: 0, over: false }
+    }
+
+    async fn next(mut self) -> Option<(Result<Frame, Failure>, Self)> {
+        loop {
+            if let Some(frame) = self.reader.next_frame() {
+                return Some((frame, self));
+            }
+            if self.over || self.reader.done() {
+                self.let_go();
+                return None;
+            }
+            let response = self.response.as_mut()?;
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    self.bytes += chunk.len();
+                    if self.bytes > STREAM_LIMIT {
+                        return Some(self.fail(too_large(STREAM_LIMIT, "the stream")));
+                    }
+                    self.reader.push(chunk);
+                }
+                Ok(None) => self.reader.finish(true),
+                Err(error) if self.bytes == 0 => {
+                    let failure = transport::failure(&error, &self.attempt.endpoint, self.attempt.connect);
+                    return Some(self.fail(failure));
+                }
+                Err(_) => self.reader.finish(false),
+            }
+        }
+    }
+
+    fn fail(mut self, failure: Failure) -> (Result<Frame, Failure>, Self) {
+        self.over = true;
+        self.response = None;
+        (Err(failure), self)
+    }
+
+    /// After a good end the transport's last bytes are read, so that the connection is kept.
+    fn let_go(&mut self) {
+        let Some(mut response) = self.response.take() else { return };
+        if self.over || matches!(response.chunk().now_or_never(), Some(Ok(None) | Err(_))) {
+            return;
+        }
+        tokio::spawn(async move {
+            // Whatever comes or does not come, the answer was whole.
+            let _ = timeout(DRAIN_TIME, response.chunk()).await;
+        });
+    }
+}
+
+fn past_deadline(time_left: Duration) -> Failure {
+    let message = format!("no answer came in the {} that the call had left", transport::time(time_left));
+    Failure::new(ErrorCode::Timeout, Cause::Deadline, message)
+}

@@ -1,0 +1,128 @@
+//! The connection to model servers: implements the port `Upstream` over HTTP. What the bytes mean is read by
+//! `adapters::wire`; this module knows addresses, clients, time limits and sizes.
+
+mod banner;
+mod call;
+mod clients;
+mod connection_test;
+mod discover;
+mod fetch;
+mod probe;
+mod resolve;
+mod survey;
+mod transport;
+
+pub use clients::BuildError;
+pub use discover::KNOWN_PORTS;
+pub use resolve::{Lookup, SystemLookup};
+
+use crate::domain::config::{KeySource, Profile};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::health::ProbeReport;
+use crate::domain::kind::Kind;
+use crate::engine::ports::{Clock, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::protocol::{Found, TestReport};
+use clients::Clients;
+use futures_util::future::BoxFuture;
+use std::path::PathBuf;
+use std::sync::Arc;
+use survey::Memory;
+
+/// Where an [`HttpUpstream`] looks; tests put in their own.
+pub struct Surroundings {
+    /// Turns names into addresses.
+    pub lookup: Arc<dyn Lookup>,
+    /// Where LM Studio's own settings lie; `None` when there is no home folder.
+    pub home: Option<PathBuf>,
+    /// The ports of this machine that discovery asks, with the kind usually found there.
+    pub ports: Vec<(u16, Kind)>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            lookup: Arc::new(SystemLookup),
+            home: std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(PathBuf::from),
+            ports: KNOWN_PORTS.to_vec(),
+        }
+    }
+}
+
+/// Model servers over HTTP.
+#[derive(Clone)]
+pub struct HttpUpstream {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    clock: Arc<dyn Clock>,
+    clients: Clients,
+    memory: Memory,
+    surroundings: Surroundings,
+}
+
+impl HttpUpstream {
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+        Self::with(clock, Surroundings::default())
+    }
+
+    /// Like [`Self::new`], in surroundings of the caller's choice.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn with(clock: Arc<dyn Clock>, surroundings: Surroundings) -> Result<Self, BuildError> {
+        let clients = Clients::new(surroundings.lookup.clone())?;
+        Ok(Self { inner: Arc::new(Inner { clock, clients, memory: Memory::default(), surroundings }) })
+    }
+}
+
+impl Upstream for HttpUpstream {
+    fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
+        let inner = self.inner.clone();
+        Box::pin(async move { probe::probe(&inner, &profile).await })
+    }
+
+    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport> {
+        let inner = self.inner.clone();
+        Box::pin(async move { connection_test::test(&inner, &profile, answer).await })
+    }
+
+    fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { call::start(&inner, job).await })
+    }
+}
+
+/// Why nothing may be sent to a provider at all, known without asking it.
+fn held_back(profile: &Profile) -> Option<Failure> {
+    let variable = match &profile.key_source {
+        KeySource::Variable { name } => Some(name.clone()),
+        _ => None,
+    };
+    if let Some(sentence) = &profile.withheld {
+        if profile.key.is_none() && variable.is_some() {
+            return Some(Failure::new(ErrorCode::Auth, Cause::KeyMissing { variable }, sentence.clone()));
+        }
+        if profile.key.is_some() || profile.key_source != KeySource::None {
+            let cause = Cause::KeyWithheld { host: profile.endpoint.host.clone() };
+            return Some(Failure::new(ErrorCode::Auth, cause, sentence.clone()));
+        }
+        return Some(Failure::plain(ErrorCode::InvalidRequest, sentence.clone()));
+    }
+    if profile.kind.is_vendor() && profile.key.is_none() {
+        let variable = variable.or_else(|| profile.kind.key_variable().map(str::to_owned));
+        let message = match &variable {
+            Some(name) => format!("no key is known: {name} is not set"),
+            None => "no key is known".to_owned(),
+        };
+        return Some(Failure::new(ErrorCode::Auth, Cause::KeyMissing { variable }, message));
+    }
+    None
+}

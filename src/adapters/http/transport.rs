@@ -1,0 +1,150 @@
+//! Failures of the connection itself: refused, filtered, no such name, TLS, cut. What a server says is judged
+//! in `wire::errors`.
+
+use super::clients::{chain, too_far};
+use super::resolve::NameError;
+use crate::domain::config::Endpoint;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::reach::Reach;
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+/// What an error of the client means. `connect` is the limit that a connection attempt had.
+pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -> Failure {
+    let place = format!("{} port {}", endpoint.host, endpoint.port);
+    if let Some(name) = find::<NameError>(error) {
+        return name_failure(name);
+    }
+    if let Some(tls) = find::<rustls::Error>(error) {
+        let detail = tls_words(tls);
+        let message = format!("TLS with {place} failed: {detail}");
+        return Failure::new(ErrorCode::Network, Cause::Tls { detail }, message);
+    }
+    if error.is_connect() && error.is_timeout() {
+        return connect_timeout(&place, connect);
+    }
+    if let Some(io) = find::<io::Error>(error)
+        && let Some(failure) = io_failure(io, endpoint, &place)
+    {
+        return failure;
+    }
+    if let Some(hyper) = find::<hyper::Error>(error) {
+        if hyper.is_parse() {
+            let message = format!("what answers on {place} does not speak HTTP");
+            return Failure::new(ErrorCode::BadAnswer, Cause::OtherProgram { looks_like: None }, message);
+        }
+        if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() {
+            return reset(&place);
+        }
+    }
+    if error.is_timeout() {
+        return silent(&place, connect);
+    }
+    Failure::plain(ErrorCode::Network, format!("the connection to {place} failed: {}", chain(error)))
+}
+
+pub fn name_failure(error: &NameError) -> Failure {
+    match error {
+        NameError::Unknown(_) => Failure::new(ErrorCode::Network, Cause::Dns, error.to_string()),
+        NameError::Forbidden(address) => too_far(*address),
+    }
+}
+
+/// What an error of a connection attempt means; `None` when it says nothing known.
+pub fn io_failure(error: &io::Error, endpoint: &Endpoint, place: &str) -> Option<Failure> {
+    use io::ErrorKind as K;
+    let on_localhost = Reach::of_host(&endpoint.host) == Reach::Machine;
+    match error.kind() {
+        K::ConnectionRefused => Some(refused(place)),
+        // `localhost` is tried on both loopbacks; a machine without IPv6 reports the second one missing.
+        K::AddrNotAvailable | K::NetworkUnreachable if on_localhost => Some(refused(place)),
+        K::HostUnreachable | K::NetworkUnreachable => {
+            let message = format!("{place} cannot be reached from here: no route leads there");
+            Some(Failure::new(ErrorCode::Network, Cause::ConnectTimeout, message))
+        }
+        K::TimedOut => Some(Failure::new(
+            ErrorCode::Network,
+            Cause::ConnectTimeout,
+            format!("{place} did not answer the connection attempt"),
+        )),
+        K::ConnectionReset | K::BrokenPipe | K::UnexpectedEof | K::ConnectionAborted => Some(reset(place)),
+        _ => None,
+    }
+}
+
+fn refused(place: &str) -> Failure {
+    let message = format!("connection refused: nothing listens on {place}");
+    Failure::new(ErrorCode::Network, Cause::Refused, message)
+}
+
+fn reset(place: &str) -> Failure {
+    Failure::new(ErrorCode::Network, Cause::Reset, format!("{place} cut the connection before it answered"))
+}
+
+pub fn connect_timeout(place: &str, limit: Duration) -> Failure {
+    let message = format!("{place} did not answer the connection attempt within {}", time(limit));
+    Failure::new(ErrorCode::Timeout, Cause::ConnectTimeout, message)
+}
+
+pub fn silent(place: &str, limit: Duration) -> Failure {
+    let message = format!("{place} took the connection and sent nothing within {}", time(limit));
+    Failure::new(ErrorCode::Timeout, Cause::SilentServer, message)
+}
+
+/// A duration in words: `250 ms`, `2 s`, `1.5 s`.
+pub fn time(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    if ms < 1000 {
+        format!("{ms} ms")
+    } else if ms.is_multiple_of(1000) {
+        format!("{} s", ms / 1000)
+    } else {
+        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    }
+}
+
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as C, Error as E};
+    match error {
+        E::InvalidMessage(_) => "the server does not speak TLS there: try http://".into(),
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "its certificate has expired".into(),
+        E::InvalidCertificate(C::UnknownIssuer) => {
+            "its certificate comes from an authority that is not trusted here".into()
+        }
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "its certificate is for another name".into()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The first error of a type in the chain, also where an I/O error wraps it.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref::<T>() {
+            return Some(found);
+        }
+        if let Some(inner) = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            // `source` of an I/O error skips the error it wraps.
+            if let Some(found) = find::<T>(inner) {
+                return Some(found);
+            }
+        }
+        next = current.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_as_people_write_them() {
+        for (ms, text) in [(250, "250 ms"), (2000, "2 s"), (1500, "1.5 s")] {
+            assert_eq!(time(Duration::from_millis(ms)), text);
+        }
+    }
+}

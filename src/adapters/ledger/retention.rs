@@ -1,0 +1,135 @@
+//! What is too old, or too much, leaves the ledger: in small steps between batches, so that no call waits.
+
+use super::file;
+use crate::domain::time::UnixMs;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Rows removed per step.
+const STEP: i64 = 500;
+/// Pages handed back to the disk per step.
+const VACUUM_PAGES: i64 = 256;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Bounds of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Calls older than this many days are removed; 0 keeps all.
+    pub days: u32,
+    /// The oldest calls are removed while the file is larger than this; 0 for no bound.
+    pub bytes: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { days: 30, bytes: 4 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// One pass at start, then one a day.
+pub struct Retention {
+    keep: Keep,
+    /// When the next pass begins.
+    due: UnixMs,
+    stage: Stage,
+    /// Something left in this pass: only then is there more to tidy.
+    removed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Calls,
+    /// Combinations of texts that no call has any more, from this id on.
+    Labels(i64),
+    /// Free pages back to the disk.
+    Room,
+    Over,
+}
+
+impl Retention {
+    pub fn new(keep: Keep) -> Self {
+        Self { keep, due: UnixMs(i64::MIN), stage: Stage::Calls, removed: false }
+    }
+
+    pub fn is_due(&self, now: UnixMs) -> bool {
+        self.keep != Keep { days: 0, bytes: 0 } && now >= self.due
+    }
+
+    /// One small step; the pass is over when [`Self::is_due`] says so. Trouble ends the pass until tomorrow.
+    pub fn step(&mut self, connection: &mut Connection, now: UnixMs) {
+        let next = match self.stage {
+            Stage::Calls => self.remove_calls(connection, now),
+            Stage::Labels(from) => remove_labels(connection, from),
+            Stage::Room => give_room_back(connection),
+            Stage::Over => Ok(Stage::Over),
+        };
+        self.stage = next.unwrap_or_else(|error| {
+            if file::is_busy(&error) {
+                tracing::debug!("old calls are removed later: the ledger is busy");
+            } else {
+                tracing::warn!(%error, "old calls could not be removed from the ledger");
+            }
+            Stage::Over
+        });
+        if self.stage == Stage::Over {
+            self.due = UnixMs(now.0.saturating_add(DAY_MS));
+            self.stage = Stage::Calls;
+            self.removed = false;
+        }
+    }
+
+    fn remove_calls(&mut self, connection: &mut Connection, now: UnixMs) -> rusqlite::Result<Stage> {
+        let oldest_kept = match self.keep.days {
+            0 => i64::MIN,
+            days => now.0.saturating_sub(i64::from(days) * DAY_MS),
+        };
+        let before =
+            if self.keep.bytes > 0 && used_bytes(connection)? > self.keep.bytes { i64::MAX } else { oldest_kept };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let removed = transaction
+            .prepare_cached(
+                "DELETE FROM calls WHERE seq IN
+                   (SELECT seq FROM calls INDEXED BY calls_by_time WHERE ts < ?1 ORDER BY ts, seq LIMIT ?2)",
+            )?
+            .execute([before, STEP])?;
+        transaction.commit()?;
+        self.removed |= removed > 0;
+        Ok(match (removed, self.removed) {
+            (1.., _) => Stage::Calls,
+            (0, true) => Stage::Labels(0),
+            (0, false) => Stage::Over,
+        })
+    }
+}
+
+/// Without the pages that are free already.
+fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+    Ok(pages.saturating_mul(number("PRAGMA page_size")?))
+}
+
+fn remove_labels(connection: &mut Connection, from: i64) -> rusqlite::Result<Stage> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let last: Option<i64> = transaction
+        .prepare_cached("SELECT max(id) FROM (SELECT id FROM labels WHERE id > ?1 ORDER BY id LIMIT ?2)")?
+        .query_row([from, STEP], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(Stage::Room) };
+    transaction
+        .prepare_cached(
+            "DELETE FROM labels WHERE id > ?1 AND id <= ?2
+                AND NOT EXISTS (SELECT 1 FROM calls INDEXED BY calls_by_label WHERE label_id = labels.id)",
+        )?
+        .execute([from, last])?;
+    transaction.commit()?;
+    Ok(Stage::Labels(last))
+}
+
+fn give_room_back(connection: &Connection) -> rusqlite::Result<Stage> {
+    let free = || connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
+    let before = free()?;
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    // A file in which nothing can be freed is done as well.
+    Ok(if free()? < before { Stage::Room } else { Stage::Over })
+}

@@ -1,0 +1,143 @@
+//! The tables of the ledger and how older files become newer ones. Columns carry the names of the call log,
+//! so that a question to the file needs no manual.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
+const STEPS: [&str; 1] = [FIRST];
+
+/// Texts that people filter by stand a second time in `labels`, once per combination: a word is then looked
+/// for among a few hundred rows instead of a million. `calls_by_time` holds everything else a filter may ask
+/// for, so that a filter never touches the wide rows it leaves out.
+const FIRST: &str = "
+CREATE TABLE labels (
+  id           INTEGER PRIMARY KEY,
+  client       TEXT NOT NULL,
+  session      TEXT NOT NULL,
+  request_type TEXT NOT NULL,
+  provider     TEXT NOT NULL,
+  model        TEXT NOT NULL,
+  policy       TEXT NOT NULL,
+  error_code   TEXT NOT NULL,
+  tags         TEXT NOT NULL,
+  UNIQUE (client, session, request_type, provider, model, policy, error_code, tags)
+) STRICT;
+
+CREATE TABLE calls (
+  seq                INTEGER PRIMARY KEY,
+  id                 TEXT NOT NULL UNIQUE,
+  ts                 INTEGER NOT NULL,
+  label_id           INTEGER NOT NULL REFERENCES labels (id),
+  client             TEXT NOT NULL,
+  session            TEXT NOT NULL,
+  request_type       TEXT NOT NULL,
+  complexity         TEXT NOT NULL,
+  audience           TEXT NOT NULL,
+  priority           TEXT NOT NULL,
+  requested_model    TEXT NOT NULL,
+  prompt_tokens      INTEGER NOT NULL,
+  max_tokens         INTEGER NOT NULL,
+  stream             INTEGER NOT NULL,
+  has_tools          INTEGER NOT NULL,
+  has_images         INTEGER NOT NULL,
+  wants_json         INTEGER NOT NULL,
+  preferred_provider TEXT NOT NULL,
+  tags               TEXT NOT NULL,
+  policy             TEXT NOT NULL,
+  rules_version      INTEGER NOT NULL,
+  chain              TEXT NOT NULL,
+  rejects            TEXT NOT NULL,
+  reject_codes       TEXT NOT NULL,
+  provider           TEXT,
+  model              TEXT,
+  status             TEXT NOT NULL,
+  error_code         TEXT,
+  error_cause        TEXT,
+  error              TEXT,
+  finish             TEXT,
+  duration_ms        INTEGER NOT NULL,
+  queue_ms           INTEGER NOT NULL,
+  ttft_ms            INTEGER,
+  tokens_in          INTEGER,
+  tokens_out         INTEGER,
+  tokens_cached      INTEGER,
+  tokens_reasoning   INTEGER,
+  cost_pico          INTEGER,
+  cost_provenance    TEXT NOT NULL,
+  cache              TEXT NOT NULL,
+  tries              INTEGER NOT NULL,
+  attempts           TEXT NOT NULL,
+  prompt             TEXT,
+  answer             TEXT
+) STRICT;
+
+CREATE INDEX calls_by_time ON calls
+  (ts, label_id, status, duration_ms, ttft_ms, tokens_in, tokens_out, cost_pico, cost_provenance);
+CREATE INDEX calls_by_label ON calls (label_id, ts);
+CREATE INDEX calls_by_status ON calls (status, ts);
+CREATE INDEX calls_by_provider ON calls (provider, ts);
+
+CREATE TABLE counters (
+  name TEXT PRIMARY KEY,
+  next INTEGER NOT NULL
+) STRICT;
+INSERT INTO counters (name, next) VALUES ('call', 1);
+
+CREATE TABLE notes (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  ts    INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW calls_readable AS
+SELECT id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', ts / 1000.0, 'unixepoch') AS time,
+       client, request_type, session, tags, policy,
+       provider || '/' || model                                 AS target,
+       status, error_code,
+       json_extract(error, '$.message')                         AS error,
+       duration_ms / 1000.0                                     AS seconds,
+       ttft_ms, tokens_in, tokens_out, tokens_cached,
+       cost_pico / 1e12                                         AS cost_usd,
+       cost_provenance, cache, tries
+  FROM calls
+ ORDER BY ts DESC, seq DESC;
+";
+
+/// Why a file could not be brought up to date.
+pub enum MigrationError {
+    Sql(rusqlite::Error),
+    /// Written by a newer lmdeck.
+    Newer {
+        theirs: i64,
+        ours: usize,
+    },
+}
+
+impl From<rusqlite::Error> for MigrationError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Brings the tables up to date; each step is done wholly or not at all.
+///
+/// # Errors
+/// The file belongs to a newer version, or SQLite refused.
+pub fn migrate(connection: &mut Connection) -> Result<(), MigrationError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let steps = usize::try_from(done).ok().and_then(|done| STEPS.get(done..));
+    let Some(steps) = steps else {
+        return Err(MigrationError::Newer { theirs: done, ours: STEPS.len() });
+    };
+    if steps.is_empty() {
+        return Ok(());
+    }
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Members of a server's JSON that come in several shapes: read what is understood, never fail on the rest.
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A text; `null` and foreign shapes are empty, and the `text` members of a list of parts are joined.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+/// A count; `None` for whatever is not a whole number from zero.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub Option<u64>);
+
+/// How many elements a list has; zero for whatever is not a list.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Length(pub usize);
+
+macro_rules! ignore {
+    ($value:ty, $($method:ident($kind:ty)),*) => {
+        $(fn $method<E>(self, _: $kind) -> Result<$value, E> {
+            Ok(<$value>::default())
+        })*
+        fn visit_unit<E>(self) -> Result<$value, E> {
+            Ok(<$value>::default())
+        }
+        fn visit_none<E>(self) -> Result<$value, E> {
+            Ok(<$value>::default())
+        }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("anything")
+        }
+    };
+}
+
+fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct See;
+        impl<'de> Visitor<'de> for See {
+            type Value = Text<'de>;
+            ignore!(Text<'de>, visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64));
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
+                let mut joined = String::new();
+                while let Some(part) = seq.next_element::<Part<'de>>()? {
+                    joined += &part.0;
+                }
+                Ok(Text(Cow::Owned(joined)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
+                skip_map(map)?;
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(See)
+    }
+}
+
+/// One part of a content list: its text, if it has one.
+struct Part<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Part<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = value.get("text").and_then(serde_json::Value::as_str).unwrap_or_default();
+        Ok(Part(Cow::Owned(text.to_owned())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct See;
+        impl<'de> Visitor<'de> for See {
+            type Value = Count;
+            ignore!(Count, visit_bool(bool), visit_str(&str));
+
+            fn visit_u64<E>(self, number: u64) -> Result<Count, E> {
+                Ok(Count(Some(number)))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Count, E> {
+                Ok(Count(u64::try_from(number).ok()))
+            }
+
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+            fn visit_f64<E>(self, number: f64) -> Result<Count, E> {
+                Ok(Count((0.0..9e15).contains(&number).then_some(number as u64)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Count, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Count(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
+                skip_map(map)?;
+                Ok(Count(None))
+            }
+        }
+        deserializer.deserialize_any(See)
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct See;
+        impl<'de> Visitor<'de> for See {
+            type Value = Length;
+            ignore!(Length, visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Length, A::Error> {
+                let mut count = 0;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Length(count))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Length, A::Error> {
+                skip_map(map)?;
+                Ok(Length(0))
+            }
+        }
+        deserializer.deserialize_any(See)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_from_every_shape_servers_use() {
+        for (json, text) in [
+            (r#""plain""#, "plain"),
+            (r#""esc\n""#, "esc\n"),
+            ("null", ""),
+            ("12", ""),
+            (r#"{"a":[1]}"#, ""),
+            (r#"[{"type":"text","text":"a"},{"type":"image"},{"text":"b"}]"#, "ab"),
+        ] {
+            assert_eq!(serde_json::from_str::<Text>(json).unwrap().0, text, "{json}");
+        }
+    }
+
+    #[test]
+    fn counts_and_lengths_ignore_what_they_are_not() {
+        for (json, count) in
+            [("7", Some(7)), ("7.0", Some(7)), ("-1", None), ("null", None), ("\"7\"", None), ("[1]", None)]
+        {
+            assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, count, "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Length>("[{},{}]").unwrap().0, 2);
+        assert_eq!(serde_json::from_str::<Length>("{\"a\":1}").unwrap().0, 0);
+    }
+}

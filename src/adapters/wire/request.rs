@@ -1,0 +1,128 @@
+//! Writes the chat request that goes to a server, with the quirks of its kind.
+
+use super::splice::{Spliced, splice};
+use crate::domain::call::{Body, Message};
+use crate::domain::config::Profile;
+use crate::domain::failure::Failure;
+use crate::domain::ids::ModelId;
+use crate::domain::kind::Kind;
+use serde::Serialize;
+
+/// The request for `model` in JSON.
+///
+/// # Errors
+/// `invalid_request`: a client's own body that cannot be forwarded.
+pub fn chat(kind: Kind, model: &ModelId, body: &Body) -> Result<Spliced, Failure> {
+    match body {
+        Body::RawOpenaiChat { json } => splice(json, model.as_str()),
+        Body::Chat { messages, max_tokens, temperature, stream } => {
+            let renamed = wants_completion_tokens(kind, model.as_str());
+            let request = Request {
+                model: model.as_str(),
+                messages,
+                max_tokens: max_tokens.filter(|_| !renamed),
+                max_completion_tokens: max_tokens.filter(|_| renamed),
+                temperature: *temperature,
+                stream: *stream,
+                stream_options: stream.then_some(StreamOptions { include_usage: true }),
+            };
+            let json = serde_json::to_string(&request).map_err(|error| {
+                Failure::plain(
+                    crate::domain::failure::ErrorCode::Internal,
+                    format!("the request could not be written: {error}"),
+                )
+            })?;
+            Ok(Spliced { json, stream: *stream })
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: &'a [Message],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+/// `OpenAI`'s o-series and gpt-5 and later refuse `max_tokens`.
+fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let digit = |rest: &str| rest.chars().next().is_some_and(|c| c.is_ascii_digit());
+    let o_series = name.strip_prefix('o').is_some_and(digit);
+    let gpt = name.strip_prefix("gpt-").is_some_and(|rest| {
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        number.parse::<u32>().is_ok_and(|number| number >= 5)
+    });
+    kind == Kind::Openai && (o_series || gpt)
+}
+
+/// Where chat requests of a provider go.
+pub fn chat_url(profile: &Profile) -> String {
+    let endpoint = &profile.endpoint;
+    if profile.kind == Kind::Anthropic {
+        // Its OpenAI-compatible interface; the native one is another dialect.
+        format!("{}/v1/chat/completions", endpoint.origin)
+    } else {
+        format!("{}/chat/completions", endpoint.api_base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::call::Role;
+    use serde_json::{Value, json};
+
+    fn written(kind: Kind, model: &str, stream: bool) -> Value {
+        let body = Body::Chat {
+            messages: vec![Message { role: Role::User, content: "hi \"you\"".into() }],
+            max_tokens: Some(64),
+            temperature: Some(0.2),
+            stream,
+        };
+        serde_json::from_str(&chat(kind, &ModelId::from(model), &body).unwrap().json).unwrap()
+    }
+
+    #[test]
+    fn a_request_holds_what_was_settled_and_nothing_else() {
+        assert_eq!(
+            written(Kind::LmStudio, "acme/demo-8b", true),
+            json!({
+                "model": "acme/demo-8b",
+                "messages": [{"role": "user", "content": "hi \"you\""}],
+                "max_tokens": 64,
+                "temperature": 0.2,
+                "stream": true,
+                "stream_options": {"include_usage": true},
+            })
+        );
+        assert_eq!(written(Kind::ZAiGlm, "glm-4.6", false).get("stream_options"), None);
+    }
+
+    #[test]
+    fn the_newer_openai_models_get_the_name_they_accept() {
+        for (kind, model, name) in [
+            (Kind::Openai, "gpt-5.5", "max_completion_tokens"),
+            (Kind::Openai, "gpt-6-sol", "max_completion_tokens"),
+            (Kind::Openai, "o3-mini", "max_completion_tokens"),
+            (Kind::Openai, "gpt-4o", "max_tokens"),
+            (Kind::Openai, "omni-moderation", "max_tokens"),
+            (Kind::OpenaiCompatible, "gpt-5.5", "max_tokens"),
+        ] {
+            assert_eq!(written(kind, model, false)[name], 64, "{model}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The front ends that live long: the dashboard, which hosts the gateway too, and the gateway alone.
+
+use super::ground::Opened;
+use crate::cli::args::{Cli, ColorWhen, ServeArgs};
+use crate::cli::console::Console;
+use crate::cli::ending::Ending;
+use crate::domain::config::Gateway;
+use crate::engine::Engine;
+use crate::engine::handle::EngineHandle;
+use crate::engine::protocol::GatewayView;
+use crate::gateway::{self, GatewayOptions};
+use crate::present::labels::Role;
+use crate::tui::theme::ColorWish;
+use crate::tui::{self, TuiOptions};
+use color_eyre::eyre::Result;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long calls through a hosted gateway may hold up leaving the dashboard.
+const HOSTED_DRAIN: Duration = Duration::from_secs(1);
+/// Exit code when the port is taken.
+const UNAVAILABLE: u8 = 4;
+
+/// Runs the dashboard; while it runs the gateway listens too. A taken port is a message, not a failure: another
+/// lmdeck may be serving.
+pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened) -> Result<u8> {
+    let options = TuiOptions {
+        color: match cli.globals.color {
+            ColorWhen::Auto => ColorWish::Auto,
+            ColorWhen::Always => ColorWish::Always,
+            ColorWhen::Never => ColorWish::Never,
+        },
+        ascii: cli.globals.ascii,
+        plain: cli.globals.plain,
+        readonly: cli.globals.readonly,
+        ..TuiOptions::from_env()
+    };
+    let stop = CancellationToken::new();
+    let hosted = tokio::spawn(host_gateway(engine.handle.clone(), opened.gateway(), stop.clone()));
+    let exit = tui::run(engine.handle.clone(), options).await;
+    stop.cancel();
+    // The terminal is the shell's again: calls that other programs have under way may not hold it for long.
+    if tokio::time::timeout(HOSTED_DRAIN, hosted).await.is_err() {
+        tracing::warn!("calls through the gateway were cut when the dashboard was left");
+    }
+    match exit {
+        Ok(exit) => Ok(exit.code()),
+        Err(error) => {
+            eprintln!("error: {error}");
+            Ok(error.exit_code())
+        }
+    }
+}
+
+async fn host_gateway(handle: EngineHandle, settings: Gateway, stop: CancellationToken) {
+    let options = GatewayOptions::with_keys(settings.api_keys);
+    let trouble = match gateway::bind(settings.listen, &options).await {
+        Ok(listener) => {
+            let served = gateway::serve(listener, handle.clone(), options, stop.cancelled_owned()).await;
+            served.err().map(|error| error.to_string())
+        }
+        Err(sentence) => Some(sentence),
+    };
+    if let Some(trouble) = trouble {
+        handle.report_gateway(GatewayView { listening: None, trouble: Some(trouble) });
+    }
+}
+
+/// A command line that cannot run is told before anything starts.
+pub fn refuse_early(cli: &Cli) -> Option<u8> {
+    let no_terminal = cli.verb.is_none() && !cli.globals.plain && !tui::has_terminal();
+    no_terminal.then(|| {
+        let error = tui::TuiError::NotATerminal;
+        eprintln!("error: {error}");
+        error.exit_code()
+    })
+}
+
+/// Serves the gateway until a signal asks to stop.
+pub async fn serve(args: &ServeArgs, engine: &Engine, opened: &Opened, console: &mut Console) -> u8 {
+    let settings = opened.gateway();
+    let address = args.listen.unwrap_or(settings.listen);
+    let options = GatewayOptions::with_keys(settings.api_keys);
+    let listener = match gateway::bind(address, &options).await {
+        Ok(listener) => listener,
+        Err(sentence) => return Ending::new(UNAVAILABLE, sentence, "").tell(console),
+    };
+    let address = listener.local_addr().unwrap_or(address);
+    console.say(Role::Plain, &format!("listening on http://{address}, OpenAI clients use http://{address}/v1"));
+    match gateway::serve(listener, engine.handle.clone(), options, asked_to_stop()).await {
+        Ok(()) => 0,
+        Err(error) => Ending::new(UNAVAILABLE, format!("the gateway stopped: {error}"), "lmdeck logs has the details")
+            .tell(console),
+    }
+}
+
+/// SIGINT, SIGTERM or SIGHUP, whichever comes first.
+async fn asked_to_stop() {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be caught: only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}

@@ -1,0 +1,98 @@
+//! Puts the house together: finds the folders, opens the adapters, starts the engine, runs one front end, and
+//! takes everything down in order. The only place that names concrete adapters.
+
+mod front;
+mod ground;
+
+use crate::cli::args::{Cli, ConfigVerb, Verb};
+use crate::cli::console::Console;
+use crate::cli::{ending, offline};
+use crate::engine::ports::{ConfigStore as _, Loaded, Unusable};
+use crate::engine::{Engine, Options};
+use color_eyre::eyre::{Result, WrapErr as _};
+use ground::{Folders, Opened};
+
+/// Exit code for a configuration that cannot be used.
+const CONFIGURATION: u8 = 3;
+
+/// Runs what the command line asks for; the exit code.
+///
+/// # Errors
+/// Trouble before there is anything to run: no folder to keep state in, no runtime.
+pub fn run(cli: &Cli) -> Result<u8> {
+    // First: the dashboard's own panic hook restores the terminal and then calls this one.
+    color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
+    let folders = Folders::find(&cli.globals)?;
+    let mut console = Console::of_process(&cli.globals);
+    if let Some(code) = offline::run(cli, &mut console, &folders) {
+        return Ok(code);
+    }
+    if let Some(code) = front::refuse_early(cli) {
+        return Ok(code);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("lmdeck")
+        .build()
+        .wrap_err("the runtime could not be started")?;
+    let code = runtime.block_on(with_engine(cli, &folders, console))?;
+    // A prompt typed into a terminal that is gone may still hold a reader thread: it must not hold the exit.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Result<u8> {
+    let store = folders.config_store();
+    let loaded = store.load();
+    if let Err(unusable) = &loaded
+        && !works_with_a_broken_file(cli)
+    {
+        return Ok(say_unusable(&mut console, unusable));
+    }
+    let opened = Opened::new(folders, store, loaded.as_ref().ok())?;
+    if let Some(notice) = opened.ledger.take_notice() {
+        console.say(crate::present::labels::Role::Warn, &notice);
+    }
+    let engine = Engine::start(opened.ports(), loaded, options(cli, folders));
+    let code = match &cli.verb {
+        None => front::dashboard(cli, &engine, &opened).await?,
+        Some(Verb::Serve(args)) => front::serve(args, &engine, &opened, &mut console).await,
+        Some(_) => crate::cli::run(cli, engine.handle.clone(), console).await,
+    };
+    engine.stop().await;
+    opened.close();
+    Ok(code)
+}
+
+/// The dashboard opens on the error; undo and trust are among what mends it.
+fn works_with_a_broken_file(cli: &Cli) -> bool {
+    matches!(cli.verb, None | Some(Verb::Config { verb: ConfigVerb::Undo | ConfigVerb::Trust }))
+}
+
+fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
+    for issue in &unusable.issues {
+        ending::say_issue(console, issue);
+    }
+    let code = ending::Ending::new(
+        CONFIGURATION,
+        format!("the configuration {} cannot be used", unusable.file),
+        "mend it, then: lmdeck config check",
+    )
+    .tell(console);
+    if console.flush().is_err() { CONFIGURATION } else { code }
+}
+
+fn options(cli: &Cli, folders: &Folders) -> Options {
+    let watching = matches!(cli.verb, None | Some(Verb::Serve(_) | Verb::Health { watch: true }));
+    Options {
+        schedule_probes: watching,
+        state_dir: folders.state.display().to_string(),
+        rejected: None,
+        read_only: cli.globals.readonly,
+    }
+}
+
+/// What a configuration says about records; the defaults when there is none.
+fn telemetry(loaded: Option<&Loaded>) -> crate::domain::config::Telemetry {
+    loaded.map(|loaded| loaded.config.telemetry.clone()).unwrap_or_default()
+}

@@ -1,0 +1,222 @@
+//! Where a verb reads and writes: data to one stream, words to the other, colour only where somebody looks.
+//! Knows nothing of verbs.
+
+use super::args::{ColorWhen, Globals};
+use super::ending::Ending;
+use crate::domain::time::UnixMs;
+use crate::present::escape;
+use crate::present::labels::Role;
+use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+
+/// A role in the terminal's own 16 colours, which its user has chosen.
+fn sgr(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Good => Some("\x1b[32m"),
+        Role::Warn => Some("\x1b[33m"),
+        Role::Bad => Some("\x1b[91m"),
+        Role::Muted => Some("\x1b[2m"),
+        Role::Accent => Some("\x1b[36m"),
+        Role::Plain => None,
+    }
+}
+
+/// What ends a watch or a running answer early.
+#[derive(Clone)]
+pub enum Interrupt {
+    /// ctrl-c
+    Signal,
+    /// Somebody else says so.
+    Notified(Arc<Notify>),
+}
+
+/// The streams of one command with everything about them a verb must know.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a stream")]
+pub struct Console {
+    pub out: Box<dyn Write + Send>,
+    pub err: Box<dyn Write + Send>,
+    pub input: Box<dyn Read + Send>,
+    pub input_is_terminal: bool,
+    /// Columns of the terminal behind `out`; `None` when it is none, and then nothing is cut.
+    pub width: Option<usize>,
+    pub colour_out: bool,
+    pub colour_err: bool,
+    pub json: bool,
+    pub clock: Arc<dyn Fn() -> UnixMs + Send + Sync>,
+    /// For times of day.
+    pub zone: TimeZone,
+    pub interrupt: Interrupt,
+}
+
+impl Console {
+    /// The process's own streams.
+    pub fn of_process(globals: &Globals) -> Self {
+        let out_is_terminal = io::stdout().is_terminal();
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = |is_terminal: bool| match globals.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => is_terminal && !no_colour,
+        };
+        Self {
+            colour_out: colour(out_is_terminal),
+            colour_err: colour(io::stderr().is_terminal()),
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            input: Box::new(io::stdin()),
+            input_is_terminal: io::stdin().is_terminal(),
+            width: if out_is_terminal {
+                crossterm::terminal::size().ok().map(|(columns, _)| columns.into())
+            } else {
+                None
+            },
+            json: globals.json,
+            clock: Arc::new(wall_clock),
+            zone: TimeZone::system(),
+            interrupt: Interrupt::Signal,
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixMs {
+        (self.clock)()
+    }
+
+    /// `22:14:31` today, `20 Nov 22:14` on another day.
+    pub(super) fn moment(&self, at: UnixMs) -> String {
+        const DAY: &str = "%Y-%m-%d";
+        let today = self.format_time(at, DAY) == self.format_time(self.now(), DAY);
+        self.format_time(at, if today { "%H:%M:%S" } else { "%-d %b %H:%M" })
+    }
+
+    /// As in `22:14`.
+    pub(super) fn hour_and_minute(&self, at: UnixMs) -> String {
+        self.format_time(at, "%H:%M")
+    }
+
+    /// As in `2025-11-21 22:14:31`.
+    pub(super) fn date_and_time(&self, at: UnixMs) -> String {
+        self.format_time(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    fn format_time(&self, at: UnixMs, format: &str) -> String {
+        jiff::Timestamp::from_millisecond(at.0)
+            .map_or_else(|_| "-".to_owned(), |at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
+    }
+
+    /// One line of data. `text` must be escaped already, as [`Self::paint`] and the tables do.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), Ending> {
+        writeln!(self.out, "{}", text.trim_end())?;
+        Ok(())
+    }
+
+    /// Data without a line end, passed on at once.
+    pub(super) fn piece(&mut self, text: &str) -> Result<(), Ending> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    /// Data as one JSON document over several lines.
+    pub(super) fn document(&mut self, value: &impl Serialize) -> Result<(), Ending> {
+        self.write_json(serde_json::to_string_pretty(value))
+    }
+
+    /// Data as one JSON document on one line, for endless output.
+    pub(super) fn document_line(&mut self, value: &impl Serialize) -> Result<(), Ending> {
+        self.write_json(serde_json::to_string(value))?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn write_json(&mut self, json: serde_json::Result<String>) -> Result<(), Ending> {
+        let json = json.map_err(|error| Ending::internal(format!("the answer is not JSON: {error}")))?;
+        writeln!(self.out, "{}", harmless_json(&json))?;
+        Ok(())
+    }
+
+    /// Sends out what was printed.
+    ///
+    /// # Errors
+    /// The stream does not take it; a broken pipe ends a command quietly.
+    pub fn flush(&mut self) -> Result<(), Ending> {
+        self.out.flush()?;
+        Ok(())
+    }
+
+    /// A line of words beside the data. Who does not read them misses nothing that matters.
+    pub fn say(&mut self, role: Role, text: &str) {
+        let text = tint(self.colour_err, role, text);
+        // Standard error may be closed; there is nowhere left to say so.
+        let _ = writeln!(self.err, "{text}");
+        let _ = self.err.flush();
+    }
+
+    /// Escapes text and gives it a colour where the output has any.
+    pub(super) fn paint(&self, role: Role, text: &str) -> String {
+        tint(self.colour_out, role, &escape::line(text))
+    }
+
+    /// Resolves when the person wants to stop. Listens from the moment it is first polled.
+    pub(super) fn interrupted(&self) -> BoxFuture<'static, ()> {
+        match self.interrupt.clone() {
+            Interrupt::Notified(notify) => Box::pin(async move { notify.notified().await }),
+            Interrupt::Signal => Box::pin(async {
+                if tokio::signal::ctrl_c().await.is_err() {
+                    // Cannot be listened for: then ctrl-c ends the process by itself.
+                    std::future::pending::<()>().await;
+                }
+            }),
+        }
+    }
+}
+
+fn tint(colour: bool, role: Role, text: &str) -> String {
+    match sgr(role) {
+        Some(start) if colour && !text.is_empty() => format!("{start}{text}\x1b[0m"),
+        _ => text.to_owned(),
+    }
+}
+
+fn wall_clock() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The same JSON with every character that could steer a terminal written as `\uXXXX`.
+fn harmless_json(json: &str) -> String {
+    let mut done = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && escape::line(c.encode_utf8(&mut [0; 4])) != c.to_string() {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a String cannot fail.
+                let _ = write!(done, "\\u{unit:04x}");
+            }
+        } else {
+            done.push(c);
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn json_stays_the_same_value_and_never_steers_a_terminal(text in any::<String>()) {
+            let json = harmless_json(&serde_json::to_string_pretty(&[&text]).unwrap());
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), vec![text]);
+            prop_assert!(json.chars().all(|c| c == '\n' || !c.is_control()));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What every verb that talks to the engine needs: the handle, the console, and the questions all of them ask.
+
+use super::console::Console;
+use super::ending::{DENIED, Ending, USAGE};
+use super::suggest;
+use crate::engine::handle::EngineHandle;
+use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Reply, Snapshot};
+use crate::present::labels::Role;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A probe of a server that works takes less.
+const WONDER_AFTER: Duration = Duration::from_millis(1500);
+
+pub struct Session {
+    pub handle: EngineHandle,
+    pub console: Console,
+    /// Started with `--readonly`.
+    pub readonly: bool,
+}
+
+impl Session {
+    /// The engine's answer; a refusal is an ending.
+    pub async fn ask(&self, command: Command) -> Result<Reply, Ending> {
+        or_refused(self.handle.ask(command).await)
+    }
+
+    /// For verbs that change something.
+    pub fn writable(&self) -> Result<(), Ending> {
+        if self.readonly {
+            return Err(Ending::new(DENIED, "read-only: started with --readonly", "run it again without --readonly"));
+        }
+        Ok(())
+    }
+
+    /// The picture after every provider was asked once, so that a process that just started knows something.
+    pub async fn probed(&mut self) -> Result<Arc<Snapshot>, Ending> {
+        self.probe(ProbeWhich::All).await?;
+        Ok(self.handle.snapshot())
+    }
+
+    /// A probe, and a word about it when it takes so long that a person wonders.
+    pub async fn probe(&mut self, which: ProbeWhich) -> Result<Reply, Ending> {
+        let handle = self.handle.clone();
+        let mut reply = pin!(handle.ask(Command::Probe { which }));
+        if let Ok(reply) = tokio::time::timeout(WONDER_AFTER, &mut reply).await {
+            return or_refused(reply);
+        }
+        self.console.say(Role::Muted, "-- asking the providers; one that is silent takes some seconds");
+        or_refused(reply.await)
+    }
+
+    /// A provider by its id, or who else could be meant.
+    pub fn provider(&self, id: &str) -> Result<Arc<ProviderView>, Ending> {
+        let snapshot = self.handle.snapshot();
+        match find(&snapshot, id) {
+            Some(provider) => Ok(provider.clone()),
+            None => Err(unknown_provider(&snapshot, id)),
+        }
+    }
+}
+
+fn or_refused(reply: Reply) -> Result<Reply, Ending> {
+    match reply {
+        Reply::Refused(refusal) => Err(refusal.into()),
+        reply => Ok(reply),
+    }
+}
+
+pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a Arc<ProviderView>> {
+    snapshot.providers.iter().find(|provider| provider.id.as_str() == id)
+}
+
+pub fn unknown_provider(snapshot: &Snapshot, id: &str) -> Ending {
+    let ids: Vec<&str> = snapshot.providers.iter().map(|provider| provider.id.as_str()).collect();
+    let remedy = match suggest::nearest(id, ids.iter().copied()) {
+        Some(near) => format!("did you mean {near}? lmdeck providers list names all"),
+        None if ids.is_empty() => "there is no provider yet: lmdeck providers discover looks for one".to_owned(),
+        None => format!("use one of {}", ids.join(", ")),
+    };
+    Ending::new(USAGE, format!("no provider is called {id}"), remedy)
+}
+
+/// A reply of another kind than the command has: only a fault can bring it about.
+pub fn unexpected(what: &str) -> Ending {
+    Ending::internal(format!("the engine answered {what} with something else"))
+}

@@ -1,0 +1,78 @@
+//! `config show|set|undo|trust`: the parts that need the engine. `path` and `check` are in `offline`.
+
+use super::edited;
+use crate::cli::ending::Ending;
+use crate::cli::session::Session;
+use crate::cli::words;
+use crate::domain::money::Money;
+use crate::engine::protocol::{Command, ProviderView, Snapshot};
+use crate::present::escape;
+use serde_json::{Value, json};
+
+pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), Ending> {
+    session.writable()?;
+    let command = Command::ConfigSet { path: path.to_owned(), value: value.to_owned() };
+    let reply = session.ask(command).await?;
+    edited::tell(session, reply, &format!("set {path}"))
+}
+
+pub async fn undo(session: &mut Session) -> Result<(), Ending> {
+    session.writable()?;
+    let reply = session.ask(Command::ConfigUndo).await?;
+    edited::tell(session, reply, "took back the last change")
+}
+
+pub async fn trust(session: &mut Session) -> Result<(), Ending> {
+    session.writable()?;
+    session.ask(Command::ConfigTrust).await?;
+    let file = session.handle.snapshot().config.file.clone();
+    if session.console.json {
+        return session.console.document(&json!({ "file": file, "trusted": true }));
+    }
+    let file = file.unwrap_or_else(|| "the environment".to_owned());
+    session.console.line(&escape::line(&format!("trusted: {file} as it is now may send keys where it says")))
+}
+
+/// The configuration in force, from every layout and the environment put together, in the words of the new
+/// sections. Keys appear as where they come from.
+pub fn show(session: &mut Session) -> Result<(), Ending> {
+    let value = in_force(&session.handle.snapshot());
+    if session.console.json {
+        return session.console.document(&value);
+    }
+    let yaml =
+        serde_yaml::to_string(&value).map_err(|error| Ending::internal(format!("cannot be shown as YAML: {error}")))?;
+    session.console.piece(&escape::block(&yaml))
+}
+
+fn in_force(snapshot: &Snapshot) -> Value {
+    let rules = &snapshot.routing.rules;
+    let orders: serde_json::Map<String, Value> =
+        rules.request_orders.iter().map(|(name, items)| (name.clone(), json!(items))).collect();
+    json!({
+        "file": snapshot.config.file,
+        "providers": snapshot.providers.iter().map(|view| provider(view)).collect::<Vec<_>>(),
+        "routing": {
+            "strategy": rules.strategy,
+            "request_priorities": orders,
+            "policies": rules.policies.iter().map(|policy| &policy.name).collect::<Vec<_>>(),
+        },
+        "budget": { "daily_limit": snapshot.spend.limit.map(Money::dollars) },
+        "ui": snapshot.config.ui,
+    })
+}
+
+fn provider(view: &ProviderView) -> Value {
+    json!({
+        "id": view.id,
+        "name": view.name,
+        "type": view.kind,
+        "endpoint": view.endpoint.written,
+        "key": words::key(&view.key_source),
+        "enabled": view.enabled,
+        "local": view.local,
+        "models": view.named_models,
+        "place": view.place,
+        "line": view.line,
+    })
+}

@@ -1,0 +1,59 @@
+//! What a change of the configuration did, said the same way by every verb that makes one.
+
+use crate::cli::ending::{Ending, say_issue};
+use crate::cli::session::{Session, unexpected};
+use crate::cli::words;
+use crate::engine::protocol::{EditReport, Reply};
+use crate::present::escape;
+use crate::present::labels::Role;
+
+/// `what` is the change in a few words: `added zai`.
+pub fn tell(session: &mut Session, reply: Reply, what: &str) -> Result<(), Ending> {
+    let Reply::Edited(report) = reply else { return Err(unexpected(what)) };
+    if session.console.json {
+        session.console.document(&report)?;
+    } else {
+        let line = if report.lines_changed == 0 {
+            format!("nothing to change in {}", report.file)
+        } else {
+            let section =
+                if report.section.is_empty() { String::new() } else { format!(", section {}", report.section) };
+            format!("{what}: {} in {}{section}", words::count(report.lines_changed, "line"), report.file)
+        };
+        session.console.line(&escape::line(&line))?;
+    }
+    for issue in &report.issues {
+        say_issue(&mut session.console, issue);
+    }
+    if report.written && !session.console.json {
+        session.console.say(Role::Muted, "-- lmdeck config undo takes it back");
+    }
+    Ok(())
+}
+
+/// What a change would do, as a difference of the file.
+pub fn preview(session: &mut Session, report: &EditReport) -> Result<(), Ending> {
+    if session.console.json {
+        return session.console.document(report);
+    }
+    if report.difference.is_empty() {
+        session.console.say(Role::Plain, "-- nothing would change");
+    } else {
+        let difference = escape::block(&report.difference);
+        for line in difference.lines() {
+            let role = match line.as_bytes().first() {
+                Some(b'+') => Role::Good,
+                Some(b'-') => Role::Bad,
+                Some(b'@') => Role::Muted,
+                _ => Role::Plain,
+            };
+            let painted = session.console.paint(role, line);
+            session.console.line(&painted)?;
+        }
+    }
+    for issue in &report.issues {
+        say_issue(&mut session.console, issue);
+    }
+    session.console.say(Role::Muted, &format!("-- nothing was written to {}", escape::line(&report.file)));
+    Ok(())
+}

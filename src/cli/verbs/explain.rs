@@ -1,0 +1,161 @@
+//! A decision in words: the answer in one sentence, the chain with what it may cost, who was left out and why.
+//! Used by `routes explain` and `ask --dry-run`.
+
+use crate::cli::ending::{DENIED, Ending, UNAVAILABLE};
+use crate::cli::session::{Session, find, unexpected};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::words;
+use crate::domain::call::{CallRecord, Facts, Reject};
+use crate::domain::health::State;
+use crate::domain::ids::Target;
+use crate::domain::money::Money;
+use crate::domain::routing::Explanation;
+use crate::engine::protocol::{Command, ModelView, Reply, Snapshot};
+use crate::present::labels::Role;
+use crate::present::may_cost::may_cost;
+use crate::present::units;
+use serde_json::{Value, json};
+
+pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) -> Result<(), Ending> {
+    if session.console.json {
+        let value = as_json(session, explanation, facts);
+        return session.console.document(&value);
+    }
+    let sentence = session.console.paint(Role::Accent, &explanation.sentence);
+    session.console.line(&sentence)?;
+    let snapshot = session.handle.snapshot();
+    let chain: Vec<Place> =
+        explanation.decision.chain.iter().map(|chosen| Place { target: &chosen.target, why: &chosen.why }).collect();
+    print_chain(session, &snapshot, facts, &chain, &explanation.decision.rejected)
+}
+
+/// Exit 4 when no target is left; 5 when a rule is what leaves none.
+pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
+    let decision = &explanation.decision;
+    if !decision.chain.is_empty() {
+        Ok(())
+    } else if decision.local_only {
+        Err(Ending::Exit(DENIED))
+    } else {
+        Err(Ending::Exit(UNAVAILABLE))
+    }
+}
+
+/// A call as it was decided then.
+pub async fn call(session: &mut Session, id: &str) -> Result<(), Ending> {
+    let Reply::Call(record) = session.ask(Command::GetCall { id: id.into() }).await? else {
+        return Err(unexpected("routes explain"));
+    };
+    if session.console.json {
+        return session.console.document(&json!({
+            "call_id": record.id,
+            "target": record.target,
+            "policy": record.policy,
+            "rules_version": record.rules_version,
+            "facts": record.facts,
+            "chain": record.chain,
+            "rejected": record.rejects,
+            "attempts": record.attempts,
+        }));
+    }
+    let sentence = session.console.paint(Role::Accent, &sentence(&record));
+    session.console.line(&sentence)?;
+    let snapshot = session.handle.snapshot();
+    let chain: Vec<Place> = record.chain.iter().map(|target| Place { target, why: "" }).collect();
+    print_chain(session, &snapshot, &record.facts, &chain, &record.rejects)
+}
+
+fn sentence(record: &CallRecord) -> String {
+    let by = words::policy(&record.policy);
+    match (&record.target, &record.error) {
+        (Some(target), _) => format!("{target} by {by}"),
+        (None, Some(failure)) => format!("nowhere, {by}: {}", failure.message),
+        (None, None) => format!("nowhere by {by}"),
+    }
+}
+
+struct Place<'a> {
+    target: &'a Target,
+    why: &'a str,
+}
+
+fn print_chain(
+    session: &mut Session,
+    snapshot: &Snapshot,
+    facts: &Facts,
+    chain: &[Place],
+    rejected: &[Reject],
+) -> Result<(), Ending> {
+    let mut table =
+        Table::new(vec![Column::left("", 5), Column::right("", 1), Column::left("", 36), Column::left("", 0)]);
+    for (place, entry) in chain.iter().enumerate() {
+        let label = if place == 0 { "chain" } else { "" };
+        table.row(vec![
+            Cell::new(Role::Muted, label),
+            (place + 1).to_string().into(),
+            entry.target.to_string().into(),
+            note(snapshot, facts, entry).into(),
+        ]);
+    }
+    for (place, reject) in rejected.iter().enumerate() {
+        let label = if place == 0 { "out" } else { "" };
+        table.row(vec![
+            Cell::new(Role::Muted, label),
+            "".into(),
+            reject.target.to_string().into(),
+            reject.reason.as_str().into(),
+        ]);
+    }
+    table.print(&mut session.console)
+}
+
+fn note(snapshot: &Snapshot, facts: &Facts, place: &Place) -> String {
+    let mut parts = vec![match may_cost(snapshot, facts, place.target) {
+        Some(Money::ZERO) => "free".to_owned(),
+        Some(amount) => format!("may cost {}", units::money(amount)),
+        None => "price unknown".to_owned(),
+    }];
+    let provider = find(snapshot, place.target.provider.as_str());
+    if model(snapshot, place.target).is_some_and(|model| model.loaded == Some(false)) {
+        parts.push("not loaded".to_owned());
+    }
+    if provider.is_some_and(|view| view.health.state == State::Degraded) {
+        parts.push("degraded".to_owned());
+    }
+    if !place.why.is_empty() && !parts.iter().any(|part| part == place.why) {
+        parts.push(place.why.to_owned());
+    }
+    parts.join(", ")
+}
+
+fn model<'a>(snapshot: &'a Snapshot, target: &Target) -> Option<&'a ModelView> {
+    find(snapshot, target.provider.as_str())?.models.iter().find(|model| model.id == target.model)
+}
+
+fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
+    let snapshot = session.handle.snapshot();
+    let decision = &explanation.decision;
+    let chain: Vec<Value> = decision
+        .chain
+        .iter()
+        .map(|chosen| {
+            json!({
+                "target": chosen.target,
+                "reach": chosen.reach,
+                "why": chosen.why,
+                "may_cost_usd": may_cost(&snapshot, facts, &chosen.target).map(Money::dollars),
+            })
+        })
+        .collect();
+    json!({
+        "sentence": explanation.sentence,
+        "target": decision.chain.first().map(|chosen| &chosen.target),
+        "policy": decision.by,
+        "rules_version": decision.rules_version,
+        "local_only": decision.local_only,
+        "facts": facts,
+        "chain": chain,
+        "rejected": decision.rejected,
+        "rules": explanation.rules,
+    })
+}

@@ -1,0 +1,221 @@
+//! `models list|use`.
+
+use crate::cli::args::ModelsVerb;
+use crate::cli::ending::{Ending, UNAVAILABLE, USAGE};
+use crate::cli::session::{Session, find, unexpected, unknown_provider};
+use crate::cli::suggest;
+use crate::cli::table::{Cell, Column, Table};
+use crate::domain::call::Facts;
+use crate::domain::ids::Target;
+use crate::domain::routing::ActiveChoice;
+use crate::engine::protocol::{Command, ModelView, ProviderView, Reply, Snapshot};
+use crate::present::labels::Role;
+use crate::present::{escape, units};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub async fn run(session: &mut Session, verb: &ModelsVerb) -> Result<(), Ending> {
+    match verb {
+        ModelsVerb::List { id } => list(session, id.as_deref()).await,
+        ModelsVerb::Use { target } => choose(session, target).await,
+    }
+}
+
+async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
+    if let Some(id) = id {
+        session.provider(id)?;
+    }
+    let snapshot = session.probed().await?;
+    let views: Vec<_> =
+        snapshot.providers.iter().filter(|view| id.is_none_or(|id| view.id.as_str() == id)).cloned().collect();
+    if session.console.json {
+        let rows: Vec<Value> = views
+            .iter()
+            .flat_map(|view| {
+                view.models.iter().map(|model| {
+                    let mut value = as_json(model);
+                    if let Value::Object(fields) = &mut value {
+                        let target = Target { provider: view.id.clone(), model: model.id.clone() };
+                        fields.insert("target".into(), json!(target));
+                        fields.insert("provider".into(), json!(view.id));
+                        fields.insert("state".into(), json!(view.health.state));
+                    }
+                    value
+                })
+            })
+            .collect();
+        return session.console.document(&rows);
+    }
+    if views.iter().all(|view| view.models.is_empty()) {
+        session
+            .console
+            .say(Role::Plain, "No models are known: lmdeck health says which provider does not answer, and why.");
+        return Ok(());
+    }
+    print(session, &views)
+}
+
+/// The fields of one model. Prices are US dollars per million tokens.
+pub fn as_json(model: &ModelView) -> Value {
+    let price = model.price.map(|price| {
+        json!({
+            "input": price.input.dollars() * 1e6,
+            "output": price.output.dollars() * 1e6,
+            "cached_input": price.cached_input.map(|cached| cached.dollars() * 1e6),
+        })
+    });
+    json!({
+        "model": model.id,
+        "loaded": model.loaded,
+        "chat": model.chat,
+        "named": model.named,
+        "listed": model.listed,
+        "context": model.context,
+        "quantization": model.quantization,
+        "size_bytes": model.size_bytes,
+        "price": price,
+    })
+}
+
+pub fn print(session: &mut Session, views: &[Arc<ProviderView>]) -> Result<(), Ending> {
+    if views.iter().all(|view| view.models.is_empty()) {
+        return Ok(());
+    }
+    let mut table = Table::new(vec![
+        Column::left("STATE", 10),
+        Column::right("CONTEXT", 7).drop(2),
+        Column::left("QUANT", 6).drop(1),
+        Column::right("SIZE", 8).drop(3),
+        Column::right("$ IN/OUT 1M", 11).drop(4),
+        Column::left("TARGET", 0),
+    ]);
+    for view in views {
+        for model in &view.models {
+            let (role, state) = state(model);
+            table.row(vec![
+                Cell::new(role, state),
+                model.context.map_or_else(|| units::UNKNOWN.to_owned(), units::context).into(),
+                model.quantization.as_deref().unwrap_or("-").into(),
+                model.size_bytes.map_or_else(|| units::MISSING.to_owned(), units::size).into(),
+                price(model).into(),
+                format!("{}/{}", view.id, model.id).into(),
+            ]);
+        }
+    }
+    table.print(&mut session.console)
+}
+
+fn state(model: &ModelView) -> (Role, &'static str) {
+    match (model.chat, model.loaded, model.listed) {
+        (false, ..) => (Role::Muted, "not chat"),
+        (_, Some(true), _) => (Role::Good, "loaded"),
+        (_, Some(false), _) => (Role::Plain, "not loaded"),
+        (_, None, true) => (Role::Plain, "listed"),
+        (_, None, false) => (Role::Muted, "unknown"),
+    }
+}
+
+fn price(model: &ModelView) -> String {
+    match model.price {
+        None => "unknown".to_owned(),
+        Some(price) if price.is_free() => "free".to_owned(),
+        Some(price) => format!("{:.2}/{:.2}", price.input.dollars() * 1e6, price.output.dollars() * 1e6),
+    }
+}
+
+async fn choose(session: &mut Session, target: &str) -> Result<(), Ending> {
+    session.writable()?;
+    let choice = resolve(session, target).await?;
+    session.ask(Command::UseTarget { choice: choice.clone() }).await?;
+    let snapshot = session.handle.snapshot();
+    let in_effect = snapshot.routing.in_effect.as_ref().map(ToString::to_string);
+    if session.console.json {
+        return session.console.document(&json!({ "active": choice.to_string(), "in_effect": in_effect }));
+    }
+    let line = session.console.paint(Role::Accent, &format!("active target: {choice}"));
+    session.console.line(&line)?;
+    if !snapshot.routing.in_effect_why.is_empty()
+        && let Some(in_effect) = in_effect
+    {
+        let text = format!("-- in effect now: {in_effect}: {}", snapshot.routing.in_effect_why);
+        session.console.say(Role::Muted, &escape::line(&text));
+    }
+    Ok(())
+}
+
+/// What a person's word for a target means. An id of the original service is resolved by the engine, which
+/// knows those.
+async fn resolve(session: &mut Session, word: &str) -> Result<ActiveChoice, Ending> {
+    if word == "auto" {
+        return Ok(ActiveChoice::Auto);
+    }
+    let mut snapshot = session.handle.snapshot();
+    if let Some(view) = find(&snapshot, word) {
+        return Ok(ActiveChoice::Provider(view.id.clone()));
+    }
+    if let Ok(target) = word.parse::<Target>()
+        && find(&snapshot, target.provider.as_str()).is_some()
+    {
+        return Ok(ActiveChoice::Target(target));
+    }
+    // A bare model id needs the lists of the servers.
+    snapshot = session.probed().await?;
+    let mut served: Vec<Target> = with_model(&snapshot, word);
+    match served.len() {
+        0 => {}
+        1 => return Ok(ActiveChoice::Target(served.swap_remove(0))),
+        _ => {
+            let targets = served.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Ending::usage(format!("{word} is served in several places"), format!("name one of {targets}")));
+        }
+    }
+    match alias(session, word).await? {
+        Some(target) => Ok(ActiveChoice::Target(target)),
+        None => Err(unknown_target(&snapshot, word)),
+    }
+}
+
+fn with_model(snapshot: &Snapshot, model: &str) -> Vec<Target> {
+    targets(snapshot).filter(|target| target.model.as_str() == model).collect()
+}
+
+fn targets(snapshot: &Snapshot) -> impl Iterator<Item = Target> + '_ {
+    snapshot
+        .providers
+        .iter()
+        .flat_map(|view| view.models.iter().map(|model| Target { provider: view.id.clone(), model: model.id.clone() }))
+}
+
+async fn alias(session: &Session, word: &str) -> Result<Option<Target>, Ending> {
+    let facts = Box::new(Facts { requested_model: word.to_owned(), ..Facts::default() });
+    let Reply::Explained(explanation) = session.ask(Command::Explain { facts }).await? else {
+        return Err(unexpected("models use"));
+    };
+    let decision = explanation.decision;
+    if decision.by != "named" {
+        return Ok(None);
+    }
+    let chosen = decision.chain.into_iter().map(|chosen| chosen.target);
+    Ok(chosen.chain(decision.rejected.into_iter().map(|reject| reject.target)).next())
+}
+
+/// With the nearest target or provider as a suggestion.
+fn unknown_target(snapshot: &Snapshot, word: &str) -> Ending {
+    if snapshot.providers.is_empty() {
+        return unknown_provider(snapshot, word);
+    }
+    let known = known_names(snapshot);
+    let remedy = match suggest::nearest(word, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near}? lmdeck models list names all"),
+        None => "lmdeck models list names all targets".to_owned(),
+    };
+    let unlisted = snapshot.providers.iter().any(|view| view.enabled && view.models.is_empty());
+    let exit = if unlisted { UNAVAILABLE } else { USAGE };
+    Ending::new(exit, format!("no target is called {word}"), remedy)
+}
+
+/// Everything that may stand for a target.
+pub fn known_names(snapshot: &Snapshot) -> Vec<String> {
+    let ids = snapshot.providers.iter().map(|view| view.id.to_string());
+    ids.chain(targets(snapshot).map(|target| target.to_string())).collect()
+}

@@ -1,0 +1,170 @@
+//! `routes list|strategy|order`, and which request `explain` is about.
+
+use super::{edited, explain};
+use crate::cli::args::{RoutesVerb, SampleArgs, Trait};
+use crate::cli::ending::{Ending, USAGE};
+use crate::cli::session::{Session, unexpected};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::words;
+use crate::domain::call::Facts;
+use crate::domain::routing::Explanation;
+use crate::engine::protocol::{Command, Reply, RoutingView};
+use crate::present::labels::Role;
+use serde_json::json;
+
+pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending> {
+    match verb {
+        RoutesVerb::List => list(session).await,
+        RoutesVerb::Explain { call: Some(id), .. } => explain::call(session, id).await,
+        RoutesVerb::Explain { call: None, sample } => {
+            session.probed().await?;
+            let facts = facts_of(sample);
+            let explanation = ask(session, &facts).await?;
+            explain::print(session, &explanation, &facts)?;
+            explain::ending(&explanation)
+        }
+        RoutesVerb::Strategy { strategy: None } => {
+            let strategy = session.handle.snapshot().routing.rules.strategy;
+            if session.console.json {
+                session.console.document(&json!({ "strategy": strategy }))
+            } else {
+                session.console.line(strategy.word())
+            }
+        }
+        RoutesVerb::Strategy { strategy: Some(strategy) } => {
+            session.writable()?;
+            let strategy = strategy.0.word().to_owned();
+            let reply = session.ask(Command::SetStrategy { strategy: strategy.clone() }).await?;
+            edited::tell(session, reply, &format!("strategy {strategy}"))
+        }
+        RoutesVerb::Order { request_type, items, remove } => order(session, request_type, items, *remove).await,
+    }
+}
+
+/// The engine's explanation of where such a request goes.
+pub async fn ask(session: &Session, facts: &Facts) -> Result<Box<Explanation>, Ending> {
+    match session.ask(Command::Explain { facts: Box::new(facts.clone()) }).await? {
+        Reply::Explained(explanation) => Ok(explanation),
+        _ => Err(unexpected("routes explain")),
+    }
+}
+
+fn facts_of(sample: &SampleArgs) -> Facts {
+    let with = |what| sample.with.contains(&what);
+    Facts {
+        request_type: sample.request_type.clone(),
+        complexity: sample.complexity.clone(),
+        audience: sample.audience.clone(),
+        priority: sample.priority.into(),
+        requested_model: sample.model.clone(),
+        prompt_tokens: sample.tokens,
+        max_tokens: sample.max_tokens,
+        stream: with(Trait::Stream),
+        has_tools: with(Trait::Tools),
+        has_images: with(Trait::Images),
+        wants_json: with(Trait::Json),
+        client: sample.client.clone(),
+        session: sample.session.clone(),
+        tags: sample.tags.iter().cloned().collect(),
+        preferred_provider: String::new(),
+    }
+}
+
+async fn list(session: &mut Session) -> Result<(), Ending> {
+    let snapshot = session.probed().await?;
+    let routing = &snapshot.routing;
+    if session.console.json {
+        return session.console.document(&as_json(routing));
+    }
+    let mut table = Table::new(vec![Column::left("", 8), Column::left("", 0)]);
+    let mut row = |label: &str, value: String| table.row(vec![Cell::new(Role::Muted, label), value.into()]);
+    row("target", words::target(routing));
+    if !routing.in_effect_why.is_empty() {
+        row("because", routing.in_effect_why.clone());
+    }
+    row("strategy", routing.rules.strategy.word().to_owned());
+    table.print(&mut session.console)?;
+    if !routing.rules.request_orders.is_empty() {
+        let mut table =
+            Table::new(vec![Column::left("REQUEST TYPE", 19), Column::right("TODAY", 5), Column::left("ORDER", 0)]);
+        for (request_type, items) in &routing.rules.request_orders {
+            let name = format!("request_type:{request_type}");
+            let today = routing.decided_today.iter().find(|(by, _)| *by == name).map_or(0, |(_, calls)| *calls);
+            table.row(vec![request_type.as_str().into(), today.to_string().into(), items.join(", ").into()]);
+        }
+        table.print(&mut session.console)?;
+    }
+    if !routing.rules.policies.is_empty() {
+        let mut table =
+            Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 16), Column::left("WHEN", 0)]);
+        for policy in &routing.rules.policies {
+            let state = if !policy.enabled {
+                "off"
+            } else if routing.rules.confined_by.contains(&policy.name) {
+                "confines all"
+            } else {
+                "not yet in force"
+            };
+            table.row(vec![policy.name.as_str().into(), state.into(), policy.when.as_str().into()]);
+        }
+        table.print(&mut session.console)?;
+    }
+    Ok(())
+}
+
+fn as_json(routing: &RoutingView) -> serde_json::Value {
+    let orders: Vec<_> = routing
+        .rules
+        .request_orders
+        .iter()
+        .map(|(request_type, items)| json!({ "request_type": request_type, "items": items }))
+        .collect();
+    let decided: Vec<_> =
+        routing.decided_today.iter().map(|(policy, calls)| json!({ "policy": policy, "calls": calls })).collect();
+    json!({
+        "active": routing.active.to_string(),
+        "in_effect": routing.in_effect,
+        "in_effect_why": routing.in_effect_why,
+        "strategy": routing.rules.strategy,
+        "rules_version": routing.rules.version,
+        "request_orders": orders,
+        "policies": routing.rules.policies,
+        "confined_by": routing.rules.confined_by,
+        "decided_today": decided,
+    })
+}
+
+async fn order(session: &mut Session, request_type: &str, items: &[String], remove: bool) -> Result<(), Ending> {
+    if items.is_empty() && !remove {
+        return show_order(session, request_type);
+    }
+    session.writable()?;
+    let command = Command::SetOrder { request_type: request_type.to_owned(), items: items.to_vec() };
+    let reply = session.ask(command).await?;
+    let what = if remove {
+        format!("removed the order of {request_type}")
+    } else {
+        format!("{request_type} goes to {}", items.join(", "))
+    };
+    edited::tell(session, reply, &what)
+}
+
+fn show_order(session: &mut Session, request_type: &str) -> Result<(), Ending> {
+    let snapshot = session.handle.snapshot();
+    let orders = &snapshot.routing.rules.request_orders;
+    let Some((_, items)) = orders.iter().find(|(name, _)| name == request_type) else {
+        return Err(Ending::new(
+            USAGE,
+            format!("{request_type} has no order of its own: the active target and the strategy decide"),
+            format!("set one: lmdeck routes order {request_type} TARGET ..."),
+        ));
+    };
+    if session.console.json {
+        return session.console.document(&json!({ "request_type": request_type, "items": items }));
+    }
+    for item in items {
+        let line = session.console.paint(Role::Plain, item);
+        session.console.line(&line)?;
+    }
+    Ok(())
+}

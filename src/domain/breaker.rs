@@ -1,0 +1,324 @@
+//! The breaker of one target: stops sending calls to what keeps failing, and lets one trial call through
+//! when the pause is over.
+//!
+//! Which failures count is the error table's business (`ErrorCode::class().breaker`); here is only the
+//! counting. Time comes in as a parameter.
+
+use super::time::UnixMs;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Failures in a row that open it.
+pub const FAILURES_IN_A_ROW: u32 = 5;
+/// Results in the window from which the share of failures counts; half of them open it.
+pub const WINDOW_CALLS: u32 = 10;
+/// How far back results count for the share.
+pub const WINDOW: Duration = Duration::from_mins(1);
+/// The first pause; each failed trial doubles it.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(30);
+pub const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// A trial that reported nothing for this long is taken as lost, so that a forgotten call cannot keep a
+/// target out for ever. The longest call a configuration allows by default.
+pub const TRIAL_LOST: Duration = Duration::from_mins(10);
+
+/// What a result changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Opened { until: UnixMs },
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Closed,
+    Open {
+        since: UnixMs,
+        pause: Duration,
+    },
+    /// The pause is over and one call tries it.
+    Trial {
+        since: UnixMs,
+        pause: Duration,
+    },
+}
+
+/// Results of one second.
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    start: UnixMs,
+    calls: u32,
+    failed: u32,
+}
+
+/// One target's breaker; closed at first.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker {
+    phase: Phase,
+    in_a_row: u32,
+    /// At most one entry per second of [`WINDOW`].
+    recent: VecDeque<Second>,
+}
+
+impl Breaker {
+    /// Whether a call may go there now. When the pause is over the answer is yes exactly once: that caller
+    /// makes the trial and owes a [`Breaker::record`] or a [`Breaker::release`].
+    pub fn admits(&mut self, now: UnixMs) -> bool {
+        match self.phase {
+            Phase::Closed => true,
+            Phase::Open { since, pause } if over(since, pause, now) => {
+                self.phase = Phase::Trial { since: now, pause };
+                true
+            }
+            Phase::Trial { since, pause } if over(since, TRIAL_LOST, now) => {
+                self.phase = Phase::Trial { since: now, pause };
+                true
+            }
+            Phase::Open { .. } | Phase::Trial { .. } => false,
+        }
+    }
+
+    /// Takes in a result that counts: an answer, or a failure of the server's own.
+    pub fn record(&mut self, ok: bool, now: UnixMs) -> Option<Change> {
+        match self.phase {
+            Phase::Closed => {
+                self.count(ok, now);
+                self.must_open().then(|| self.open(FIRST_PAUSE, now))
+            }
+            // From a call that was under way when it opened: it says nothing about now.
+            Phase::Open { .. } => None,
+            Phase::Trial { .. } if ok => {
+                *self = Self::default();
+                Some(Change::Closed)
+            }
+            Phase::Trial { pause, .. } => Some(self.open((pause * 2).min(LONGEST_PAUSE), now)),
+        }
+    }
+
+    /// Gives the trial back without a verdict (cancelled, rate-limited, the caller's own mistake): the next
+    /// caller tries.
+    pub fn release(&mut self) {
+        if let Phase::Trial { since, pause } = self.phase {
+            self.phase = Phase::Open { since: UnixMs(since.0.saturating_sub(millis(pause))), pause };
+        }
+    }
+
+    /// Until when calls stay away; `None` when one may go there now. While a trial is under way it is
+    /// always a moment ahead.
+    pub fn open_until(&self, now: UnixMs) -> Option<UnixMs> {
+        match self.phase {
+            Phase::Closed => None,
+            Phase::Open { since, pause } => (!over(since, pause, now)).then(|| since.plus(pause)),
+            Phase::Trial { since, .. } if over(since, TRIAL_LOST, now) => None,
+            Phase::Trial { since, .. } => Some(since.plus(FIRST_PAUSE).max(now.plus(Duration::from_secs(1)))),
+        }
+    }
+
+    fn open(&mut self, pause: Duration, now: UnixMs) -> Change {
+        self.phase = Phase::Open { since: now, pause };
+        self.in_a_row = 0;
+        self.recent.clear();
+        Change::Opened { until: now.plus(pause) }
+    }
+
+    fn count(&mut self, ok: bool, now: UnixMs) {
+        self.in_a_row = if ok { 0 } else { self.in_a_row.saturating_add(1) };
+        // `since` is zero for a moment ahead of `now`, so a clock set back keeps what it has.
+        while self.recent.front().is_some_and(|second| now.since(second.start) >= WINDOW) {
+            self.recent.pop_front();
+        }
+        let fits = |second: &&mut Second| now.since(second.start) < Duration::from_secs(1);
+        if let Some(second) = self.recent.back_mut().filter(fits) {
+            second.calls += 1;
+            second.failed += u32::from(!ok);
+        } else {
+            self.recent.push_back(Second { start: now, calls: 1, failed: u32::from(!ok) });
+        }
+    }
+
+    fn must_open(&self) -> bool {
+        let (calls, failed) =
+            self.recent.iter().fold((0, 0), |(calls, failed), s| (calls + s.calls, failed + s.failed));
+        self.in_a_row >= FAILURES_IN_A_ROW || (calls >= WINDOW_CALLS && failed * 2 >= calls)
+    }
+}
+
+/// Whether `span` has passed since `since`; also when the clock was set back behind it, because nobody
+/// can say then how long it has been and a trial call costs little.
+fn over(since: UnixMs, span: Duration, now: UnixMs) -> bool {
+    now < since || now.since(since) >= span
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const T0: UnixMs = UnixMs(1_795_000_000_000);
+
+    fn at(seconds: u64) -> UnixMs {
+        T0.plus(Duration::from_secs(seconds))
+    }
+
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..5 {
+            breaker.record(false, T0);
+        }
+        breaker
+    }
+
+    #[test]
+    fn five_failures_in_a_row_open_it_for_half_a_minute() {
+        let mut breaker = Breaker::default();
+        for _ in 0..4 {
+            assert_eq!(breaker.record(false, T0), None);
+            assert!(breaker.admits(T0));
+        }
+        assert_eq!(breaker.record(false, T0), Some(Change::Opened { until: at(30) }));
+        assert!(!breaker.admits(at(29)));
+        assert_eq!(breaker.open_until(at(29)), Some(at(30)));
+        assert_eq!(breaker.open_until(at(30)), None);
+    }
+
+    #[test]
+    fn one_success_between_starts_the_row_again() {
+        let mut breaker = Breaker::default();
+        for round in 0..20 {
+            // One of five succeeds: never five in a row; spread so that ten never fall into one minute.
+            for call in 0..5 {
+                assert_eq!(breaker.record(call == 4, at(round * 70 + call)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn half_of_ten_within_a_minute_open_it_and_older_ones_do_not_count() {
+        let mut quick = Breaker::default();
+        let changes: Vec<_> = (0..10).map(|call| quick.record(call % 2 == 0, at(call))).collect();
+        assert_eq!(changes[..9], [None; 9]);
+        assert!(matches!(changes[9], Some(Change::Opened { .. })));
+
+        let mut slow = Breaker::default();
+        assert!((0..40).all(|call| slow.record(call % 2 == 0, at(call * 7)).is_none()));
+    }
+
+    #[test]
+    fn exactly_one_caller_makes_the_trial_and_a_success_closes() {
+        let mut breaker = opened();
+        assert!(breaker.admits(at(30)));
+        assert!(!breaker.admits(at(30)));
+        assert!(breaker.open_until(at(31)).is_some_and(|until| until > at(31)));
+        assert_eq!(breaker.record(true, at(32)), Some(Change::Closed));
+        assert!(breaker.admits(at(32)) && breaker.admits(at(32)));
+    }
+
+    #[test]
+    fn failed_trials_double_the_pause_up_to_five_minutes_and_a_success_forgets_that() {
+        let mut breaker = opened();
+        let mut now = at(30);
+        for pause in [60, 120, 240, 300, 300] {
+            assert!(breaker.admits(now));
+            let until = now.plus(Duration::from_secs(pause));
+            assert_eq!(breaker.record(false, now), Some(Change::Opened { until }));
+            now = until;
+        }
+        assert!(breaker.admits(now));
+        breaker.record(true, now);
+        for _ in 0..4 {
+            breaker.record(false, now);
+        }
+        let until = now.plus(FIRST_PAUSE);
+        assert_eq!(breaker.record(false, now), Some(Change::Opened { until }));
+    }
+
+    #[test]
+    fn a_trial_without_a_verdict_passes_to_the_next_caller() {
+        let mut breaker = opened();
+        assert!(breaker.admits(at(30)));
+        breaker.release();
+        assert!(breaker.admits(at(31)));
+        assert!(!breaker.admits(at(31)));
+        // And one that was forgotten altogether does not lock the target out.
+        assert!(breaker.admits(at(31).plus(TRIAL_LOST)));
+    }
+
+    #[test]
+    fn a_clock_set_back_by_a_day_does_not_keep_it_open_for_a_day() {
+        let mut breaker = opened();
+        assert!(breaker.admits(UnixMs(T0.0 - 86_400_000)));
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: open only after enough failures, one trial at a time, pauses
+        /// between 30 s and 5 min, and after the longest pause somebody gets through.
+        #[test]
+        fn it_opens_only_with_reason_and_never_for_ever(
+            steps in prop::collection::vec((0u8..4, 0u64..90_000), 1..200)
+        ) {
+            let mut breaker = Breaker::default();
+            let mut now = T0;
+            let mut seen: Vec<(UnixMs, bool)> = Vec::new();
+            let mut trial = false;
+            for (what, wait) in steps {
+                now = now.plus(Duration::from_millis(wait / 8));
+                if what == 0 {
+                    let was_closed = breaker.phase == Phase::Closed;
+                    if breaker.admits(now) && !was_closed {
+                        prop_assert!(!trial, "two trials at once");
+                        trial = true;
+                    }
+                    continue;
+                }
+                let ok = what == 1;
+                let closed = breaker.phase == Phase::Closed;
+                if closed {
+                    seen.push((now, ok));
+                }
+                match breaker.record(ok, now) {
+                    Some(Change::Opened { until }) => {
+                        let pause = until.since(now);
+                        prop_assert!((FIRST_PAUSE..=LONGEST_PAUSE).contains(&pause));
+                        if closed {
+                            let row = seen.iter().rev().take_while(|(_, ok)| !ok).count();
+                            let window: Vec<_> = seen.iter().filter(|(at, _)| now.since(*at) < WINDOW).collect();
+                            let failed = window.iter().filter(|(_, ok)| !ok).count();
+                            prop_assert!(row >= 5 || (window.len() >= 10 && failed * 2 >= window.len()));
+                        } else {
+                            prop_assert!(trial, "opened again without a trial");
+                        }
+                        seen.clear();
+                        trial = false;
+                    }
+                    Some(Change::Closed) => {
+                        prop_assert!(trial && ok);
+                        seen.clear();
+                        trial = false;
+                    }
+                    None => {}
+                }
+                prop_assert!(breaker.recent.len() <= 61);
+            }
+            if !trial {
+                prop_assert!(breaker.admits(now.plus(LONGEST_PAUSE)));
+            }
+        }
+
+        /// Five failures in a row open a closed breaker, whatever came before.
+        #[test]
+        fn five_in_a_row_always_open(before in prop::collection::vec(any::<bool>(), 0..30)) {
+            let mut breaker = Breaker::default();
+            for ok in before {
+                breaker.record(ok, T0);
+            }
+            for _ in 0..5 {
+                breaker.record(false, T0);
+            }
+            prop_assert!(!breaker.admits(T0));
+        }
+    }
+}

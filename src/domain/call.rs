@@ -1,0 +1,226 @@
+//! A call: what a caller asks for, the facts routing may look at, and what is recorded when it ends.
+
+use super::failure::{ErrorCode, Failure};
+use super::ids::{CallId, Target};
+use super::money::{Cost, Money};
+use super::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How urgent a call is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+impl Priority {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Low, Self::Normal, Self::High].into_iter().find(|priority| priority.word() == word)
+    }
+}
+
+/// What routing may look at in a request; never the prompt text. An absent text is "", an absent number 0.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a rule may name")]
+pub struct Facts {
+    pub request_type: String,
+    pub complexity: String,
+    pub audience: String,
+    pub priority: Priority,
+    /// The model as the caller named it; see [`Wanted`].
+    pub requested_model: String,
+    /// Estimated from the length of the body.
+    pub prompt_tokens: u64,
+    pub max_tokens: u64,
+    pub stream: bool,
+    pub has_tools: bool,
+    pub has_images: bool,
+    pub wants_json: bool,
+    pub client: String,
+    pub session: String,
+    pub tags: BTreeMap<String, String>,
+    /// A kind or provider whose targets come first (the service API's `preferred_provider`).
+    pub preferred_provider: String,
+}
+
+/// What the caller's model name asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// `auto`, an empty name, or `auto:<request_type>` (which also sets the request type).
+    Auto,
+    Local,
+    Cloud,
+    /// A provider id: its best model.
+    Provider(String),
+    /// `provider/model`.
+    Target(Target),
+    /// A bare model id, wherever it is served.
+    Model(String),
+}
+
+/// A message of a conversation, as the playground, `ask` and the service API make them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Built here: the dialect writes the request. A system prompt of the configuration is added when
+    /// `messages` holds none.
+    Chat { messages: Vec<Message>, max_tokens: Option<u64>, temperature: Option<f64>, stream: bool },
+    /// An OpenAI chat request exactly as a client sent it; forwarded with byte splices only.
+    RawOpenaiChat { json: String },
+}
+
+/// One call as a front end hands it to the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRequest {
+    pub facts: Facts,
+    pub body: Body,
+    /// The caller wants the usage chunk of a stream (it asked for it itself).
+    pub wants_usage: bool,
+}
+
+/// What a model's server said it used. `input` includes `cached`, `output` includes `reasoning`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    pub cached: u64,
+    pub reasoning: u64,
+}
+
+/// Why the model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    Stop,
+    Length,
+    ToolCalls,
+    ContentFilter,
+    Other,
+}
+
+/// How a call or an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ok,
+    /// An error of any class; `error_code` says which.
+    Error,
+    /// Refused by a rule or a budget before anything was sent.
+    Denied,
+    Cancelled,
+}
+
+impl Status {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn of(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::Denied | ErrorCode::Budget => Self::Denied,
+            ErrorCode::Cancelled => Self::Cancelled,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// One try at one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub target: Target,
+    /// From the call's arrival to the start of this attempt.
+    pub start_ms: u64,
+    pub ttft_ms: Option<u64>,
+    pub duration_ms: u64,
+    pub failure: Option<Failure>,
+    /// The model that really answered, where the server named another than was asked for.
+    pub answered_by: Option<String>,
+}
+
+/// A candidate that was left out, with its reason code and sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reject {
+    pub target: Target,
+    pub code: String,
+    pub reason: String,
+}
+
+/// The durable record of one call: every fact, the chain, the rejects, the attempts, the money.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    pub id: CallId,
+    pub ts: UnixMs,
+    pub facts: Facts,
+    /// The rule that chose: `request_type:NAME`, `active`, `strategy:NAME`, `named`, or a policy's name.
+    pub policy: String,
+    pub rules_version: u64,
+    /// The targets in the order decided.
+    pub chain: Vec<Target>,
+    pub rejects: Vec<Reject>,
+    pub target: Option<Target>,
+    pub status: Status,
+    pub error: Option<Failure>,
+    pub finish: Option<Finish>,
+    pub duration_ms: u64,
+    pub queue_ms: u64,
+    pub ttft_ms: Option<u64>,
+    pub usage: Option<Usage>,
+    pub cost: Cost,
+    /// `off`, `hit` or `miss`.
+    pub cache: String,
+    pub attempts: Vec<Attempt>,
+    /// Only when the configuration says `record_prompts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+impl CallRecord {
+    /// The amount that counts against the day, zero when unknown.
+    pub fn spent(&self) -> Money {
+        self.cost.amount.unwrap_or(Money::ZERO)
+    }
+
+    /// Output tokens per second between the first token and the end; `None` when it cannot be told.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let writing_ms = self.duration_ms.checked_sub(self.ttft_ms?)?;
+        let out = self.usage?.output;
+        (writing_ms > 0 && out > 1).then(|| (out - 1) as f64 * 1000.0 / writing_ms as f64)
+    }
+}

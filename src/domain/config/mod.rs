@@ -1,0 +1,136 @@
+//! The one configuration inside, whatever layout the file had: profiles, rules, limits.
+//!
+//! Reading files, positions and `${…}` live in `adapters::config`; this module holds what comes out.
+
+pub mod issue;
+pub mod profile;
+
+pub use issue::{Issue, Severity};
+pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Profile, Timeouts};
+
+use super::ids::ProviderId;
+use super::money::Money;
+use super::routing::RuleSet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole configuration, validated.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// In file order; original sections first in the order `z_ai_glm`, `lm_studio`, `fallback_models`
+    /// as they stand in the file, then `providers:`.
+    pub providers: Vec<Profile>,
+    pub rules: RuleSet,
+    pub limits: Limits,
+    pub money: MoneyRules,
+    pub gateway: Gateway,
+    pub telemetry: Telemetry,
+    pub ui: Ui,
+}
+
+impl Config {
+    pub fn provider(&self, id: &ProviderId) -> Option<&Profile> {
+        self.providers.iter().find(|profile| &profile.id == id)
+    }
+}
+
+/// Bounds on calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    pub max_concurrent_requests: usize,
+    pub queue: usize,
+    pub call_deadline: Duration,
+    pub default_max_tokens: u64,
+    /// `performance.auto_switch_on_failure`: when false the first target's error is the answer.
+    pub auto_switch_on_failure: bool,
+    /// `performance.retry_on_failure`: when false one attempt per target.
+    pub retry_on_failure: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_concurrent_requests: 5,
+            queue: 256,
+            call_deadline: Duration::from_mins(10),
+            default_max_tokens: 4096,
+            auto_switch_on_failure: true,
+            retry_on_failure: true,
+        }
+    }
+}
+
+/// What decides and bounds spending.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MoneyRules {
+    /// `budget.daily_limit`, else `cost_optimization.daily_budget_limit`.
+    pub daily_limit: Option<Money>,
+    /// Share of the limit at which to warn, 0 to 1.
+    pub alert_threshold: f64,
+    /// IANA name, or `None` for the machine's own zone.
+    pub timezone: Option<String>,
+    /// `cost_optimization.cloud_model_costs`: by kind word, per token, in and out alike.
+    pub kind_prices: BTreeMap<String, Money>,
+    /// `cost_optimization.local_model_cost_per_token`.
+    pub local_price: Money,
+}
+
+/// The local gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    /// Keys clients must send; empty only on loopback.
+    pub api_keys: Vec<super::secret::Secret>,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4141)), api_keys: Vec::new() }
+    }
+}
+
+/// What is recorded, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// `None`: the state folder.
+    pub dir: Option<PathBuf>,
+    pub record_prompts: bool,
+    pub retention_days: u32,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { dir: None, record_prompts: false, retention_days: 30 }
+    }
+}
+
+/// How the dashboard looks and behaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
+pub struct Ui {
+    /// `auto`, `dark`, `light`, `high-contrast`, `mono`.
+    pub theme: String,
+    pub ascii: bool,
+    pub reduce_motion: bool,
+    pub mouse: bool,
+    pub history: bool,
+    /// Action name to key, as in `providers.test: T`.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self {
+            theme: "auto".into(),
+            ascii: false,
+            reduce_motion: false,
+            mouse: false,
+            history: true,
+            keys: BTreeMap::new(),
+        }
+    }
+}

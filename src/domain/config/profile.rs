@@ -1,0 +1,149 @@
+//! One provider as the configuration describes it.
+
+use crate::domain::ids::{ModelId, ProviderId};
+use crate::domain::kind::Kind;
+use crate::domain::money::Price;
+use crate::domain::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A provider's address, normalised: scheme, host, port and the path before `/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// As the person wrote it, `${…}` replaced.
+    pub written: String,
+    /// `scheme://host:port`, no trailing slash.
+    pub origin: String,
+    pub host: String,
+    pub port: u16,
+    pub tls: bool,
+    /// The URL that `chat/completions` is appended to, no trailing slash: `http://127.0.0.1:1234/v1`,
+    /// `https://api.z.ai/api/paas/v4`.
+    pub api_base: String,
+}
+
+/// Where a key comes from; what may be shown of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum KeySource {
+    None,
+    /// `${NAME}` in the file, or the kind's own variable.
+    Variable {
+        name: String,
+    },
+    /// Written into the file; the last four characters at most.
+    File {
+        tail: Option<String>,
+    },
+}
+
+/// One model named in a profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelProfile {
+    pub id: ModelId,
+    pub context: Option<u64>,
+    /// 0 to 100, for `quality_optimized`.
+    pub quality: Option<u32>,
+    /// `tools`, `json`, `images`, `embeddings`; `None` when not said (unknown drops nobody).
+    pub capabilities: Option<Vec<String>>,
+    pub price: Option<Price>,
+    pub settings: ModelSettings,
+}
+
+/// Parameters for calls to a model; a caller's own win over these.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelSettings {
+    pub max_tokens: Option<u64>,
+    pub temperature: Option<f64>,
+    pub system_prompt: Option<String>,
+}
+
+impl ModelSettings {
+    /// These settings, with gaps filled from `other`.
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            max_tokens: self.max_tokens.or(other.max_tokens),
+            temperature: self.temperature.or(other.temperature),
+            system_prompt: self.system_prompt.clone().or_else(|| other.system_prompt.clone()),
+        }
+    }
+}
+
+/// Times per attempt and per probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    /// Streams only: 120 s for local kinds, 60 s for vendors.
+    pub first_token: Duration,
+    /// Between chunks of a stream.
+    pub idle: Duration,
+    /// Added to `first_token` when the model is not known to be loaded.
+    pub load: Duration,
+    pub probe_interval: Duration,
+    pub probe_timeout: Duration,
+    pub probe_retries: u32,
+}
+
+impl Timeouts {
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            first_token: Duration::from_secs(if kind.is_vendor() { 60 } else { 120 }),
+            idle: Duration::from_secs(30),
+            load: Duration::from_mins(5),
+            probe_interval: Duration::from_secs(30),
+            probe_timeout: Duration::from_secs(2),
+            probe_retries: 2,
+        }
+    }
+}
+
+/// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub id: ProviderId,
+    /// For the screen; the id when empty.
+    pub name: String,
+    pub kind: Kind,
+    pub endpoint: Endpoint,
+    pub key: Option<Secret>,
+    pub key_source: KeySource,
+    /// Set when calls and probes must not happen, with the sentence why: an unset variable, a key that
+    /// is not sent to this host.
+    pub withheld: Option<String>,
+    pub enabled: bool,
+    /// `local: true`: `local_only` requests may go there although it is another machine.
+    pub local: bool,
+    /// Named models in file order.
+    pub models: Vec<ModelProfile>,
+    pub preferred_models: Vec<ModelId>,
+    /// For models that have no settings of their own, from the section.
+    pub defaults: ModelSettings,
+    /// `lm_studio.model_settings` of the original, by model id.
+    pub model_settings: BTreeMap<String, ModelSettings>,
+    pub timeouts: Timeouts,
+    pub max_retries: u32,
+    pub max_concurrent: Option<usize>,
+    /// Which interface of an LM Studio to speak: `auto`, `v1`, `v0`, `compat`.
+    pub api: String,
+    /// Names of the original service for this provider's targets: alias to model (`None`: best model).
+    pub aliases: BTreeMap<String, Option<ModelId>>,
+    /// Where it stands in the file, for edits and messages: as in `providers[2]`, `lm_studio`,
+    /// `fallback_models[0]`; empty when it came from the environment or discovery.
+    pub place: String,
+    pub line: Option<usize>,
+}
+
+impl Profile {
+    pub fn display_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
+    }
+
+    /// The settings in force for `model`: its own, then `model_settings`, then the section's.
+    pub fn settings_for(&self, model: &ModelId) -> ModelSettings {
+        let own = self.models.iter().find(|m| &m.id == model).map(|m| m.settings.clone()).unwrap_or_default();
+        let named = self.model_settings.get(model.as_str()).cloned().unwrap_or_default();
+        own.or(&named).or(&self.defaults)
+    }
+}

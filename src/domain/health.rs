@@ -1,0 +1,310 @@
+//! What is known of a provider: one probe's report, the ladder, the state with its reason.
+//!
+//! [`ProviderHealth::apply`] is the state machine of DESIGN §4. Breakers per target live in `breaker`;
+//! remedies in words in `present::remedy`.
+
+use super::failure::{Cause, ErrorCode, Failure};
+use super::ids::ModelId;
+use super::reach::Reach;
+use super::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+/// A provider's state, always shown with a reason and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    #[default]
+    Unknown,
+    Up,
+    Degraded,
+    Down,
+    Unauthorized,
+    Paused,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unauthorized => "unauthorized",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Whether calls may go there (not yet known counts: what is unknown drops nobody).
+    pub fn usable(self) -> bool {
+        matches!(self, Self::Unknown | Self::Up | Self::Degraded)
+    }
+}
+
+/// One rung of what is known; `None` is not yet known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ladder {
+    pub reachable: Option<bool>,
+    pub authenticated: Option<bool>,
+    pub listed: Option<bool>,
+    pub loaded: Option<bool>,
+    /// From real traffic or an explicit test, never from a probe.
+    pub answering: Option<bool>,
+}
+
+/// A model as its server describes it; every field but the id may be unknown. Untrusted text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    pub id: ModelId,
+    pub loaded: Option<bool>,
+    /// `false` for embedding models and the like.
+    pub chat: bool,
+    /// Tokens: of the loaded instance where known, else the model's ceiling.
+    pub context: Option<u64>,
+    pub quantization: Option<String>,
+    pub size_bytes: Option<u64>,
+    /// The server runs it elsewhere (Ollama's remote models): its reach is cloud.
+    #[serde(default)]
+    pub remote: bool,
+}
+
+impl ModelInfo {
+    pub fn named(id: impl Into<ModelId>) -> Self {
+        Self {
+            id: id.into(),
+            loaded: None,
+            chat: true,
+            context: None,
+            quantization: None,
+            size_bytes: None,
+            remote: false,
+        }
+    }
+}
+
+/// What the server is doing, where it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Activity {
+    pub slots_busy: Option<u32>,
+    pub slots_total: Option<u32>,
+    pub queued: Option<u32>,
+}
+
+/// What one probe, with all its tries, found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    pub at: UnixMs,
+    /// Of the try that answered; of the whole probe when none did.
+    pub latency_ms: u64,
+    /// The address really connected to, and so the reach; `None` when no connection was made.
+    pub reach: Option<Reach>,
+    pub outcome: Result<ProbeFound, Failure>,
+}
+
+/// A probe that was answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeFound {
+    pub models: Vec<ModelInfo>,
+    /// The key was accepted; `None` when none was asked for.
+    pub authenticated: Option<bool>,
+    pub activity: Activity,
+    /// The list was there but partly unreadable: what was expected and what came.
+    pub malformed: Option<String>,
+    /// Which interface of the server was used, as in `v1`, `v0`, `compat`.
+    pub interface: Option<String>,
+}
+
+/// Results of calls in the last five minutes, as far as they count for `degraded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CallTally {
+    pub calls: u32,
+    pub failed: u32,
+}
+
+impl CallTally {
+    /// At least 20 % failures of at least ten calls.
+    pub fn degrades(self) -> bool {
+        self.calls >= 10 && self.failed * 5 >= self.calls
+    }
+}
+
+/// A probe slower than this marks a provider degraded.
+pub const SLOW_PROBE_MS: u64 = 1000;
+/// Good probes in a row before a provider that was down is used again.
+pub const GOOD_PROBES_TO_RETURN: u32 = 2;
+
+/// Everything known of one provider's health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderHealth {
+    pub state: State,
+    /// Why, in a few words, without the remedy; empty when `up`.
+    pub reason: String,
+    /// The failure behind `down` or `unauthorized`.
+    pub failure: Option<Failure>,
+    pub since: UnixMs,
+    pub last_checked: Option<UnixMs>,
+    pub latency_ms: Option<u64>,
+    pub ladder: Ladder,
+    pub models: Vec<ModelInfo>,
+    pub models_seen: Option<UnixMs>,
+    pub reach: Option<Reach>,
+    pub activity: Activity,
+    pub interface: Option<String>,
+    /// Good probes in a row since it was last down; counted only while `returning`.
+    pub good_probes: u32,
+    /// Down until [`GOOD_PROBES_TO_RETURN`] good probes came.
+    pub returning: bool,
+}
+
+/// A change worth announcing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    pub from: State,
+    pub to: State,
+    pub reason: String,
+}
+
+impl ProviderHealth {
+    pub fn new(now: UnixMs) -> Self {
+        Self {
+            state: State::Unknown,
+            reason: "not checked yet".into(),
+            failure: None,
+            since: now,
+            last_checked: None,
+            latency_ms: None,
+            ladder: Ladder::default(),
+            models: Vec::new(),
+            models_seen: None,
+            reach: None,
+            activity: Activity::default(),
+            interface: None,
+            good_probes: 0,
+            returning: false,
+        }
+    }
+
+    /// Takes in one probe's report. `breaker_open` and `tally` are of the provider's targets and calls.
+    pub fn apply(&mut self, report: &ProbeReport, breaker_open: bool, tally: CallTally) -> Option<StateChange> {
+        self.last_checked = Some(report.at);
+        if report.reach.is_some() {
+            self.reach = report.reach;
+        }
+        match &report.outcome {
+            Ok(found) => {
+                self.take_found(report, found);
+                if self.returning && self.good_probes < GOOD_PROBES_TO_RETURN {
+                    return self.enter(
+                        State::Down,
+                        format!("answers again: {} of {GOOD_PROBES_TO_RETURN} good probes", self.good_probes),
+                        report.at,
+                    );
+                }
+                self.returning = false;
+                let (state, reason) = self.healthy_state(found.malformed.as_deref(), breaker_open, tally);
+                self.enter(state, reason, report.at)
+            }
+            Err(failure) => self.take_failure(report, failure),
+        }
+    }
+
+    fn take_found(&mut self, report: &ProbeReport, found: &ProbeFound) {
+        self.latency_ms = Some(report.latency_ms);
+        self.failure = None;
+        self.good_probes = self.good_probes.saturating_add(1);
+        self.ladder.reachable = Some(true);
+        self.ladder.authenticated = found.authenticated.or(Some(true));
+        self.ladder.listed = Some(!found.models.is_empty());
+        self.ladder.loaded = loaded_rung(&found.models);
+        self.models.clone_from(&found.models);
+        self.models_seen = Some(report.at);
+        self.activity = found.activity;
+        self.interface.clone_from(&found.interface);
+    }
+
+    fn take_failure(&mut self, report: &ProbeReport, failure: &Failure) -> Option<StateChange> {
+        self.latency_ms = None;
+        self.good_probes = 0;
+        self.activity = Activity::default();
+        self.failure = Some(failure.clone());
+        let refused_key = failure.code == ErrorCode::Auth;
+        let reached = refused_key
+            || !matches!(
+                failure.cause,
+                Cause::Refused
+                    | Cause::ConnectTimeout
+                    | Cause::Dns
+                    | Cause::Tls { .. }
+                    | Cause::KeyMissing { .. }
+                    | Cause::KeyWithheld { .. }
+            );
+        self.ladder = Ladder {
+            reachable: if matches!(failure.cause, Cause::KeyMissing { .. } | Cause::KeyWithheld { .. }) {
+                None
+            } else {
+                Some(reached)
+            },
+            authenticated: refused_key.then_some(false),
+            ..Ladder::default()
+        };
+        let state = if refused_key { State::Unauthorized } else { State::Down };
+        self.returning = state == State::Down;
+        self.enter(state, failure.message.clone(), report.at)
+    }
+
+    fn healthy_state(&self, malformed: Option<&str>, breaker_open: bool, tally: CallTally) -> (State, String) {
+        if let Some(detail) = malformed {
+            (State::Degraded, format!("its model list is malformed: {detail}"))
+        } else if breaker_open {
+            (State::Degraded, "a model of it fails: its calls pause".into())
+        } else if tally.degrades() {
+            (State::Degraded, format!("{} of {} calls failed in 5 min", tally.failed, tally.calls))
+        } else if self.latency_ms.is_some_and(|ms| ms > SLOW_PROBE_MS) {
+            (State::Degraded, "probe slower than 1 s".into())
+        } else {
+            (State::Up, String::new())
+        }
+    }
+
+    /// Re-judges an up or degraded provider after a call or a breaker changed.
+    pub fn rejudge(&mut self, breaker_open: bool, tally: CallTally, now: UnixMs) -> Option<StateChange> {
+        if !matches!(self.state, State::Up | State::Degraded) {
+            return None;
+        }
+        let (state, reason) = self.healthy_state(None, breaker_open, tally);
+        self.enter(state, reason, now)
+    }
+
+    /// Stops or resumes; a resumed provider is unknown until its next probe.
+    pub fn set_paused(&mut self, paused: bool, now: UnixMs) -> Option<StateChange> {
+        match (paused, self.state) {
+            (true, _) => self.enter(State::Paused, "paused by you".into(), now),
+            (false, State::Paused) => {
+                self.returning = false;
+                self.enter(State::Unknown, "not checked yet".into(), now)
+            }
+            (false, _) => None,
+        }
+    }
+
+    fn enter(&mut self, state: State, reason: String, now: UnixMs) -> Option<StateChange> {
+        let from = self.state;
+        self.reason = reason;
+        if from == state {
+            return None;
+        }
+        self.state = state;
+        self.since = now;
+        Some(StateChange { from, to: state, reason: self.reason.clone() })
+    }
+}
+
+/// Loaded when any model says so, not loaded when every model says so, else unknown.
+fn loaded_rung(models: &[ModelInfo]) -> Option<bool> {
+    if models.iter().any(|model| model.loaded == Some(true)) {
+        Some(true)
+    } else if !models.is_empty() && models.iter().all(|model| model.loaded == Some(false)) {
+        Some(false)
+    } else {
+        None
+    }
+}

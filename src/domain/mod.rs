@@ -1,0 +1,19 @@
+//! Values and rules of lmdeck: no async, no I/O, no clock, no user interface.
+//!
+//! Every function that needs the time takes it as a parameter ([`time::UnixMs`]). Nothing here knows
+//! how a value travels or where it is shown.
+
+pub mod breaker;
+pub mod call;
+pub mod config;
+pub mod failure;
+pub mod health;
+pub mod ids;
+pub mod kind;
+pub mod money;
+pub mod price;
+pub mod reach;
+pub mod routing;
+pub mod secret;
+pub mod stats;
+pub mod time;

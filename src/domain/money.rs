@@ -1,0 +1,136 @@
+//! Money as integers and prices per token.
+
+use serde::{Deserialize, Serialize};
+use std::iter::Sum;
+
+/// US dollars in units of 10⁻¹² (pico-dollars): a token at $0.01 per million costs 10,000 of them, and
+/// an `i64` holds up to nine million dollars. Never a float, so sums are exact in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Money(pub i64);
+
+impl Money {
+    pub const ZERO: Self = Self(0);
+    const PICO: f64 = 1e12;
+
+    /// From a figure a person wrote, in dollars; `None` when negative, not finite or too large.
+    pub fn from_dollars(dollars: f64) -> Option<Self> {
+        let pico = dollars * Self::PICO;
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked in the same expression")]
+        (pico.is_finite() && (0.0..9e18).contains(&pico)).then(|| Self(pico.round() as i64))
+    }
+
+    /// For display and JSON only; never for sums.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people: 15 digits are enough")]
+    pub fn dollars(self) -> f64 {
+        self.0 as f64 / Self::PICO
+    }
+
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    pub fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::ZERO, Self::saturating_add)
+    }
+}
+
+/// How sure a cost is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    /// The vendor stated the amount.
+    Billed,
+    /// Computed from the vendor's token counts and a known price.
+    Computed,
+    /// Computed from a bound or an estimate because the vendor's counts never came.
+    Estimated,
+    /// No price is known; never shown as $0.
+    Unknown,
+}
+
+impl Provenance {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Billed => "billed",
+            Self::Computed => "computed",
+            Self::Estimated => "estimated",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A cost with its provenance; `amount` is `None` exactly when the provenance is `Unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    pub amount: Option<Money>,
+    pub provenance: Provenance,
+}
+
+impl Cost {
+    pub const UNKNOWN: Self = Self { amount: None, provenance: Provenance::Unknown };
+    pub const FREE: Self = Self { amount: Some(Money::ZERO), provenance: Provenance::Computed };
+}
+
+/// The price of one model, each figure per single token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    pub input: Money,
+    pub output: Money,
+    /// For prompt tokens the vendor served from its cache; the input price when `None`.
+    pub cached_input: Option<Money>,
+}
+
+impl Price {
+    pub const FREE: Self = Self { input: Money::ZERO, output: Money::ZERO, cached_input: None };
+
+    /// From US dollars per million tokens, as vendors publish them.
+    pub fn per_million(input: f64, output: f64, cached_input: Option<f64>) -> Option<Self> {
+        let token = |dollars: f64| Money::from_dollars(dollars / 1e6);
+        let cached_input = match cached_input {
+            Some(dollars) => Some(token(dollars)?),
+            None => None,
+        };
+        Some(Self { input: token(input)?, output: token(output)?, cached_input })
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.input == Money::ZERO && self.output == Money::ZERO
+    }
+
+    /// The cost of a call whose tokens are known. `cached` is part of `input`, as OpenAI counts.
+    pub fn of(&self, input: u64, cached: u64, output: u64) -> Money {
+        let cached = cached.min(input);
+        self.input
+            .times(input - cached)
+            .saturating_add(self.cached_input.unwrap_or(self.input).times(cached))
+            .saturating_add(self.output.times(output))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_costs_what_the_vendors_page_says() {
+        let glm = Price::per_million(0.60, 2.20, Some(0.11)).unwrap();
+        assert_eq!(glm.of(1_000_000, 0, 0), Money::from_dollars(0.60).unwrap());
+        assert_eq!(glm.of(0, 0, 1_000_000), Money::from_dollars(2.20).unwrap());
+        assert_eq!(glm.of(26_112, 0, 612), Money(17_013_600_000));
+        assert_eq!(glm.of(1000, 1000, 0), Money::from_dollars(0.00011).unwrap());
+    }
+
+    #[test]
+    fn nonsense_is_not_money() {
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(Money::from_dollars(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The candidates of one decision and what becomes of each: a place in the chain, or a reason to be left out.
+//!
+//! Every candidate is judged at most once. Reasons are small values until the end; they become words only in
+//! [`Board::finish`], so that a decision over many targets stays cheap.
+
+use super::resolve::Place;
+use super::{Chosen, Decision, World, WorldModel, WorldProvider};
+use crate::domain::call::{Facts, Reject};
+use crate::domain::health::State;
+use crate::domain::ids::{ModelId, Target};
+use crate::domain::reach::Reach;
+use std::borrow::Cow;
+
+/// Which of the candidates the caller's model name leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    Local,
+    Cloud,
+}
+
+/// Why a target stands in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    Named,
+    Preferred,
+    Order,
+    Active,
+    Local,
+    CloudAfterLocal,
+    Cloud,
+    LocalAfterCloud,
+    Price,
+    Quality,
+    FileOrder,
+}
+
+/// Why a candidate is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Out {
+    NotLocal,
+    NotNamed,
+    /// Its provider stands in the chain with a better model.
+    NotBest,
+    Scope(Scope),
+    Disabled,
+    Withheld,
+    Paused,
+    Unauthorized,
+    Down,
+    Parked,
+    Unlisted,
+    NotChat,
+    OverBudget,
+    BreakerOpen,
+    Capability(&'static str),
+    Context,
+}
+
+impl Out {
+    fn code(self) -> &'static str {
+        match self {
+            Self::NotLocal => "not_local",
+            Self::NotNamed | Self::NotBest | Self::Scope(_) => "not_named",
+            Self::Disabled => "disabled",
+            Self::Withheld => "withheld",
+            Self::Paused => "paused",
+            Self::Unauthorized => "unauthorized",
+            Self::Down => "down",
+            Self::Parked => "parked",
+            Self::Unlisted => "unlisted",
+            Self::NotChat => "not_chat",
+            Self::OverBudget => "over_budget",
+            Self::BreakerOpen => "breaker_open",
+            Self::Capability(_) => "capability",
+            Self::Context => "context",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Open,
+    In,
+    Out(Out),
+}
+
+/// A target somebody named that its provider does not name or list.
+#[derive(Debug)]
+struct Extra {
+    provider: usize,
+    model: ModelId,
+    verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Model(Place),
+    Extra(usize),
+}
+
+pub(super) struct Board<'a> {
+    pub world: &'a World,
+    facts: &'a Facts,
+    /// The policy that keeps every call at home, where there is one.
+    guard: Option<&'a str>,
+    scope: Scope,
+    /// Where a provider's models begin in `verdicts`.
+    starts: Vec<usize>,
+    verdicts: Vec<Verdict>,
+    extras: Vec<Extra>,
+    chain: Vec<(Which, Why)>,
+}
+
+impl<'a> Board<'a> {
+    pub fn new(world: &'a World, facts: &'a Facts, guard: Option<&'a str>, scope: Scope) -> Self {
+        let mut starts = Vec::with_capacity(world.providers.len());
+        let mut count = 0;
+        for provider in &world.providers {
+            starts.push(count);
+            count += provider.models.len();
+        }
+        Self {
+            world,
+            facts,
+            guard,
+            scope,
+            starts,
+            verdicts: vec![Verdict::Open; count],
+            extras: Vec::new(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// Puts a model at the end of the chain if it can take this call; `false` when it is left out. A model
+    /// that stands in the chain already keeps its place.
+    pub fn push(&mut self, place: Place, why: Why) -> bool {
+        let slot = self.starts[place.0] + place.1;
+        if self.verdicts[slot] == Verdict::Open {
+            self.verdicts[slot] = match self.judge(place) {
+                None => Verdict::In,
+                Some(out) => Verdict::Out(out),
+            };
+            if self.verdicts[slot] == Verdict::In {
+                self.chain.push((Which::Model(place), why));
+            }
+        }
+        self.verdicts[slot] == Verdict::In
+    }
+
+    /// The same for a model its provider does not name. It is allowed where nobody can know better: at a
+    /// vendor, and at a server whose list is not known now.
+    pub fn push_unlisted(&mut self, p: usize, model: &ModelId, why: Why) -> bool {
+        if let Some(known) = self.extras.iter().find(|extra| extra.provider == p && &extra.model == model) {
+            return known.verdict == Verdict::In;
+        }
+        let provider = &self.world.providers[p];
+        let list_known = !provider.models.is_empty() && matches!(provider.state, State::Up | State::Degraded);
+        let out = self.judge_reach(provider, false).or_else(|| {
+            self.judge_provider(provider).or_else(|| {
+                if list_known && !provider.kind.is_vendor() {
+                    Some(Out::Unlisted)
+                } else {
+                    self.judge_money(provider.reach)
+                }
+            })
+        });
+        if out.is_none() {
+            self.chain.push((Which::Extra(self.extras.len()), why));
+        }
+        let verdict = out.map_or(Verdict::In, Verdict::Out);
+        self.extras.push(Extra { provider: p, model: model.clone(), verdict });
+        verdict == Verdict::In
+    }
+
+    /// Puts a provider's best model that can take this call into the chain. Of a provider that never told its
+    /// models, the first preferred one stands for it.
+    pub fn push_best(&mut self, p: usize, why: Why) -> bool {
+        let ranked = best_first(&self.world.providers[p]);
+        if ranked.is_empty() {
+            let provider = &self.world.providers[p];
+            return match provider.preferred_models.first() {
+                Some(first) if provider.models.is_empty() => self.push_unlisted(p, &first.clone(), why),
+                _ => false,
+            };
+        }
+        let Some(best) = ranked.iter().position(|&m| self.push((p, m), why)) else { return false };
+        for &m in &ranked[best + 1..] {
+            let slot = self.starts[p] + m;
+            if self.verdicts[slot] == Verdict::Open && self.judge_reach_of((p, m)).is_none() {
+                self.verdicts[slot] = Verdict::Out(Out::NotBest);
+            }
+        }
+        true
+    }
+
+    /// Lets models that lost only to a better one of their provider be tried after all: an order goes on.
+    pub fn reopen_lesser(&mut self) {
+        for verdict in &mut self.verdicts {
+            if *verdict == Verdict::Out(Out::NotBest) {
+                *verdict = Verdict::Open;
+            }
+        }
+    }
+
+    /// Moves the targets of `providers` to the front, otherwise in the order they have.
+    pub fn prefer(&mut self, providers: &[usize]) {
+        if providers.is_empty() {
+            return;
+        }
+        let world_of = |which: &Which, extras: &[Extra]| match which {
+            Which::Model((p, _)) => *p,
+            Which::Extra(e) => extras[*e].provider,
+        };
+        let extras = &self.extras;
+        self.chain.sort_by_key(|(which, _)| !providers.contains(&world_of(which, extras)));
+        for (which, why) in &mut self.chain {
+            if providers.contains(&world_of(which, extras)) && !matches!(why, Why::Named | Why::Active) {
+                *why = Why::Preferred;
+            }
+        }
+    }
+
+    pub fn holds_any_of(&self, providers: &[usize]) -> bool {
+        self.chain.iter().any(|(which, _)| match which {
+            Which::Model((p, _)) => providers.contains(p),
+            Which::Extra(e) => providers.contains(&self.extras[*e].provider),
+        })
+    }
+
+    pub fn first_is(&self, why: Why) -> bool {
+        self.chain.first().is_some_and(|(_, first)| *first == why)
+    }
+
+    pub fn is_local(&self, place: Place) -> bool {
+        reach_of(&self.world.providers[place.0], &self.world.providers[place.0].models[place.1]).is_local()
+    }
+
+    fn judge(&self, place: Place) -> Option<Out> {
+        let provider = &self.world.providers[place.0];
+        let model = &provider.models[place.1];
+        self.judge_reach_of(place).or_else(|| self.judge_provider(provider)).or_else(|| {
+            if !model.chat {
+                return Some(Out::NotChat);
+            }
+            if let Some(out) = self.judge_money(reach_of(provider, model)) {
+                return Some(out);
+            }
+            if model.breaker_until.is_some_and(|until| until > self.world.now) {
+                return Some(Out::BreakerOpen);
+            }
+            if let Some(missing) = self.missing_capability(model) {
+                return Some(Out::Capability(missing));
+            }
+            model.context.is_some_and(|context| self.facts.prompt_tokens > context).then_some(Out::Context)
+        })
+    }
+
+    /// What a rule or the caller says about where the call may go. It comes before everything else: no other
+    /// reason may hide that a prompt has to stay at home.
+    fn judge_reach(&self, provider: &WorldProvider, remote: bool) -> Option<Out> {
+        let reach = if remote { Reach::Cloud } else { provider.reach };
+        if self.guard.is_some() {
+            let at_home = match reach {
+                Reach::Machine => true,
+                Reach::Network => provider.local,
+                Reach::Cloud => false,
+            };
+            if !at_home {
+                return Some(Out::NotLocal);
+            }
+        }
+        match self.scope {
+            Scope::Local if !reach.is_local() => Some(Out::Scope(Scope::Local)),
+            Scope::Cloud if reach.is_local() => Some(Out::Scope(Scope::Cloud)),
+            _ => None,
+        }
+    }
+
+    fn judge_reach_of(&self, (p, m): Place) -> Option<Out> {
+        let provider = &self.world.providers[p];
+        self.judge_reach(provider, provider.models[m].remote)
+    }
+
+    fn judge_provider(&self, provider: &WorldProvider) -> Option<Out> {
+        if !provider.enabled {
+            return Some(Out::Disabled);
+        }
+        if provider.withheld.is_some() {
+            return Some(Out::Withheld);
+        }
+        match provider.state {
+            State::Paused => Some(Out::Paused),
+            State::Unauthorized => Some(Out::Unauthorized),
+            State::Down => Some(Out::Down),
+            State::Unknown | State::Up | State::Degraded => {
+                provider.parked_until.is_some_and(|until| until > self.world.now).then_some(Out::Parked)
+            }
+        }
+    }
+
+    fn judge_money(&self, reach: Reach) -> Option<Out> {
+        (self.world.budget_exhausted && reach == Reach::Cloud).then_some(Out::OverBudget)
+    }
+
+    fn missing_capability(&self, model: &WorldModel) -> Option<&'static str> {
+        let known = model.capabilities.as_ref()?;
+        [(self.facts.has_tools, "tools"), (self.facts.has_images, "images"), (self.facts.wants_json, "json")]
+            .into_iter()
+            .find(|(wanted, word)| *wanted && !known.iter().any(|has| has == word))
+            .map(|(_, word)| word)
+    }
+
+    /// The decision in words. Candidates nobody looked at were not part of the order.
+    pub fn finish(self, by: String, rules_version: u64) -> Decision {
+        let chain = self.chain.iter().map(|(which, why)| self.chosen(*which, *why)).collect();
+        let mut rejected = Vec::with_capacity(self.verdicts.len());
+        for (p, provider) in self.world.providers.iter().enumerate() {
+            for (m, model) in provider.models.iter().enumerate() {
+                let out = match self.verdicts[self.starts[p] + m] {
+                    Verdict::Out(out) => out,
+                    Verdict::Open if model.candidate => self.judge_reach_of((p, m)).unwrap_or(Out::NotNamed),
+                    Verdict::Open | Verdict::In => continue,
+                };
+                rejected.push(self.reject(p, &model.id, Some(model), out));
+            }
+            for extra in self.extras.iter().filter(|extra| extra.provider == p) {
+                if let Verdict::Out(out) = extra.verdict {
+                    rejected.push(self.reject(p, &extra.model, None, out));
+                }
+            }
+        }
+        Decision { by, rules_version, chain, rejected, local_only: self.guard.is_some() }
+    }
+
+    fn chosen(&self, which: Which, why: Why) -> Chosen {
+        match which {
+            Which::Model((p, m)) => {
+                let provider = &self.world.providers[p];
+                let model = &provider.models[m];
+                Chosen {
+                    target: Target { provider: provider.id.clone(), model: model.id.clone() },
+                    reach: reach_of(provider, model),
+                    why: why_words(why, Some(model)).into_owned(),
+                }
+            }
+            Which::Extra(e) => {
+                let provider = &self.world.providers[self.extras[e].provider];
+                Chosen {
+                    target: Target { provider: provider.id.clone(), model: self.extras[e].model.clone() },
+                    reach: provider.reach,
+                    why: why_words(why, None).into_owned(),
+                }
+            }
+        }
+    }
+
+    fn reject(&self, p: usize, id: &ModelId, model: Option<&WorldModel>, out: Out) -> Reject {
+        let provider = &self.world.providers[p];
+        let reason: Cow<'static, str> = match out {
+            Out::NotLocal => match self.guard {
+                Some(policy) if provider.reach == Reach::Network => {
+                    format!("not on this machine: policy {policy} keeps calls local, and it lacks local: true").into()
+                }
+                Some(policy) => format!("cloud: policy {policy} keeps calls local").into(),
+                None => "not local".into(),
+            },
+            Out::NotNamed => "not named by this order".into(),
+            Out::NotBest => "a better model of its provider stands in the chain".into(),
+            Out::Scope(Scope::Cloud) => "local: the caller asked for cloud models".into(),
+            Out::Scope(_) => "cloud: the caller asked for local models".into(),
+            Out::Disabled => "its provider is switched off".into(),
+            Out::Withheld => provider.withheld.clone().unwrap_or_default().into(),
+            Out::Paused => "its provider is paused".into(),
+            Out::Unauthorized => because("unauthorized", &provider.reason).into(),
+            Out::Down => because("down", &provider.reason).into(),
+            Out::Parked => format!("rate-limited: asked again in {}", self.wait(provider.parked_until)).into(),
+            Out::Unlisted => "its server does not list this model".into(),
+            Out::NotChat => "not a chat model".into(),
+            Out::OverBudget => "cloud: the day's limit is reached".into(),
+            Out::BreakerOpen => {
+                let until = model.and_then(|model| model.breaker_until);
+                format!("it kept failing: tried again in {}", self.wait(until)).into()
+            }
+            Out::Capability("tools") => "it cannot use tools".into(),
+            Out::Capability("images") => "it cannot see images".into(),
+            Out::Capability(_) => "it cannot be held to JSON".into(),
+            Out::Context => {
+                let context = model.and_then(|model| model.context).unwrap_or_default();
+                format!("{} tokens are more than its context of {context}", self.facts.prompt_tokens).into()
+            }
+        };
+        Reject {
+            target: Target { provider: provider.id.clone(), model: id.clone() },
+            code: out.code().into(),
+            reason: reason.into_owned(),
+        }
+    }
+
+    fn wait(&self, until: Option<crate::domain::time::UnixMs>) -> String {
+        let ms = until.map_or(0, |until| until.since(self.world.now).as_millis());
+        let seconds = ms.div_ceil(1000).max(1);
+        if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
+    }
+}
+
+/// `down: connection refused`; the bare word where no reason is known.
+pub(super) fn because(word: &str, reason: &str) -> String {
+    if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
+}
+
+fn why_words(why: Why, model: Option<&WorldModel>) -> Cow<'static, str> {
+    let loaded = model.and_then(|model| model.loaded);
+    match why {
+        Why::Named => "named by the caller".into(),
+        Why::Preferred => "preferred by the caller".into(),
+        Why::Order => "named by the order".into(),
+        Why::Active => "the active target".into(),
+        Why::Local => match loaded {
+            Some(true) => "local, loaded".into(),
+            Some(false) => "local, not loaded".into(),
+            None => "local".into(),
+        },
+        Why::CloudAfterLocal => "cloud after local".into(),
+        Why::Cloud => "cloud".into(),
+        Why::LocalAfterCloud => "local after cloud".into(),
+        Why::Price => match model.and_then(|model| model.price) {
+            None => "its price is unknown".into(),
+            Some(price) if price.is_free() => "free".into(),
+            Some(_) => "by price".into(),
+        },
+        Why::Quality => match model.and_then(|model| model.quality) {
+            Some(quality) => format!("quality {quality}").into(),
+            None => "quality not known".into(),
+        },
+        Why::FileOrder => "in file order".into(),
+    }
+}
+
+/// The reach of one model: its provider's, unless the server runs it elsewhere.
+pub(super) fn reach_of(provider: &WorldProvider, model: &WorldModel) -> Reach {
+    if model.remote { Reach::Cloud } else { provider.reach }
+}
+
+/// A provider's candidates, best first: loaded and preferred, loaded, preferred, listed; each in the order of
+/// the preferences, else of the file.
+pub(super) fn best_first(provider: &WorldProvider) -> Vec<usize> {
+    let mut ranked: Vec<(bool, usize, usize)> = provider
+        .models
+        .iter()
+        .enumerate()
+        .filter(|(_, model)| model.candidate)
+        .map(|(m, model)| {
+            let preferred = provider.preferred_models.iter().position(|id| id == &model.id).unwrap_or(usize::MAX);
+            (model.loaded != Some(true), preferred, m)
+        })
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, m)| m).collect()
+}

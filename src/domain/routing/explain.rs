@@ -1,0 +1,197 @@
+//! A decision with the way to it, in words: the same that `routes explain` prints first.
+
+use super::candidates::because;
+use super::decide::{decide, order_of, wanted};
+use super::resolve::{self, Meaning};
+use super::{ActiveChoice, Decision, Explanation, RuleSet, RuleTrace, World};
+use crate::domain::call::{Facts, Reject};
+
+/// Left-out candidates named in a sentence; the list holds all.
+const NAMED_IN_SENTENCE: usize = 3;
+/// Characters of a caller's name quoted in a sentence.
+const LONGEST_NAME: usize = 80;
+
+/// Decides, and says why. Also the source of the message when a chain is empty.
+pub fn explain(facts: &Facts, rules: &RuleSet, world: &World) -> Explanation {
+    let decision = decide(facts, rules, world);
+    let sentence = sentence(facts, rules, world, &decision);
+    let rules = trace(facts, rules, world, &decision);
+    Explanation { decision, sentence, rules }
+}
+
+fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> String {
+    let Some(first) = decision.chain.first() else { return nowhere(facts, rules, world, decision) };
+    let target = &first.target;
+    let mut text = match decision.by.split_once(':') {
+        Some(("request_type", name)) if first.why == "named by the order" => {
+            format!("{target}, because it is the first of the order of {name} that can take it.")
+        }
+        Some(("request_type", name)) => format!("{target} by the order of {name}: {}.", first.why),
+        Some(("strategy", name)) => format!("{target} by strategy {name}: {}.", first.why),
+        _ if decision.by == "active" => format!("{target}, because it is the active target."),
+        _ => format!("{target}, because the caller named {}.", shown(facts.requested_model.trim())),
+    };
+    if decision.by.starts_with("strategy:")
+        && let Some(lost) = lost_active(world, decision)
+    {
+        text.push_str(" The active target ");
+        text.push_str(&lost);
+        text.push('.');
+    }
+    if decision.local_only {
+        text.push_str(" Nothing may leave for the cloud: policy ");
+        text.push_str(&rules.confined_by.join(", "));
+        text.push_str(" is taken as local_only.");
+    }
+    text
+}
+
+/// Why the chosen target is not the one in effect, as in `zai/glm-4.6 is out: down: refused`.
+fn lost_active(world: &World, decision: &Decision) -> Option<String> {
+    let of_active = |reject: &&Reject| match &world.active {
+        ActiveChoice::Auto => false,
+        ActiveChoice::Provider(id) => &reject.target.provider == id,
+        ActiveChoice::Target(target) => &reject.target == target,
+    };
+    let reject = decision.rejected.iter().find(of_active)?;
+    Some(format!("{} is left out: {}", world.active, reject.reason))
+}
+
+fn nowhere(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> String {
+    let name = facts.requested_model.trim();
+    if decision.by == "none" {
+        let (name, hint) = (shown(name), near_hint(name, world));
+        return format!("no provider here has {name}.{hint} lmdeck models list shows what there is.");
+    }
+    if world.providers.is_empty() {
+        return "there is no provider yet: lmdeck providers discover looks for one on this machine.".to_owned();
+    }
+    let mut reasons: Vec<String> = decision
+        .rejected
+        .iter()
+        .filter(|reject| reject.code != "not_named")
+        .map(|reject| format!("{} is out: {}", reject.target, reject.reason))
+        .collect();
+    let unlisted = decision.rejected.iter().any(|reject| reject.code == "unlisted");
+    reasons.extend(silent_providers(facts, rules, world));
+    if reasons.is_empty() {
+        let what = match decision.by.strip_prefix("request_type:") {
+            Some(order) => format!("the order of {order} names no model that is here"),
+            None => match wanted(facts, world) {
+                Meaning::Local => "no local model is known".to_owned(),
+                Meaning::Cloud => "no cloud model is known".to_owned(),
+                _ => "no model is known that may be chosen".to_owned(),
+            },
+        };
+        return format!("{what}. lmdeck routes explain shows the rules, lmdeck models list the models.");
+    }
+    let more = reasons.len().saturating_sub(NAMED_IN_SENTENCE);
+    reasons.truncate(NAMED_IN_SENTENCE);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let hint = if unlisted { near_hint(name, world) } else { String::new() };
+    format!("no target can take this call: {}{more}.{hint}", reasons.join("; "))
+}
+
+fn near_hint(name: &str, world: &World) -> String {
+    let near = resolve::near(name, world);
+    if near.is_empty() { String::new() } else { format!(" Near: {}.", near.join(", ")) }
+}
+
+/// A name as the caller wrote it, cut where it is too long for a sentence.
+fn shown(name: &str) -> String {
+    if name.chars().count() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(LONGEST_NAME).chain("...".chars()).collect()
+}
+
+/// Providers that are asked for but have no model to name: they stand in no list of rejects.
+fn silent_providers(facts: &Facts, rules: &RuleSet, world: &World) -> Vec<String> {
+    let asked: Option<Vec<usize>> = match wanted(facts, world) {
+        Meaning::Providers(found) => Some(found),
+        Meaning::Auto | Meaning::Local | Meaning::Cloud => order_of(facts, rules).map(|(_, items)| {
+            let named = items.iter().filter_map(|item| match resolve::meaning(item, world) {
+                Meaning::Providers(found) => Some(found),
+                _ => None,
+            });
+            named.flatten().collect()
+        }),
+        _ => Some(Vec::new()),
+    };
+    world
+        .providers
+        .iter()
+        .enumerate()
+        .filter(|(p, provider)| {
+            provider.enabled
+                && !provider.models.iter().any(|model| model.candidate)
+                && asked.as_ref().is_none_or(|asked| asked.contains(p))
+        })
+        .map(|(_, provider)| match &provider.withheld {
+            Some(why) => format!("{} is not asked: {why}", provider.id),
+            None if provider.state.usable() => format!("{} names no model", provider.id),
+            None => format!("{} is {}", provider.id, because(provider.state.word(), &provider.reason)),
+        })
+        .collect()
+}
+
+fn trace(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> Vec<RuleTrace> {
+    let mut traces = Vec::new();
+    let mut add = |name: &str, when: String, verdict: &str| {
+        traces.push(RuleTrace { name: name.to_owned(), when, verdict: verdict.to_owned() });
+    };
+    for policy in &rules.policies {
+        let verdict = if !policy.enabled {
+            "switched off"
+        } else if rules.confined_by.contains(&policy.name) {
+            "not yet in force: taken as local_only"
+        } else {
+            "not yet in force"
+        };
+        add(&policy.name, policy.when.clone(), verdict);
+    }
+    let named = matches!(decision.by.as_str(), "named" | "none");
+    let verdict = match (decision.by.as_str(), wanted(facts, world)) {
+        ("named", _) => Some("decides"),
+        ("none", _) => Some("names nothing here"),
+        (_, Meaning::Local | Meaning::Cloud) => Some("narrows"),
+        _ => None,
+    };
+    if let Some(verdict) = verdict {
+        add("requested model", shown(facts.requested_model.trim()), verdict);
+    }
+    let request_type = resolve::request_type(facts);
+    let order = order_of(facts, rules);
+    if !request_type.is_empty() {
+        let when = order.map_or_else(|| "no order for this type".to_owned(), |(_, items)| items.join(", "));
+        let verdict = match (named, order.is_some()) {
+            (true, _) => "not reached",
+            (false, true) => "decides",
+            (false, false) => "no",
+        };
+        add(request_type, when, verdict);
+    }
+    let ordered = named || order.is_some();
+    let active = match (&world.active, ordered) {
+        (_, true) => "not reached",
+        (ActiveChoice::Auto, _) => "no",
+        _ if decision.by == "active" => "decides",
+        _ => "cannot take it",
+    };
+    add("active target", world.active.to_string(), active);
+    let goes_on = !named
+        && order.is_some_and(|(_, items)| {
+            items.iter().any(|item| {
+                matches!(resolve::meaning(item, world), Meaning::Strategy(_) | Meaning::Auto | Meaning::Fastest)
+            })
+        });
+    let strategy = if goes_on || decision.by == "active" {
+        "for fallback"
+    } else if ordered {
+        "not reached"
+    } else {
+        "decides"
+    };
+    add(rules.strategy.word(), "strategy".to_owned(), strategy);
+    traces
+}

@@ -1,0 +1,263 @@
+//! The account of one call: what was tried, what came, what it cost, and the record at the end.
+
+use super::super::live::Live;
+use super::super::ports::Seen;
+use crate::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish, Reject, Status, Usage};
+use crate::domain::failure::Failure;
+use crate::domain::ids::{CallId, Target};
+use crate::domain::money::{Cost, Money, Price, Provenance};
+use crate::domain::price::price_of;
+use crate::domain::routing::Decision;
+use crate::domain::time::UnixMs;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A token is at least one byte and about four characters of English; for estimates only.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Filled while the call runs; survives the future that fills it, so that a cancelled call is accounted too.
+pub struct Ticket {
+    id: CallId,
+    ts: UnixMs,
+    started: Instant,
+    facts: Facts,
+    policy: String,
+    rules_version: u64,
+    chain: Vec<Target>,
+    rejects: Vec<Reject>,
+    queue: Duration,
+    attempts: Vec<Attempt>,
+    current: Option<Trial>,
+    /// Of ended attempts.
+    spent: Option<Cost>,
+    ttft: Option<Duration>,
+    usage: Option<Usage>,
+    finish: Option<Finish>,
+    target: Option<Target>,
+    prompt: Option<String>,
+    answer: Option<String>,
+}
+
+/// The attempt under way.
+struct Trial {
+    target: Target,
+    started: Instant,
+    ttft: Option<Duration>,
+    usage: Option<Usage>,
+    finish: Option<Finish>,
+    billed: Option<Money>,
+    answered_by: Option<String>,
+    bytes_out: u64,
+    sent: bool,
+}
+
+impl Ticket {
+    pub fn new(id: CallId, ts: UnixMs, started: Instant, request: &CallRequest, decision: &Decision) -> Self {
+        Self {
+            id,
+            ts,
+            started,
+            facts: request.facts.clone(),
+            policy: decision.by.clone(),
+            rules_version: decision.rules_version,
+            chain: decision.chain.iter().map(|chosen| chosen.target.clone()).collect(),
+            rejects: decision.rejected.clone(),
+            queue: Duration::ZERO,
+            attempts: Vec::new(),
+            current: None,
+            spent: None,
+            ttft: None,
+            usage: None,
+            finish: None,
+            target: None,
+            prompt: None,
+            answer: None,
+        }
+    }
+
+    pub fn id(&self) -> &CallId {
+        &self.id
+    }
+
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub fn rejects(&self) -> &[Reject] {
+        &self.rejects
+    }
+
+    /// Attempts so far, the one under way included.
+    pub fn tries(&self) -> u32 {
+        u32::try_from(self.attempts.len() + usize::from(self.current.is_some())).unwrap_or(u32::MAX)
+    }
+
+    pub fn waited(&mut self, queue: Duration) {
+        self.queue = queue;
+    }
+
+    /// Keeps prompt and answer only when the configuration asks for it.
+    pub fn record_prompt(&mut self, request: &CallRequest, wanted: bool) {
+        if wanted {
+            self.answer = Some(String::new());
+            self.prompt = Some(match &request.body {
+                Body::Chat { messages, .. } => {
+                    messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+                }
+                Body::RawOpenaiChat { json } => json.clone(),
+            });
+        }
+    }
+
+    /// A target that was in the chain but could not be tried.
+    pub fn skip(&mut self, target: &Target, code: &str, reason: &str) {
+        self.rejects.push(Reject { target: target.clone(), code: code.into(), reason: reason.into() });
+    }
+
+    pub fn begin(&mut self, target: &Target) {
+        self.target = Some(target.clone());
+        self.current = Some(Trial {
+            target: target.clone(),
+            started: Instant::now(),
+            ttft: None,
+            usage: None,
+            finish: None,
+            billed: None,
+            answered_by: None,
+            bytes_out: 0,
+            sent: false,
+        });
+    }
+
+    /// The request is on its way: from here on it may cost money.
+    pub fn sent(&mut self) {
+        if let Some(trial) = &mut self.current {
+            trial.sent = true;
+        }
+    }
+
+    pub fn observe(&mut self, seen: &Seen, asked_for: &str) {
+        let Some(trial) = &mut self.current else { return };
+        if seen.answer_bytes() && trial.ttft.is_none() {
+            trial.ttft = Some(trial.started.elapsed());
+            self.ttft = Some(self.started.elapsed());
+        }
+        trial.bytes_out += (seen.text.len() + seen.reasoning.len()) as u64;
+        trial.usage = seen.usage.or(trial.usage);
+        trial.finish = seen.finish.or(trial.finish);
+        trial.billed = seen.billed.or(trial.billed);
+        if trial.answered_by.is_none() {
+            trial.answered_by = seen.model.clone().filter(|model| model != asked_for);
+        }
+        if let Some(answer) = &mut self.answer {
+            answer.push_str(&seen.text);
+        }
+    }
+
+    /// Whether answer bytes of the attempt under way have been seen.
+    pub fn answering(&self) -> bool {
+        self.current.as_ref().is_some_and(|trial| trial.ttft.is_some())
+    }
+
+    /// Ends the attempt under way and adds its cost.
+    pub fn finish(&mut self, live: &Live, failure: Option<&Failure>) {
+        let Some(trial) = self.current.take() else { return };
+        let cost = self.cost_of(&trial, live, failure.is_some());
+        self.spent = Some(match self.spent {
+            None => cost,
+            Some(before) => add(before, cost),
+        });
+        self.usage = trial.usage.or(self.usage);
+        self.finish = trial.finish;
+        self.attempts.push(Attempt {
+            target: trial.target,
+            start_ms: ms(trial.started.saturating_duration_since(self.started)),
+            ttft_ms: trial.ttft.map(ms),
+            duration_ms: ms(trial.started.elapsed()),
+            failure: failure.cloned(),
+            answered_by: trial.answered_by,
+        });
+    }
+
+    /// What one attempt cost: the vendor's amount, else its counts at a known price, else an estimate.
+    fn cost_of(&self, trial: &Trial, live: &Live, failed: bool) -> Cost {
+        if let Some(amount) = trial.billed {
+            return Cost { amount: Some(amount), provenance: Provenance::Billed };
+        }
+        if !trial.sent || (failed && trial.ttft.is_none() && trial.usage.is_none()) {
+            return Cost::FREE;
+        }
+        let Some(price) = price_of_target(&trial.target, live) else { return Cost::UNKNOWN };
+        match trial.usage {
+            Some(usage) => Cost {
+                amount: Some(price.of(usage.input, usage.cached, usage.output)),
+                provenance: Provenance::Computed,
+            },
+            None if price.is_free() => Cost::FREE,
+            None => Cost {
+                amount: Some(price.of(self.facts.prompt_tokens, 0, trial.bytes_out.div_ceil(BYTES_PER_TOKEN))),
+                provenance: Provenance::Estimated,
+            },
+        }
+    }
+
+    /// The record. An attempt still under way (a cancelled call) ends here.
+    pub fn settle(mut self, live: &Live, failure: Option<Failure>) -> CallRecord {
+        self.finish(live, failure.as_ref());
+        CallRecord {
+            id: self.id,
+            ts: self.ts,
+            facts: self.facts,
+            policy: self.policy,
+            rules_version: self.rules_version,
+            chain: self.chain,
+            rejects: self.rejects,
+            target: self.target,
+            status: failure.as_ref().map_or(Status::Ok, |failure| Status::of(failure.code)),
+            error: failure,
+            finish: self.finish,
+            duration_ms: ms(self.started.elapsed()),
+            queue_ms: ms(self.queue),
+            ttft_ms: self.ttft.map(ms),
+            usage: self.usage,
+            cost: self.spent.unwrap_or(Cost::FREE),
+            cache: "off".into(),
+            attempts: self.attempts,
+            prompt: self.prompt,
+            answer: self.answer,
+        }
+    }
+}
+
+/// From the world where it knows the model, since that tells what a server runs elsewhere; else from the profile.
+fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
+    let provider = live.world.providers.iter().find(|provider| provider.id == target.provider)?;
+    match provider.models.iter().find(|model| model.id == target.model) {
+        Some(model) => model.price,
+        None => price_of(live.profiles.get(&target.provider)?, &target.model, &live.config.money),
+    }
+}
+
+/// Two costs of one call; the less certain provenance is that of the sum.
+fn add(a: Cost, b: Cost) -> Cost {
+    let rank = |provenance| match provenance {
+        Provenance::Billed => 0,
+        Provenance::Computed => 1,
+        Provenance::Estimated => 2,
+        Provenance::Unknown => 3,
+    };
+    let provenance = if rank(a.provenance) >= rank(b.provenance) { a.provenance } else { b.provenance };
+    let amount = match (a.amount, b.amount) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        _ => None,
+    };
+    Cost { amount, provenance }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

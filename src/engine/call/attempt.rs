@@ -1,0 +1,223 @@
+//! One try at one target: start, hold everything until the first answer byte, then pass on.
+
+use super::super::live::Live;
+use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
+use super::super::protocol::{CallEvent, CallHead};
+use super::account::Ticket;
+use super::{Shared, params};
+use crate::domain::call::{Body, CallRequest};
+use crate::domain::config::Profile;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::routing::Chosen;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How often a caller that waits for a model to load is told so.
+const LOADING_NOTE: Duration = Duration::from_secs(3);
+/// Bytes held back before the first answer byte; a server that sends more without answering is broken.
+const HELD_BYTES: usize = 1 << 20;
+
+pub struct Attempt<'a> {
+    pub shared: &'a Shared,
+    pub live: &'a Arc<Live>,
+    pub request: &'a CallRequest,
+    pub chosen: &'a Chosen,
+    pub local_only: bool,
+    pub deadline: Instant,
+    pub events: &'a mpsc::Sender<CallEvent>,
+}
+
+impl Attempt<'_> {
+    /// # Errors
+    /// Why the target did not answer. `ticket.answering()` tells whether answer bytes were passed on.
+    pub async fn run(&self, ticket: &mut Ticket) -> Result<(), Failure> {
+        let target = &self.chosen.target;
+        let profile =
+            self.live.profiles.get(&target.provider).cloned().ok_or_else(|| {
+                Failure::plain(ErrorCode::NoRoute, format!("{} was removed meanwhile", target.provider))
+            })?;
+        let stream = params::streams(&self.request.body, self.request.facts.stream);
+        let loading = self.may_have_to_load();
+        let first = self.first_limit(&profile, stream, loading);
+        let job = UpstreamJob {
+            profile: profile.clone(),
+            model: target.model.clone(),
+            body: params::settle(
+                &self.request.body,
+                &profile,
+                &target.model,
+                self.live.config.limits.default_max_tokens,
+            ),
+            local_only: self.local_only,
+            time_left: self.deadline.saturating_duration_since(Instant::now()),
+        };
+        ticket.sent();
+        let answer = self.noting_load(loading, timeout_at(first, self.shared.ports.upstream.start(job))).await;
+        let answer = answer.map_err(|_| self.too_late(stream, first))??;
+        self.pass_on(answer, &profile, ticket, first, loading).await
+    }
+
+    /// Until when the first answer byte must be there. Whole answers have the call's deadline only.
+    fn first_limit(&self, profile: &Profile, stream: bool, loading: bool) -> Instant {
+        if !stream {
+            return self.deadline;
+        }
+        let load = if loading { profile.timeouts.load } else { Duration::ZERO };
+        (Instant::now() + profile.timeouts.first_token + load).min(self.deadline)
+    }
+
+    /// A local model that is not known to be loaded may be loaded by this very call.
+    fn may_have_to_load(&self) -> bool {
+        let provider = self.live.world.providers.iter().find(|provider| provider.id == self.chosen.target.provider);
+        provider.is_some_and(|provider| {
+            provider.reach.is_local()
+                && !provider
+                    .models
+                    .iter()
+                    .any(|model| model.id == self.chosen.target.model && model.loaded == Some(true))
+        })
+    }
+
+    fn too_late(&self, stream: bool, limit: Instant) -> Failure {
+        let target = &self.chosen.target;
+        if stream && limit < self.deadline {
+            Failure::new(ErrorCode::Timeout, Cause::FirstTokenTimeout, format!("{target} sent no token in time"))
+        } else {
+            Failure::new(
+                ErrorCode::Timeout,
+                Cause::Deadline,
+                format!("{target} did not answer before the call's deadline"),
+            )
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        mut answer: UpstreamAnswer,
+        profile: &Profile,
+        ticket: &mut Ticket,
+        first: Instant,
+        loading: bool,
+    ) -> Result<(), Failure> {
+        let model = &self.chosen.target.model;
+        let mut held: Vec<Frame> = Vec::new();
+        let mut held_bytes = 0;
+        let mut head_sent = false;
+        let (content_type, stream) = (answer.content_type.clone(), answer.stream);
+        loop {
+            let next = if head_sent {
+                let idle = Instant::now() + profile.timeouts.idle;
+                timeout_at(idle.min(self.deadline), answer.frames.next()).await.map_err(|_| self.stood_still(idle))?
+            } else {
+                self.noting_load(loading, timeout_at(first, answer.frames.next()))
+                    .await
+                    .map_err(|_| self.too_late(stream, first))?
+            };
+            let Some(frame) = next else { break };
+            let frame = frame?;
+            ticket.observe(&frame.seen, model.as_str());
+            if head_sent {
+                self.forward(frame).await?;
+                continue;
+            }
+            held_bytes += frame.raw.len();
+            let answering = frame.seen.answer_bytes();
+            held.push(frame);
+            if answering {
+                self.send_head(&content_type, stream, ticket).await?;
+                head_sent = true;
+                for frame in held.drain(..) {
+                    self.forward(frame).await?;
+                }
+            } else if held_bytes > HELD_BYTES && stream {
+                return Err(Failure::plain(ErrorCode::BadAnswer, "the server sends data and no answer"));
+            }
+        }
+        if head_sent {
+            return Ok(());
+        }
+        Err(Failure::plain(
+            ErrorCode::EmptyAnswer,
+            format!("{} answered nothing; a prompt that fills its context does that", self.chosen.target),
+        ))
+    }
+
+    fn stood_still(&self, idle: Instant) -> Failure {
+        let target = &self.chosen.target;
+        if idle < self.deadline {
+            Failure::new(
+                ErrorCode::Timeout,
+                Cause::IdleTimeout,
+                format!("{target} stopped in the middle of its answer"),
+            )
+        } else {
+            Failure::new(
+                ErrorCode::Timeout,
+                Cause::Deadline,
+                format!("{target} was still writing at the call's deadline"),
+            )
+        }
+    }
+
+    async fn send_head(&self, content_type: &str, stream: bool, ticket: &Ticket) -> Result<(), Failure> {
+        self.shared.traffic.update(ticket.id(), |running| running.writing = true);
+        self.shared.tell(super::Input::CallsChanged);
+        self.send(CallEvent::Head(CallHead {
+            call_id: ticket.id().clone(),
+            target: self.chosen.target.clone(),
+            policy: ticket.policy().to_owned(),
+            attempts: ticket.tries(),
+            content_type: content_type.to_owned(),
+            stream,
+        }))
+        .await
+    }
+
+    async fn forward(&self, frame: Frame) -> Result<(), Failure> {
+        let raw = matches!(self.request.body, Body::RawOpenaiChat { .. });
+        if raw {
+            if frame.seen.usage_only && !self.request.wants_usage {
+                return Ok(());
+            }
+            return self.send(CallEvent::Raw { bytes: frame.raw }).await;
+        }
+        if !frame.seen.reasoning.is_empty() {
+            self.send(CallEvent::Reasoning { text: frame.seen.reasoning }).await?;
+        }
+        if !frame.seen.text.is_empty() {
+            self.send(CallEvent::Text { text: frame.seen.text }).await?;
+        }
+        if let Some(usage) = frame.seen.usage {
+            self.send(CallEvent::Usage { usage }).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, event: CallEvent) -> Result<(), Failure> {
+        self.events.send(event).await.map_err(|_| Failure::cancelled())
+    }
+
+    /// Runs a future and tells the caller every few seconds that a model may be loading.
+    async fn noting_load<T>(&self, loading: bool, work: impl Future<Output = T>) -> T {
+        if !loading {
+            return work.await;
+        }
+        let started = Instant::now();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(LOADING_NOTE) => {
+                    let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    let note = CallEvent::Loading { target: self.chosen.target.clone(), waited_ms };
+                    if self.events.try_send(note).is_err() {
+                        tracing::debug!("a caller is too busy to hear that a model loads");
+                    }
+                }
+            }
+        }
+    }
+}

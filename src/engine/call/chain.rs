@@ -1,0 +1,170 @@
+//! The chain of targets: attempts in order, retries on the same target, the step to the next one.
+
+use super::super::live::Live;
+use super::super::protocol::CallEvent;
+use super::super::supervisor::Input;
+use super::Shared;
+use super::account::Ticket;
+use super::attempt::Attempt;
+use crate::domain::call::CallRequest;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::Target;
+use crate::domain::routing::{Chosen, Decision};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+/// The longest wait for a vendor's `Retry-After` when no other target is left.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
+
+/// What follows a failed attempt.
+enum Next {
+    /// Try the same target again after this wait.
+    Again(Duration),
+    Onward,
+    GiveUp,
+}
+
+/// # Errors
+/// The failure that ended the call: the last target's, or the first one's when the configuration says that
+/// failures do not switch.
+pub async fn walk(
+    shared: &Shared,
+    live: &Arc<Live>,
+    request: &CallRequest,
+    decision: &Decision,
+    ticket: &mut Ticket,
+    events: &mpsc::Sender<CallEvent>,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let mut ended_in = None;
+    let mut lost = HashSet::new();
+    for (index, chosen) in decision.chain.iter().enumerate() {
+        let target = &chosen.target;
+        if lost.contains(&target.provider) {
+            ticket.skip(target, "provider_failed", "its provider failed for another model of this call");
+            continue;
+        }
+        if !shared.traffic.admits(target, shared.ports.clock.now()) {
+            ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
+            continue;
+        }
+        let attempt = Attempt { shared, live, request, chosen, local_only: decision.local_only, deadline, events };
+        let mut tries_left = allowed_tries(live, chosen);
+        loop {
+            tries_left -= 1;
+            let Err(failure) = try_once(&attempt, ticket).await else {
+                succeeded(shared, live, target, ticket);
+                return Ok(());
+            };
+            if speaks_of_the_provider(&failure) {
+                lost.insert(target.provider.clone());
+            }
+            let mut rest = decision.chain[index + 1..].iter().map(|chosen| &chosen.target);
+            let following = rest.find(|next| !lost.contains(&next.provider));
+            let next = if ticket.answering() {
+                Next::GiveUp
+            } else {
+                judge(&failure, live, following.is_some(), tries_left, ticket.tries(), deadline)
+            };
+            failed(shared, live, target, ticket, &failure, matches!(next, Next::Onward));
+            match next {
+                Next::GiveUp => return Err(failure),
+                Next::Again(wait) => sleep(wait).await,
+                Next::Onward => {
+                    announce(events, target, &failure, following).await?;
+                    ended_in = Some(failure);
+                    break;
+                }
+            }
+        }
+    }
+    Err(ended_in.unwrap_or_else(|| {
+        Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
+    }))
+}
+
+/// Failures that another model of the same provider would meet as well: its server or its account.
+fn speaks_of_the_provider(failure: &Failure) -> bool {
+    matches!(failure.code, ErrorCode::Auth | ErrorCode::Quota | ErrorCode::RateLimit)
+        || matches!(failure.cause, Cause::Refused | Cause::ConnectTimeout | Cause::Dns | Cause::Tls { .. })
+}
+
+async fn try_once(attempt: &Attempt<'_>, ticket: &mut Ticket) -> Result<(), Failure> {
+    let target = &attempt.chosen.target;
+    ticket.begin(target);
+    attempt.shared.traffic.update(ticket.id(), |running| running.target = Some(target.clone()));
+    let trying = CallEvent::Trying { call_id: ticket.id().clone(), target: target.clone(), attempt: ticket.tries() };
+    attempt.events.send(trying).await.map_err(|_| Failure::cancelled())?;
+    attempt.run(ticket).await
+}
+
+fn allowed_tries(live: &Live, chosen: &Chosen) -> u32 {
+    let retries = live.profiles.get(&chosen.target.provider).map_or(0, |profile| profile.max_retries);
+    if live.config.limits.retry_on_failure { retries.saturating_add(1) } else { 1 }
+}
+
+/// Which way to go on after a failure before any answer byte.
+fn judge(failure: &Failure, live: &Live, more_targets: bool, tries_left: u32, tries: u32, deadline: Instant) -> Next {
+    let class = failure.code.class();
+    let more_targets = more_targets && live.config.limits.auto_switch_on_failure;
+    let left = deadline.saturating_duration_since(Instant::now());
+    if failure.code == ErrorCode::RateLimit {
+        if more_targets {
+            return Next::Onward;
+        }
+        let wait = failure.retry_after_ms.map_or_else(|| backoff(tries), Duration::from_millis);
+        return if tries_left > 0 && wait <= LONGEST_WAIT && wait < left { Next::Again(wait) } else { Next::GiveUp };
+    }
+    let wait = backoff(tries);
+    if failure.retry_same() && tries_left > 0 && wait < left {
+        Next::Again(wait)
+    } else if class.next_target && more_targets {
+        Next::Onward
+    } else {
+        Next::GiveUp
+    }
+}
+
+/// Doubling, with a jitter of a quarter that spreads callers who failed together.
+fn backoff(tries: u32) -> Duration {
+    let base = FIRST_BACKOFF.saturating_mul(1 << tries.saturating_sub(1).min(8)).min(LONGEST_BACKOFF);
+    let nanos = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), tries) % 256;
+    base * 3 / 4 + base * u32::try_from(nanos).unwrap_or(0) / 512
+}
+
+fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket) {
+    ticket.finish(live, None);
+    let breaker_changed = shared.traffic.note(target, true, true, shared.ports.clock.now());
+    shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_on: false, breaker_changed });
+}
+
+/// Notes a failed attempt everywhere it matters. An attempt whose bytes reached the caller stays open in the
+/// ticket, so that the outcome can say so.
+fn failed(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket, failure: &Failure, moved_on: bool) {
+    let now = shared.ports.clock.now();
+    if !ticket.answering() {
+        ticket.finish(live, Some(failure));
+    }
+    let breaker_changed = shared.traffic.note(target, false, failure.code.class().breaker, now);
+    if failure.code == ErrorCode::RateLimit
+        && let Some(wait) = failure.retry_after_ms
+    {
+        shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
+    }
+    shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_on, breaker_changed });
+}
+
+async fn announce(
+    events: &mpsc::Sender<CallEvent>,
+    from: &Target,
+    failure: &Failure,
+    to: Option<&Target>,
+) -> Result<(), Failure> {
+    let event = CallEvent::FellBack { from: from.clone(), failure: failure.clone(), to: to.cloned() };
+    events.send(event).await.map_err(|_| Failure::cancelled())
+}

@@ -1,0 +1,269 @@
+//! How each command is answered. What blocks or waits runs on a task of its own and replies from there, so that
+//! the supervisor never stands still.
+
+use super::ports::ConfigEdit;
+use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
+use super::supervisor::{ACTIVE_NOTE, Supervisor, WaitingProbe, answer};
+use crate::domain::config::Profile;
+use crate::domain::ids::ProviderId;
+use crate::domain::routing::{ActiveChoice, explain};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Where a reply goes; a command sent without waiting has none.
+type Asker = Option<oneshot::Sender<Reply>>;
+
+impl Supervisor {
+    pub(super) fn command(&mut self, command: Command, asker: Asker) {
+        if self.options.read_only && changes_something(&command) {
+            return reply_to(
+                asker,
+                Reply::refused(5, "read-only: started with --readonly", "start lmdeck without --readonly"),
+            );
+        }
+        match command {
+            Command::Probe { which } => self.probe_now(&which, asker),
+            Command::TestProvider { draft, answer } => self.test_draft(*draft, answer, asker),
+            Command::TestSaved { id, answer } => match self.profile(&id) {
+                Ok(profile) => self.test(profile, answer, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::Discover => self.discover(asker),
+            Command::Pause { id, paused } => match self.profile(&id) {
+                Ok(_) => {
+                    let effects = self.state.pause(&id, paused, self.ports.clock.now());
+                    self.carry_out(effects);
+                    self.publish();
+                    reply_to(asker, Reply::Done);
+                }
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::UseTarget { choice } => self.use_target(choice, asker),
+            Command::AddProvider { draft } => self.edit(ConfigEdit::AddProvider(*draft), asker),
+            Command::EditProvider { id, draft } => self.edit(ConfigEdit::EditProvider { id, draft: *draft }, asker),
+            Command::RemoveProvider { id } => self.edit(ConfigEdit::RemoveProvider { id }, asker),
+            Command::EnableProvider { id, enabled } => self.edit(ConfigEdit::EnableProvider { id, enabled }, asker),
+            Command::PreviewEdit { id, draft } => {
+                let edit = match id {
+                    Some(id) => ConfigEdit::EditProvider { id, draft: *draft },
+                    None => ConfigEdit::AddProvider(*draft),
+                };
+                self.blocking(asker, move |ports| edited(ports.config.edit(&edit, true)));
+            }
+            Command::SetStrategy { strategy } => self.edit(ConfigEdit::SetStrategy(strategy), asker),
+            Command::SetOrder { request_type, items } => self.edit(ConfigEdit::SetOrder { request_type, items }, asker),
+            Command::ConfigSet { path, value } => self.edit(ConfigEdit::Set { path, value }, asker),
+            Command::ConfigUndo => self.change_file(asker, |ports| ports.config.undo()),
+            Command::ConfigReload => {
+                let answer = asker.map(|asker| (asker, Reply::Done));
+                self.reload(answer);
+            }
+            Command::ConfigTrust => {
+                self.change_file(asker, |ports| ports.config.trust().map(|()| EditReport::default()));
+            }
+            Command::Explain { facts } => {
+                let live = self.live_now();
+                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &live.world))));
+            }
+            Command::ListCalls { query } => {
+                let now = self.ports.clock.now();
+                let mut query = *query;
+                query.since = query.since.or(Some(self.day_start));
+                let calls = self.ports.ledger.calls(query, now);
+                later(asker, async move { calls.await.map_or_else(ledger_refusal, Reply::Calls) });
+            }
+            Command::GetCall { id } => {
+                let call = self.ports.ledger.call(id.clone());
+                later(asker, async move {
+                    match call.await {
+                        Ok(Some(record)) => Reply::Call(Box::new(record)),
+                        Ok(None) => {
+                            Reply::refused(1, format!("no call {id} is recorded"), "lmdeck calls list shows what is")
+                        }
+                        Err(message) => ledger_refusal(message),
+                    }
+                });
+            }
+            Command::ReadLog { query } => self.blocking(asker, move |ports| match ports.log.read(&query) {
+                Ok(lines) => Reply::Log(lines),
+                Err(message) => Reply::refused(1, message, "look into the state folder: lmdeck config path names it"),
+            }),
+            Command::SavePrompt { .. } if !self.state.config.ui.history => reply_to(asker, Reply::Done),
+            Command::SavePrompt { prompt } => self.blocking(asker, move |ports| match ports.history.save(&prompt) {
+                Ok(()) => Reply::Done,
+                Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
+            }),
+            Command::ListPrompts { limit } => self.blocking(asker, move |ports| match ports.history.list(limit) {
+                Ok(prompts) => Reply::Prompts(prompts),
+                Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
+            }),
+            Command::CancelCall { id } => reply_to(
+                asker,
+                if self.traffic.cancel(&id) {
+                    Reply::Done
+                } else {
+                    Reply::refused(
+                        1,
+                        format!("no call {id} is running"),
+                        "it may have ended already: lmdeck calls show",
+                    )
+                },
+            ),
+        }
+    }
+
+    fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
+        self.state.provider(id).map(|provider| provider.profile.clone()).ok_or_else(|| {
+            let known: Vec<&str> = self.state.providers.iter().map(|provider| provider.profile.id.as_str()).collect();
+            let known =
+                if known.is_empty() { "none is configured".into() } else { format!("there are {}", known.join(", ")) };
+            Box::new(Reply::refused(1, format!("no provider {id}"), known))
+        })
+    }
+
+    fn probe_now(&mut self, which: &ProbeWhich, asker: Asker) {
+        if let ProbeWhich::One(id) = which
+            && let Err(refusal) = self.profile(id)
+        {
+            return reply_to(asker, *refusal);
+        }
+        let wanted = |profile: &Profile| match which {
+            ProbeWhich::All => profile.enabled,
+            ProbeWhich::One(id) => &profile.id == id,
+        };
+        let left: std::collections::HashSet<_> = self
+            .state
+            .providers
+            .iter()
+            .filter(|provider| wanted(&provider.profile))
+            .map(|provider| provider.profile.id.clone())
+            .collect();
+        let effects = self.state.probe(wanted);
+        self.carry_out(effects);
+        if left.is_empty() {
+            return reply_to(asker, Reply::Probed(Vec::new()));
+        }
+        if let Some(reply) = asker {
+            self.waiting_probes.push(WaitingProbe { left, found: Vec::new(), reply });
+        }
+    }
+
+    fn test_draft(&self, draft: super::protocol::ProviderDraft, answer: bool, asker: Asker) {
+        let base = ProviderId::from(draft.id.as_str());
+        let base = self.state.provider(&base).map(|provider| provider.profile.id.clone());
+        let ports = self.ports.clone();
+        tokio::spawn(async move {
+            let config = ports.config.clone();
+            let profile = tokio::task::spawn_blocking(move || config.profile_of(base.as_ref(), &draft)).await;
+            let reply = match profile {
+                Ok(Ok(profile)) => Reply::Tested(ports.upstream.test(Arc::new(profile), answer).await),
+                Ok(Err(refusal)) => Reply::Refused(refusal),
+                Err(_) => crashed(),
+            };
+            reply_to(asker, reply);
+        });
+    }
+
+    fn test(&self, profile: Arc<Profile>, with_answer: bool, asker: Asker) {
+        let test = self.ports.upstream.test(profile, with_answer);
+        later(asker, async move { Reply::Tested(test.await) });
+    }
+
+    fn discover(&self, asker: Asker) {
+        let configured = self.state.providers.iter().map(|provider| provider.profile.clone()).collect();
+        let discovery = self.ports.upstream.discover(configured);
+        later(asker, async move { Reply::Discovered(discovery.await) });
+    }
+
+    fn use_target(&mut self, choice: ActiveChoice, asker: Asker) {
+        let provider = match &choice {
+            ActiveChoice::Auto => None,
+            ActiveChoice::Provider(id) => Some(id),
+            ActiveChoice::Target(target) => Some(&target.provider),
+        };
+        if let Some(id) = provider
+            && let Err(refusal) = self.profile(id)
+        {
+            return reply_to(asker, *refusal);
+        }
+        if let Ok(note) = serde_json::to_string(&choice) {
+            self.ports.ledger.remember(ACTIVE_NOTE, &note);
+        }
+        self.active = choice;
+        self.publish();
+        reply_to(asker, Reply::Done);
+    }
+
+    fn edit(&self, edit: ConfigEdit, asker: Asker) {
+        self.change_file(asker, move |ports| ports.config.edit(&edit, false));
+    }
+
+    /// Changes the file, reads it again, and answers when the change is in force.
+    fn change_file(
+        &self,
+        asker: Asker,
+        change: impl FnOnce(&super::ports::Ports) -> Result<EditReport, Refusal> + Send + 'static,
+    ) {
+        let ports = self.ports.clone();
+        let inputs = self.inputs.clone();
+        tokio::task::spawn_blocking(move || match change(&ports) {
+            Ok(report) => {
+                let answer = asker.map(|asker| (asker, Reply::Edited(report)));
+                let result = Box::new(ports.config.load());
+                let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+            }
+            Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
+        });
+    }
+
+    fn blocking(&self, asker: Asker, work: impl FnOnce(&super::ports::Ports) -> Reply + Send + 'static) {
+        let ports = self.ports.clone();
+        tokio::task::spawn_blocking(move || reply_to(asker, work(&ports)));
+    }
+}
+
+/// Commands that read-only refuses: those that write the file or the state folder, or hold traffic back.
+fn changes_something(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Pause { .. }
+            | Command::UseTarget { .. }
+            | Command::AddProvider { .. }
+            | Command::EditProvider { .. }
+            | Command::RemoveProvider { .. }
+            | Command::EnableProvider { .. }
+            | Command::SetStrategy { .. }
+            | Command::SetOrder { .. }
+            | Command::ConfigSet { .. }
+            | Command::ConfigUndo
+            | Command::ConfigTrust
+            | Command::CancelCall { .. }
+    )
+}
+
+fn later(asker: Asker, work: impl Future<Output = Reply> + Send + 'static) {
+    tokio::spawn(async move { reply_to(asker, work.await) });
+}
+
+fn reply_to(asker: Asker, reply: Reply) {
+    if let Some(asker) = asker {
+        answer(asker, reply);
+    } else if let Reply::Refused(refusal) = reply {
+        tracing::warn!("a command was refused: {}", refusal.message);
+    }
+}
+
+fn edited(result: Result<EditReport, Refusal>) -> Reply {
+    match result {
+        Ok(report) => Reply::Edited(report),
+        Err(refusal) => Reply::Refused(refusal),
+    }
+}
+
+fn ledger_refusal(message: String) -> Reply {
+    Reply::refused(1, message, "mend the filter, or look at the state folder: lmdeck config path names it")
+}
+
+fn crashed() -> Reply {
+    Reply::refused(1, "the work on this command ended badly", "lmdeck logs has the details")
+}

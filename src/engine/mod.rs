@@ -1,0 +1,86 @@
+//! The engine: commands in, events and snapshots out. It owns every task and knows no front end; the outside
+//! world comes in through [`ports`].
+//!
+//! Slow, rare things (configuration, health, model lists) have one writer, [`state`], driven by `supervisor`.
+//! The hot path does not queue behind it: a call decides on its own task (`call`) against the latest
+//! published [`live::Live`].
+
+mod call;
+mod command;
+pub mod handle;
+mod live;
+pub mod ports;
+pub mod protocol;
+mod publish;
+mod rules_version;
+mod state;
+mod supervisor;
+mod traffic;
+mod unconfigured;
+mod view;
+
+use call::CallRunner;
+use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};
+use ports::{Loaded, Ports, Unusable};
+use std::sync::Arc;
+use supervisor::Supervisor;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use traffic::Traffic;
+
+/// How an engine is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Probe on a schedule. One-shot commands probe once, at the start.
+    pub schedule_probes: bool,
+    pub state_dir: String,
+    /// What the front end started from although the file could not be used.
+    pub rejected: Option<String>,
+    /// Refuse every command that would change something.
+    pub read_only: bool,
+}
+
+/// A running engine. Dropping it does not stop the tasks; [`Engine::stop`] does.
+pub struct Engine {
+    pub handle: EngineHandle,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+    ports: Ports,
+}
+
+impl Engine {
+    /// Starts the tasks on the current tokio runtime. `loaded` is the configuration read by the caller, who
+    /// decides what an unusable file means for it.
+    pub fn start(ports: Ports, loaded: Result<Loaded, Unusable>, options: Options) -> Self {
+        let stop = CancellationToken::new();
+        let (commands, command_queue) = mpsc::channel(COMMAND_CAPACITY);
+        let (events, _) = broadcast::channel(EVENT_CAPACITY);
+        let traffic = Arc::new(Traffic::default());
+        let (supervisor, snapshots, live, inputs) = Supervisor::new(
+            ports.clone(),
+            loaded,
+            options,
+            command_queue,
+            events.clone(),
+            traffic.clone(),
+            stop.clone(),
+        );
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs));
+        let handle = EngineHandle::new(commands, snapshots, events, caller);
+        let task = tokio::spawn(supervisor.run());
+        Self { handle, task, stop, ports }
+    }
+
+    /// Ends probes, waits for records to reach the disk, and returns.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if self.task.await.is_err() {
+            tracing::error!("the engine's task ended badly");
+        }
+        self.ports.ledger.flush().await;
+    }
+}
+
+/// A watch that the supervisor writes and calls read.
+type LiveReader = watch::Receiver<Arc<live::Live>>;

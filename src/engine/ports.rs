@@ -1,0 +1,226 @@
+//! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
+
+use super::protocol::{
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+};
+use crate::domain::call::{Body, CallRecord, Finish, Usage};
+use crate::domain::config::{Config, Issue, Profile};
+use crate::domain::failure::Failure;
+use crate::domain::health::ProbeReport;
+use crate::domain::ids::{CallId, ModelId, ProviderId};
+use crate::domain::money::Money;
+use crate::domain::time::UnixMs;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The wall clock. Durations inside the engine use tokio's clock.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> UnixMs;
+    /// The start of the civil day that holds `at`, in the IANA zone given or the machine's own.
+    fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
+}
+
+/// The provider side: probes, connection tests, calls.
+pub trait Upstream: Send + Sync {
+    /// One free probe with the retries of its profile. Never fails: a failure is in the report.
+    fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport>;
+
+    /// The steps of a connection test in order; `answer` ends with one small completion.
+    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport>;
+
+    /// Asks the known ports of this machine. `configured` are the providers that exist already.
+    fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>>;
+
+    /// Sends one request and returns when the response head is there and good. A refusal by the server, a
+    /// wrong content type and the like are failures here; dropping the future or the answer cancels the call.
+    fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>>;
+}
+
+/// One attempt at one target.
+#[derive(Debug, Clone)]
+pub struct UpstreamJob {
+    pub profile: Arc<Profile>,
+    pub model: ModelId,
+    /// With all parameters already settled.
+    pub body: Body,
+    /// Refuse to connect to a cloud address; to a network address too unless the profile says `local`.
+    pub local_only: bool,
+    /// The rest of the call's deadline.
+    pub time_left: std::time::Duration,
+}
+
+/// A response whose head is good.
+pub struct UpstreamAnswer {
+    pub status: u16,
+    pub content_type: String,
+    pub stream: bool,
+    /// Ends after the end mark; a stream cut before it yields a last `Err`.
+    pub frames: BoxStream<'static, Result<Frame, Failure>>,
+}
+
+/// One event of a stream, or the whole body of an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Frame {
+    /// Exactly the bytes that came (an SSE event with its blank line), or the end mark a server leaves out.
+    pub raw: Bytes,
+    pub seen: Seen,
+}
+
+/// What the dialect understood of a frame.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// Content of the answer.
+    pub text: String,
+    pub reasoning: String,
+    /// A piece of a tool call.
+    pub tool: bool,
+    pub usage: Option<Usage>,
+    pub finish: Option<Finish>,
+    /// The model the server says it is.
+    pub model: Option<String>,
+    /// The response's own id.
+    pub response_id: Option<String>,
+    /// Amount billed, where the vendor states it.
+    pub billed: Option<Money>,
+    /// The frame holds usage only: withheld from callers who did not ask for it.
+    pub usage_only: bool,
+    /// The end mark.
+    pub end: bool,
+}
+
+impl Seen {
+    /// The first non-empty content, reasoning or tool delta: from here on there is no switch of targets.
+    pub fn answer_bytes(&self) -> bool {
+        !self.text.is_empty() || !self.reasoning.is_empty() || self.tool
+    }
+}
+
+/// One change of the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConfigEdit {
+    AddProvider(ProviderDraft),
+    EditProvider { id: ProviderId, draft: ProviderDraft },
+    RemoveProvider { id: ProviderId },
+    EnableProvider { id: ProviderId, enabled: bool },
+    SetStrategy(String),
+    SetOrder { request_type: String, items: Vec<String> },
+    Set { path: String, value: String },
+}
+
+/// A configuration as loaded, with what there is to say about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Arc<Config>,
+    /// The file it came from; `None` when there is none.
+    pub file: Option<String>,
+    /// Where a first save would go.
+    pub would_write: String,
+    pub issues: Vec<Issue>,
+    pub can_undo: bool,
+}
+
+/// A file that cannot be used; the caller keeps what it has.
+#[derive(Debug, Clone)]
+pub struct Unusable {
+    pub file: String,
+    pub issues: Vec<Issue>,
+}
+
+/// The configuration file. All methods block on disk: call them off the async threads.
+pub trait ConfigStore: Send + Sync {
+    /// # Errors
+    /// The file is there and cannot be used.
+    fn load(&self) -> Result<Loaded, Unusable>;
+
+    /// Makes one change and verifies it, or with `dry_run` says what it would write.
+    ///
+    /// # Errors
+    /// Refused: the file changed on disk, the value is wrong, the construct cannot be edited safely.
+    fn edit(&self, edit: &ConfigEdit, dry_run: bool) -> Result<EditReport, Refusal>;
+
+    /// Takes back the last edit made through this store.
+    ///
+    /// # Errors
+    /// Nothing to take back, or the file changed since.
+    fn undo(&self) -> Result<EditReport, Refusal>;
+
+    /// Allows the file, as it is now, to send keys where it says.
+    ///
+    /// # Errors
+    /// The decision could not be kept.
+    fn trust(&self) -> Result<(), Refusal>;
+
+    /// A profile as a draft would make it, for a test before saving. `base` is the provider being edited.
+    ///
+    /// # Errors
+    /// The draft is not valid: findings by field name in `issues[].path`.
+    fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal>;
+
+    /// A counter that grows when the file changes on disk.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// Sums of one day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DaySums {
+    pub calls: u64,
+    /// Errors and denials.
+    pub failed: u64,
+    pub spent: Money,
+    pub unpriced: u64,
+    /// By the record's `policy`, largest first.
+    pub by_policy: Vec<(String, u64)>,
+}
+
+/// The durable record of calls, and small notes kept beside it. Writing never blocks the caller.
+pub trait Ledger: Send + Sync {
+    /// An id no other process that shares the state folder gives out.
+    fn next_id(&self) -> CallId;
+    /// Hands the record to the writer; when its queue is full the loss is counted.
+    fn record(&self, record: CallRecord);
+    /// Records lost since start.
+    fn dropped(&self) -> u64;
+    /// Waits until everything handed over so far is on disk.
+    fn flush(&self) -> BoxFuture<'static, ()>;
+    /// `since` is the start of the span that totals are for.
+    fn calls(&self, query: CallQuery, now: UnixMs) -> BoxFuture<'static, Result<CallPage, String>>;
+    fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>>;
+    fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>>;
+    /// A note that outlives the process, as the active target.
+    fn recall(&self, key: &str) -> Option<String>;
+    fn remember(&self, key: &str, value: &str);
+}
+
+/// The application log, for reading back.
+pub trait LogReader: Send + Sync {
+    /// # Errors
+    /// A sentence: the file cannot be read.
+    fn read(&self, query: &LogQuery) -> Result<Vec<LogLine>, String>;
+}
+
+/// The playground's history.
+pub trait PromptHistory: Send + Sync {
+    /// # Errors
+    /// A sentence: the file cannot be written.
+    fn save(&self, prompt: &SavedPrompt) -> Result<(), String>;
+
+    /// The newest first.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read.
+    fn list(&self, limit: usize) -> Result<Vec<SavedPrompt>, String>;
+}
+
+/// Everything the engine is given.
+#[derive(Clone)]
+pub struct Ports {
+    pub clock: Arc<dyn Clock>,
+    pub upstream: Arc<dyn Upstream>,
+    pub config: Arc<dyn ConfigStore>,
+    pub ledger: Arc<dyn Ledger>,
+    pub log: Arc<dyn LogReader>,
+    pub history: Arc<dyn PromptHistory>,
+}

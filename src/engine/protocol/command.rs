@@ -1,0 +1,229 @@
+//! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
+//! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
+
+use super::query::{CallQuery, LogQuery, SavedPrompt};
+use crate::domain::call::Facts;
+use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::kind::Kind;
+use crate::domain::routing::ActiveChoice;
+use serde::{Deserialize, Serialize};
+
+/// Which providers a probe is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeWhich {
+    All,
+    One(ProviderId),
+}
+
+/// A provider as a form or `providers add` describes it: texts as typed. Empty means not given.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProviderDraft {
+    pub id: String,
+    pub name: String,
+    pub kind: Option<Kind>,
+    pub endpoint: String,
+    /// `${NAME}` or, discouraged, the key itself; `None` leaves it as it is, an empty text removes it.
+    pub auth_token: Option<DraftSecret>,
+    /// Named models, in order; `None` leaves them as they are.
+    pub models: Option<Vec<String>>,
+    pub local: bool,
+    pub enabled: bool,
+}
+
+/// A key on its way from a form to the file. Serialised only between a front end and the engine; its
+/// `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DraftSecret(pub String);
+
+impl std::fmt::Debug for DraftSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DraftSecret(hidden)")
+    }
+}
+
+/// A request to the engine. Answered by one [`super::Reply`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Runs free probes now and answers when they are done.
+    Probe {
+        which: ProbeWhich,
+    },
+    /// Tests a connection step by step without saving anything. `answer` adds one small completion.
+    TestProvider {
+        draft: Box<ProviderDraft>,
+        answer: bool,
+    },
+    /// The same for a provider of the configuration.
+    TestSaved {
+        id: ProviderId,
+        answer: bool,
+    },
+    /// Looks for known servers on loopback.
+    Discover,
+    /// Holds back probes and calls until resumed; not written to the file.
+    Pause {
+        id: ProviderId,
+        paused: bool,
+    },
+    /// Chooses the active target; kept in the state folder.
+    UseTarget {
+        choice: ActiveChoice,
+    },
+    AddProvider {
+        draft: Box<ProviderDraft>,
+    },
+    /// Changes the fields that differ. The id names the provider as it is now.
+    EditProvider {
+        id: ProviderId,
+        draft: Box<ProviderDraft>,
+    },
+    RemoveProvider {
+        id: ProviderId,
+    },
+    EnableProvider {
+        id: ProviderId,
+        enabled: bool,
+    },
+    /// What an add or edit would write, as a difference of the file, without writing.
+    PreviewEdit {
+        id: Option<ProviderId>,
+        draft: Box<ProviderDraft>,
+    },
+    SetStrategy {
+        strategy: String,
+    },
+    /// Sets a request type's order; an empty one removes it.
+    SetOrder {
+        request_type: String,
+        items: Vec<String>,
+    },
+    /// Sets one value by path; the value is YAML and checked against the schema.
+    ConfigSet {
+        path: String,
+        value: String,
+    },
+    /// Takes back the last edit of the file.
+    ConfigUndo,
+    /// Reads the file again now.
+    ConfigReload,
+    /// Allows keys to go where this file sends them, by the file's content.
+    ConfigTrust,
+    Explain {
+        facts: Box<Facts>,
+    },
+    ListCalls {
+        query: Box<CallQuery>,
+    },
+    GetCall {
+        id: CallId,
+    },
+    ReadLog {
+        query: Box<LogQuery>,
+    },
+    /// Keeps a prompt of the playground, unless the configuration switches history off.
+    SavePrompt {
+        prompt: Box<SavedPrompt>,
+    },
+    /// The newest prompts of the playground first.
+    ListPrompts {
+        limit: usize,
+    },
+    /// Stops a running call.
+    CancelCall {
+        id: CallId,
+    },
+}
+
+/// The names of all commands, for the parity test and for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CommandName {
+    Probe,
+    TestProvider,
+    TestSaved,
+    Discover,
+    Pause,
+    UseTarget,
+    AddProvider,
+    EditProvider,
+    RemoveProvider,
+    EnableProvider,
+    PreviewEdit,
+    SetStrategy,
+    SetOrder,
+    ConfigSet,
+    ConfigUndo,
+    ConfigReload,
+    ConfigTrust,
+    Explain,
+    ListCalls,
+    GetCall,
+    ReadLog,
+    SavePrompt,
+    ListPrompts,
+    CancelCall,
+}
+
+impl CommandName {
+    pub const ALL: [Self; 24] = [
+        Self::Probe,
+        Self::TestProvider,
+        Self::TestSaved,
+        Self::Discover,
+        Self::Pause,
+        Self::UseTarget,
+        Self::AddProvider,
+        Self::EditProvider,
+        Self::RemoveProvider,
+        Self::EnableProvider,
+        Self::PreviewEdit,
+        Self::SetStrategy,
+        Self::SetOrder,
+        Self::ConfigSet,
+        Self::ConfigUndo,
+        Self::ConfigReload,
+        Self::ConfigTrust,
+        Self::Explain,
+        Self::ListCalls,
+        Self::GetCall,
+        Self::ReadLog,
+        Self::SavePrompt,
+        Self::ListPrompts,
+        Self::CancelCall,
+    ];
+}
+
+impl Command {
+    /// The name, by a match without a wildcard: a new command does not compile until it is named.
+    pub fn name(&self) -> CommandName {
+        match self {
+            Self::Probe { .. } => CommandName::Probe,
+            Self::TestProvider { .. } => CommandName::TestProvider,
+            Self::TestSaved { .. } => CommandName::TestSaved,
+            Self::Discover => CommandName::Discover,
+            Self::Pause { .. } => CommandName::Pause,
+            Self::UseTarget { .. } => CommandName::UseTarget,
+            Self::AddProvider { .. } => CommandName::AddProvider,
+            Self::EditProvider { .. } => CommandName::EditProvider,
+            Self::RemoveProvider { .. } => CommandName::RemoveProvider,
+            Self::EnableProvider { .. } => CommandName::EnableProvider,
+            Self::PreviewEdit { .. } => CommandName::PreviewEdit,
+            Self::SetStrategy { .. } => CommandName::SetStrategy,
+            Self::SetOrder { .. } => CommandName::SetOrder,
+            Self::ConfigSet { .. } => CommandName::ConfigSet,
+            Self::ConfigUndo => CommandName::ConfigUndo,
+            Self::ConfigReload => CommandName::ConfigReload,
+            Self::ConfigTrust => CommandName::ConfigTrust,
+            Self::Explain { .. } => CommandName::Explain,
+            Self::ListCalls { .. } => CommandName::ListCalls,
+            Self::GetCall { .. } => CommandName::GetCall,
+            Self::ReadLog { .. } => CommandName::ReadLog,
+            Self::SavePrompt { .. } => CommandName::SavePrompt,
+            Self::ListPrompts { .. } => CommandName::ListPrompts,
+            Self::CancelCall { .. } => CommandName::CancelCall,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Things worth announcing once. What *is* stands in the snapshot; an event says what just changed.
+
+use crate::domain::failure::Failure;
+use crate::domain::health::State;
+use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: UnixMs,
+    pub level: Level,
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A provider changed its state. `failure` carries the cause for the remedy.
+    HealthChanged {
+        provider: ProviderId,
+        name: String,
+        from: State,
+        to: State,
+        reason: String,
+        failure: Option<Failure>,
+    },
+    /// The target in effect for `auto` changed; `None` when nothing is usable.
+    EffectiveTargetChanged {
+        from: Option<String>,
+        to: Option<String>,
+        why: String,
+    },
+    ConfigLoaded {
+        file: String,
+        changes: String,
+    },
+    /// The file on disk cannot be used; the running configuration stays.
+    ConfigRejected {
+        file: String,
+        message: String,
+    },
+    CallFinished {
+        id: CallId,
+    },
+    /// Something in the background went wrong; the sentence says what it means for the user.
+    Trouble {
+        message: String,
+    },
+    /// Records that could not be written.
+    RecordsDropped {
+        count: u64,
+    },
+}

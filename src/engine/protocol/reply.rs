@@ -1,0 +1,120 @@
+//! Answers to commands.
+
+use super::query::{CallPage, LogLine, SavedPrompt};
+use crate::domain::call::CallRecord;
+use crate::domain::config::Issue;
+use crate::domain::failure::{Cause, Failure};
+use crate::domain::health::{ModelInfo, ProbeReport};
+use crate::domain::ids::ProviderId;
+use crate::domain::kind::Kind;
+use crate::domain::routing::Explanation;
+use serde::{Deserialize, Serialize};
+
+/// What the engine answers to one command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "with", rename_all = "snake_case")]
+pub enum Reply {
+    Done,
+    Probed(Vec<(ProviderId, ProbeReport)>),
+    Tested(TestReport),
+    Discovered(Vec<Found>),
+    Edited(EditReport),
+    Explained(Box<Explanation>),
+    Calls(CallPage),
+    Call(Box<CallRecord>),
+    Log(Vec<LogLine>),
+    Prompts(Vec<SavedPrompt>),
+    /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
+    Refused(Refusal),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub message: String,
+    pub remedy: String,
+    /// 1 failed, 2 usage, 3 configuration, 4 unavailable, 5 denied.
+    pub exit: u8,
+    /// Findings in a configuration, where that is the reason.
+    #[serde(default)]
+    pub issues: Vec<Issue>,
+    /// A difference to show, where the file changed on disk meanwhile.
+    #[serde(default)]
+    pub difference: Option<String>,
+}
+
+impl Reply {
+    pub fn refused(exit: u8, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Refused(Refusal {
+            message: message.into(),
+            remedy: remedy.into(),
+            exit,
+            issues: Vec::new(),
+            difference: None,
+        })
+    }
+}
+
+/// A server that discovery found on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    pub kind: Kind,
+    /// As in `http://127.0.0.1:1234`.
+    pub endpoint: String,
+    /// Whether something answered; `false` rows say that nothing is there.
+    pub answered: bool,
+    pub models: Vec<ModelInfo>,
+    /// In words: `3 models, 1 loaded`, `nothing there`, `another program answers here`.
+    pub note: String,
+    /// The id of a provider that already points there.
+    pub configured_as: Option<ProviderId>,
+}
+
+/// What an edit of the configuration did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EditReport {
+    pub file: String,
+    /// Unified difference, secrets masked; empty when nothing changes.
+    pub difference: String,
+    pub lines_changed: usize,
+    /// The section it stands in, as in `providers`.
+    pub section: String,
+    pub written: bool,
+    pub issues: Vec<Issue>,
+}
+
+/// One step of a connection test, in order: address, connect, http, kind, key, models, answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    pub state: StepState,
+    /// The verdict in words, escaped.
+    pub verdict: String,
+    pub ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Passed,
+    Warned,
+    Failed,
+    Skipped,
+}
+
+/// A whole connection test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    pub steps: Vec<Step>,
+    pub models: Vec<ModelInfo>,
+    /// The failure the test ended in, with its cause for the remedy.
+    pub failure: Option<Failure>,
+    /// Things worth a remedy although the test passed: no model loaded and the like.
+    pub cautions: Vec<Cause>,
+    pub total_ms: u64,
+}
+
+impl TestReport {
+    pub fn passed(&self) -> bool {
+        self.failure.is_none()
+    }
+}

@@ -1,0 +1,157 @@
+//! What *is*, as an immutable value: parts behind `Arc`s with revisions, so that an unchanged part costs a
+//! pointer and a screen can skip it. No secret is ever part of it.
+
+use crate::domain::config::{Endpoint, Issue, KeySource, Ui};
+use crate::domain::health::{ProviderHealth, State};
+use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
+use crate::domain::kind::Kind;
+use crate::domain::money::{Money, Price};
+use crate::domain::reach::Reach;
+use crate::domain::routing::{ActiveChoice, RuleSet};
+use crate::domain::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The whole picture at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub revision: u64,
+    pub config: Arc<ConfigView>,
+    pub providers: Arc<Vec<Arc<ProviderView>>>,
+    pub routing: Arc<RoutingView>,
+    pub spend: Arc<SpendView>,
+    pub gateway: Arc<GatewayView>,
+    pub running: Arc<Vec<RunningCall>>,
+}
+
+/// The configuration's file and its findings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ConfigView {
+    /// Where it was read from; `None` when there is no file.
+    pub file: Option<String>,
+    /// Where the first save goes when there is none.
+    pub would_write: String,
+    pub issues: Vec<Issue>,
+    /// The last load failed and an older configuration is running.
+    pub rejected: Option<String>,
+    pub can_undo: bool,
+    pub ui: Ui,
+    pub state_dir: String,
+    /// No file, no provider from the environment: the first page is shown.
+    pub first_run: bool,
+}
+
+/// One provider with everything a screen shows of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderView {
+    pub id: ProviderId,
+    /// For the screen; the id when the profile has no name.
+    pub name: String,
+    pub kind: Kind,
+    pub endpoint: Endpoint,
+    pub key_source: KeySource,
+    pub enabled: bool,
+    pub local: bool,
+    pub withheld: Option<String>,
+    pub health: ProviderHealth,
+    pub reach: Reach,
+    pub models: Vec<ModelView>,
+    /// Models named in the profile, in order (for the form).
+    pub named_models: Vec<ModelId>,
+    /// A probe is running.
+    pub probing: bool,
+    pub parked_until: Option<UnixMs>,
+    /// The last probes, oldest first, at most [`PROBE_HISTORY`].
+    pub history: VecDeque<ProbePoint>,
+    pub p50_ms: Option<u64>,
+    pub p95_ms: Option<u64>,
+    /// Share of good probes in the last 24 h, in thousandths.
+    pub uptime_permille: Option<u32>,
+    /// State changes, newest first, at most 20.
+    pub lately: Vec<LatelyEntry>,
+    pub place: String,
+    pub line: Option<usize>,
+    pub probe_interval_s: u64,
+    /// Calls that moved away since it went down.
+    pub moved_calls: u32,
+}
+
+/// Probes kept per provider for charts.
+pub const PROBE_HISTORY: usize = 288;
+
+/// One probe on the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbePoint {
+    pub at: UnixMs,
+    /// `None` when it failed.
+    pub latency_ms: Option<u64>,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatelyEntry {
+    pub at: UnixMs,
+    pub state: State,
+    pub reason: String,
+}
+
+/// One model of a provider for tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelView {
+    pub id: ModelId,
+    pub named: bool,
+    pub listed: bool,
+    pub chat: bool,
+    pub loaded: Option<bool>,
+    pub context: Option<u64>,
+    pub quantization: Option<String>,
+    pub size_bytes: Option<u64>,
+    pub price: Option<Price>,
+    pub breaker_until: Option<UnixMs>,
+}
+
+/// Rules and the target in effect.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RoutingView {
+    pub rules: RuleSet,
+    pub active: ActiveChoice,
+    /// Where an unlabelled `auto` request would go now.
+    pub in_effect: Option<Target>,
+    /// Why it is not the chosen one, in a few words; empty when it is.
+    pub in_effect_why: String,
+    /// Calls decided today, by the name in the ledger's `policy`.
+    pub decided_today: Vec<(String, u64)>,
+}
+
+/// Today's money.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpendView {
+    pub today: Money,
+    pub limit: Option<Money>,
+    /// Calls today whose price is unknown.
+    pub unpriced_calls: u64,
+    pub calls_today: u64,
+    /// Of them failed or denied.
+    pub failed_today: u64,
+}
+
+/// Whether this process serves the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GatewayView {
+    /// As in `127.0.0.1:4141`; `None` when not serving.
+    pub listening: Option<String>,
+    /// Why it does not, where it should.
+    pub trouble: Option<String>,
+}
+
+/// A call that has not ended yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunningCall {
+    pub id: CallId,
+    pub since: UnixMs,
+    pub client: String,
+    pub request_type: String,
+    pub target: Option<Target>,
+    pub writing: bool,
+}

@@ -1,0 +1,77 @@
+//! What the supervisor publishes after a change: the world for calls, the picture for front ends, and the
+//! announcement when an unlabelled request would go elsewhere than before.
+
+use super::live::{self, Live};
+use super::protocol::{Event, EventKind, Level};
+use super::supervisor::Supervisor;
+use crate::domain::call::Facts;
+use crate::domain::ids::Target;
+use crate::domain::routing::{World, decide};
+use std::sync::Arc;
+
+impl Supervisor {
+    /// The world as routing sees it now.
+    fn world(&self) -> World {
+        let limit = self.state.config.money.daily_limit;
+        World {
+            now: self.ports.clock.now(),
+            active: self.active.clone(),
+            providers: live::world_providers(&self.state, &self.traffic, self.ports.clock.now()),
+            budget_exhausted: limit.is_some_and(|limit| self.today.spent >= limit),
+        }
+    }
+
+    /// Publishes what calls decide against.
+    pub(super) fn publish_live(&mut self) {
+        let world = self.world();
+        self.note_effective(&world);
+        self.live.send_replace(Arc::new(Live {
+            config: self.state.config.clone(),
+            world,
+            profiles: self.state.providers.iter().map(|p| (p.profile.id.clone(), p.profile.clone())).collect(),
+            slots: self.slots.clone(),
+            ready: self.state.ready() && !self.unconfigured.looking(),
+            candidates_known: self.state.candidates_known() && !self.unconfigured.looking(),
+        }));
+    }
+
+    /// Publishes both pictures.
+    pub(super) fn publish(&mut self) {
+        self.publish_live();
+        let live = self.live.borrow().clone();
+        let now = self.ports.clock.now();
+        let running = self.traffic.running();
+        let snapshot = self.views.snapshot(&self.state, &live, &self.today, running, &self.traffic, now);
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// Announces when an unlabelled request would go elsewhere than before.
+    fn note_effective(&mut self, world: &World) {
+        let decision = decide(&Facts::default(), &self.state.config.rules, world);
+        let target = decision.chain.first().map(|chosen| chosen.target.clone());
+        if self.announced_ready && target != self.in_effect {
+            let why = self.in_effect.as_ref().map_or_else(String::new, |left| self.why_left(left));
+            let (from, to) = (self.in_effect.as_ref().map(Target::to_string), target.as_ref().map(Target::to_string));
+            let level = if to.is_some() { Level::Info } else { Level::Error };
+            let kind = EventKind::EffectiveTargetChanged { from, to, why };
+            self.announce(Event { at: world.now, level, kind });
+        }
+        self.announced_ready |= self.state.ready();
+        self.in_effect = target;
+    }
+
+    fn why_left(&self, target: &Target) -> String {
+        match self.state.provider(&target.provider) {
+            Some(provider) if !provider.health.state.usable() => {
+                format!("{} is {}", target.provider, provider.health.state.word())
+            }
+            Some(_) => "another target comes first now".into(),
+            None => format!("{} was removed", target.provider),
+        }
+    }
+
+    pub(super) fn live_now(&mut self) -> Arc<Live> {
+        self.publish_live();
+        self.live.borrow().clone()
+    }
+}

@@ -1,0 +1,275 @@
+//! The one place where configuration and health change. Synchronous: an input and the time go in, effects come
+//! out; the supervisor carries them out.
+
+use super::protocol::snapshot::{LatelyEntry, PROBE_HISTORY};
+use super::protocol::{Event, EventKind, Level, ProbePoint};
+use super::traffic::Traffic;
+use crate::domain::config::{Config, Profile};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::health::{ProbeReport, ProviderHealth, State as Health, StateChange};
+use crate::domain::ids::{ProviderId, Target};
+use crate::domain::time::UnixMs;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// State changes kept per provider for its detail.
+const LATELY: usize = 20;
+/// A refused key is tried again this often without a change.
+const REFUSED_KEY_INTERVAL: Duration = Duration::from_hours(1);
+
+/// What is known of one provider.
+pub struct Provider {
+    pub profile: Arc<Profile>,
+    pub health: ProviderHealth,
+    pub history: VecDeque<ProbePoint>,
+    pub lately: VecDeque<LatelyEntry>,
+    pub probing: bool,
+    pub probed: bool,
+    /// Calls that went elsewhere since it was last up.
+    pub moved_calls: u32,
+}
+
+/// Something the supervisor has to do.
+#[derive(Debug)]
+pub enum Effect {
+    Probe(Arc<Profile>),
+    /// The next probe of the provider, by the schedule.
+    ProbeAfter(ProviderId, Duration),
+    Announce(Event),
+}
+
+pub struct State {
+    pub config: Arc<Config>,
+    pub providers: Vec<Provider>,
+}
+
+impl State {
+    pub fn new(config: Arc<Config>, now: UnixMs) -> Self {
+        let mut state = Self { config: Arc::new(Config::default()), providers: Vec::new() };
+        state.take_config(config, now);
+        state
+    }
+
+    pub fn provider(&self, id: &ProviderId) -> Option<&Provider> {
+        self.providers.iter().find(|provider| &provider.profile.id == id)
+    }
+
+    fn provider_mut(&mut self, id: &ProviderId) -> Option<&mut Provider> {
+        self.providers.iter_mut().find(|provider| &provider.profile.id == id)
+    }
+
+    /// Puts a configuration in force. What is known of a provider survives when its address, key and kind do.
+    /// Returns the providers to probe now, and the ids whose past is void.
+    pub fn take_config(&mut self, config: Arc<Config>, now: UnixMs) -> (Vec<Effect>, Vec<ProviderId>) {
+        let mut old = std::mem::take(&mut self.providers);
+        let mut effects = Vec::new();
+        let mut changed = Vec::new();
+        for profile in &config.providers {
+            let profile = Arc::new(profile.clone());
+            let known = old.iter().position(|provider| provider.profile.id == profile.id).map(|at| old.swap_remove(at));
+            let provider = match known {
+                Some(known) if same_server(&known.profile, &profile) => {
+                    if profile.enabled && !known.profile.enabled {
+                        effects.push(Effect::Probe(profile.clone()));
+                    }
+                    Provider { profile, ..known }
+                }
+                other => {
+                    if other.is_some() {
+                        changed.push(profile.id.clone());
+                    }
+                    if profile.enabled {
+                        effects.push(Effect::Probe(profile.clone()));
+                    }
+                    Provider::new(profile, now)
+                }
+            };
+            self.providers.push(provider);
+        }
+        changed.extend(old.into_iter().map(|provider| provider.profile.id.clone()));
+        self.config = config;
+        for effect in &effects {
+            if let Effect::Probe(profile) = effect {
+                let id = profile.id.clone();
+                self.mark_probing(&id);
+            }
+        }
+        (effects, changed)
+    }
+
+    /// Starts probes of the providers asked for; those already under way are not started twice.
+    pub fn probe(&mut self, wanted: impl Fn(&Profile) -> bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for provider in &mut self.providers {
+            if wanted(&provider.profile) && !provider.probing {
+                provider.probing = true;
+                effects.push(Effect::Probe(provider.profile.clone()));
+            }
+        }
+        effects
+    }
+
+    fn mark_probing(&mut self, id: &ProviderId) {
+        if let Some(provider) = self.provider_mut(id) {
+            provider.probing = true;
+        }
+    }
+
+    /// Takes in a finished probe. A report of an older profile (the address changed meanwhile) is dropped.
+    pub fn probed(&mut self, of: &Arc<Profile>, report: &ProbeReport, traffic: &Traffic) -> Vec<Effect> {
+        let Some(provider) = self.provider_mut(&of.id) else { return Vec::new() };
+        if !same_server(&provider.profile, of) {
+            return Vec::new();
+        }
+        provider.probing = false;
+        provider.probed = true;
+        let id = provider.profile.id.clone();
+        if provider.health.state == Health::Paused {
+            return Vec::new();
+        }
+        let breaker = traffic.any_breaker_open(&id, report.at);
+        let change = provider.health.apply(report, breaker, traffic.tally(&id, report.at));
+        provider.remember(report);
+        let mut effects = vec![Effect::ProbeAfter(id, provider.next_interval())];
+        effects.extend(change.map(|change| provider.announce(change, report.at)));
+        effects
+    }
+
+    /// Takes in how an attempt of a call ended. A failure that speaks of the connection or the key is checked
+    /// by a probe at once instead of being believed.
+    pub fn attempted(
+        &mut self,
+        target: &Target,
+        failure: Option<&Failure>,
+        moved_on: bool,
+        now: UnixMs,
+        traffic: &Traffic,
+    ) -> Vec<Effect> {
+        let Some(provider) = self.provider_mut(&target.provider) else { return Vec::new() };
+        let mut effects = Vec::new();
+        match failure {
+            None => provider.health.ladder.answering = Some(true),
+            Some(failure) if failure.code.class().breaker => provider.health.ladder.answering = Some(false),
+            Some(_) => {}
+        }
+        if moved_on {
+            provider.moved_calls = provider.moved_calls.saturating_add(1);
+        }
+        let breaker = traffic.any_breaker_open(&target.provider, now);
+        let change = provider.health.rejudge(breaker, traffic.tally(&target.provider, now), now);
+        effects.extend(change.map(|change| provider.announce(change, now)));
+        if failure.is_some_and(asks_for_a_probe) && !provider.probing && provider.health.state.usable() {
+            provider.probing = true;
+            effects.push(Effect::Probe(provider.profile.clone()));
+        }
+        effects
+    }
+
+    /// Holds a provider back or lets it go on.
+    pub fn pause(&mut self, id: &ProviderId, paused: bool, now: UnixMs) -> Vec<Effect> {
+        let Some(provider) = self.provider_mut(id) else { return Vec::new() };
+        let Some(change) = provider.health.set_paused(paused, now) else { return Vec::new() };
+        let mut effects = vec![provider.announce(change, now)];
+        if !paused && !provider.probing {
+            provider.probing = true;
+            effects.push(Effect::Probe(provider.profile.clone()));
+        }
+        effects
+    }
+
+    /// What may be chosen is known, although a slow provider has not answered its first probe yet.
+    pub fn candidates_known(&self) -> bool {
+        self.providers
+            .iter()
+            .all(|provider| provider.probed || !provider.profile.enabled || !provider.profile.models.is_empty())
+    }
+
+    /// Every enabled provider that can be asked has been asked at least once.
+    pub fn ready(&self) -> bool {
+        self.providers.iter().all(|provider| provider.probed || !provider.profile.enabled)
+    }
+}
+
+impl Provider {
+    fn new(profile: Arc<Profile>, now: UnixMs) -> Self {
+        Self {
+            profile,
+            health: ProviderHealth::new(now),
+            history: VecDeque::new(),
+            lately: VecDeque::new(),
+            probing: false,
+            probed: false,
+            moved_calls: 0,
+        }
+    }
+
+    fn remember(&mut self, report: &ProbeReport) {
+        self.history.push_back(ProbePoint {
+            at: report.at,
+            latency_ms: report.outcome.is_ok().then_some(report.latency_ms),
+            state: self.health.state,
+        });
+        if self.history.len() > PROBE_HISTORY {
+            self.history.pop_front();
+        }
+    }
+
+    /// The schedule with a jitter of a tenth either way, made from the id so that providers spread.
+    fn next_interval(&self) -> Duration {
+        if self.health.state == Health::Unauthorized {
+            return REFUSED_KEY_INTERVAL;
+        }
+        let seed = self.profile.id.as_str().bytes().chain(self.history.len().to_le_bytes());
+        let spread = seed.fold(7u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) % 201;
+        self.profile.timeouts.probe_interval * (900 + spread) / 1000
+    }
+
+    fn announce(&mut self, change: StateChange, at: UnixMs) -> Effect {
+        self.lately.push_front(LatelyEntry { at, state: change.to, reason: change.reason.clone() });
+        self.lately.truncate(LATELY);
+        if change.to == Health::Up {
+            self.moved_calls = 0;
+        }
+        let level = match change.to {
+            Health::Down | Health::Unauthorized => Level::Error,
+            Health::Degraded => Level::Warning,
+            Health::Up | Health::Paused | Health::Unknown => Level::Info,
+        };
+        Effect::Announce(Event {
+            at,
+            level,
+            kind: EventKind::HealthChanged {
+                provider: self.profile.id.clone(),
+                name: self.profile.display_name().to_owned(),
+                from: change.from,
+                to: change.to,
+                reason: change.reason,
+                failure: self.health.failure.clone(),
+            },
+        })
+    }
+}
+
+/// Whether what is known of the one holds for the other.
+fn same_server(a: &Profile, b: &Profile) -> bool {
+    a.kind == b.kind
+        && a.endpoint == b.endpoint
+        && a.key == b.key
+        && a.withheld == b.withheld
+        && a.api == b.api
+        && a.timeouts == b.timeouts
+}
+
+fn asks_for_a_probe(failure: &Failure) -> bool {
+    failure.code == ErrorCode::Auth
+        || matches!(
+            failure.cause,
+            Cause::Refused
+                | Cause::ConnectTimeout
+                | Cause::Dns
+                | Cause::Tls { .. }
+                | Cause::Reset
+                | Cause::SilentServer
+        )
+}

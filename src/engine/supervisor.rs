@@ -1,0 +1,451 @@
+//! The actor that owns the state: takes commands, results and timers, applies them, carries out the effects,
+//! and publishes. The only writer of the snapshot and of what calls decide against.
+
+use super::handle::Envelope;
+use super::live::Live;
+use super::ports::{DaySums, Loaded, Ports, Unusable};
+use super::protocol::{Event, EventKind, Level, Reply, Snapshot};
+use super::rules_version::numbered;
+use super::state::{Effect, State};
+use super::traffic::Traffic;
+use super::unconfigured::Unconfigured;
+use super::view::Views;
+use super::{LiveReader, Options};
+use crate::domain::call::{CallRecord, Status};
+use crate::domain::config::{Config, Profile};
+use crate::domain::failure::Failure;
+use crate::domain::health::ProbeReport;
+use crate::domain::ids::{CallId, ProviderId, Target};
+use crate::domain::money::Cost;
+use crate::domain::routing::{ActiveChoice, World};
+use crate::domain::time::UnixMs;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Results and notes waiting for the supervisor. Workers wait when it is full; calls drop their note.
+const INPUT_CAPACITY: usize = 1024;
+/// Pictures for front ends at most this often.
+const PUBLISH_GAP: Duration = Duration::from_millis(50);
+/// How often the day's sums are read again: other processes share the ledger.
+const DAY_RESYNC: Duration = Duration::from_mins(1);
+
+/// Results of workers and notes of calls.
+pub enum Input {
+    Probed {
+        profile: Arc<Profile>,
+        report: Box<ProbeReport>,
+    },
+    Attempted {
+        target: Target,
+        failure: Option<Failure>,
+        moved_on: bool,
+        breaker_changed: bool,
+    },
+    CallsChanged,
+    CallEnded(Ended),
+    /// Servers found on this machine while there is no configuration.
+    Found(Vec<Profile>),
+    /// A configuration was read; who waits is answered once it is in force.
+    Loaded {
+        result: Box<Result<Loaded, Unusable>>,
+        answer: Option<(oneshot::Sender<Reply>, Reply)>,
+    },
+    Day {
+        start: UnixMs,
+        sums: DaySums,
+    },
+}
+
+/// What the day's sums need of a finished call.
+pub struct Ended {
+    pub id: CallId,
+    pub ts: UnixMs,
+    pub policy: String,
+    pub status: Status,
+    pub cost: Cost,
+}
+
+impl Ended {
+    pub fn of(record: &CallRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            ts: record.ts,
+            policy: record.policy.clone(),
+            status: record.status,
+            cost: record.cost,
+        }
+    }
+}
+
+/// A probe command whose providers have not all answered.
+pub struct WaitingProbe {
+    pub left: HashSet<ProviderId>,
+    pub found: Vec<(ProviderId, ProbeReport)>,
+    pub reply: oneshot::Sender<Reply>,
+}
+
+pub struct Supervisor {
+    pub(super) ports: Ports,
+    pub(super) options: Options,
+    pub(super) state: State,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) waiting_probes: Vec<WaitingProbe>,
+    pub(super) active: ActiveChoice,
+    pub(super) views: Views,
+    pub(super) unconfigured: Unconfigured,
+    commands: mpsc::Receiver<Envelope>,
+    results: mpsc::Receiver<Input>,
+    events: broadcast::Sender<Event>,
+    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) live: watch::Sender<Arc<Live>>,
+    pub(super) slots: Arc<Semaphore>,
+    schedule: HashMap<ProviderId, Instant>,
+    pub(super) today: DaySums,
+    pub(super) day_start: UnixMs,
+    day_synced: Instant,
+    pub(super) in_effect: Option<Target>,
+    pub(super) announced_ready: bool,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    pub fn new(
+        ports: Ports,
+        loaded: Result<Loaded, Unusable>,
+        options: Options,
+        commands: mpsc::Receiver<Envelope>,
+        events: broadcast::Sender<Event>,
+        traffic: Arc<Traffic>,
+        stop: CancellationToken,
+    ) -> (Self, watch::Receiver<Arc<Snapshot>>, LiveReader, mpsc::Sender<Input>) {
+        let now = ports.clock.now();
+        let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
+        let mut views = Views::new(&options);
+        let config = match loaded {
+            Ok(loaded) => views.accept(loaded),
+            Err(unusable) => {
+                views.reject(unusable);
+                Arc::new(Config::default())
+            }
+        };
+        let config = numbered(&config, &ports);
+        let active =
+            ports.ledger.recall(ACTIVE_NOTE).and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let slots = Arc::new(Semaphore::new(config.limits.max_concurrent_requests.max(1)));
+        let state = State::new(config.clone(), now);
+        let live = Live {
+            config: config.clone(),
+            world: World::default(),
+            profiles: HashMap::new(),
+            slots: slots.clone(),
+            ready: false,
+            candidates_known: false,
+        };
+        let (live, live_reader) = watch::channel(Arc::new(live));
+        let (snapshots, snapshot_reader) = watch::channel(Arc::new(views.empty()));
+        let day_start = ports.clock.day_start(now, config.money.timezone.as_deref());
+        let mut supervisor = Self {
+            ports,
+            options,
+            state,
+            traffic,
+            inputs: inputs.clone(),
+            waiting_probes: Vec::new(),
+            active,
+            views,
+            unconfigured: Unconfigured::default(),
+            commands,
+            results,
+            events,
+            snapshots,
+            live,
+            slots,
+            schedule: HashMap::new(),
+            today: DaySums::default(),
+            day_start,
+            day_synced: Instant::now(),
+            in_effect: None,
+            announced_ready: false,
+            stop,
+        };
+        supervisor.publish();
+        (supervisor, snapshot_reader, live_reader, inputs)
+    }
+
+    /// Runs until stopped.
+    pub async fn run(mut self) {
+        let first =
+            self.state.providers.iter().map(|provider| provider.profile.clone()).filter(|profile| profile.enabled);
+        let first: Vec<_> = first.map(Effect::Probe).collect();
+        self.carry_out(first);
+        self.look_around();
+        self.sync_day();
+        self.publish();
+        let mut changes = self.ports.config.changes();
+        let mut published = Instant::now();
+        let mut dirty = false;
+        loop {
+            let wake = self.next_wake(dirty.then_some(published + PUBLISH_GAP));
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(input) = self.results.recv() => { self.take(input); dirty = true; }
+                envelope = self.commands.recv() => match envelope {
+                    Some(envelope) => { self.envelope(envelope); dirty = true; }
+                    // Every handle is gone: nobody can ask or look any more.
+                    None => break,
+                },
+                Ok(()) = changes.changed() => self.reload(None),
+                () = sleep_until(wake) => dirty |= self.timers(),
+            }
+            self.drain();
+            if dirty && published.elapsed() >= PUBLISH_GAP {
+                self.publish();
+                published = Instant::now();
+                dirty = false;
+            }
+        }
+    }
+
+    /// Takes everything that already waits, so that a burst is published once.
+    fn drain(&mut self) {
+        for _ in 0..INPUT_CAPACITY {
+            match self.results.try_recv() {
+                Ok(input) => self.take(input),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Probed { profile, report } => self.probed(&profile, &report),
+            Input::Attempted { target, failure, moved_on, breaker_changed } => {
+                let now = self.ports.clock.now();
+                let effects = self.state.attempted(&target, failure.as_ref(), moved_on, now, &self.traffic);
+                self.carry_out(effects);
+                if breaker_changed || failure.is_some() {
+                    self.publish_live();
+                }
+            }
+            Input::CallEnded(ended) => self.count(&ended),
+            Input::Found(profiles) => self.found(profiles),
+            Input::Loaded { result, answer } => self.loaded(*result, answer),
+            Input::Day { start, sums } if start == self.day_start => self.today = sums,
+            // A call that began or writes only changes the picture; sums of a day that has ended say nothing.
+            Input::CallsChanged | Input::Day { .. } => {}
+        }
+    }
+
+    fn envelope(&mut self, envelope: Envelope) {
+        match envelope {
+            Envelope::Gateway(view) => self.views.gateway = Arc::new(view),
+            Envelope::Command { command, reply } => self.command(command, reply),
+        }
+    }
+
+    fn probed(&mut self, profile: &Arc<Profile>, report: &ProbeReport) {
+        let effects = self.state.probed(profile, report, &self.traffic);
+        self.carry_out(effects);
+        for waiting in &mut self.waiting_probes {
+            if waiting.left.remove(&profile.id) {
+                waiting.found.push((profile.id.clone(), report.clone()));
+            }
+        }
+        self.publish_live();
+        if self.waiting_probes.iter().any(|waiting| waiting.left.is_empty()) {
+            // Whoever asked for the probe looks at the snapshot next: it must hold the result.
+            self.publish();
+        }
+        for at in (0..self.waiting_probes.len()).rev() {
+            if self.waiting_probes[at].left.is_empty() {
+                let done = self.waiting_probes.swap_remove(at);
+                answer(done.reply, Reply::Probed(done.found));
+            }
+        }
+    }
+
+    /// Carries out what the state asked for.
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Probe(profile) => self.start_probe(profile),
+                Effect::ProbeAfter(id, after) => {
+                    if self.options.schedule_probes {
+                        self.schedule.insert(id, Instant::now() + after);
+                    }
+                }
+                Effect::Announce(event) => self.announce(event),
+            }
+        }
+    }
+
+    fn start_probe(&mut self, profile: Arc<Profile>) {
+        self.schedule.remove(&profile.id);
+        let probe = self.ports.upstream.probe(profile.clone());
+        let inputs = self.inputs.clone();
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                report = probe => {
+                    // Waits when the supervisor is behind; fails only after it has stopped.
+                    let _ = inputs.send(Input::Probed { profile, report: Box::new(report) }).await;
+                }
+            }
+        });
+    }
+
+    pub(super) fn announce(&self, event: Event) {
+        // An error means that nobody listens, which is fine for a one-shot command.
+        let _ = self.events.send(event);
+    }
+
+    fn count(&mut self, ended: &Ended) {
+        if ended.ts >= self.day_start {
+            self.today.calls += 1;
+            if matches!(ended.status, Status::Error | Status::Denied) {
+                self.today.failed += 1;
+            }
+            match ended.cost.amount {
+                Some(amount) => self.today.spent = self.today.spent.saturating_add(amount),
+                None => self.today.unpriced += 1,
+            }
+            match self.today.by_policy.iter_mut().find(|(policy, _)| *policy == ended.policy) {
+                Some((_, calls)) => *calls += 1,
+                None => self.today.by_policy.push((ended.policy.clone(), 1)),
+            }
+        }
+        let at = self.ports.clock.now();
+        self.announce(Event { at, level: Level::Info, kind: EventKind::CallFinished { id: ended.id.clone() } });
+        let dropped = self.ports.ledger.dropped();
+        if dropped > self.views.dropped_records {
+            let count = dropped - self.views.dropped_records;
+            self.views.dropped_records = dropped;
+            self.announce(Event { at, level: Level::Error, kind: EventKind::RecordsDropped { count } });
+        }
+    }
+
+    /// Reads the file again off this task. Whoever waits is answered when it is in force.
+    pub(super) fn reload(&mut self, answer: Option<(oneshot::Sender<Reply>, Reply)>) {
+        let config = self.ports.config.clone();
+        let inputs = self.inputs.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = Box::new(config.load());
+            let _ = inputs.blocking_send(Input::Loaded { result, answer });
+        });
+    }
+
+    fn loaded(&mut self, result: Result<Loaded, Unusable>, waiting: Option<(oneshot::Sender<Reply>, Reply)>) {
+        let now = self.ports.clock.now();
+        let reply = match result {
+            Ok(loaded) => {
+                let file = loaded.file.clone().unwrap_or_default();
+                let config = self.views.accept(loaded);
+                let config = numbered(&self.with_found(config), &self.ports);
+                let changed = format!("{config:?}") != format!("{:?}", self.state.config);
+                if changed {
+                    self.put_in_force(config, now);
+                    if waiting.is_none() {
+                        let kind = EventKind::ConfigLoaded { file, changes: "read again".into() };
+                        self.announce(Event { at: now, level: Level::Info, kind });
+                    }
+                }
+                None
+            }
+            Err(unusable) => {
+                let message = unusable.issues.first().map_or_else(String::new, |issue| issue.message.clone());
+                let kind = EventKind::ConfigRejected { file: unusable.file.clone(), message: message.clone() };
+                self.announce(Event { at: now, level: Level::Error, kind });
+                let issues = unusable.issues.clone();
+                self.views.reject(unusable);
+                Some((message, issues))
+            }
+        };
+        self.publish();
+        if let Some((sender, if_fine)) = waiting {
+            let reply = match reply {
+                None => if_fine,
+                Some((message, issues)) => Reply::Refused(super::protocol::Refusal {
+                    message,
+                    remedy: "mend the file; the running configuration stays until then".into(),
+                    exit: 3,
+                    issues,
+                    difference: None,
+                }),
+            };
+            answer(sender, reply);
+        }
+    }
+
+    pub(super) fn put_in_force(&mut self, config: Arc<Config>, now: UnixMs) {
+        let places = config.limits.max_concurrent_requests.max(1);
+        if places != self.state.config.limits.max_concurrent_requests.max(1) {
+            // Calls under way keep their place in the old pool and end there.
+            self.slots = Arc::new(Semaphore::new(places));
+        }
+        let (effects, changed) = self.state.take_config(config, now);
+        for id in changed {
+            self.traffic.forget(&id);
+            self.schedule.remove(&id);
+        }
+        self.carry_out(effects);
+    }
+
+    /// When something is due next.
+    fn next_wake(&self, publish: Option<Instant>) -> Instant {
+        let probe = self.schedule.values().min().copied();
+        let day = self.day_synced + DAY_RESYNC;
+        [probe, publish].into_iter().flatten().chain([day]).min().unwrap_or(day)
+    }
+
+    /// Starts what is due. Returns whether something a picture shows may have changed.
+    fn timers(&mut self) -> bool {
+        let now = Instant::now();
+        let due: Vec<ProviderId> =
+            self.schedule.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.schedule.remove(&id);
+            let effects = self.state.probe(|profile| profile.id == id && profile.enabled);
+            self.carry_out(effects);
+        }
+        if now >= self.day_synced + DAY_RESYNC {
+            self.sync_day();
+        }
+        // Nothing shown changes before a result arrives.
+        false
+    }
+
+    /// Reads the day's sums; at midnight a new day begins at zero.
+    fn sync_day(&mut self) {
+        self.day_synced = Instant::now();
+        let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
+        if start > self.day_start {
+            self.day_start = start;
+            self.today = DaySums::default();
+        }
+        let day = self.ports.ledger.day(self.day_start);
+        let inputs = self.inputs.clone();
+        let start = self.day_start;
+        tokio::spawn(async move {
+            match day.await {
+                Ok(sums) => {
+                    let _ = inputs.send(Input::Day { start, sums }).await;
+                }
+                Err(message) => tracing::warn!("the day's sums could not be read: {message}"),
+            }
+        });
+    }
+}
+
+/// Where the active target is kept in the state folder.
+pub(super) const ACTIVE_NOTE: &str = "active_target";
+/// Sends a reply; whoever asked may have gone, which changes nothing.
+pub(super) fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
+    let _ = to.send(reply);
+}

@@ -1,0 +1,101 @@
+//! While there is neither a file nor a provider from the environment, the local servers that discovery finds
+//! are used as they are, so that the first question needs no form. Nothing is written; the first saved provider
+//! ends this state.
+
+use super::ports::Ports;
+use super::protocol::{Found, ProviderDraft};
+use super::supervisor::{Input, Supervisor};
+use super::view::DISCOVERED;
+use crate::domain::config::{Config, Profile};
+use std::sync::Arc;
+
+/// What is known of this machine's servers while there is no configuration.
+#[derive(Default)]
+pub enum Unconfigured {
+    /// There is a configuration, or nothing was looked for.
+    #[default]
+    No,
+    /// Looking; calls wait for it as for a first probe.
+    Looking,
+    Found(Vec<Profile>),
+}
+
+impl Unconfigured {
+    pub fn looking(&self) -> bool {
+        matches!(self, Self::Looking)
+    }
+}
+
+impl Supervisor {
+    /// Starts looking when there is nothing configured.
+    pub(super) fn look_around(&mut self) {
+        if !self.views.nothing_configured(&self.state.config) {
+            return;
+        }
+        self.unconfigured = Unconfigured::Looking;
+        let ports = self.ports.clone();
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let found = ports.upstream.discover(Vec::new()).await;
+            let _ = inputs.send(Input::Found(profiles(&ports, found).await)).await;
+        });
+    }
+
+    /// Puts the servers found in force, unless a configuration appeared meanwhile.
+    pub(super) fn found(&mut self, profiles: Vec<Profile>) {
+        if !self.unconfigured.looking() {
+            return;
+        }
+        let mut config = Config::clone(&self.state.config);
+        config.providers.clone_from(&profiles);
+        self.unconfigured = Unconfigured::Found(profiles);
+        self.put_in_force(Arc::new(config), self.ports.clock.now());
+        self.publish();
+    }
+
+    /// A configuration as read: with the servers found while it still holds no provider and no file.
+    pub(super) fn with_found(&mut self, config: Arc<Config>) -> Arc<Config> {
+        if !self.views.nothing_configured(&config) {
+            self.unconfigured = Unconfigured::No;
+            return config;
+        }
+        match &self.unconfigured {
+            Unconfigured::Found(profiles) => {
+                let mut config = Config::clone(&config);
+                config.providers.clone_from(profiles);
+                Arc::new(config)
+            }
+            Unconfigured::No | Unconfigured::Looking => config,
+        }
+    }
+}
+
+async fn profiles(ports: &Ports, found: Vec<Found>) -> Vec<Profile> {
+    let config = ports.config.clone();
+    let drafts: Vec<ProviderDraft> = found
+        .into_iter()
+        .filter(|found| found.answered)
+        .map(|found| ProviderDraft {
+            id: found.kind.word().into(),
+            kind: Some(found.kind),
+            endpoint: found.endpoint,
+            enabled: true,
+            ..ProviderDraft::default()
+        })
+        .collect();
+    let work = tokio::task::spawn_blocking(move || {
+        let mut profiles: Vec<Profile> = Vec::new();
+        for mut draft in drafts {
+            let twins = profiles.iter().filter(|profile| Some(profile.kind) == draft.kind).count();
+            if twins > 0 {
+                draft.id = format!("{}_{}", draft.id, twins + 1);
+            }
+            match config.profile_of(None, &draft) {
+                Ok(profile) => profiles.push(Profile { place: DISCOVERED.into(), line: None, ..profile }),
+                Err(refusal) => tracing::warn!("a server found cannot be used: {}", refusal.message),
+            }
+        }
+        profiles
+    });
+    work.await.unwrap_or_default()
+}

@@ -1,0 +1,260 @@
+//! From state to the picture front ends see. Parts that did not change keep their `Arc`, so that a screen can
+//! skip them; nothing secret is copied.
+
+use super::Options;
+use super::live::{Live, price_at, reach_of};
+use super::ports::{DaySums, Loaded, Unusable};
+use super::protocol::{
+    ConfigView, GatewayView, ModelView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+};
+use super::state::{Provider, State};
+use super::traffic::Traffic;
+use crate::domain::call::Facts;
+use crate::domain::config::{Config, Issue};
+use crate::domain::health::State as Health;
+use crate::domain::ids::{ModelId, Target};
+use crate::domain::routing::{ActiveChoice, decide};
+use crate::domain::stats::percentile;
+use crate::domain::time::UnixMs;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Uptime is a share of the probes of this span.
+const UPTIME_SPAN: Duration = Duration::from_hours(24);
+
+/// The place of a profile that discovery found and nobody saved.
+pub const DISCOVERED: &str = "discovered";
+
+/// The last picture's parts, and what is only shown.
+pub struct Views {
+    pub gateway: Arc<GatewayView>,
+    pub dropped_records: u64,
+    config: Arc<ConfigView>,
+    providers: Arc<Vec<Arc<ProviderView>>>,
+    routing: Arc<RoutingView>,
+    spend: Arc<SpendView>,
+    running: Arc<Vec<RunningCall>>,
+    revision: u64,
+    file: Option<String>,
+    would_write: String,
+    issues: Vec<Issue>,
+    rejected: Option<String>,
+    can_undo: bool,
+    state_dir: String,
+}
+
+impl Views {
+    pub fn new(options: &Options) -> Self {
+        Self {
+            gateway: Arc::default(),
+            dropped_records: 0,
+            config: Arc::default(),
+            providers: Arc::default(),
+            routing: Arc::default(),
+            spend: Arc::default(),
+            running: Arc::default(),
+            revision: 0,
+            file: None,
+            would_write: String::new(),
+            issues: Vec::new(),
+            rejected: options.rejected.clone(),
+            can_undo: false,
+            state_dir: options.state_dir.clone(),
+        }
+    }
+
+    /// Notes a good configuration and gives it on.
+    pub fn accept(&mut self, loaded: Loaded) -> Arc<Config> {
+        self.file = loaded.file;
+        self.would_write = loaded.would_write;
+        self.issues = loaded.issues;
+        self.can_undo = loaded.can_undo;
+        self.rejected = None;
+        loaded.config
+    }
+
+    /// Notes that the file cannot be used; what runs goes on.
+    pub fn reject(&mut self, unusable: Unusable) {
+        let first = unusable.issues.first().map_or("it cannot be used", |issue| issue.message.as_str());
+        self.rejected = Some(first.to_owned());
+        self.file = Some(unusable.file);
+        self.issues = unusable.issues;
+    }
+
+    /// Whether there is neither a file nor a provider in `config`.
+    pub fn nothing_configured(&self, config: &Config) -> bool {
+        self.file.is_none() && config.providers.iter().all(|profile| profile.place == DISCOVERED)
+    }
+
+    /// A picture before anything is known.
+    pub fn empty(&self) -> Snapshot {
+        Snapshot {
+            revision: self.revision,
+            config: self.config.clone(),
+            providers: self.providers.clone(),
+            routing: self.routing.clone(),
+            spend: self.spend.clone(),
+            gateway: self.gateway.clone(),
+            running: self.running.clone(),
+        }
+    }
+
+    pub fn snapshot(
+        &mut self,
+        state: &State,
+        live: &Live,
+        today: &DaySums,
+        running: Vec<RunningCall>,
+        traffic: &Traffic,
+        now: UnixMs,
+    ) -> Snapshot {
+        let config = self.config_view(state);
+        keep(&mut self.config, config);
+        keep(&mut self.routing, routing_view(live, today));
+        keep(&mut self.spend, spend_view(state, today));
+        keep(&mut self.running, running);
+        let mut views = Vec::with_capacity(state.providers.len());
+        for provider in &state.providers {
+            let mut view = self
+                .providers
+                .iter()
+                .find(|view| view.id == provider.profile.id)
+                .cloned()
+                .unwrap_or_else(|| Arc::new(provider_view(provider, &state.config, traffic, now)));
+            keep(&mut view, provider_view(provider, &state.config, traffic, now));
+            views.push(view);
+        }
+        let same = views.len() == self.providers.len()
+            && views.iter().zip(self.providers.iter()).all(|(a, b)| Arc::ptr_eq(a, b));
+        if !same {
+            self.providers = Arc::new(views);
+        }
+        self.revision += 1;
+        self.empty()
+    }
+
+    fn config_view(&self, state: &State) -> ConfigView {
+        ConfigView {
+            file: self.file.clone(),
+            would_write: self.would_write.clone(),
+            issues: self.issues.clone(),
+            rejected: self.rejected.clone(),
+            can_undo: self.can_undo,
+            ui: state.config.ui.clone(),
+            state_dir: self.state_dir.clone(),
+            first_run: self.nothing_configured(&state.config),
+        }
+    }
+}
+
+/// Replaces a part only when it differs.
+fn keep<T: PartialEq>(part: &mut Arc<T>, new: T) {
+    if **part != new {
+        *part = Arc::new(new);
+    }
+}
+
+fn routing_view(live: &Live, today: &DaySums) -> RoutingView {
+    let decision = decide(&Facts::default(), &live.config.rules, &live.world);
+    let in_effect = decision.chain.first().map(|chosen| chosen.target.clone());
+    let chosen = match &live.world.active {
+        ActiveChoice::Auto => None,
+        ActiveChoice::Provider(id) => Some((id.clone(), None)),
+        ActiveChoice::Target(target) => Some((target.provider.clone(), Some(target.model.clone()))),
+    };
+    let kept = chosen.as_ref().is_none_or(|(provider, model)| {
+        in_effect.as_ref().is_some_and(|target| {
+            &target.provider == provider && model.as_ref().is_none_or(|model| &target.model == model)
+        })
+    });
+    let in_effect_why = match (&in_effect, kept) {
+        (None, _) => decision.rejected.first().map_or_else(|| "no provider yet".into(), |reject| reject.reason.clone()),
+        (Some(_), true) => String::new(),
+        (Some(_), false) => chosen
+            .and_then(|(provider, _)| decision.rejected.iter().find(|reject| reject.target.provider == provider))
+            .map_or_else(|| "the chosen one is not there".into(), |reject| reject.reason.clone()),
+    };
+    RoutingView {
+        rules: live.config.rules.clone(),
+        active: live.world.active.clone(),
+        in_effect,
+        in_effect_why,
+        decided_today: today.by_policy.clone(),
+    }
+}
+
+fn spend_view(state: &State, today: &DaySums) -> SpendView {
+    SpendView {
+        today: today.spent,
+        limit: state.config.money.daily_limit,
+        unpriced_calls: today.unpriced,
+        calls_today: today.calls,
+        failed_today: today.failed,
+    }
+}
+
+fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: UnixMs) -> ProviderView {
+    let profile = &provider.profile;
+    let mut latencies: Vec<u64> = provider.history.iter().filter_map(|point| point.latency_ms).collect();
+    ProviderView {
+        id: profile.id.clone(),
+        name: profile.display_name().to_owned(),
+        kind: profile.kind,
+        endpoint: profile.endpoint.clone(),
+        key_source: profile.key_source.clone(),
+        enabled: profile.enabled,
+        local: profile.local,
+        withheld: profile.withheld.clone(),
+        health: provider.health.clone(),
+        reach: reach_of(provider),
+        models: model_views(provider, config, traffic, now),
+        named_models: profile.models.iter().map(|model| model.id.clone()).collect(),
+        probing: provider.probing,
+        parked_until: traffic.parked_until(&profile.id, now),
+        p50_ms: percentile(&mut latencies, 50),
+        p95_ms: percentile(&mut latencies, 95),
+        uptime_permille: uptime(provider, now),
+        history: provider.history.clone(),
+        lately: provider.lately.iter().cloned().collect(),
+        place: profile.place.clone(),
+        line: profile.line,
+        probe_interval_s: profile.timeouts.probe_interval.as_secs(),
+        moved_calls: provider.moved_calls,
+    }
+}
+
+/// Good probes of the last 24 hours, in thousandths; `None` before the first.
+fn uptime(provider: &Provider, now: UnixMs) -> Option<u32> {
+    let recent = provider.history.iter().filter(|point| now.since(point.at) <= UPTIME_SPAN);
+    let (mut all, mut good) = (0u32, 0u32);
+    for point in recent {
+        all += 1;
+        good += u32::from(matches!(point.state, Health::Up | Health::Degraded));
+    }
+    (all > 0).then(|| good * 1000 / all)
+}
+
+/// Named models in file order, then listed ones.
+fn model_views(provider: &Provider, config: &Config, traffic: &Traffic, now: UnixMs) -> Vec<ModelView> {
+    let profile = &provider.profile;
+    let view = |id: &ModelId, named: bool| {
+        let listed = provider.health.models.iter().find(|model| &model.id == id);
+        let written = profile.models.iter().find(|model| &model.id == id);
+        let target = Target { provider: profile.id.clone(), model: id.clone() };
+        ModelView {
+            id: id.clone(),
+            named,
+            listed: listed.is_some(),
+            chat: listed.is_none_or(|model| model.chat),
+            loaded: listed.and_then(|model| model.loaded),
+            context: listed.and_then(|model| model.context).or_else(|| written.and_then(|model| model.context)),
+            quantization: listed.and_then(|model| model.quantization.clone()),
+            size_bytes: listed.and_then(|model| model.size_bytes),
+            price: price_at(provider, id, config),
+            breaker_until: traffic.breaker_until(&target, now),
+        }
+    };
+    let named = profile.models.iter().map(|model| view(&model.id, true));
+    let listed = provider.health.models.iter().filter(|model| !profile.models.iter().any(|named| named.id == model.id));
+    named.chain(listed.map(|model| view(&model.id, false))).collect()
+}

@@ -1,0 +1,180 @@
+//! Who may come in: keys, and on loopback no web page from elsewhere.
+//!
+//! A page in a browser can send requests to loopback: directly (its `Origin` is foreign) or by a name of its
+//! own that it points to 127.0.0.1 (the `Host` is foreign). Neither knows a key, so a request that carries a
+//! right one passes whatever its host.
+
+use super::options::GatewayOptions;
+use super::problem::Problem;
+use crate::domain::secret::Secret;
+use http::{HeaderMap, Request, header};
+use std::net::IpAddr;
+use subtle::{Choice, ConstantTimeEq};
+
+/// Paths that need no key and no proof of origin: they tell nothing but that lmdeck runs.
+const OPEN: [&str; 1] = ["/health"];
+
+/// See the module.
+pub struct Guard {
+    keys: Vec<Secret>,
+}
+
+impl Guard {
+    pub fn new(options: &GatewayOptions) -> Self {
+        Self { keys: options.keys().cloned().collect() }
+    }
+
+    /// Whether this request may be looked at further.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
+        if OPEN.contains(&request.uri().path()) {
+            return Ok(());
+        }
+        if !self.keys.is_empty() {
+            return if self.knows(request.headers()) { Ok(()) } else { Err(Problem::no_key()) };
+        }
+        // Without a key the gateway listens on loopback only.
+        check_host(request)?;
+        check_origin(request.headers())
+    }
+
+    /// Compares in a time that tells nothing about how much of a key was right.
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let Some(sent) = sent_key(headers) else { return false };
+        let hit = self.keys.iter().fold(Choice::from(0), |hit, key| hit | key.expose().as_bytes().ct_eq(sent));
+        hit.into()
+    }
+}
+
+fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
+    let named = match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()),
+    };
+    let Some(named) = named else {
+        return Err(Problem::invalid("the request has no readable Host header: send one, as in 127.0.0.1:4141"));
+    };
+    if is_loopback(host_part(named)) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "host_not_allowed",
+        "the gateway listens on loopback and was asked for by another name: use http://127.0.0.1 or \
+         http://localhost, or set gateway.api_keys and send a key",
+    ))
+}
+
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|text| text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")))
+        .map(host_part);
+    if host.is_some_and(is_loopback) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "origin_not_allowed",
+        "a web page from elsewhere may not use the gateway: open the page from this machine, or set \
+         gateway.api_keys and send a key",
+    ))
+}
+
+fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let (scheme, key) = value.as_bytes().split_at_checked(7)?;
+        return scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii());
+    }
+    headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii())
+}
+
+/// The host of `host:port`, with the brackets of an IPv6 address.
+fn host_part(authority: &str) -> &str {
+    if let Some(end) = authority.find(']') {
+        return &authority[..=end];
+    }
+    authority.split_once(':').map_or(authority, |(host, _)| host)
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// An address of loopback or a name that every resolver keeps there (RFC 6761).
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || unbracketed(&name).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(keys: &[&str]) -> Guard {
+        let keys = keys.iter().map(|key| Secret::new(*key)).collect();
+        Guard::new(&GatewayOptions::with_keys(keys))
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().uri("/v1/models");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_host_on_loopback_passes_and_any_other_does_not() {
+        for (host, passes) in [
+            ("127.0.0.1:4141", true),
+            ("localhost", true),
+            ("LOCALHOST:4141", true),
+            ("deck.localhost:4141", true),
+            ("[::1]:4141", true),
+            ("127.8.8.8", true),
+            ("evil.example:4141", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("192.168.1.4:4141", false),
+            ("", false),
+        ] {
+            assert_eq!(guard(&[]).check(&request(&[("host", host)])).is_ok(), passes, "{host}");
+        }
+        assert!(guard(&[]).check(&request(&[])).is_err(), "no host at all");
+    }
+
+    #[test]
+    fn a_foreign_page_is_refused_and_a_local_one_is_not() {
+        for (origin, passes) in [
+            ("http://localhost:3000", true),
+            ("https://127.0.0.1", true),
+            ("https://evil.example", false),
+            ("null", false),
+            ("file://", false),
+            ("http://localhost.evil.example", false),
+        ] {
+            let request = request(&[("host", "127.0.0.1"), ("origin", origin)]);
+            assert_eq!(guard(&[]).check(&request).is_ok(), passes, "{origin}");
+        }
+    }
+
+    #[test]
+    fn with_keys_only_a_right_key_opens_whatever_the_host() {
+        let guard = guard(&["first-key", "second-key"]);
+        for (headers, passes) in [
+            (&[("host", "127.0.0.1")][..], false),
+            (&[("authorization", "Bearer second-key"), ("host", "box.lan")][..], true),
+            (&[("authorization", "bearer first-key")][..], true),
+            (&[("x-api-key", "first-key")][..], true),
+            (&[("authorization", "Bearer first-ke")][..], false),
+            (&[("authorization", "Bearer first-key2")][..], false),
+            (&[("authorization", "Basic first-key")][..], false),
+            (&[("authorization", "Bearer ")][..], false),
+            (&[("authorization", "B")][..], false),
+        ] {
+            assert_eq!(guard.check(&request(headers)).is_ok(), passes, "{headers:?}");
+        }
+    }
+}

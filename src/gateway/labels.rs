@@ -1,0 +1,217 @@
+//! A caller's labels, from headers and from a request's `metadata`; headers win.
+
+use super::problem::Problem;
+use crate::domain::call::{Facts, Priority};
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+
+/// Longest label, in bytes.
+const LABEL_LIMIT: usize = 256;
+/// Most tags of one request.
+const TAG_LIMIT: usize = 64;
+/// Each label's header with the label's name.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (HeaderName::from_static("x-lmdeck-request-type"), "request_type"),
+    (HeaderName::from_static("x-lmdeck-complexity"), "complexity"),
+    (HeaderName::from_static("x-lmdeck-audience"), "audience"),
+    (HeaderName::from_static("x-lmdeck-priority"), "priority"),
+    (HeaderName::from_static("x-lmdeck-session"), "session"),
+    (HeaderName::from_static("x-lmdeck-tags"), "tags"),
+];
+
+/// Puts the labels of `metadata`: under `lmdeck.NAME`, where any name is one, or under the plain name of a
+/// label. Everything else in there is the caller's own and left alone.
+///
+/// # Errors
+/// An unreadable value under `lmdeck.…`.
+pub fn from_metadata(facts: &mut Facts, metadata: &serde_json::Map<String, Value>) -> Result<(), Problem> {
+    for (name, value) in metadata {
+        if name.starts_with("lmdeck.") {
+            continue;
+        }
+        // A plain `priority: P1` may mean something else to the caller, so what does not fit is not ours.
+        let _ = match value {
+            Value::Object(tags) if name == "tags" => put_tags(facts, tags, "metadata.tags"),
+            Value::String(text) => put(facts, name, text, name).map(|_| ()),
+            _ => Ok(()),
+        };
+    }
+    for (name, value) in metadata {
+        let Some(label) = name.strip_prefix("lmdeck.") else { continue };
+        let place = format!("metadata.{name}");
+        match value {
+            Value::Object(tags) if label == "tags" => put_tags(facts, tags, &place)?,
+            value => {
+                let text = scalar(value).ok_or_else(|| {
+                    Problem::invalid(format!("{place} is not a text: labels are texts")).about(place.clone())
+                })?;
+                if !put(facts, label, &text, &place)? {
+                    put_tag(facts, label, &text, &place)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the labels of the headers, and the client's name.
+///
+/// # Errors
+/// An unreadable label.
+pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Problem> {
+    for (header, name) in &HEADERS {
+        let Some(value) = headers.get(header) else { continue };
+        let place = header.as_str();
+        let text = std::str::from_utf8(value.as_bytes())
+            .map_err(|_| Problem::invalid(format!("{place} is not UTF-8 text")).about(place))?;
+        put(facts, name, text.trim(), place)?;
+    }
+    if facts.client.is_empty() {
+        facts.client = client(headers);
+    }
+    Ok(())
+}
+
+/// The product of the User-Agent, as in `DSPy` of `DSPy/3.4.1`.
+fn client(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let product = agent.split(['/', ' ', '(']).next().unwrap_or_default();
+    product.chars().take(64).collect()
+}
+
+/// Puts one label by its name; `false` when there is no such label.
+///
+/// # Errors
+/// Too long, or not what this label takes.
+pub fn put(facts: &mut Facts, name: &str, text: &str, place: &str) -> Result<bool, Problem> {
+    check(text, place)?;
+    match name {
+        "request_type" => text.clone_into(&mut facts.request_type),
+        "complexity" => text.clone_into(&mut facts.complexity),
+        "audience" => text.clone_into(&mut facts.audience),
+        "session" => text.clone_into(&mut facts.session),
+        "priority" => facts.priority = priority(text, place)?,
+        "tags" => {
+            for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+                let (tag, value) = item.split_once('=').ok_or_else(|| {
+                    Problem::invalid(format!("{place}: {item:?} is not a tag: write name=value,name2=value2"))
+                        .about(place)
+                })?;
+                put_tag(facts, tag.trim(), value.trim(), place)?;
+            }
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// # Errors
+/// Not one of the three words.
+pub fn priority(text: &str, place: &str) -> Result<Priority, Problem> {
+    Priority::from_word(text).ok_or_else(|| {
+        Problem::invalid(format!("{place}: {text:?} is not a priority: use low, normal or high")).about(place)
+    })
+}
+
+/// Adds one tag.
+///
+/// # Errors
+/// No name, too long, or too many.
+pub fn put_tag(facts: &mut Facts, name: &str, value: &str, place: &str) -> Result<(), Problem> {
+    check(name, place)?;
+    check(value, place)?;
+    if name.is_empty() {
+        return Err(Problem::invalid(format!("{place}: a tag has no name: write name=value")).about(place));
+    }
+    if facts.tags.len() >= TAG_LIMIT && !facts.tags.contains_key(name) {
+        return Err(Problem::invalid(format!("{place}: more than {TAG_LIMIT} tags: send fewer")).about(place));
+    }
+    facts.tags.insert(name.to_owned(), value.to_owned());
+    Ok(())
+}
+
+fn put_tags(facts: &mut Facts, tags: &serde_json::Map<String, Value>, place: &str) -> Result<(), Problem> {
+    for (name, value) in tags {
+        if let Some(text) = scalar(value) {
+            put_tag(facts, name, &text, place)?;
+        }
+    }
+    Ok(())
+}
+
+/// A scalar as a label's text; `None` for null, lists and objects.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn check(text: &str, place: &str) -> Result<(), Problem> {
+    if text.len() > LABEL_LIMIT {
+        return Err(
+            Problem::invalid(format!("{place} is longer than {LABEL_LIMIT} bytes: use a shorter label")).about(place)
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(metadata: Value, headers: &[(&'static str, &str)]) -> Result<Facts, Problem> {
+        let Value::Object(metadata) = metadata else { panic!("metadata is an object") };
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        let mut facts = Facts::default();
+        from_metadata(&mut facts, &metadata)?;
+        from_headers(&mut facts, &headers.collect())?;
+        Ok(facts)
+    }
+
+    #[test]
+    fn headers_win_over_metadata_and_the_prefixed_name_over_the_plain_one() {
+        let facts = read(
+            json!({"lmdeck.request_type": "b", "request_type": "a", "complexity": "low", "audience": "x", "mine": "y"}),
+            &[("x-lmdeck-complexity", "high"), ("x-lmdeck-tags", "privacy=high, team = a")],
+        )
+        .unwrap();
+        assert_eq!((facts.request_type.as_str(), facts.complexity.as_str()), ("b", "high"));
+        assert_eq!(facts.audience, "x");
+        assert_eq!(
+            facts.tags.into_iter().collect::<Vec<_>>(),
+            [("privacy".to_owned(), "high".to_owned()), ("team".to_owned(), "a".to_owned())]
+        );
+    }
+
+    #[test]
+    fn tags_come_as_text_as_an_object_or_under_the_prefix() {
+        let facts = read(json!({"tags": "a=1", "lmdeck.b": 2, "lmdeck.tags": {"c": true, "d": null}}), &[]).unwrap();
+        assert_eq!(facts.tags.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_callers_own_metadata_is_never_an_error_but_a_wrong_label_is() {
+        assert_eq!(read(json!({"priority": "P1", "tags": [1]}), &[]).unwrap().priority, Priority::Normal);
+        for (metadata, headers) in [
+            (json!({"lmdeck.priority": "P1"}), vec![]),
+            (json!({"lmdeck.session": ["x"]}), vec![]),
+            (json!({}), vec![("x-lmdeck-priority", "urgent")]),
+            (json!({}), vec![("x-lmdeck-tags", "novalue")]),
+            (json!({}), vec![("x-lmdeck-tags", "=novalue")]),
+        ] {
+            let problem = read(metadata.clone(), &headers).unwrap_err();
+            assert!(problem.param.is_some(), "{metadata} {headers:?}");
+        }
+        assert!(read(json!({}), &[("x-lmdeck-session", &"s".repeat(300))]).is_err());
+    }
+
+    #[test]
+    fn the_client_is_the_user_agents_product() {
+        for (agent, client) in [("DSPy/3.4.1", "DSPy"), ("OpenAI/Python 3.3.0", "OpenAI"), ("curl", "curl"), ("", "")] {
+            assert_eq!(read(json!({}), &[("user-agent", agent)]).unwrap().client, client);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the gateway can be told, and the bounds it keeps when told nothing.
+
+use crate::domain::secret::Secret;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct GatewayOptions {
+    /// Keys of which clients must send one; when empty, everybody on this machine may call.
+    pub api_keys: Vec<Secret>,
+    /// How long a streamed answer is held before a 200 goes out with comments instead.
+    pub hold: Duration,
+    /// Between two of those comments.
+    pub keep_alive: Duration,
+    /// For the head of a request; an idle connection is closed after it too.
+    pub header_timeout: Duration,
+    /// Longest silence within a request's body.
+    pub body_timeout: Duration,
+    /// Largest body in bytes.
+    pub body_limit: usize,
+    /// How long calls under way may go on after the shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            api_keys: Vec::new(),
+            hold: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            body_limit: 32 * 1024 * 1024,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl GatewayOptions {
+    /// These bounds with the keys of a configuration.
+    pub fn with_keys(api_keys: Vec<Secret>) -> Self {
+        Self { api_keys, ..Self::default() }
+    }
+
+    /// The keys that count: an empty one (an unset `${NAME:-}`) is none.
+    pub fn keys(&self) -> impl Iterator<Item = &Secret> {
+        self.api_keys.iter().filter(|key| !key.expose().is_empty())
+    }
+
+    /// Whether it may listen there: beyond loopback only with keys.
+    ///
+    /// # Errors
+    /// The sentence for the person who asked for it.
+    pub fn check_address(&self, address: SocketAddr) -> Result<(), String> {
+        if address.ip().is_loopback() || self.keys().next().is_some() {
+            return Ok(());
+        }
+        Err(format!(
+            "the gateway does not listen on {address}: other machines could reach it and no key is set; \
+             set gateway.api_keys in the configuration, or listen on 127.0.0.1:{}",
+            address.port()
+        ))
+    }
+}

@@ -1,0 +1,57 @@
+//! Which path goes where. What stands before the routes (guard, panics) is in `serve`.
+
+use super::options::GatewayOptions;
+use super::problem::Problem;
+use super::{chat, models, service, status};
+use crate::engine::handle::EngineHandle;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{get, post};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// All paths with their methods, for the answers to wrong ones.
+const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, GET /health, GET /ready, \
+     GET /api/v1/llm/model-status, GET /api/v1/llm/models, POST /api/v1/llm/switch-model, POST /api/v1/llm/generate";
+
+/// What every handler knows.
+pub struct Gateway {
+    pub handle: EngineHandle,
+    pub options: GatewayOptions,
+    /// When it began to serve, in seconds since the epoch.
+    pub started: u64,
+}
+
+impl Gateway {
+    pub fn new(handle: EngineHandle, options: GatewayOptions) -> Self {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        Self { handle, options, started }
+    }
+}
+
+pub fn build(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/chat/completions", post(chat::completions))
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/api/v1/llm/model-status", get(service::model_status))
+        .route("/api/v1/llm/models", get(service::models))
+        .route("/api/v1/llm/switch-model", post(service::switch_model))
+        .route("/api/v1/llm/generate", post(service::generate))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(gateway)
+}
+
+async fn no_such_route(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let hint = if path.starts_with("/v1/v1/") { " (/v1 stands twice: shorten the client's base URL)" } else { "" };
+    Problem::no_such_route(format!("{method} {path} is not a route of lmdeck{hint}; there are: {ROUTES}")).response()
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::wrong_method(format!("{path} does not take {method}; there are: {ROUTES}")).response()
+}

@@ -1,0 +1,130 @@
+//! Accepting connections and ending in good order.
+
+use super::body::{self, BodyBounds};
+use super::guard::Guard;
+use super::options::GatewayOptions;
+use super::problem::Problem;
+use super::router::{self, Gateway};
+use crate::engine::handle::EngineHandle;
+use crate::engine::protocol::GatewayView;
+use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+/// Connections open at once; when full, further ones wait in the system's queue.
+const CONNECTION_CAPACITY: usize = 1024;
+/// Pause after the system could give no connection (no file handles left), so that it is not asked in a circle.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `shutdown` is ready, then lets calls under way end within [`GatewayOptions::drain`]; what
+/// still runs then is cut, which cancels it upstream. Tells the engine that it listens, and that it stopped.
+///
+/// # Errors
+/// The listener has no usable address, or it is public and there is no key.
+pub async fn serve(
+    listener: TcpListener,
+    handle: EngineHandle,
+    options: GatewayOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    options.check_address(address).map_err(|words| io::Error::new(io::ErrorKind::PermissionDenied, words))?;
+
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
+    let front = Arc::new(Front { guard: Guard::new(&options), bounds: BodyBounds::of(&options) });
+    let drain = options.drain;
+    let router = router::build(Arc::new(Gateway::new(handle.clone(), options)));
+
+    handle.report_gateway(GatewayView { listening: Some(address.to_string()), trouble: None });
+    let room = Arc::new(Semaphore::new(CONNECTION_CAPACITY));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            (stream, permit) = accept(&listener, &room) => {
+                let (front, router) = (front.clone(), router.clone());
+                let service = service_fn(move |request| answer(front.clone(), router.clone(), request));
+                let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+                connections.spawn(async move {
+                    // A connection that ends badly is the client's affair: a hang-up, a broken request.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a gateway connection ended early");
+                    }
+                    drop(permit);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    handle.report_gateway(GatewayView::default());
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "calls through the gateway were cut at shutdown");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// The next connection, with its place among those that may be open.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            // The semaphore is never closed; were it, no connection could ever be taken again.
+            std::future::pending().await
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Without it small chunks wait for the client's delayed acknowledgement: 40 ms each.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                return (stream, permit);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the gateway could not take a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What stands before the routes.
+struct Front {
+    guard: Guard,
+    bounds: BodyBounds,
+}
+
+async fn answer(front: Arc<Front>, router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    if let Err(problem) = front.guard.check(&request) {
+        // Read, so that the answer is not lost in a reset of a connection that is still sending.
+        body::discard(request.into_body(), front.bounds).await;
+        return Ok(problem.response());
+    }
+    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            tracing::error!("a gateway handler panicked; the connection goes on");
+            Ok(Problem::internal("the gateway stumbled over this request").response())
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The service API under `/api/v1/llm/`, as the original service's front end calls it.
+
+mod aliases;
+mod generate;
+mod overview;
+mod switch;
+
+pub use generate::generate;
+pub use overview::{model_status, models};
+pub use switch::switch_model;
+
+use super::body::{self, BodyBounds};
+use super::models::nameable;
+use super::problem::Problem;
+use super::router::Gateway;
+use crate::engine::protocol::{ModelView, ProviderView};
+use axum::body::Body;
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+/// The request's body as an object.
+async fn object(gateway: &Gateway, body: Body, headers: &HeaderMap) -> Result<Map<String, Value>, Problem> {
+    let text = body::read_text(body, headers, BodyBounds::of(&gateway.options)).await?;
+    serde_json::from_str(&text)
+        .map_err(|error| Problem::invalid(format!("the body cannot be read: {error}; send a JSON object")))
+}
+
+/// A member that must be a text; `None` when absent or null.
+fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Problem::invalid(format!("{name} must be a text")).about(name)),
+    }
+}
+
+/// Models that the service API speaks of: named in a profile, or held by a near server. What a cloud vendor
+/// merely lists is left out, as it is never chosen by itself.
+fn candidates(provider: &ProviderView) -> impl Iterator<Item = &ModelView> {
+    let near = provider.reach.is_local();
+    provider.models.iter().filter(move |model| nameable(model) && (model.named || near))
+}

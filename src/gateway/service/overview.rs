@@ -1,0 +1,99 @@
+//! `GET model-status` and `GET models`: which models there are and how they are.
+
+use super::aliases::alias;
+use super::candidates;
+use crate::domain::health::State as HealthState;
+use crate::domain::kind::Kind;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
+use crate::gateway::models::{takes_calls, target};
+use crate::gateway::problem::json_response;
+use crate::gateway::router::Gateway;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub async fn model_status(State(gateway): State<Arc<Gateway>>) -> Response {
+    json_response(StatusCode::OK, &status_of(&gateway.handle.snapshot(), now()))
+}
+
+pub async fn models(State(gateway): State<Arc<Gateway>>) -> Response {
+    json_response(StatusCode::OK, &list_of(&gateway.handle.snapshot(), now()))
+}
+
+fn status_of(snapshot: &Snapshot, now: UnixMs) -> Value {
+    let models: Map<String, Value> = pairs(snapshot)
+        .map(|(provider, model)| {
+            let name = alias(provider, &model.id).unwrap_or_else(|| target(provider, model).to_string());
+            (name, brief(provider, model, now))
+        })
+        .collect();
+    let studios = || snapshot.providers.iter().filter(|provider| provider.kind == Kind::LmStudio);
+    let studio_models: Vec<&str> =
+        studios().flat_map(|provider| candidates(provider).map(|model| model.id.as_str())).collect();
+    let spend = &snapshot.spend;
+    json!({
+        "active_model": snapshot.routing.in_effect,
+        "active_chosen": snapshot.routing.active.to_string(),
+        "total_models": models.len(),
+        // Nothing is cached yet.
+        "cache_size": 0,
+        "lm_studio_available": studios().any(answers),
+        "lm_studio_models": studio_models,
+        "models": models,
+        "daily_cost": spend.today.dollars(),
+        // Null: no limit is set.
+        "budget_remaining": spend.limit.map(|limit| (limit.dollars() - spend.today.dollars()).max(0.0)),
+        "all_healthy": snapshot
+            .providers
+            .iter()
+            .filter(|provider| provider.enabled)
+            .all(|provider| provider.withheld.is_none() && provider.health.state == HealthState::Up),
+    })
+}
+
+fn list_of(snapshot: &Snapshot, now: UnixMs) -> Value {
+    let models: Vec<Value> = pairs(snapshot)
+        .map(|(provider, model)| {
+            let target = target(provider, model);
+            let mut row = brief(provider, model, now);
+            row["id"] = json!(target);
+            row["alias"] = json!(alias(provider, &model.id));
+            row["provider_id"] = json!(provider.id);
+            row["loaded"] = json!(model.loaded);
+            row["context"] = json!(model.context);
+            row["active"] = json!(snapshot.routing.in_effect.as_ref() == Some(&target));
+            row
+        })
+        .collect();
+    json!({ "models": models, "total_models": models.len() })
+}
+
+fn pairs(snapshot: &Snapshot) -> impl Iterator<Item = (&ProviderView, &ModelView)> {
+    let providers = snapshot.providers.iter().filter(|provider| provider.enabled);
+    providers.flat_map(|provider| candidates(provider).map(move |model| (&**provider, model)))
+}
+
+fn brief(provider: &ProviderView, model: &ModelView, now: UnixMs) -> Value {
+    let still = |until: Option<UnixMs>| until.is_some_and(|until| until > now);
+    let rate_limited = still(provider.parked_until);
+    json!({
+        "provider": provider.kind.word(),
+        "model_name": model.id,
+        "available": takes_calls(provider) && !rate_limited && !still(model.breaker_until),
+        "rate_limited": rate_limited,
+        "is_local": provider.reach.is_local(),
+    })
+}
+
+fn answers(provider: &Arc<ProviderView>) -> bool {
+    takes_calls(provider) && provider.health.state != HealthState::Unknown
+}
+
+fn now() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,16 @@
+//! The `lmdeck` binary: arguments in, exit code out. Everything else is in the library.
+
+use clap::Parser as _;
+use lmdeck::cli::args::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match lmdeck::bootstrap::run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(report) => {
+            eprintln!("error: {report:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

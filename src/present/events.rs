@@ -1,0 +1,132 @@
+//! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
+
+use super::remedy::{Subject, remedy};
+use super::{escape, reason};
+use crate::domain::failure::Failure;
+use crate::domain::health::State;
+use crate::engine::protocol::{EventKind, ProviderView};
+
+/// The longest foreign text inside a message, in characters.
+const QUOTED: usize = 160;
+
+/// An event in one or two sentences. `provider` is the one it is about, where the caller has it: then what to do
+/// is said as well.
+pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
+    match event {
+        EventKind::HealthChanged { name, from, to, reason, failure, .. } => {
+            let head = health(name, *from, *to, reason, failure.as_ref());
+            match (failure, provider) {
+                (Some(failure), Some(view)) if !to.usable() && *to != State::Paused => {
+                    format!("{head} {}", remedy(failure, &Subject::of(view)).text())
+                }
+                _ => head,
+            }
+        }
+        EventKind::EffectiveTargetChanged { to, why, .. } => {
+            let why = ended(&quoted(why));
+            match to {
+                Some(to) if why.is_empty() => format!("Calls go to {} now.", quoted(to)),
+                Some(to) => format!("Calls go to {} now: {why}", quoted(to)),
+                None if why.is_empty() => "No target can take calls now: lmdeck health says why.".into(),
+                None => format!("No target can take calls now: {why} lmdeck health has the details."),
+            }
+        }
+        EventKind::ConfigLoaded { file, changes } if changes.is_empty() => format!("{} read.", quoted(file)),
+        EventKind::ConfigLoaded { file, changes } => format!("{} read: {}", quoted(file), ended(&quoted(changes))),
+        EventKind::ConfigRejected { file, message } => format!(
+            "{} cannot be used: {} What ran before goes on; lmdeck config check shows the place.",
+            quoted(file),
+            ended(&quoted(message))
+        ),
+        EventKind::CallFinished { id } => format!("Call {} ended.", quoted(id.as_str())),
+        EventKind::Trouble { message } => ended(&quoted(message)),
+        EventKind::RecordsDropped { count } => {
+            let (what, were) = if *count == 1 { ("record", "was") } else { ("records", "were") };
+            format!(
+                "{count} {what} of calls {were} lost: the disk did not keep up. Look at the room in the state folder."
+            )
+        }
+    }
+}
+
+/// The short form for `health --watch`: `workstation down: connection refused`.
+pub fn watch_line(event: &EventKind) -> Option<String> {
+    let EventKind::HealthChanged { provider, to, reason, failure, .. } = event else { return None };
+    let why = why(reason, failure.as_ref());
+    Some(if why.is_empty() { format!("{provider} {}", to.word()) } else { format!("{provider} {}: {why}", to.word()) })
+}
+
+fn health(name: &str, from: State, to: State, reason: &str, failure: Option<&Failure>) -> String {
+    let name = quoted(name);
+    let why = ended(&why(reason, failure));
+    match to {
+        State::Up if matches!(from, State::Down | State::Unauthorized) => format!("{name} is up again."),
+        State::Up if from == State::Degraded => format!("{name} is well again."),
+        State::Up => format!("{name} is up."),
+        State::Down => format!("{name} went down: {why}"),
+        State::Unauthorized => format!("{name} refused its key: {why}"),
+        State::Degraded => format!("{name} is degraded: {why}"),
+        State::Paused => format!("{name} is paused: no probes and no calls until it is resumed."),
+        State::Unknown if from == State::Paused => format!("{name} is resumed."),
+        State::Unknown => format!("{name} is looked at anew."),
+    }
+}
+
+fn why(reason: &str, failure: Option<&Failure>) -> String {
+    failure.map_or_else(|| quoted(reason), reason::short)
+}
+
+fn quoted(text: &str) -> String {
+    escape::line_capped(text, QUOTED).into_owned()
+}
+
+fn ended(text: &str) -> String {
+    if text.is_empty() || text.ends_with(['.', ':']) { text.to_owned() } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::labels::tests::{refused, workstation};
+    use super::*;
+
+    fn changed(from: State, to: State, failure: Option<Failure>) -> EventKind {
+        EventKind::HealthChanged {
+            provider: "workstation".into(),
+            name: "Workstation".into(),
+            from,
+            to,
+            reason: "probe slower than 1 s".into(),
+            failure,
+        }
+    }
+
+    #[test]
+    fn going_down_says_why_and_what_to_do_and_coming_back_is_announced() {
+        let down = changed(State::Up, State::Down, Some(refused()));
+        assert_eq!(sentence(&down, None), "Workstation went down: connection refused.");
+        let view = workstation(State::Down, Some(refused()));
+        assert!(sentence(&down, Some(&view)).contains("llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080"));
+        assert_eq!(watch_line(&down).unwrap(), "workstation down: connection refused");
+        assert_eq!(sentence(&changed(State::Down, State::Up, None), None), "Workstation is up again.");
+        let slow = changed(State::Up, State::Degraded, None);
+        assert_eq!(sentence(&slow, None), "Workstation is degraded: probe slower than 1 s.");
+        assert_eq!(watch_line(&EventKind::RecordsDropped { count: 1 }), None);
+    }
+
+    #[test]
+    fn every_other_event_is_a_sentence_without_control_characters() {
+        let nasty = "\x1b[2Jx";
+        for event in [
+            EventKind::EffectiveTargetChanged { from: None, to: Some(nasty.into()), why: nasty.into() },
+            EventKind::EffectiveTargetChanged { from: None, to: None, why: String::new() },
+            EventKind::ConfigLoaded { file: nasty.into(), changes: String::new() },
+            EventKind::ConfigRejected { file: nasty.into(), message: nasty.into() },
+            EventKind::CallFinished { id: "c1".into() },
+            EventKind::Trouble { message: nasty.into() },
+            EventKind::RecordsDropped { count: 3 },
+        ] {
+            let text = sentence(&event, None);
+            assert!(text.ends_with('.') && !text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+}

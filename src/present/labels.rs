@@ -1,0 +1,353 @@
+//! Marks, words and one-line descriptions of what is: the same in the dashboard's status line, the plain mode and
+//! the command line. A mark is four cells wide and never stands alone: the word follows it.
+
+use super::remedy::{Subject, remedy};
+use super::{escape, reason, units};
+use crate::domain::call::Status;
+use crate::domain::config::Severity;
+use crate::domain::health::State;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{CallRow, Level, ProviderView, StepState};
+use std::borrow::Cow;
+
+/// What a colour would say; each front end has its own way to show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    Good,
+    Warn,
+    Bad,
+    Accent,
+    Muted,
+    Plain,
+}
+
+/// A mark with its word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Always four cells.
+    pub mark: &'static str,
+    pub word: Cow<'static, str>,
+    pub role: Role,
+}
+
+pub const OK: &str = "[ok]";
+pub const CARE: &str = "[!] ";
+pub const FAIL: &str = "[x] ";
+pub const NOT_YET: &str = "[?] ";
+pub const OFF: &str = "[=] ";
+pub const NOT_HERE: &str = "[-] ";
+pub const RUNNING: &str = "[>] ";
+
+fn label(mark: &'static str, word: impl Into<Cow<'static, str>>, role: Role) -> Label {
+    Label { mark, word: word.into(), role }
+}
+
+pub fn state(state: State) -> Label {
+    match state {
+        State::Up => label(OK, state.word(), Role::Good),
+        State::Degraded => label(CARE, state.word(), Role::Warn),
+        State::Down | State::Unauthorized => label(FAIL, state.word(), Role::Bad),
+        State::Unknown => label(NOT_YET, state.word(), Role::Muted),
+        State::Paused => label(OFF, state.word(), Role::Muted),
+    }
+}
+
+/// A provider's state as people see it: switched off and withheld come before what a probe found.
+pub fn provider(view: &ProviderView) -> Label {
+    if !view.enabled {
+        label(OFF, "off", Role::Muted)
+    } else if view.withheld.is_some() {
+        label(FAIL, "unavailable", Role::Bad)
+    } else {
+        state(view.health.state)
+    }
+}
+
+pub fn status(status: Status) -> Label {
+    match status {
+        Status::Ok => label(OK, status.word(), Role::Good),
+        Status::Error => label(FAIL, status.word(), Role::Bad),
+        Status::Denied | Status::Cancelled => label(NOT_HERE, status.word(), Role::Muted),
+    }
+}
+
+/// A call's result in a table: `ok`, `2 tries`, `denied`, `rate-limited`.
+pub fn call(row: &CallRow) -> Label {
+    match (row.status, row.error) {
+        (Status::Ok, _) if row.tries > 1 => label(CARE, format!("{} tries", row.tries), Role::Warn),
+        (Status::Error, Some(code)) => label(FAIL, reason::code_words(code), Role::Bad),
+        (other, _) => status(other),
+    }
+}
+
+pub fn step(state: StepState) -> Label {
+    match state {
+        StepState::Passed => label(OK, "passed", Role::Good),
+        StepState::Warned => label(CARE, "look at it", Role::Warn),
+        StepState::Failed => label(FAIL, "failed", Role::Bad),
+        StepState::Skipped => label(NOT_HERE, "not tried", Role::Muted),
+    }
+}
+
+pub fn level(level: Level) -> Label {
+    match level {
+        Level::Info => label(OK, "info", Role::Good),
+        Level::Warning => label(CARE, "warning", Role::Warn),
+        Level::Error => label(FAIL, "error", Role::Bad),
+    }
+}
+
+pub fn severity(severity: Severity) -> Label {
+    match severity {
+        Severity::Note => label(NOT_YET, severity.word(), Role::Muted),
+        Severity::Warning => label(CARE, severity.word(), Role::Warn),
+        Severity::Error => label(FAIL, severity.word(), Role::Bad),
+    }
+}
+
+/// One rung of the ladder of what is known.
+pub fn rung(known: Option<bool>) -> Label {
+    match known {
+        Some(true) => label(OK, "yes", Role::Good),
+        Some(false) => label(FAIL, "no", Role::Bad),
+        None => label(NOT_YET, "unknown", Role::Muted),
+    }
+}
+
+/// Whether a person should look at it: counted in the banner, found by `n`.
+pub fn needs_attention(view: &ProviderView) -> bool {
+    matches!(provider(view).role, Role::Warn | Role::Bad)
+}
+
+/// Why a provider is in its state, without remedy and age: `connection refused`; empty when all is well.
+pub fn why(view: &ProviderView) -> String {
+    if !view.enabled {
+        return "switched off".into();
+    }
+    if let Some(withheld) = &view.withheld {
+        return escape::line_capped(withheld, 120).into_owned();
+    }
+    let health = &view.health;
+    match (&health.failure, health.state) {
+        (Some(failure), State::Down | State::Unauthorized) => reason::short(failure),
+        _ => escape::line_capped(&health.reason, 120).into_owned(),
+    }
+}
+
+/// The narrow right-hand note of the list: `12 ms`, `refused`, `401`, `off`.
+pub fn note(view: &ProviderView) -> String {
+    let health = &view.health;
+    match &health.failure {
+        _ if !view.enabled => "off".into(),
+        _ if view.withheld.is_some() => "no key".into(),
+        Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
+        _ if health.state == State::Paused => "paused".into(),
+        _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
+    }
+}
+
+/// How long it has been in its state: `14 min`.
+pub fn since(view: &ProviderView, now: UnixMs) -> String {
+    units::age(now.since(view.health.since))
+}
+
+/// What to do about a provider that needs attention; `None` when there is nothing to do.
+pub fn what_to_do(view: &ProviderView) -> Option<super::remedy::Remedy> {
+    let trouble = matches!(view.health.state, State::Down | State::Unauthorized);
+    let failure = view.health.failure.as_ref().filter(|_| view.enabled && trouble)?;
+    Some(remedy(failure, &Subject::of(view)))
+}
+
+/// One provider in one line: `Workstation, down 14 min, connection refused. On that machine: llama-server …`.
+pub fn describe(view: &ProviderView, now: UnixMs) -> String {
+    let name = escape::line_capped(&view.name, 60);
+    let word = provider(view).word;
+    let health = &view.health;
+    if !view.enabled {
+        return format!("{name}, off.");
+    }
+    if view.withheld.is_some() {
+        return format!("{name}, {word}: {}.", why(view).trim_end_matches('.'));
+    }
+    match health.state {
+        State::Up => {
+            let latency = health.latency_ms.map_or_else(String::new, |ms| format!(", {}", units::latency(ms)));
+            format!("{name}, up{latency}{}.", models(view))
+        }
+        State::Unknown => format!("{name}, not checked yet."),
+        State::Paused => format!("{name}, paused for {}: calls and probes wait until it is resumed.", since(view, now)),
+        State::Degraded | State::Down | State::Unauthorized => {
+            let head = format!("{name}, {word} {}, {}.", since(view, now), why(view).trim_end_matches('.'));
+            match what_to_do(view) {
+                Some(remedy) => format!("{head} {}", remedy.text()),
+                None => head,
+            }
+        }
+    }
+}
+
+/// The last column of a status table: `1 of 4 slots busy`, `connection refused for 14 min: lms server start …`.
+pub fn status_note(view: &ProviderView, now: UnixMs) -> String {
+    let health = &view.health;
+    if !view.enabled || view.withheld.is_some() {
+        return why(view);
+    }
+    match health.state {
+        State::Up | State::Unknown => slots(view).map_or_else(String::new, |slots| format!("{slots} slots busy")),
+        State::Paused => format!("for {}", since(view, now)),
+        State::Degraded | State::Down | State::Unauthorized => {
+            let head = format!("{} for {}", why(view), since(view, now));
+            match what_to_do(view) {
+                Some(remedy) => format!("{head}: {}", remedy.act()),
+                None => head,
+            }
+        }
+    }
+}
+
+/// `1 of 4`; `None` when the server does not tell.
+pub fn slots(view: &ProviderView) -> Option<String> {
+    let activity = view.health.activity;
+    match (activity.slots_busy, activity.slots_total) {
+        (Some(busy), Some(total)) => Some(format!("{busy} of {total}")),
+        (Some(busy), None) => Some(busy.to_string()),
+        _ => None,
+    }
+}
+
+/// `, 3 models, 1 loaded`; empty when nothing is known.
+fn models(view: &ProviderView) -> String {
+    let chat = view.models.iter().filter(|model| model.chat);
+    let (mut all, mut loaded, mut told) = (0u64, 0u64, false);
+    for model in chat {
+        all += 1;
+        loaded += u64::from(model.loaded == Some(true));
+        told |= model.loaded.is_some();
+    }
+    match (all, told) {
+        (0, _) => ", no model".into(),
+        (_, true) if loaded == 0 => format!(", {}, none loaded", units::count(all, "model", "models")),
+        (_, true) => format!(", {}, {loaded} loaded", units::count(all, "model", "models")),
+        (_, false) => format!(", {}", units::count(all, "model", "models")),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::config::{Endpoint, KeySource};
+    use crate::domain::failure::{Cause, ErrorCode, Failure};
+    use crate::domain::health::{Activity, ProviderHealth};
+    use crate::domain::kind::Kind;
+    use crate::domain::reach::Reach;
+    use crate::engine::protocol::ModelView;
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    pub const NOW: UnixMs = UnixMs(1_795_000_000_000);
+
+    pub fn workstation(state: State, failure: Option<Failure>) -> ProviderView {
+        let mut health = ProviderHealth::new(UnixMs(NOW.0 - 14 * 60_000));
+        health.state = state;
+        health.reason = failure.as_ref().map_or_else(String::new, |failure| failure.message.clone());
+        health.failure = failure;
+        health.latency_ms = Some(12);
+        ProviderView {
+            id: "workstation".into(),
+            name: "Workstation".into(),
+            kind: Kind::LlamaCpp,
+            endpoint: Endpoint {
+                written: "http://192.168.1.20:8080".into(),
+                origin: "http://192.168.1.20:8080".into(),
+                host: "192.168.1.20".into(),
+                port: 8080,
+                tls: false,
+                api_base: "http://192.168.1.20:8080/v1".into(),
+            },
+            key_source: KeySource::None,
+            enabled: true,
+            local: true,
+            withheld: None,
+            health,
+            reach: Reach::Network,
+            models: vec![ModelView {
+                id: "qwen3-32b".into(),
+                named: true,
+                listed: true,
+                chat: true,
+                loaded: Some(true),
+                context: Some(32_768),
+                quantization: None,
+                size_bytes: None,
+                price: None,
+                breaker_until: None,
+            }],
+            named_models: vec!["qwen3-32b".into()],
+            probing: false,
+            parked_until: None,
+            history: VecDeque::new(),
+            p50_ms: None,
+            p95_ms: None,
+            uptime_permille: None,
+            lately: Vec::new(),
+            place: "providers[1]".into(),
+            line: Some(24),
+            probe_interval_s: 30,
+            moved_calls: 2,
+        }
+    }
+
+    pub fn refused() -> Failure {
+        Failure::new(ErrorCode::Network, Cause::Refused, "connection refused: nothing listens there")
+    }
+
+    #[test]
+    fn every_mark_is_four_cells_and_every_state_has_a_word() {
+        for mark in [OK, CARE, FAIL, NOT_YET, OFF, NOT_HERE, RUNNING] {
+            assert_eq!(mark.len(), 4);
+        }
+        assert_eq!((state(State::Down).mark, state(State::Down).role), ("[x] ", Role::Bad));
+        assert_eq!((state(State::Degraded).mark, state(State::Degraded).role), ("[!] ", Role::Warn));
+        assert_eq!(status(Status::Denied).mark, "[-] ");
+        assert_eq!(step(StepState::Passed).mark, "[ok]");
+        assert_eq!(rung(None).word, "unknown");
+    }
+
+    #[test]
+    fn a_provider_that_is_down_is_told_with_age_reason_and_remedy() {
+        let view = workstation(State::Down, Some(refused()));
+        assert_eq!(
+            describe(&view, NOW),
+            "Workstation, down 14 min, connection refused. Nothing listens on 192.168.1.20 port 8080. On that machine: \
+             llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080. Started already? Then it listens on 127.0.0.1 \
+             only: add --host 0.0.0.0."
+        );
+        assert_eq!(
+            status_note(&view, NOW),
+            "connection refused for 14 min: llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080"
+        );
+        assert_eq!(note(&view), "refused");
+        assert!(needs_attention(&view));
+    }
+
+    #[test]
+    fn a_provider_that_is_up_or_off_asks_for_nothing() {
+        let mut view = workstation(State::Up, None);
+        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: None };
+        assert_eq!(describe(&view, NOW), "Workstation, up, 12 ms, 1 model, 1 loaded.");
+        assert_eq!((note(&view).as_str(), status_note(&view, NOW).as_str()), ("12 ms", "1 of 4 slots busy"));
+        assert!(!needs_attention(&view));
+        view.enabled = false;
+        assert_eq!(describe(&view, NOW), "Workstation, off.");
+        assert_eq!((provider(&view).mark, note(&view).as_str()), ("[=] ", "off"));
+    }
+
+    #[test]
+    fn names_and_reasons_of_servers_are_escaped() {
+        let mut view = workstation(State::Degraded, None);
+        view.name = "\x1b[2JWorkstation".into();
+        view.health.reason = "its model list is malformed: \x1b]0;x\x07".into();
+        view.health.since = UnixMs(NOW.0).plus(Duration::from_secs(5));
+        assert_eq!(describe(&view, NOW), "^[[2JWorkstation, degraded <1 min, its model list is malformed: ^[]0;x^G.");
+    }
+}

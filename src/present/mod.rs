@@ -1,0 +1,18 @@
+//! Words for people: units, marks, sentences, remedies, and the escaping of untrusted text. Pure, shared by all
+//! front ends, so that the dashboard, the plain mode and the command line say the same.
+//!
+//! Colours and layout are the front ends' own; here is only the [`labels::Role`] a word has.
+
+pub mod brief;
+pub mod escape;
+pub mod events;
+pub mod labels;
+pub mod may_cost;
+pub mod reason;
+pub mod remedy;
+mod server_commands;
+pub mod service_answer;
+pub mod table;
+pub mod text;
+pub mod tips;
+pub mod units;

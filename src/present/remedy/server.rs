@@ -1,0 +1,137 @@
+//! Remedies for what goes wrong once the right server answers: models, time, answers.
+
+use super::super::server_commands::{fetch, load, log};
+use super::super::{escape, units};
+use super::{Remedy, Subject, quoted};
+use crate::domain::kind::Kind;
+
+/// Models named in one sentence.
+const OFFERED: usize = 3;
+
+pub(super) fn look_at_log(remedy: Remedy, on: &Subject<'_>) -> Remedy {
+    let (place, command) = log(on.kind);
+    let remedy = remedy.step(super::sentence(place));
+    match command {
+        Some(command) if !on.elsewhere() => remedy.command(command),
+        _ => remedy.command(on.test_command()),
+    }
+}
+
+pub(super) fn first_token(on: &Subject<'_>) -> Remedy {
+    if on.kind.is_vendor() {
+        return Remedy::new(format!("{} did not begin to answer in time. To wait longer:", on.who_first()))
+            .command(on.raise("first_token_timeout", 120))
+            .step("Its calls go to the next target of their order meanwhile.");
+    }
+    Remedy::new(
+        "The first token did not come in time: a long prompt, a busy machine, or a model that loads. To wait longer:",
+    )
+    .command(on.raise("first_token_timeout", 300))
+    .step("A model that loads on the first call has load_timeout on top of that.")
+}
+
+pub(super) fn idle(on: &Subject<'_>) -> Remedy {
+    Remedy::new("The answer began and then stood still for too long. To wait longer between its pieces:")
+        .command(on.raise("idle_timeout", 120))
+        .step(super::sentence(log(on.kind).0))
+}
+
+pub(super) fn deadline() -> Remedy {
+    Remedy::new("The whole call took longer than calls may. To allow more:")
+        .command("lmdeck config set limits.call_deadline 1200")
+        .step("A smaller max_tokens ends it sooner.")
+}
+
+pub(super) fn malformed_list(on: &Subject<'_>, detail: &str) -> Remedy {
+    let headline = format!("The model list of {} is not readable: {}.", on.at(), quoted(detail.trim_end_matches('.')));
+    Remedy::new(format!("{headline} Is it really {}? Look at it step by step:", on.kind.label()))
+        .command(on.test_command())
+        .step("Calls still go there for models named in the configuration file.")
+}
+
+pub(super) fn no_model(on: &Subject<'_>) -> Remedy {
+    match load(on.kind, on.endpoint.port, on.elsewhere(), on.model) {
+        Some(command) if on.kind == Kind::LmStudio => Remedy::new(format!(
+            "Nothing is loaded. With just-in-time loading the first call loads the model and waits. To load now{}:",
+            there(on)
+        ))
+        .command(command)
+        .step("lms ls shows what is on its disk."),
+        Some(command) => {
+            Remedy::new(format!("The server runs and holds no model. To load one{}:", there(on))).command(command)
+        }
+        None => Remedy::new(format!("{} names no model that can be used. Name one:", on.who_first()))
+            .command(on.edit("--model MODEL")),
+    }
+}
+
+pub(super) fn jit_off(on: &Subject<'_>) -> Remedy {
+    match load(on.kind, on.endpoint.port, on.elsewhere(), on.model) {
+        Some(command) if on.kind == Kind::LmStudio => Remedy::new(format!(
+            "The model is not loaded, and LM Studio does not load on demand. To load it{}:",
+            there(on)
+        ))
+        .command(command)
+        .step("Or switch on Developer > Server Settings > Just-in-Time Model Loading."),
+        Some(command) => Remedy::new(format!(
+            "The model is not loaded, and the server does not load on demand. To load it{}:",
+            there(on)
+        ))
+        .command(command),
+        None => no_model(on),
+    }
+}
+
+pub(super) fn unknown_model(on: &Subject<'_>, offered: &[String]) -> Remedy {
+    let mut names: Vec<String> = offered.iter().take(OFFERED).map(|name| quoted(name).into_owned()).collect();
+    if offered.len() > OFFERED {
+        names.push(format!("{} more", offered.len() - OFFERED));
+    }
+    let has = if names.is_empty() { String::new() } else { format!(" It has {}.", names.join(", ")) };
+    let label = on.who_first();
+    let what = match on.model {
+        Some(model) => format!("{label} does not have {}.{has}", escape::line_capped(model, super::QUOTED)),
+        None => format!("{label} does not have this model.{has}"),
+    };
+    match fetch(on.kind, on.model) {
+        Some(command) => Remedy::new(format!("{what} To fetch it{}:", there(on)))
+            .command(command)
+            .step("lmdeck models list shows what there is."),
+        None => Remedy::new(format!("{what} What there is:")).command("lmdeck models list"),
+    }
+}
+
+pub(super) fn load_failed(on: &Subject<'_>) -> Remedy {
+    let remedy =
+        Remedy::new(format!("{} could not load the model: most often its memory is too small.", on.who_first()))
+            .step("A smaller context or a smaller quantisation takes less; unload what else is there.");
+    look_at_log(remedy, on)
+}
+
+pub(super) fn crashed(on: &Subject<'_>) -> Remedy {
+    let headline = format!("{} lost the model while it worked: unloaded, crashed, or out of memory.", on.who_first());
+    match load(on.kind, on.endpoint.port, on.elsewhere(), on.model) {
+        Some(command) => Remedy::new(format!("{headline} Load it again{}:", there(on)))
+            .command(command)
+            .step(super::sentence(log(on.kind).0)),
+        None => look_at_log(Remedy::new(headline), on),
+    }
+}
+
+pub(super) fn failed(on: &Subject<'_>, status: u16) -> Remedy {
+    look_at_log(Remedy::new(format!("{} failed with status {status}.", on.who_first())), on)
+}
+
+pub(super) fn cut_off(on: &Subject<'_>) -> Remedy {
+    let headline = format!("{} ended the answer without its end mark: what came may lack its end.", on.who_first());
+    look_at_log(Remedy::new(headline), on)
+}
+
+pub(super) fn too_large(limit_bytes: u64) -> Remedy {
+    Remedy::new(format!("The answer is larger than the {} that lmdeck keeps in memory.", units::size(limit_bytes)))
+        .step("Ask for a stream, or set a smaller max_tokens.")
+}
+
+fn there(on: &Subject<'_>) -> &'static str {
+    if on.elsewhere() { ", on that machine" } else { "" }
+}

@@ -1,0 +1,84 @@
+//! The answer of the service API's `generate`, which `lmdeck ask --json` prints too: one place for its fields.
+
+use crate::domain::call::CallRecord;
+use crate::domain::failure::Failure;
+use crate::domain::money::Money;
+use crate::engine::protocol::{CallOutcome, ProviderView};
+use serde_json::{Map, Value, json};
+
+/// The answer of a call that ran. `provider` is the picture of the one that answered; without it the kind is
+/// the provider's id and whether it is local is not known.
+pub fn service_answer(outcome: &CallOutcome, text: &str, provider: Option<&ProviderView>) -> Value {
+    let record = &outcome.record;
+    let mut metadata = Map::new();
+    metadata.insert("response_id".into(), json!(record.id));
+    metadata.insert("local_model".into(), json!(provider.map(|provider| provider.reach.is_local())));
+    metadata.insert("call_id".into(), json!(record.id));
+    metadata.insert("policy".into(), json!(record.policy));
+    metadata.insert("attempts".into(), json!(record.attempts.len()));
+    metadata.insert("tokens_in".into(), json!(record.usage.map(|usage| usage.input)));
+    metadata.insert("tokens_out".into(), json!(record.usage.map(|usage| usage.output)));
+    metadata.insert("cost_usd".into(), json!(record.cost.amount.map(Money::dollars)));
+    metadata.insert("cost_provenance".into(), json!(record.cost.provenance));
+    metadata.insert("finish_reason".into(), json!(outcome.finish));
+    if let Some(failure) = &outcome.failure {
+        add_failure(&mut metadata, failure);
+    }
+    let model_used = match (&outcome.failure, &record.target) {
+        (Some(_), _) => "error".to_owned(),
+        (None, Some(target)) => target.to_string(),
+        (None, None) => String::new(),
+    };
+    let kind = match (provider, &record.target) {
+        (Some(provider), _) => json!(provider.kind.word()),
+        (None, Some(target)) => json!(target.provider),
+        (None, None) => Value::Null,
+    };
+    json!({
+        "content": text,
+        "model_used": model_used,
+        "provider": kind,
+        "tokens_used": tokens_used(record),
+        "generation_time": seconds(record.duration_ms),
+        "cached": record.cache == "hit",
+        "metadata": metadata,
+    })
+}
+
+/// The answer of a request that never became a call.
+pub fn service_refusal(failure: &Failure) -> Value {
+    let mut metadata = Map::new();
+    for name in ["response_id", "local_model", "call_id", "policy"] {
+        metadata.insert(name.into(), Value::Null);
+    }
+    metadata.insert("attempts".into(), json!(0));
+    add_failure(&mut metadata, failure);
+    json!({
+        "content": "",
+        "model_used": "error",
+        "provider": null,
+        "tokens_used": 0,
+        "generation_time": 0.0,
+        "cached": false,
+        "metadata": metadata,
+    })
+}
+
+fn add_failure(metadata: &mut Map<String, Value>, failure: &Failure) {
+    metadata.insert("error".into(), json!(failure.message));
+    metadata.insert("errorCode".into(), json!(failure.code));
+    metadata.insert("remedy".into(), json!(failure.code.class().advice));
+}
+
+/// Null when an answer came and its server did not count.
+fn tokens_used(record: &CallRecord) -> Option<u64> {
+    match record.usage {
+        Some(usage) => Some(usage.input.saturating_add(usage.output)),
+        None => record.error.is_some().then_some(0),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration for people and plots")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}

@@ -1,0 +1,71 @@
+//! Everything a key can mean. What each is called, and which key it has, stands in the key table only.
+
+/// One act of the dashboard, independent of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    // everywhere
+    Quit,
+    Cancel,
+    Suspend,
+    Repaint,
+    Help,
+    Messages,
+    Undo,
+    GoTab(u8),
+    NextTab,
+    PreviousTab,
+    NextPart,
+    PreviousPart,
+    Back,
+    // lists
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Open,
+    Filter,
+    KeepFilter,
+    Copy,
+    NextProblem,
+    // providers
+    ProviderAdd,
+    ProviderEdit,
+    ProviderDelete,
+    ProviderTest,
+    ProviderProbeAll,
+    ProviderToggle,
+    ProviderPause,
+    ProviderDoctor,
+    ProviderUse,
+    Discover,
+    // health
+    HealthWindow,
+    HealthScale,
+    HealthIncidents,
+    // forms
+    FieldNext,
+    FieldPrevious,
+    ChoiceNext,
+    ChoicePrevious,
+    FormSave,
+    FormTest,
+    FormDifference,
+    FormLeave,
+    /// After a question: leave without saving.
+    FormDiscard,
+    /// After a question: read the changed file, then save on top of it.
+    FormSaveOnTop,
+    /// After a question: one small completion.
+    AnswerNow,
+    // layers
+    ConfirmLeft,
+    ConfirmRight,
+    ConfirmPress,
+    // first run, broken configuration
+    WelcomeAddAll,
+    OpenEditor,
+    Reload,
+    Trust,
+}

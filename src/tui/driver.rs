@@ -1,0 +1,405 @@
+//! The loop: waits for one thing, drains what else is there, then decides once whether to draw.
+
+use super::app::{App, Dirt};
+use super::backend::FrameBackend;
+use super::input::{INPUT_CAPACITY, Input, Reader, hung_up};
+use super::msg::{Intent, Msg};
+use super::options::TuiOptions;
+use super::output::Output;
+use super::part::Ticket;
+use super::signals::{Caught, Signals};
+use super::terminal::Session;
+use super::{Exit, TuiError, editor};
+use crate::domain::call::CallRequest;
+use crate::domain::time::UnixMs;
+use crate::engine::handle::EngineHandle;
+use crate::engine::protocol::{CallEvent, Command, Event, Reply, Snapshot};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use ratatui::Terminal;
+use ratatui::layout::{Rect, Size};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::Instant;
+
+/// Questions to the engine under way; more are refused with a message.
+const QUESTIONS: usize = 64;
+/// Faults of other threads waiting to be said; when full, the log alone has them.
+const FAULT_CAPACITY: usize = 16;
+/// Messages taken in one turn of the loop, so that a flood cannot keep the picture from being drawn.
+const DRAIN: usize = 1024;
+
+type CallStep = (Ticket, Option<(CallEvent, mpsc::Receiver<CallEvent>, Arc<Notify>)>);
+
+/// Everything that is waited for besides the terminal.
+struct Engine {
+    handle: EngineHandle,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: broadcast::Receiver<Event>,
+    replies: FuturesUnordered<BoxFuture<'static, (Ticket, Reply)>>,
+    calls: FuturesUnordered<BoxFuture<'static, CallStep>>,
+    stops: HashMap<Ticket, Arc<Notify>>,
+}
+
+impl Engine {
+    fn new(handle: EngineHandle) -> Self {
+        Self {
+            snapshots: handle.snapshots(),
+            events: handle.events(),
+            handle,
+            replies: FuturesUnordered::new(),
+            calls: FuturesUnordered::new(),
+            stops: HashMap::new(),
+        }
+    }
+
+    fn ask(&self, ticket: Ticket, command: Command) {
+        let asked = if self.replies.len() < QUESTIONS {
+            self.handle.ask_later(command)
+        } else {
+            Err("too many questions are under way: try again in a moment")
+        };
+        self.replies.push(match asked {
+            Ok(answer) => async move {
+                let gone = |_| Reply::refused(1, "the engine has stopped", "start lmdeck again");
+                (ticket, answer.await.unwrap_or_else(gone))
+            }
+            .boxed(),
+            Err(why) => std::future::ready((ticket, Reply::refused(4, why, ""))).boxed(),
+        });
+    }
+
+    fn call(&mut self, ticket: Ticket, request: CallRequest) {
+        let stop = Arc::new(Notify::new());
+        self.stops.insert(ticket, Arc::clone(&stop));
+        self.calls.push(step(ticket, self.handle.dispatch(request), stop));
+    }
+
+    fn stop(&mut self, ticket: Ticket) {
+        if let Some(stop) = self.stops.remove(&ticket) {
+            stop.notify_one();
+        }
+    }
+
+    fn take_step(&mut self, (ticket, rest): CallStep) -> Option<Msg> {
+        let (event, receiver, stop) = rest?;
+        if matches!(event, CallEvent::End(_)) {
+            self.stops.remove(&ticket);
+        } else {
+            self.calls.push(step(ticket, receiver, stop));
+        }
+        Some(Msg::Call(ticket, Box::new(event)))
+    }
+
+    /// The next thing that is there already.
+    fn ready(&mut self) -> Option<Msg> {
+        if self.snapshots.has_changed().unwrap_or(false) {
+            return Some(Msg::Snapshot(self.snapshots.borrow_and_update().clone()));
+        }
+        if let Some(Some((ticket, reply))) = self.replies.next().now_or_never() {
+            return Some(Msg::Reply(ticket, Box::new(reply)));
+        }
+        if let Some(Some(step)) = self.calls.next().now_or_never() {
+            return self.take_step(step).or_else(|| self.ready());
+        }
+        match self.events.try_recv() {
+            Ok(event) => Some(Msg::Event(Box::new(event))),
+            Err(broadcast::error::TryRecvError::Lagged(count)) => Some(Msg::Missed(count)),
+            Err(_) => None,
+        }
+    }
+
+    /// Waits for the next thing; never ends when the engine is gone.
+    async fn next(&mut self) -> Msg {
+        loop {
+            tokio::select! {
+                changed = self.snapshots.changed() => match changed {
+                    Ok(()) => return Msg::Snapshot(self.snapshots.borrow_and_update().clone()),
+                    Err(_) => std::future::pending::<()>().await,
+                },
+                Some((ticket, reply)) = self.replies.next() => return Msg::Reply(ticket, Box::new(reply)),
+                Some(step) = self.calls.next() => if let Some(msg) = self.take_step(step) { return msg },
+                event = self.events.recv() => match event {
+                    Ok(event) => return Msg::Event(Box::new(event)),
+                    Err(broadcast::error::RecvError::Lagged(count)) => return Msg::Missed(count),
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending::<()>().await,
+                },
+            }
+        }
+    }
+}
+
+fn step(ticket: Ticket, mut receiver: mpsc::Receiver<CallEvent>, stop: Arc<Notify>) -> BoxFuture<'static, CallStep> {
+    async move {
+        let stopped = Arc::clone(&stop);
+        let next = {
+            let told = std::pin::pin!(stopped.notified());
+            let event = std::pin::pin!(receiver.recv());
+            match select(event, told).await {
+                Either::Left((event, _)) => event,
+                Either::Right(_) => None,
+            }
+        };
+        // Dropping the receiver cancels the call.
+        (ticket, next.map(|event| (event, receiver, stop)))
+    }
+    .boxed()
+}
+
+/// What the loop does next.
+enum Next {
+    GoOn,
+    Leave(Exit),
+}
+
+struct Driver<S, C>
+where
+    S: Fn() -> std::io::Result<Size>,
+    C: FnMut(Vec<u8>),
+{
+    app: App,
+    engine: Engine,
+    options: TuiOptions,
+    output: Output,
+    session: Session,
+    reader: Reader,
+    signals: Signals,
+    terminal: Terminal<FrameBackend<S, C>>,
+    last_frame: Instant,
+}
+
+pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> Result<Exit, TuiError> {
+    // Colours are the theme's business alone: the library must not drop them, and with them the attributes.
+    crossterm::style::force_color_output(true);
+    let signals = Signals::register()?;
+    let output = Output::start(std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?))?;
+    let snapshot = handle.snapshot();
+    let now = (options.clock)();
+    let session = Session::enter(output.clone(), snapshot.config.ui.mouse)?;
+    let (faults, mut fault_inbox) = mpsc::channel(FAULT_CAPACITY);
+    let _hook = session.hook_panics(move |text| drop(faults.try_send(text)));
+    let (sink, mut inbox) = mpsc::channel(INPUT_CAPACITY);
+    let reader = Reader::start(sink)?;
+    let frames = output.clone();
+    let backend = FrameBackend::new(size, move |frame| frames.push(frame));
+    let terminal = Terminal::new(backend)?;
+    let mut driver = Driver {
+        app: App::new(snapshot, options.clone(), now),
+        engine: Engine::new(handle),
+        options,
+        output,
+        session,
+        reader,
+        signals,
+        terminal,
+        last_frame: Instant::now(),
+    };
+    driver.run(&mut inbox, &mut fault_inbox).await
+}
+
+fn size() -> std::io::Result<Size> {
+    let (width, height) = crossterm::terminal::size()?;
+    Ok(Size::new(width, height))
+}
+
+impl<S, C> Driver<S, C>
+where
+    S: Fn() -> std::io::Result<Size>,
+    C: FnMut(Vec<u8>),
+{
+    async fn run(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Input>,
+        faults: &mut mpsc::Receiver<String>,
+    ) -> Result<Exit, TuiError> {
+        self.draw()?;
+        let first = self.app.start();
+        if let Next::Leave(exit) = self.carry_out(first).await? {
+            return Ok(exit);
+        }
+        loop {
+            if self.output.is_dead() {
+                return Ok(Exit::HungUp);
+            }
+            let draw_at = self.draw_if_due()?;
+            let wake_at = self.app.deadline().map(|at| self.instant(at));
+            let next = tokio::select! {
+                biased;
+                caught = self.signals.next() => self.caught(caught).await?,
+                Some(input) = inbox.recv() => self.input(input).await?,
+                Some(text) = faults.recv() => self.update(Msg::Fault(text)).await?,
+                msg = self.engine.next() => self.update(msg).await?,
+                () = self.output.idle(), if draw_at.is_some() && !self.output.is_idle() => Next::GoOn,
+                () = sleep_until(draw_at), if draw_at.is_some() && self.output.is_idle() => Next::GoOn,
+                () = sleep_until(wake_at), if wake_at.is_some() => self.update(Msg::Wake).await?,
+            };
+            if let Next::Leave(exit) = next {
+                return Ok(exit);
+            }
+            for _ in 0..DRAIN {
+                let next = if let Ok(input) = inbox.try_recv() {
+                    self.input(input).await?
+                } else if let Some(msg) = self.engine.ready() {
+                    self.update(msg).await?
+                } else {
+                    break;
+                };
+                if let Next::Leave(exit) = next {
+                    return Ok(exit);
+                }
+            }
+        }
+    }
+
+    /// Draws when something changed and it is time; else says when it will be.
+    fn draw_if_due(&mut self) -> Result<Option<Instant>, TuiError> {
+        let due = match self.app.dirt() {
+            Dirt::Clean => return Ok(None),
+            Dirt::Touched => Instant::now(),
+            Dirt::Data => self.last_frame + self.options.frame_gap,
+        };
+        if due > Instant::now() || !self.output.is_idle() {
+            return Ok(Some(due));
+        }
+        self.draw()?;
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> Result<(), TuiError> {
+        let app = &self.app;
+        self.terminal.draw(|frame| {
+            if let Some(position) = super::view::draw(app, frame.buffer_mut()) {
+                frame.set_cursor_position(position);
+            }
+        })?;
+        self.app.drawn();
+        self.last_frame = Instant::now();
+        Ok(())
+    }
+
+    /// A full repaint. Never `Terminal::clear`: it asks the terminal where its cursor is.
+    fn repaint(&mut self) -> Result<(), TuiError> {
+        let size = size()?;
+        self.terminal.backend_mut().forget();
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))?;
+        self.draw()
+    }
+
+    fn instant(&self, at: UnixMs) -> Instant {
+        Instant::now() + at.since((self.options.clock)())
+    }
+
+    async fn input(&mut self, input: Input) -> Result<Next, TuiError> {
+        if input == Input::HungUp {
+            self.output.declare_dead();
+            return Ok(Next::Leave(Exit::HungUp));
+        }
+        self.update(Msg::Input(input)).await
+    }
+
+    async fn update(&mut self, msg: Msg) -> Result<Next, TuiError> {
+        let intents = self.app.update(msg, (self.options.clock)());
+        self.carry_out(intents).await
+    }
+
+    async fn caught(&mut self, caught: Caught) -> Result<Next, TuiError> {
+        match caught {
+            Caught::End(number) => return Ok(Next::Leave(Exit::Signal(number))),
+            Caught::HungUp => {
+                // A terminal that lives is given back; a dead one gets no bytes.
+                if hung_up(std::io::stdin().as_fd(), Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })) {
+                    self.output.declare_dead();
+                }
+                return Ok(Next::Leave(Exit::HungUp));
+            }
+            Caught::Stop => self.suspend()?,
+            Caught::Continue => {
+                self.session.resume()?;
+                self.repaint()?;
+            }
+            Caught::Resize => return self.update(Msg::Input(Input::Resize)).await,
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Stops the whole process group: a stop signal sent to oneself alone is lost when nobody waits for it.
+    fn suspend(&mut self) -> Result<(), TuiError> {
+        self.reader.park();
+        self.session.leave();
+        let stopped = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+        // Running again.
+        self.session.resume()?;
+        self.reader.unpark();
+        self.repaint()?;
+        if stopped.is_err() {
+            tracing::warn!("the process group could not be stopped");
+        }
+        Ok(())
+    }
+
+    async fn edit(&mut self, file: &str) -> Result<Next, TuiError> {
+        self.reader.park();
+        self.session.leave();
+        let mut guest = std::pin::pin!(editor::open(file));
+        let (result, leave) = loop {
+            tokio::select! {
+                result = &mut guest => break (result, None),
+                caught = self.signals.next() => match caught {
+                    Caught::HungUp => break (Ok(()), Some(Exit::HungUp)),
+                    // ctrl-c and ctrl-z are the guest's while it has the terminal.
+                    Caught::End(number) if number != rustix::process::Signal::INT.as_raw() => {
+                        break (Ok(()), Some(Exit::Signal(number)));
+                    }
+                    _ => {}
+                },
+            }
+        };
+        if let Some(exit) = leave {
+            return Ok(Next::Leave(exit));
+        }
+        self.session.resume()?;
+        self.reader.unpark();
+        self.repaint()?;
+        let intents = self.app.update(Msg::Edited(result), (self.options.clock)());
+        Box::pin(self.carry_out(intents)).await
+    }
+
+    async fn carry_out(&mut self, intents: Vec<Intent>) -> Result<Next, TuiError> {
+        for intent in intents {
+            match intent {
+                Intent::Ask(ticket, command) => self.engine.ask(ticket, command),
+                Intent::Call(ticket, request) => self.engine.call(ticket, *request),
+                Intent::StopCall(ticket) => self.engine.stop(ticket),
+                Intent::Copy(text) => self.output.push(clipboard(&text)),
+                Intent::Edit(file) => {
+                    if let Next::Leave(exit) = self.edit(&file).await? {
+                        return Ok(Next::Leave(exit));
+                    }
+                }
+                Intent::Suspend => self.suspend()?,
+                Intent::Repaint => self.repaint()?,
+                Intent::Quit => return Ok(Next::Leave(Exit::Quit)),
+            }
+        }
+        Ok(Next::GoOn)
+    }
+}
+
+/// The terminal's clipboard by OSC 52. The payload is base64: no text can end the sequence early.
+fn clipboard(text: &str) -> Vec<u8> {
+    use crossterm::Command as _;
+    let mut bytes = String::new();
+    let copied = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text).write_ansi(&mut bytes);
+    if copied.is_ok() { bytes.into_bytes() } else { Vec::new() }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => tokio::time::sleep(Duration::MAX).await,
+    }
+}

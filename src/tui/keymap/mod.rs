@@ -1,0 +1,242 @@
+//! From keys to actions: the table with the person's overrides put in.
+
+mod key;
+pub mod table;
+
+pub use key::{Chord, Key};
+pub use table::Entry;
+
+use super::action::Action;
+use std::collections::BTreeMap;
+
+/// Where a key applies. A part names its contexts, the most specific first; the first that knows the key
+/// decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Context {
+    /// In every place, text fields and questions included.
+    Always,
+    /// On every screen while no layer is open.
+    Everywhere,
+    /// Anything with rows.
+    List,
+    Providers,
+    ProviderDetail,
+    Health,
+    Form,
+    /// The line a filter or search is typed in.
+    FilterLine,
+    Help,
+    Pager,
+    Doctor,
+    Messages,
+    Confirm,
+    Welcome,
+    Broken,
+}
+
+impl Context {
+    /// The heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Everywhere => "everywhere",
+            Self::List => "rows",
+            Self::Providers => "providers",
+            Self::ProviderDetail => "details",
+            Self::Health => "health",
+            Self::Form => "form",
+            Self::FilterLine => "filter",
+            Self::Help => "help",
+            Self::Pager => "text",
+            Self::Doctor => "doctor",
+            Self::Messages => "messages",
+            Self::Confirm => "question",
+            Self::Welcome => "first run",
+            Self::Broken => "configuration",
+        }
+    }
+}
+
+/// An entry with the keys in force.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    pub entry: &'static Entry,
+    pub chords: Vec<Chord>,
+}
+
+impl Bound {
+    /// The key to show.
+    pub fn key(&self) -> String {
+        self.chords.first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// What a key means here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    Act(Action),
+    /// The first of two keys.
+    Prefix,
+    Nothing,
+}
+
+/// All keys in force.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    bound: Vec<Bound>,
+}
+
+impl Keymap {
+    /// The table with `overrides` (action name to key) put in. What cannot be used is said, and the usual key
+    /// stays.
+    pub fn new(overrides: &BTreeMap<String, String>) -> (Self, Vec<String>) {
+        let mut keymap = Self { bound: table::TABLE.iter().flat_map(|part| part.iter()).map(usual).collect() };
+        let mut notes = Vec::new();
+        for (name, written) in overrides {
+            if let Err(why) = keymap.rebind(name, written) {
+                notes.push(format!("ui.keys: {name}: {why}"));
+            }
+        }
+        (keymap, notes)
+    }
+
+    fn rebind(&mut self, name: &str, written: &str) -> Result<(), String> {
+        let Some(place) = self.bound.iter().position(|bound| bound.entry.name == name) else {
+            return Err("no act has this name: ? lists them by key, the README by name".into());
+        };
+        let chord =
+            Chord::parse(written).ok_or_else(|| format!("{written} is no key: write it as in ctrl-s or g g"))?;
+        let context = self.bound[place].entry.context;
+        let taken = self.bound.iter().enumerate().find(|(other, bound)| {
+            *other != place && bound.entry.context == context && bound.chords.iter().any(|known| clash(known, &chord))
+        });
+        if let Some((_, bound)) = taken {
+            return Err(format!("{written} already means {}: the usual key stays", bound.entry.name));
+        }
+        self.bound[place].chords = vec![chord];
+        Ok(())
+    }
+
+    /// What `key` means in `contexts`, after `before` (the first of two keys, where one is waiting).
+    pub fn meaning(&self, contexts: &[Context], before: Option<Key>, key: Key) -> Meaning {
+        for context in contexts {
+            for bound in self.bound.iter().filter(|bound| bound.entry.context == *context) {
+                for chord in &bound.chords {
+                    match (chord.0.as_slice(), before) {
+                        ([only], None) if *only == key => return Meaning::Act(bound.entry.action),
+                        ([first, _], None) if *first == key => return Meaning::Prefix,
+                        ([first, second], Some(before)) if *first == before && *second == key => {
+                            return Meaning::Act(bound.entry.action);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Meaning::Nothing
+    }
+
+    /// The entries of one context in table order.
+    pub fn of(&self, context: Context) -> impl Iterator<Item = &Bound> {
+        self.bound.iter().filter(move |bound| bound.entry.context == context)
+    }
+
+    /// The key shown for an act, looked up in `contexts`; empty when it has none there.
+    pub fn key_for(&self, contexts: &[Context], action: Action) -> String {
+        contexts
+            .iter()
+            .flat_map(|context| self.of(*context))
+            .find(|bound| bound.entry.action == action)
+            .map(Bound::key)
+            .unwrap_or_default()
+    }
+
+    /// Pairs of entries of one context that ask for the same key.
+    pub fn clashes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (place, a) in self.bound.iter().enumerate() {
+            for b in &self.bound[place + 1..] {
+                let same = a.entry.context == b.entry.context;
+                if same && a.chords.iter().any(|x| b.chords.iter().any(|y| clash(x, y))) {
+                    found.push(format!("{} and {}", a.entry.name, b.entry.name));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn usual(entry: &'static Entry) -> Bound {
+    Bound { entry, chords: entry.keys.iter().filter_map(|text| Chord::parse(text)).collect() }
+}
+
+/// The same chord, or one that begins with the other.
+fn clash(a: &Chord, b: &Chord) -> bool {
+    a.0.iter().zip(&b.0).all(|(x, y)| x == y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::KeyCode;
+    use std::collections::HashSet;
+
+    fn entries() -> impl Iterator<Item = &'static Entry> {
+        table::TABLE.iter().flat_map(|part| part.iter())
+    }
+
+    #[test]
+    fn no_key_means_two_things_in_one_place() {
+        let (keymap, notes) = Keymap::new(&BTreeMap::new());
+        assert_eq!(keymap.clashes(), Vec::<String>::new());
+        assert_eq!(notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_written_key_is_a_key_and_every_act_has_a_name_and_a_sentence() {
+        let mut names = HashSet::new();
+        for entry in entries() {
+            assert!(names.insert(entry.name), "{} twice", entry.name);
+            assert!(!entry.keys.is_empty() && !entry.about.is_empty(), "{}", entry.name);
+            for key in entry.keys {
+                assert!(Chord::parse(key).is_some(), "{}: {key}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_letter_is_never_bound_where_text_is_typed() {
+        for entry in entries().filter(|e| matches!(e.context, Context::Always | Context::FilterLine)) {
+            for key in entry.keys {
+                let chord = Chord::parse(key).unwrap();
+                assert_eq!(chord.0[0].text(), None, "{} takes {key} from text fields", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn overrides_replace_the_key_and_a_clash_is_said() {
+        let overrides = BTreeMap::from([
+            ("providers.test".to_owned(), "T".to_owned()),
+            ("providers.edit".to_owned(), "a".to_owned()),
+            ("providers.nothing".to_owned(), "x".to_owned()),
+            ("providers.add".to_owned(), "hyper-x".to_owned()),
+        ]);
+        let (keymap, notes) = Keymap::new(&overrides);
+        let key = |c| Key { code: KeyCode::Char(c), ctrl: false, alt: false };
+        let meaning = |c| keymap.meaning(&[Context::Providers], None, key(c));
+        assert_eq!(meaning('T'), Meaning::Act(Action::ProviderTest));
+        assert_eq!(meaning('t'), Meaning::Nothing);
+        assert_eq!(meaning('e'), Meaning::Act(Action::ProviderEdit));
+        assert_eq!(meaning('a'), Meaning::Act(Action::ProviderAdd));
+        assert_eq!(notes.len(), 3, "{notes:?}");
+    }
+
+    #[test]
+    fn two_keys_mean_something_together() {
+        let (keymap, _) = Keymap::new(&BTreeMap::new());
+        let g = Key { code: KeyCode::Char('g'), ctrl: false, alt: false };
+        assert_eq!(keymap.meaning(&[Context::List], None, g), Meaning::Prefix);
+        assert_eq!(keymap.meaning(&[Context::List], Some(g), g), Meaning::Act(Action::First));
+    }
+}

@@ -1,0 +1,178 @@
+//! The one key table. Dispatch, footer, help and the person's overrides all read it.
+//!
+//! A screen adds its keys as one more `const` slice of [`Entry`] and its name in [`TABLE`].
+
+use super::Context;
+use crate::tui::action::Action as A;
+
+/// One act in one context.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub context: Context,
+    pub action: A,
+    /// For `ui.keys` in the configuration, as in `providers.test`.
+    pub name: &'static str,
+    /// The usual key first: footer and help show it.
+    pub keys: &'static [&'static str],
+    /// The word in the footer; empty: not shown there.
+    pub footer: &'static str,
+    /// A sentence for the help.
+    pub about: &'static str,
+    /// Stays in the footer when others give way.
+    pub keep: bool,
+}
+
+impl Entry {
+    const fn kept(self) -> Self {
+        Self { keep: true, ..self }
+    }
+}
+
+const fn entry(
+    context: Context,
+    action: A,
+    name: &'static str,
+    keys: &'static [&'static str],
+    footer: &'static str,
+    about: &'static str,
+) -> Entry {
+    Entry { context, action, name, keys, footer, about, keep: false }
+}
+
+/// All entries, part by part.
+pub const TABLE: &[&[Entry]] = &[ALWAYS, EVERYWHERE, LIST, PROVIDERS, DETAIL, HEALTH, FORM, TYPING, LAYERS, PAGES];
+
+const ALWAYS: &[Entry] = {
+    use Context::Always as C;
+    &[
+        entry(C, A::Cancel, "cancel", &["ctrl-c"], "", "stop what runs; quit when nothing does"),
+        entry(C, A::Suspend, "suspend", &["ctrl-z"], "", "back to the shell; fg returns"),
+        entry(C, A::Repaint, "repaint", &["ctrl-l"], "", "draw the whole screen again"),
+        entry(C, A::Help, "help", &["f1"], "", "help for this place"),
+    ]
+};
+
+#[rustfmt::skip]
+const EVERYWHERE: &[Entry] = {
+    use Context::Everywhere as C;
+    &[
+        entry(C, A::GoTab(1), "tab.1", &["1"], "", "Providers"),
+        entry(C, A::GoTab(2), "tab.2", &["2"], "", "Health"),
+        entry(C, A::NextTab, "tab.next", &["]"], "", "the tab to the right"),
+        entry(C, A::PreviousTab, "tab.previous", &["["], "", "the tab to the left"),
+        entry(C, A::NextPart, "part.next", &["tab"], "", "the next part of this screen"),
+        entry(C, A::PreviousPart, "part.previous", &["shift-tab"], "", "the part before"),
+        entry(C, A::Messages, "messages", &["!"], "", "messages so far"),
+        entry(C, A::Undo, "undo", &["U"], "", "take back the last change of the file"),
+        entry(C, A::Back, "back", &["esc"], "", "close, or clear the filter"),
+        entry(C, A::Help, "help.keys", &["?"], "", "help for this place"),
+        entry(C, A::Quit, "quit", &["q"], "", "leave lmdeck"),
+    ]
+};
+
+const LIST: &[Entry] = {
+    use Context::List as C;
+    &[
+        entry(C, A::Down, "list.down", &["j", "down"], "", "next"),
+        entry(C, A::Up, "list.up", &["k", "up"], "", "previous"),
+        entry(C, A::First, "list.first", &["g g", "home"], "", "first"),
+        entry(C, A::Last, "list.last", &["G", "end"], "", "last"),
+        entry(C, A::PageDown, "list.page_down", &["pgdn", "ctrl-d"], "", "a page down"),
+        entry(C, A::PageUp, "list.page_up", &["pgup", "ctrl-u"], "", "a page up"),
+    ]
+};
+
+#[rustfmt::skip]
+const PROVIDERS: &[Entry] = {
+    use Context::Providers as C;
+    &[
+        entry(C, A::Open, "providers.open", &["enter", "l", "right"], "", "its details"),
+        entry(C, A::ProviderAdd, "providers.add", &["a"], "add", "add a provider by form").kept(),
+        entry(C, A::ProviderEdit, "providers.edit", &["e"], "edit", "change it by form"),
+        entry(C, A::ProviderTest, "providers.test", &["t"], "test", "one free probe now"),
+        entry(C, A::ProviderDoctor, "providers.doctor", &["D"], "doctor", "every step of a connection, with its verdict"),
+        entry(C, A::ProviderPause, "providers.pause", &["p"], "pause", "no probes and no calls until resumed; not written to the file"),
+        entry(C, A::ProviderToggle, "providers.toggle", &["space"], "off", "off or on, written to the file"),
+        entry(C, A::ProviderDelete, "providers.delete", &["d"], "delete", "take it out of the file, after a question"),
+        entry(C, A::ProviderUse, "providers.use", &["u"], "use", "make it the active target, or back to auto"),
+        entry(C, A::NextProblem, "providers.problem", &["n"], "next problem", "the next one that needs attention"),
+        entry(C, A::Copy, "providers.copy", &["y"], "", "copy the command of What to do"),
+        entry(C, A::ProviderProbeAll, "providers.probe_all", &["R"], "", "probe all of them now"),
+        entry(C, A::Discover, "providers.discover", &["f"], "", "look for servers on this machine again"),
+        entry(C, A::Filter, "providers.filter", &["/"], "filter", "show only what holds a text").kept(),
+    ]
+};
+
+const DETAIL: &[Entry] = {
+    use Context::ProviderDetail as C;
+    &[entry(C, A::Back, "detail.back", &["h", "left"], "", "back to the list")]
+};
+
+#[rustfmt::skip]
+const HEALTH: &[Entry] = {
+    use Context::Health as C;
+    &[
+        entry(C, A::Open, "health.open", &["enter"], "details", "its page under Providers").kept(),
+        entry(C, A::ProviderTest, "health.probe", &["r", "t"], "probe now", "one free probe now"),
+        entry(C, A::ProviderProbeAll, "health.probe_all", &["R"], "probe all", "probe all of them now"),
+        entry(C, A::ProviderPause, "health.pause", &["p"], "pause", "no probes and no calls until resumed"),
+        entry(C, A::ProviderDoctor, "health.doctor", &["D"], "doctor", "every step of a connection, with its verdict"),
+        entry(C, A::NextProblem, "health.problem", &["n"], "", "the next one that needs attention"),
+        entry(C, A::HealthWindow, "health.window", &["w"], "window", "the time the charts show"),
+        entry(C, A::HealthScale, "health.scale", &["s"], "scale", "own scale, or one for all"),
+        entry(C, A::HealthIncidents, "health.incidents", &["i"], "incidents", "to the incidents and back"),
+        entry(C, A::Filter, "health.filter", &["/"], "filter", "show only what holds a text").kept(),
+    ]
+};
+
+#[rustfmt::skip]
+const FORM: &[Entry] = {
+    use Context::Form as C;
+    &[
+        entry(C, A::FieldNext, "form.next", &["tab", "down", "enter"], "next", "the next field").kept(),
+        entry(C, A::FieldPrevious, "form.previous", &["shift-tab", "up"], "back", "the field before"),
+        entry(C, A::ChoiceNext, "form.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
+        entry(C, A::ChoicePrevious, "form.choice_previous", &["left"], "", "the choice before"),
+        entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word"),
+        entry(C, A::FormDifference, "form.difference", &["ctrl-o"], "show change", "what would be written to the file"),
+        entry(C, A::FormSave, "form.save", &["ctrl-s"], "save", "write it to the file").kept(),
+        entry(C, A::FormLeave, "form.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
+    ]
+};
+
+const TYPING: &[Entry] = {
+    use Context::FilterLine as C;
+    &[
+        entry(C, A::KeepFilter, "filter.keep", &["enter"], "keep it", "keep the filter and go on"),
+        entry(C, A::Back, "filter.clear", &["esc"], "clear", "clear the filter"),
+        entry(C, A::Down, "filter.down", &["down", "ctrl-n"], "", "next match"),
+        entry(C, A::Up, "filter.up", &["up", "ctrl-p"], "", "match before"),
+    ]
+};
+
+#[rustfmt::skip]
+const LAYERS: &[Entry] = &[
+    entry(Context::Help, A::Filter, "help.search", &["/"], "search", "search this page"),
+    entry(Context::Help, A::Back, "help.close", &["esc", "q", "?"], "close", "close the help"),
+    entry(Context::Pager, A::Back, "pager.close", &["esc", "q"], "close", "close"),
+    entry(Context::Pager, A::Copy, "pager.copy", &["y"], "copy", "copy as text"),
+    entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start"),
+    entry(Context::Doctor, A::FormTest, "doctor.answer", &["c"], "answer", "ask the model for one word; asks first where that costs money"),
+    entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to the provider it is about"),
+    entry(Context::Messages, A::Back, "messages.close", &["esc", "q", "!"], "close", "close the list"),
+    entry(Context::Confirm, A::ConfirmPress, "confirm.press", &["enter", "space"], "press", "press the button in brackets").kept(),
+    entry(Context::Confirm, A::ConfirmLeft, "confirm.left", &["left", "h", "shift-tab"], "choose", "the button to the left"),
+    entry(Context::Confirm, A::ConfirmRight, "confirm.right", &["right", "l", "tab"], "", "the button to the right"),
+    entry(Context::Confirm, A::Back, "confirm.safe", &["esc"], "keep", "the safe answer").kept(),
+];
+
+#[rustfmt::skip]
+const PAGES: &[Entry] = &[
+    entry(Context::Welcome, A::Open, "welcome.add", &["enter"], "add", "add the server of this row").kept(),
+    entry(Context::Welcome, A::WelcomeAddAll, "welcome.add_all", &["A"], "add all", "add every server that answered"),
+    entry(Context::Welcome, A::ProviderAdd, "welcome.form", &["a"], "form", "add by form"),
+    entry(Context::Welcome, A::Discover, "welcome.again", &["f", "r"], "look again", "ask the known ports again"),
+    entry(Context::Broken, A::OpenEditor, "broken.editor", &["enter", "e"], "editor", "open the file in $EDITOR"),
+    entry(Context::Broken, A::Reload, "broken.reload", &["r"], "read again", "read the file again"),
+    entry(Context::Broken, A::Back, "broken.later", &["esc"], "go on without", "go on with the configuration in force"),
+];

@@ -1,0 +1,119 @@
+//! A question before something is lost. The safe answer stands first and is the default; the act itself is a
+//! value that the answer hands on.
+
+use crate::present::text;
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
+use crate::tui::part::{Cx, Effect, Outbox, Part};
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+
+struct Button {
+    label: String,
+    /// `None`: only closes.
+    effect: Option<Effect>,
+}
+
+pub struct Confirm {
+    title: String,
+    lines: Vec<String>,
+    buttons: Vec<Button>,
+    chosen: usize,
+}
+
+impl Confirm {
+    pub fn new(title: impl Into<String>, lines: Vec<String>, safe: &str) -> Self {
+        let safe = Button { label: safe.to_owned(), effect: None };
+        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0 }
+    }
+
+    /// One more answer.
+    pub fn with(mut self, label: &str, effect: Effect) -> Self {
+        self.buttons.push(Button { label: label.to_owned(), effect: Some(effect) });
+        self
+    }
+
+    fn buttons_wide(&self) -> usize {
+        self.buttons.iter().map(|button| text::width(&button.label) + 8).sum()
+    }
+}
+
+impl Part for Confirm {
+    fn contexts(&self) -> &'static [Context] {
+        &[Context::Confirm]
+    }
+
+    fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
+        let count = self.buttons.len();
+        match action {
+            Action::ConfirmLeft => self.chosen = (self.chosen + count - 1) % count,
+            Action::ConfirmRight => self.chosen = (self.chosen + 1) % count,
+            Action::ConfirmPress => {
+                out.push(Effect::Close);
+                if let Some(effect) = self.buttons.get_mut(self.chosen).and_then(|button| button.effect.take()) {
+                    out.push(effect);
+                }
+            }
+            Action::Back => out.push(Effect::Close),
+            _ => return false,
+        }
+        true
+    }
+
+    fn shows_below(&self, _: Rect) -> bool {
+        true
+    }
+
+    fn about(&self) -> &'static str {
+        "Left and right choose, enter presses, esc is the safe answer."
+    }
+
+    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
+        let mut lines = vec![format!("Question: {}", self.title)];
+        lines.extend(self.lines.iter().cloned());
+        for (place, button) in self.buttons.iter().enumerate() {
+            lines.push(format!("{} {}{}", place + 1, button.label, if place == self.chosen { ", chosen" } else { "" }));
+        }
+        lines
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let widest = self.lines.iter().map(|line| text::width(line)).max().unwrap_or(0);
+        let wanted = widest.max(self.buttons_wide()).max(text::width(&self.title) + 4) + 4;
+        let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(76).min(area.width.saturating_sub(2));
+        let inner = width.saturating_sub(4);
+        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
+        let stacked = usize::from(inner) < self.buttons_wide();
+        let button_rows = if stacked { self.buttons.len() } else { 1 };
+        let room = usize::from(area.height).saturating_sub(4 + button_rows);
+        lines.truncate(room);
+        let height = u16::try_from(lines.len() + button_rows + 3).unwrap_or(u16::MAX).min(area.height);
+        let x = area.x + area.width.saturating_sub(width) / 2;
+        let y = area.y + area.height.saturating_sub(height) / 2;
+        let frame = Rect::new(x, y, width, height);
+        canvas.clear(frame);
+        canvas.frame(frame, &self.title);
+        let mut row = y + 1;
+        for line in &lines {
+            canvas.text(x + 2, row, inner, line, Role::Plain);
+            row += 1;
+        }
+        row += 1;
+        let mut column = x + 2;
+        for (place, button) in self.buttons.iter().enumerate() {
+            let chosen = place == self.chosen;
+            let text = format!("{} [ {} ]", if chosen { ">" } else { " " }, button.label);
+            let role = if chosen { Role::Title } else { Role::Plain };
+            let used = canvas.text(column, row, (x + width).saturating_sub(column + 1), &text, role);
+            if chosen {
+                canvas.select(Rect::new(column + 2, row, used.saturating_sub(2), 1), 0..0);
+            }
+            if stacked {
+                row += 1;
+            } else {
+                column += used + 2;
+            }
+        }
+    }
+}

@@ -1,0 +1,564 @@
+//! The form that adds or edits a provider: fields, help for the focused one, a connection test that runs by
+//! itself, and what would be written. Nothing is saved before ctrl-s.
+
+mod draw;
+mod fields;
+mod paste;
+
+use crate::domain::config::{Endpoint, KeySource};
+use crate::domain::ids::ProviderId;
+use crate::domain::kind::Kind;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Refusal, Reply};
+use crate::present::tips::Field;
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::pager::Pager;
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
+use crate::tui::widgets::test::ConnectionTest;
+use fields::Fields;
+use ratatui::layout::Rect;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// From leaving a valid address to the test.
+const TEST_AFTER: Duration = Duration::from_millis(400);
+
+/// What the form waits for besides the test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The difference, to be shown.
+    Difference(Ticket),
+    /// How much would be written.
+    Extent(Ticket),
+    Saved(Ticket),
+    /// The changed file being read, before saving on top of it.
+    Reread(Ticket),
+}
+
+pub struct ProviderForm {
+    /// The provider being edited.
+    own: Option<ProviderId>,
+    fields: Fields,
+    /// As it was, to tell whether something would be lost.
+    saved: ProviderDraft,
+    focus: Field,
+    id_typed: bool,
+    address_typed: bool,
+    complaints: HashMap<Field, String>,
+    /// Short remarks beside a field, as in `/v1/models removed`.
+    remarks: HashMap<Field, String>,
+    test: ConnectionTest,
+    tested: Option<ProviderDraft>,
+    test_at: Option<UnixMs>,
+    waiting: Option<Waiting>,
+    extent: Option<EditReport>,
+}
+
+impl Default for ProviderForm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ProviderForm {
+    /// An empty form for a new provider.
+    pub fn new() -> Self {
+        Self::with(None, Fields::new(Kind::LmStudio))
+    }
+
+    pub fn edit(provider: &ProviderView) -> Self {
+        let mut form = Self::with(Some(provider.id.clone()), Fields::of(provider));
+        (form.id_typed, form.address_typed) = (true, true);
+        form
+    }
+
+    /// Filled from a server that discovery found.
+    pub fn from_found(found: &Found, cx: &Cx<'_>) -> Self {
+        let mut form = Self::with(None, Fields::new(found.kind));
+        form.fields.address.set(found.endpoint.clone());
+        form.address_typed = true;
+        form.propose_id(cx);
+        form.test_at = Some(cx.now);
+        form
+    }
+
+    /// What adding a found server without looking would write.
+    pub fn draft_of(found: &Found, cx: &Cx<'_>) -> ProviderDraft {
+        Self::from_found(found, cx).fields.draft()
+    }
+
+    fn with(own: Option<ProviderId>, fields: Fields) -> Self {
+        let saved = fields.draft();
+        Self {
+            own,
+            fields,
+            saved,
+            focus: Field::Kind,
+            id_typed: false,
+            address_typed: false,
+            complaints: HashMap::new(),
+            remarks: HashMap::new(),
+            test: ConnectionTest::default(),
+            tested: None,
+            test_at: None,
+            waiting: None,
+            extent: None,
+        }
+    }
+
+    fn modified(&self) -> bool {
+        let mut draft = self.fields.draft();
+        if !self.id_typed {
+            draft.id.clone_from(&self.saved.id);
+        }
+        draft != self.saved
+    }
+
+    fn untouched(&self) -> bool {
+        self.own.is_none() && !self.modified()
+    }
+
+    /// The draft as the engine wants it: an edit leaves models alone that were not changed.
+    fn draft(&self) -> ProviderDraft {
+        let mut draft = self.fields.draft();
+        let unchanged = self.own.is_some() && draft.models == self.saved.models;
+        let none_named = self.own.is_none() && draft.models.as_ref().is_some_and(Vec::is_empty);
+        if unchanged || none_named {
+            draft.models = None;
+        }
+        draft
+    }
+
+    fn propose_id(&mut self, cx: &Cx<'_>) {
+        if !self.id_typed {
+            self.fields.id.set(self.fields.proposed_id(cx.snapshot));
+            self.complaints.remove(&Field::Id);
+        }
+    }
+
+    /// Fills the form from a pasted address, curl line or environment block.
+    pub fn paste_whole(&mut self, text: &str, cx: &Cx<'_>) -> bool {
+        let Some(pasted) = paste::read(text) else { return false };
+        if let Some(kind) = pasted.kind {
+            self.fields = Fields::new(kind);
+        }
+        if let Some(address) = pasted.address {
+            self.fields.address.set(address);
+            self.address_typed = true;
+            let removed = pasted.removed.map(|end| format!(", {end} removed")).unwrap_or_default();
+            self.remarks.insert(Field::Address, format!("from paste{removed}"));
+        }
+        if let Some(key) = pasted.key {
+            let remark = if fields::is_reference(&key) { "from paste, by name" } else { "from paste" };
+            self.remarks.insert(Field::Key, remark.to_owned());
+            self.fields.key = Some(crate::tui::widgets::line::Line::new(key));
+        }
+        self.propose_id(cx);
+        self.check(Field::Address, cx);
+        self.schedule(cx);
+        true
+    }
+
+    /// Something was typed or chosen: what was known of the connection is of another provider now.
+    fn edited(&mut self, cx: &Cx<'_>) {
+        self.complaints.remove(&self.focus);
+        self.remarks.remove(&self.focus);
+        self.extent = None;
+        match self.focus {
+            Field::Id => self.id_typed = true,
+            Field::Address => self.address_typed = true,
+            _ => {}
+        }
+        if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
+            self.test = ConnectionTest::default();
+            self.tested = None;
+            self.test_at = None;
+        }
+        if matches!(self.focus, Field::Kind | Field::Address) {
+            self.propose_id(cx);
+        }
+    }
+
+    fn choose(&mut self, forward: bool, cx: &Cx<'_>) {
+        match self.focus {
+            Field::Kind => {
+                let place = Kind::ALL.iter().position(|kind| *kind == self.fields.kind).unwrap_or(0);
+                let step = if forward { 1 } else { Kind::ALL.len() - 1 };
+                self.fields.kind = Kind::ALL[(place + step) % Kind::ALL.len()];
+                if !self.address_typed {
+                    self.fields.address.set(self.fields.kind.default_endpoint().unwrap_or_default());
+                }
+            }
+            Field::Local => self.fields.local = !self.fields.local,
+            Field::Enabled => self.fields.enabled = !self.fields.enabled,
+            _ => return,
+        }
+        self.edited(cx);
+    }
+
+    fn check(&mut self, field: Field, cx: &Cx<'_>) {
+        if let Some(remark) = self.fields.tidy(field) {
+            self.remarks.insert(field, remark);
+        }
+        match self.fields.complaint(field, self.own.as_ref(), cx.snapshot) {
+            Some(complaint) => self.complaints.insert(field, complaint),
+            None => self.complaints.remove(&field),
+        };
+    }
+
+    fn leave_field(&mut self, forward: bool, cx: &Cx<'_>) {
+        self.check(self.focus, cx);
+        if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
+            self.schedule(cx);
+        }
+        let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { Field::ALL.len() - 1 };
+        self.focus = Field::ALL[(place + step) % Field::ALL.len()];
+        self.propose_id(cx);
+    }
+
+    /// A free test of its own, when the address can be tried and is not the one tried last.
+    fn schedule(&mut self, cx: &Cx<'_>) {
+        let valid = self.fields.complaint(Field::Address, self.own.as_ref(), cx.snapshot).is_none();
+        let wanted = self.address_typed || self.own.is_some();
+        if valid && wanted && self.tested.as_ref() != Some(&self.testable()) {
+            self.test_at = Some(cx.now.plus(TEST_AFTER));
+        }
+    }
+
+    /// The draft as the test sees it: named after what is edited, so that a kept key is found.
+    fn testable(&self) -> ProviderDraft {
+        let mut draft = self.draft();
+        if let Some(own) = &self.own {
+            draft.id = own.to_string();
+        } else if draft.id.is_empty() {
+            draft.id = self.fields.kind.word().to_owned();
+        }
+        draft
+    }
+
+    fn run_test(&mut self, answer: bool, cx: &Cx<'_>, out: &mut Outbox) {
+        self.test_at = None;
+        self.check(Field::Address, cx);
+        if let Some(why) = self.complaints.get(&Field::Address) {
+            out.say(Level::Warning, format!("nothing to test yet: {why}"));
+            return;
+        }
+        let draft = self.testable();
+        self.tested = Some(draft.clone());
+        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer });
+        self.test = ConnectionTest::Running { ticket, since: cx.now };
+    }
+
+    /// The whole form is looked at; the first field in error gets the focus.
+    fn all_good(&mut self, cx: &Cx<'_>) -> bool {
+        self.propose_id(cx);
+        for field in Field::ALL {
+            self.check(field, cx);
+        }
+        match Field::ALL.into_iter().find(|field| self.complaints.contains_key(field)) {
+            Some(field) => {
+                self.focus = field;
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn save(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if !self.all_good(cx) {
+            return;
+        }
+        let draft = Box::new(self.draft());
+        let command = match &self.own {
+            Some(id) => Command::EditProvider { id: id.clone(), draft },
+            None => Command::AddProvider { draft },
+        };
+        self.waiting = Some(Waiting::Saved(out.ask(command)));
+    }
+
+    fn preview(&mut self, out: &mut Outbox) -> Ticket {
+        out.ask(Command::PreviewEdit { id: self.own.clone(), draft: Box::new(self.draft()) })
+    }
+
+    fn refused(&mut self, refusal: &Refusal, out: &mut Outbox) {
+        for issue in &refusal.issues {
+            if let Some(field) = field_of(&issue.path) {
+                self.complaints.insert(field, join(&issue.message, &issue.remedy));
+            }
+        }
+        if let Some(field) = Field::ALL.into_iter().find(|field| self.complaints.contains_key(field)) {
+            self.focus = field;
+        }
+        if let Some(difference) = &refusal.difference {
+            let mut lines: Vec<String> = difference.lines().take(12).map(str::to_owned).collect();
+            lines.insert(0, "Someone saved it after it was read. Theirs:".into());
+            let question = Confirm::new("The file changed on disk", lines, "Back to the form");
+            let question = question.with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop));
+            out.push(Effect::Open(Box::new(question)));
+            return;
+        }
+        out.say(Level::Error, format!("not saved: {}", join(&refusal.message, &refusal.remedy)));
+    }
+
+    fn saved(&mut self, report: &EditReport, out: &mut Outbox) {
+        let lines = if report.lines_changed == 1 { "line" } else { "lines" };
+        let name = report.file.rsplit('/').next().unwrap_or_default();
+        out.say(Level::Info, format!("Saved {name}, {} {lines}. U undoes.", report.lines_changed));
+        for issue in &report.issues {
+            out.say(Level::Warning, join(&issue.message, &issue.remedy));
+        }
+        let id = ProviderId::from(self.fields.id.value());
+        out.push(Effect::Close);
+        out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
+    }
+
+    fn leave(&mut self, out: &mut Outbox) {
+        if !self.modified() {
+            out.push(Effect::Close);
+            return;
+        }
+        let lines = vec!["What you typed is not saved.".to_owned()];
+        let question = Confirm::new("Leave the form?", lines, "Keep editing");
+        let question =
+            question.with("Save", Effect::Pass(Action::FormSave)).with("Discard", Effect::Pass(Action::FormDiscard));
+        out.push(Effect::Open(Box::new(question)));
+    }
+
+    /// The endpoint as far as the typed address tells, for remedies.
+    fn endpoint(&self) -> Endpoint {
+        let written = self.fields.address.value().to_owned();
+        let tls = written.starts_with("https://");
+        let rest = written.split_once("://").map_or(written.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        let (host, port) = match authority.rsplit_once(':').filter(|_| !authority.ends_with(']')) {
+            Some((host, port)) => (host, port.parse().unwrap_or(0)),
+            None => (authority, if tls { 443 } else { 80 }),
+        };
+        Endpoint {
+            origin: format!("{}://{authority}", if tls { "https" } else { "http" }),
+            host: host.to_owned(),
+            port,
+            tls,
+            api_base: written.clone(),
+            written,
+        }
+    }
+
+    fn key_source(&self) -> KeySource {
+        match &self.fields.key {
+            None => self.fields.kept_key.clone(),
+            Some(line) if line.is_empty() => KeySource::None,
+            Some(line) => match line.value().strip_prefix("${").and_then(|text| text.strip_suffix('}')) {
+                Some(name) => KeySource::Variable { name: name.to_owned() },
+                None => KeySource::File { tail: None },
+            },
+        }
+    }
+}
+
+fn join(message: &str, remedy: &str) -> String {
+    if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
+}
+
+/// The form's field that a finding is about, by the end of its path.
+fn field_of(path: &str) -> Option<Field> {
+    match path.rsplit('.').next().unwrap_or(path) {
+        "id" => Some(Field::Id),
+        "name" => Some(Field::Name),
+        "type" | "kind" => Some(Field::Kind),
+        "endpoint" | "address" | "base_url" => Some(Field::Address),
+        "authToken" | "auth_token" | "api_key" | "key" => Some(Field::Key),
+        "models" => Some(Field::Models),
+        "local" => Some(Field::Local),
+        "enabled" => Some(Field::Enabled),
+        _ => None,
+    }
+}
+
+impl Part for ProviderForm {
+    fn contexts(&self) -> &'static [Context] {
+        &[Context::Form]
+    }
+
+    fn typing(&self) -> bool {
+        Fields::is_text(self.focus)
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+        let focus = self.focus;
+        if focus == Field::Key && self.fields.key.is_none() && key.text().is_none() {
+            // Only deleting changes a key that is kept: it removes it.
+            let deletes = matches!(key.code, crossterm::event::KeyCode::Backspace | crossterm::event::KeyCode::Delete);
+            if !deletes {
+                return false;
+            }
+        }
+        let Some(line) = self.fields.line_mut(focus) else { return false };
+        let before = line.value().to_owned();
+        let used = line.key(key);
+        let changed = line.value() != before || (focus == Field::Key && used);
+        if changed {
+            self.edited(cx);
+        }
+        used
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.untouched() && self.paste_whole(text, cx) {
+            return;
+        }
+        let focus = self.focus;
+        match self.fields.line_mut(focus) {
+            Some(line) => {
+                line.paste(text);
+                self.edited(cx);
+            }
+            None => out.say(Level::Warning, "this field has choices only: left and right change it"),
+        }
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        match action {
+            Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
+                Some("this field takes text".into())
+            }
+            Action::FormSave if matches!(self.waiting, Some(Waiting::Saved(_))) => Some("it is being saved".into()),
+            Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
+            _ => {
+                let _ = cx;
+                None
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        match action {
+            Action::FieldNext => self.leave_field(true, cx),
+            Action::FieldPrevious => self.leave_field(false, cx),
+            Action::ChoiceNext => self.choose(true, cx),
+            Action::ChoicePrevious => self.choose(false, cx),
+            Action::FormTest => {
+                // Asked for again after a good test: one word from the model as well.
+                let again = self.tested.as_ref() == Some(&self.testable());
+                let answer = again && self.test.report().is_some_and(|report| report.passed());
+                if answer && self.fields.kind.is_vendor() {
+                    let lines = vec![format!("{} may charge for one short answer.", self.fields.kind.label())];
+                    let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
+                    out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
+                } else {
+                    self.run_test(answer, cx, out);
+                }
+            }
+            Action::AnswerNow => self.run_test(true, cx, out),
+            Action::FormDifference => {
+                self.waiting = Some(Waiting::Difference(self.preview(out)));
+            }
+            Action::FormSave => self.save(cx, out),
+            Action::FormSaveOnTop => self.waiting = Some(Waiting::Reread(out.ask(Command::ConfigReload))),
+            Action::FormLeave | Action::Back => self.leave(out),
+            Action::FormDiscard => out.push(Effect::Close),
+            _ => return false,
+        }
+        true
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.test.waits_for(ticket) {
+            self.test = match reply {
+                Reply::Tested(report) => ConnectionTest::Done { report: report.clone(), at: cx.now },
+                Reply::Refused(refusal) => ConnectionTest::Refused(join(&refusal.message, &refusal.remedy)),
+                _ => ConnectionTest::NotRun,
+            };
+            if self.extent.is_none() && self.waiting.is_none() && self.complaints.is_empty() {
+                self.waiting = Some(Waiting::Extent(self.preview(out)));
+            }
+            return;
+        }
+        match (self.waiting, reply) {
+            (Some(Waiting::Saved(asked)), _) if asked == ticket => {
+                self.waiting = None;
+                match reply {
+                    Reply::Edited(report) => self.saved(report, out),
+                    Reply::Refused(refusal) => self.refused(refusal, out),
+                    _ => self.saved(&EditReport::default(), out),
+                }
+            }
+            (Some(Waiting::Reread(asked)), _) if asked == ticket => {
+                self.waiting = None;
+                match reply {
+                    Reply::Refused(refusal) => self.refused(refusal, out),
+                    _ => self.save(cx, out),
+                }
+            }
+            (Some(Waiting::Difference(asked)), _) if asked == ticket => {
+                self.waiting = None;
+                match reply {
+                    Reply::Edited(report) if report.difference.is_empty() => {
+                        out.say(Level::Info, "nothing would change in the file");
+                    }
+                    Reply::Edited(report) => {
+                        let right = format!(
+                            "{} changed, not saved",
+                            crate::present::units::count(report.lines_changed as u64, "line", "lines")
+                        );
+                        out.push(Effect::Open(Box::new(Pager::new(
+                            format!("Change of {}", report.file),
+                            right,
+                            &report.difference,
+                        ))));
+                    }
+                    Reply::Refused(refusal) => self.refused(refusal, out),
+                    _ => {}
+                }
+            }
+            (Some(Waiting::Extent(asked)), _) if asked == ticket => {
+                self.waiting = None;
+                if let Reply::Edited(report) = reply {
+                    self.extent = Some(report.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        self.propose_id(cx);
+        if self.untouched() {
+            self.saved = self.fields.draft();
+        }
+    }
+
+    fn deadline(&self) -> Option<UnixMs> {
+        self.test_at
+    }
+
+    fn wake(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.test_at.is_some_and(|at| at <= cx.now) {
+            self.run_test(false, cx, out);
+        }
+    }
+
+    fn would_lose(&self) -> Option<String> {
+        self.modified().then(|| "The form is not saved.".to_owned())
+    }
+
+    fn shows_below(&self, area: Rect) -> bool {
+        draw::beside(area)
+    }
+
+    fn about(&self) -> &'static str {
+        "A provider as it will stand in the file. Nothing is written before ctrl-s; the connection is tested by itself."
+    }
+
+    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
+        self.plain_lines()
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        self.draw_form(canvas, area);
+    }
+}

@@ -1,0 +1,9 @@
+//! What lies over a screen until it is closed.
+
+pub mod broken;
+pub mod confirm;
+pub mod doctor;
+pub mod form;
+pub mod help;
+pub mod messages;
+pub mod pager;

@@ -1,0 +1,121 @@
+//! Messages to the person: at most three on the screen, all kept in a list.
+
+use crate::domain::ids::ProviderId;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::Level;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Messages kept for the list; the oldest go first.
+const KEPT: usize = 200;
+/// On the screen at once.
+const SHOWN: usize = 3;
+
+const INFO_STAYS: Duration = Duration::from_secs(4);
+const WARNING_STAYS: Duration = Duration::from_secs(8);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub at: UnixMs,
+    pub level: Level,
+    pub text: String,
+    /// How often it was said.
+    pub times: u32,
+    /// What it is about.
+    pub about: Option<ProviderId>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Newest first.
+    kept: VecDeque<Note>,
+    /// How many of the newest are on the screen.
+    shown: usize,
+}
+
+impl Notes {
+    pub fn say(&mut self, at: UnixMs, level: Level, text: String, about: Option<ProviderId>) {
+        if let Some(place) = self.kept.iter().position(|note| note.text == text && note.level == level)
+            && place < self.shown.max(1)
+        {
+            if let Some(mut note) = self.kept.remove(place) {
+                note.times = note.times.saturating_add(1);
+                note.at = at;
+                self.kept.push_front(note);
+            }
+            self.shown = self.shown.max(1);
+            return;
+        }
+        self.kept.push_front(Note { at, level, text, times: 1, about });
+        self.kept.truncate(KEPT);
+        self.shown = (self.shown + 1).min(SHOWN).min(self.kept.len());
+    }
+
+    pub fn kept(&self) -> impl ExactSizeIterator<Item = &Note> {
+        self.kept.iter()
+    }
+
+    /// On the screen, newest first.
+    pub fn shown(&self) -> impl Iterator<Item = &Note> {
+        self.kept.iter().take(self.shown)
+    }
+
+    /// When the next one leaves by itself.
+    pub fn deadline(&self) -> Option<UnixMs> {
+        self.shown().filter(|note| note.level != Level::Error).map(ends).min()
+    }
+
+    /// Takes what has been seen long enough off the screen; errors go with a key press only.
+    pub fn expire(&mut self, now: UnixMs, key_pressed: bool) -> bool {
+        let before = self.shown;
+        let stays = |note: &Note| match note.level {
+            Level::Error => !key_pressed || now < ends(note),
+            _ => now < ends(note),
+        };
+        // What leaves goes below what stays, so that the shown ones are always the first.
+        let (staying, leaving): (Vec<Note>, Vec<Note>) = self.kept.drain(..self.shown).partition(stays);
+        self.shown = staying.len();
+        for note in staying.into_iter().chain(leaving).rev() {
+            self.kept.push_front(note);
+        }
+        before != self.shown
+    }
+}
+
+fn ends(note: &Note) -> UnixMs {
+    note.at.plus(if note.level == Level::Info { INFO_STAYS } else { WARNING_STAYS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixMs = UnixMs(1_000_000);
+
+    #[test]
+    fn at_most_three_are_shown_and_errors_wait_for_a_key() {
+        let mut notes = Notes::default();
+        for n in 0..5 {
+            notes.say(AT, Level::Info, format!("note {n}"), None);
+        }
+        notes.say(AT, Level::Error, "trouble".into(), None);
+        assert_eq!(notes.shown().count(), 3);
+        let later = AT.plus(Duration::from_secs(60));
+        assert!(notes.expire(later, false));
+        assert_eq!(notes.shown().map(|n| n.text.as_str()).collect::<Vec<_>>(), ["trouble"]);
+        assert!(notes.expire(later, true));
+        assert_eq!(notes.shown().count(), 0);
+        assert_eq!(notes.kept().len(), 6);
+    }
+
+    #[test]
+    fn the_same_message_again_raises_a_count() {
+        let mut notes = Notes::default();
+        for _ in 0..4 {
+            notes.say(AT, Level::Warning, "slow".into(), None);
+        }
+        assert_eq!(notes.kept().len(), 1);
+        assert_eq!(notes.shown().next().map(|n| n.times), Some(4));
+    }
+}

@@ -1,0 +1,46 @@
+//! What the dashboard is started with.
+
+use super::theme::{ColorWish, TermEnv};
+use crate::domain::time::UnixMs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+#[derive(Debug, Clone)]
+pub struct TuiOptions {
+    /// `--color`.
+    pub color: ColorWish,
+    /// `--ascii`, or the configuration's `ui.ascii`.
+    pub ascii: bool,
+    /// `--plain`; `TERM=dumb` means the same.
+    pub plain: bool,
+    /// `--readonly`.
+    pub readonly: bool,
+    /// As in `DEMO, simulated`; shown at the right end of the tabs.
+    pub banner: Option<String>,
+    pub env: TermEnv,
+    pub clock: fn() -> UnixMs,
+    /// Between two frames that only data asked for.
+    pub frame_gap: Duration,
+}
+
+impl TuiOptions {
+    /// As the environment has it: the machine's clock, rarer frames over SSH.
+    pub fn from_env() -> Self {
+        let env = TermEnv::read();
+        let frame_gap = Duration::from_millis(if env.ssh { 100 } else { 33 });
+        Self {
+            color: ColorWish::Auto,
+            ascii: false,
+            plain: false,
+            readonly: false,
+            banner: None,
+            env,
+            clock: wall_clock,
+            frame_gap,
+        }
+    }
+}
+
+fn wall_clock() -> UnixMs {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
+}

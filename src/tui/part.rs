@@ -1,0 +1,192 @@
+//! The contract between the frame and what it shows: screens and layers are parts. A part holds view state
+//! only, takes actions, and answers with effects; it does no I/O and knows no other part.
+
+use super::action::Action;
+use super::canvas::Canvas;
+use super::keymap::{Context, Key, Keymap};
+use crate::domain::call::CallRequest;
+use crate::domain::ids::ProviderId;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{CallEvent, Command, Level, Reply, Snapshot};
+use ratatui::layout::Rect;
+
+/// What every part may look at.
+#[derive(Clone, Copy)]
+pub struct Cx<'a> {
+    pub snapshot: &'a Snapshot,
+    pub now: UnixMs,
+    pub keymap: &'a Keymap,
+    pub reduce_motion: bool,
+}
+
+/// Names one question to the engine or one running call; the answer comes back with it.
+pub type Ticket = u64;
+
+/// The tabs in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tab {
+    Providers,
+    Health,
+}
+
+impl Tab {
+    pub const ALL: [Self; 2] = [Self::Providers, Self::Health];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Providers => "Providers",
+            Self::Health => "Health",
+        }
+    }
+
+    /// The digit that leads there, from 1.
+    pub fn digit(self) -> u8 {
+        Self::ALL.iter().position(|tab| *tab == self).and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(1)
+    }
+}
+
+/// Something to put the cursor on in another screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Provider(ProviderId),
+}
+
+/// What a part wants done.
+pub enum Effect {
+    /// The reply comes to the part as [`Part::reply`].
+    Ask(Ticket, Command),
+    /// The frame itself answers for it: `done` is said when it worked, a refusal in any case.
+    Tell(Command, String),
+    /// Events come to the part as [`Part::call`].
+    Call(Ticket, Box<CallRequest>),
+    /// Gives up a running call.
+    StopCall(Ticket),
+    Open(Box<dyn Part>),
+    /// Closes the layer that says it.
+    Close,
+    Say(Level, String),
+    /// To the terminal's clipboard; the second text names it in the message.
+    Copy(String, &'static str),
+    Go(Tab, Option<Place>),
+    /// Opens a file in the person's editor, then reads the configuration again.
+    Edit(String),
+    /// The rest of an act that was confirmed: handed to the part below the closing layer.
+    Pass(Action),
+    Quit,
+}
+
+/// Collects effects and gives out tickets.
+#[derive(Default)]
+pub struct Outbox {
+    next: Ticket,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Outbox {
+    pub(super) fn starting_at(next: Ticket) -> Self {
+        Self { next, effects: Vec::new() }
+    }
+
+    pub(super) fn next_ticket(&self) -> Ticket {
+        self.next
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next += 1;
+        self.next
+    }
+
+    pub fn ask(&mut self, command: Command) -> Ticket {
+        let ticket = self.ticket();
+        self.effects.push(Effect::Ask(ticket, command));
+        ticket
+    }
+
+    pub fn call(&mut self, request: CallRequest) -> Ticket {
+        let ticket = self.ticket();
+        self.effects.push(Effect::Call(ticket, Box::new(request)));
+        ticket
+    }
+
+    pub fn tell(&mut self, command: Command, done: impl Into<String>) {
+        self.effects.push(Effect::Tell(command, done.into()));
+    }
+
+    pub fn say(&mut self, level: Level, text: impl Into<String>) {
+        self.effects.push(Effect::Say(level, text.into()));
+    }
+
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+/// A screen or a layer. Only `contexts`, `act` and `draw` must be there.
+pub trait Part {
+    /// Where keys are looked up, the most specific first. The frame adds `Everywhere` (screens) and `Always`.
+    fn contexts(&self) -> &'static [Context];
+
+    /// Letters are text now: they come to [`Part::key`] before any key is looked up.
+    fn typing(&self) -> bool {
+        false
+    }
+
+    /// A key as it came, while [`Part::typing`]; `true` when it was used.
+    fn key(&mut self, _key: Key, _cx: &Cx<'_>, _out: &mut Outbox) -> bool {
+        false
+    }
+
+    /// Pasted text: one edit, never a row of keys.
+    fn paste(&mut self, _text: &str, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// Does what a key means here; `false` when this part knows no such act.
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool;
+
+    /// Why an act cannot be done now; `None` when it can. Shown muted in the footer, said on the attempt.
+    fn why_not(&self, _action: Action, _cx: &Cx<'_>) -> Option<String> {
+        None
+    }
+
+    fn reply(&mut self, _ticket: Ticket, _reply: &Reply, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    fn call(&mut self, _ticket: Ticket, _event: &CallEvent, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// It is on the screen now, for the first time or again.
+    fn shown(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// A newer snapshot is there.
+    fn changed(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// Put the cursor there.
+    fn focus_on(&mut self, _place: &Place, _cx: &Cx<'_>) {}
+
+    /// When it wants [`Part::wake`]; `None` at rest.
+    fn deadline(&self) -> Option<UnixMs> {
+        None
+    }
+
+    fn wake(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// What would be lost by leaving now, in a few words.
+    fn would_lose(&self) -> Option<String> {
+        None
+    }
+
+    /// The part below is to be drawn first; a layer that does not fill `area` says so.
+    fn shows_below(&self, _area: Rect) -> bool {
+        false
+    }
+
+    /// The first sentence of its help.
+    fn about(&self) -> &'static str {
+        ""
+    }
+
+    /// One line per thing a listener should know now, for plain mode: position and role first.
+    fn plain(&self, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Draws into `area`; its first row is the rule with the titles. Changes nothing but scroll positions.
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect);
+}

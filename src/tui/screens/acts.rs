@@ -1,0 +1,85 @@
+//! What can be done to one provider, the same on every screen that shows providers.
+
+use crate::domain::health::State;
+use crate::domain::ids::ProviderId;
+use crate::domain::routing::ActiveChoice;
+use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Snapshot};
+use crate::tui::action::Action;
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::doctor::Doctor;
+use crate::tui::layers::form::ProviderForm;
+use crate::tui::part::{Cx, Effect, Outbox};
+
+pub fn find<'a>(snapshot: &'a Snapshot, id: &ProviderId) -> Option<&'a ProviderView> {
+    snapshot.providers.iter().find(|provider| provider.id == *id).map(AsRef::as_ref)
+}
+
+/// Does an act on `provider`; `false` when it is none of these.
+pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+    let id = provider.id.clone();
+    let name = &provider.name;
+    match action {
+        Action::ProviderTest => out.tell(Command::Probe { which: ProbeWhich::One(id) }, ""),
+        Action::ProviderPause => {
+            let paused = provider.health.state != State::Paused;
+            let done = if paused { format!("{name} is paused: p resumes it") } else { format!("{name} is resumed") };
+            out.tell(Command::Pause { id, paused }, done);
+        }
+        Action::ProviderToggle => out.tell(Command::EnableProvider { id, enabled: !provider.enabled }, ""),
+        Action::ProviderUse => {
+            let chosen = ActiveChoice::Provider(id);
+            let choice = if cx.snapshot.routing.active == chosen { ActiveChoice::Auto } else { chosen };
+            let done = match &choice {
+                ActiveChoice::Auto => "the active target is auto again".to_owned(),
+                _ => format!("{name} is the active target: u again for auto"),
+            };
+            out.tell(Command::UseTarget { choice }, done);
+        }
+        Action::ProviderDoctor => out.push(Effect::Open(Box::new(Doctor::of(provider)))),
+        Action::ProviderEdit => out.push(Effect::Open(Box::new(ProviderForm::edit(provider)))),
+        Action::ProviderDelete => out.push(Effect::Open(Box::new(question(provider, cx.snapshot)))),
+        _ => return false,
+    }
+    true
+}
+
+/// Why an act on `provider` cannot be done now.
+pub fn why_not(action: Action, provider: &ProviderView) -> Option<String> {
+    let name = &provider.name;
+    let why = match action {
+        Action::ProviderTest | Action::ProviderPause if !provider.enabled => {
+            format!("{name} is off: space switches it on")
+        }
+        Action::ProviderTest if provider.probing => format!("{name} is being asked already"),
+        Action::ProviderEdit | Action::ProviderDelete | Action::ProviderToggle if provider.place.is_empty() => {
+            format!("{name} stands in no file, it comes from the environment: a adds it to the file")
+        }
+        _ => return None,
+    };
+    Some(why)
+}
+
+fn question(provider: &ProviderView, snapshot: &Snapshot) -> Confirm {
+    let id = &provider.id;
+    let names = |item: &String| item == id.as_str() || item.starts_with(&format!("{id}/"));
+    let orders: Vec<_> =
+        snapshot.routing.rules.request_orders.iter().filter(|(_, items)| items.iter().any(names)).collect();
+    let chosen = match &snapshot.routing.active {
+        ActiveChoice::Provider(active) => active == id,
+        ActiveChoice::Target(target) => target.provider == *id,
+        ActiveChoice::Auto => false,
+    };
+    let mut lines = Vec::new();
+    if orders.is_empty() && !chosen {
+        lines.push("No order names it.".to_owned());
+    } else {
+        lines.push("It is named by:".to_owned());
+        lines.extend(orders.iter().map(|(name, items)| format!("  {name}   {}", items.join(", "))));
+        if chosen {
+            lines.push("  the active target".to_owned());
+        }
+    }
+    lines.push("It goes from the file with its settings. U brings it back.".to_owned());
+    Confirm::new(format!("Delete provider {id}?"), lines, "Keep")
+        .with("Delete", Effect::Tell(Command::RemoveProvider { id: id.clone() }, String::new()))
+}

@@ -1,0 +1,239 @@
+//! The Health screen: every provider's state with its figures, the chosen one's latency as a sweep, a timeline
+//! per provider on shared time slots, and the open incidents with what to do.
+//!
+//! ```text
+//! ━ Health 5 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 3 open incidents: i ━
+//!   table
+//!   LM Studio  probe latency       0 to 48 ms, 25 min
+//!   chart with its gap ┆
+//!   timelines
+//!   incidents
+//! ```
+
+mod incidents;
+mod sweep;
+mod table;
+
+use super::acts;
+use crate::domain::health::State;
+use crate::domain::ids::ProviderId;
+use crate::engine::protocol::{Command, ProbeWhich, ProviderView};
+use crate::present::labels::{self, needs_attention};
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
+use crate::tui::widgets::line::Line;
+use crate::tui::widgets::list::Selection;
+use ratatui::layout::Rect;
+use sweep::{Scale, Window};
+
+#[derive(Default)]
+pub struct Health {
+    cursor: Selection<ProviderId>,
+    filter: Line,
+    typing: bool,
+    window: Window,
+    scale: Scale,
+    /// The cursor moves among the incidents.
+    incidents: bool,
+}
+
+impl Health {
+    fn rows<'a>(&self, cx: &Cx<'a>) -> Vec<&'a ProviderView> {
+        let filter = self.filter.value().to_lowercase();
+        cx.snapshot
+            .providers
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|p| p.name.to_lowercase().contains(&filter) || p.health.state.word().contains(&filter))
+            .filter(|p| !self.incidents || needs_attention(p))
+            .collect()
+    }
+
+    fn keys(&self, cx: &Cx<'_>) -> Vec<ProviderId> {
+        self.rows(cx).into_iter().map(|provider| provider.id.clone()).collect()
+    }
+
+    fn chosen<'a>(&self, cx: &Cx<'a>) -> Option<&'a ProviderView> {
+        let rows = self.rows(cx);
+        let place = self.cursor.place(&self.keys(cx))?;
+        rows.get(place).copied()
+    }
+
+    fn next_problem(&mut self, cx: &Cx<'_>) {
+        let rows = self.rows(cx);
+        let keys = self.keys(cx);
+        let here = self.cursor.place(&keys).unwrap_or(0);
+        let after = (1..=rows.len()).map(|step| (here + step) % rows.len().max(1));
+        if let Some(place) = after.into_iter().find(|place| rows.get(*place).is_some_and(|p| needs_attention(p))) {
+            self.cursor.set(keys[place].clone(), &keys);
+        }
+    }
+
+    fn title(cx: &Cx<'_>) -> String {
+        format!("Health {}", cx.snapshot.providers.len())
+    }
+
+    /// `3 up, 1 down, 1 unauthorized`; with little room the number of incidents and their key.
+    fn summary(cx: &Cx<'_>, width: u16) -> String {
+        let open = cx.snapshot.providers.iter().filter(|provider| needs_attention(provider)).count();
+        if width < 100 {
+            let key = cx.keymap.key_for(&[Context::Health], Action::HealthIncidents);
+            return if open == 0 { "all well".into() } else { format!("{open} open: {key}") };
+        }
+        let on = || cx.snapshot.providers.iter().filter(|provider| provider.enabled);
+        [State::Up, State::Degraded, State::Down, State::Unauthorized, State::Paused, State::Unknown]
+            .into_iter()
+            .map(|state| (state, on().filter(|provider| provider.health.state == state).count()))
+            .filter(|(_, count)| *count > 0)
+            .map(|(state, count)| format!("{count} {}", state.word()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+impl Part for Health {
+    fn contexts(&self) -> &'static [Context] {
+        if self.typing { &[Context::FilterLine] } else { &[Context::Health, Context::List] }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+        let used = self.filter.key(key);
+        self.cursor.settle(&self.keys(cx));
+        used
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        if self.typing {
+            self.filter.paste(text);
+            self.cursor.settle(&self.keys(cx));
+        }
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        use Action as A;
+        let any = cx.snapshot.providers.iter().any(|provider| needs_attention(provider));
+        match action {
+            A::NextProblem | A::HealthIncidents if !any && !self.incidents => {
+                Some("no incident is open: nothing to do".into())
+            }
+            A::Open | A::ProviderTest | A::ProviderPause | A::ProviderDoctor => match self.chosen(cx) {
+                None => Some("no provider is chosen".into()),
+                Some(provider) => acts::why_not(action, provider),
+            },
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        let keys = self.keys(cx);
+        match action {
+            Action::Filter => self.typing = true,
+            Action::KeepFilter => self.typing = false,
+            Action::Back if self.typing || !self.filter.is_empty() => {
+                self.typing = false;
+                self.filter.set("");
+            }
+            Action::Back if self.incidents => self.incidents = false,
+            Action::HealthIncidents | Action::NextPart | Action::PreviousPart => {
+                self.incidents = !self.incidents;
+                self.cursor.settle(&self.keys(cx));
+            }
+            Action::HealthWindow => self.window = self.window.next(),
+            Action::HealthScale => self.scale = self.scale.next(),
+            Action::NextProblem => self.next_problem(cx),
+            Action::ProviderProbeAll => out.tell(Command::Probe { which: ProbeWhich::All }, "all are probed"),
+            Action::Open => {
+                if let Some(provider) = self.chosen(cx) {
+                    out.push(Effect::Go(Tab::Providers, Some(Place::Provider(provider.id.clone()))));
+                }
+            }
+            _ => {
+                if let Some(provider) = self.chosen(cx)
+                    && acts::act(action, provider, cx, out)
+                {
+                    return true;
+                }
+                return self.cursor.act(action, &keys);
+            }
+        }
+        true
+    }
+
+    fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        self.cursor.settle(&self.keys(cx));
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        if self.incidents && !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) {
+            self.incidents = false;
+        }
+        self.cursor.settle(&self.keys(cx));
+    }
+
+    fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
+        let Place::Provider(id) = place;
+        self.incidents = false;
+        self.cursor.set(id.clone(), &self.keys(cx));
+    }
+
+    fn about(&self) -> &'static str {
+        "How every provider has been: one column of the charts is one probe, ┆ is now, what stands right of it is oldest."
+    }
+
+    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        let total = cx.snapshot.providers.len();
+        let line = |(place, provider): (usize, &std::sync::Arc<ProviderView>)| {
+            let uptime = provider.uptime_permille.map_or_else(String::new, |permille| {
+                format!(" {} good in 24 h.", crate::present::units::uptime(permille))
+            });
+            format!("Health, {} of {total}: {}{uptime}", place + 1, labels::describe(provider, cx.now))
+        };
+        cx.snapshot.providers.iter().enumerate().map(line).collect()
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let (title, right) = (Self::title(canvas.cx), Self::summary(canvas.cx, area.width));
+        canvas.rule(Rect { height: 1, ..area }, &title, &right, true);
+        let mut y = area.y + 1;
+        let left = |y: u16| area.bottom().saturating_sub(y);
+        if self.typing || !self.filter.is_empty() {
+            canvas.text(area.x + 1, y, 1, "/", crate::tui::theme::Role::Accent);
+            self.filter.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), self.typing);
+            y += 1;
+        }
+        let rows = self.rows(canvas.cx);
+        let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+        let tall = area.height >= 30;
+        // With many providers the table keeps half of the screen and scrolls.
+        let table_rows = (count + 1).min((left(y) / 2).max(left(y).min(6)));
+        table::draw(self, canvas, Rect::new(area.x, y, area.width, table_rows), &rows);
+        y += table_rows + 1;
+        if self.incidents && !tall {
+            incidents::draw(self, canvas, Rect::new(area.x, y, area.width, left(y)));
+            return;
+        }
+        let Some(chosen) = self.chosen(canvas.cx) else { return };
+        if area.width >= 70 && left(y) >= 7 {
+            let bars = if tall { 8 } else { 3 };
+            let chart = Rect::new(area.x, y, area.width, bars + 3);
+            sweep::chart(canvas, chart, chosen, &rows, self.window, self.scale);
+            y += chart.height + u16::from(tall);
+            if tall {
+                sweep::legend(canvas, Rect::new(area.x, y, area.width, 1));
+                y += 1;
+            }
+            let shown = count.min(left(y));
+            sweep::timelines(canvas, Rect::new(area.x, y, area.width, shown), &rows, self.window);
+            y += shown + 1;
+        }
+        if tall && left(y) >= 2 {
+            incidents::draw(self, canvas, Rect::new(area.x, y, area.width, left(y)));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What is known of the chosen provider: state and reason first, then what to do, then the facts.
+
+use super::Providers;
+use crate::domain::config::KeySource;
+use crate::domain::health::State;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{ModelView, ProviderView};
+use crate::present::remedy::Remedy;
+use crate::present::{labels, text, units};
+use crate::tui::canvas::Canvas;
+use crate::tui::theme::Role;
+use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::words;
+use ratatui::layout::Rect;
+
+/// The command that mends it, where there is one.
+pub fn command_of(provider: &ProviderView) -> Option<String> {
+    labels::what_to_do(provider).and_then(|remedy| remedy.command)
+}
+
+/// `down for 14 min: connection refused`, `up for 2 h`, `off: no probes and no calls`.
+fn state_words(provider: &ProviderView, age: &str) -> String {
+    let word = labels::provider(provider).word;
+    let why = labels::why(provider);
+    if !provider.enabled {
+        "off: no probes and no calls".into()
+    } else if provider.withheld.is_some() {
+        format!("{word}: {why}")
+    } else if provider.health.state == State::Unknown {
+        if provider.probing { "being asked for the first time".into() } else { format!("{word}: {why}") }
+    } else if why.is_empty() {
+        format!("{word} for {age}")
+    } else {
+        format!("{word} for {age}: {why}")
+    }
+}
+
+pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+    let Some(provider) = screen.chosen(canvas.cx) else {
+        return draw_found(screen, canvas, area, focused);
+    };
+    let title = if area.width >= 70 {
+        format!("{}  {}  {}  {}", provider.name, provider.id, provider.kind.word(), provider.reach.word())
+    } else {
+        format!("{}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
+    };
+    canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
+    let inner = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+    let lines = build(canvas, provider, usize::from(inner.width));
+    let more = lines.draw(canvas, inner, screen.scroll);
+    screen.more.set(more);
+}
+
+fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
+    let wide = width >= 70;
+    let mut lines = Lines::new(width);
+    state(canvas, provider, &mut lines, wide);
+    if let Some(remedy) = labels::what_to_do(provider) {
+        what_to_do(&remedy, &mut lines);
+        if let Some(meanwhile) = meanwhile(canvas, provider) {
+            lines.labelled("Meanwhile", 13, &meanwhile);
+            lines.blank();
+        }
+    }
+    facts(provider, &mut lines, wide);
+    lines.blank();
+    models(canvas, provider, &mut lines, wide);
+    lately(canvas, provider, &mut lines);
+    lines
+}
+
+fn state(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {
+    let health = &provider.health;
+    let label = labels::provider(provider);
+    let (mark, role) = (label.mark, words::role(label.role));
+    let said = state_words(provider, &canvas.age(health.since));
+    let checked = match (provider.enabled, health.last_checked) {
+        (false, _) => "space switches it on".to_owned(),
+        (true, _) if health.state == State::Paused => "p resumes it".to_owned(),
+        (true, None) => String::new(),
+        (true, Some(at)) => format!("checked {} ago, every {} s", canvas.age(at), provider.probe_interval_s),
+    };
+    let marked = [Piece::new(mark, role), Piece::plain(" "), Piece::plain(&said)];
+    if wide && text::width(&said) + text::width(&checked) + 8 <= lines.width() {
+        lines.split(&marked, &[Piece::new(&checked, Role::Muted)]);
+    } else {
+        lines.marked(mark, role, &said);
+        if !checked.is_empty() {
+            lines.put(5, &[Piece::new(&checked, Role::Muted)]);
+        }
+    }
+    lines.blank();
+}
+
+fn what_to_do(remedy: &Remedy, lines: &mut Lines) {
+    lines.title("What to do");
+    lines.wrapped(2, &remedy.headline, Role::Plain);
+    if let Some(command) = &remedy.command {
+        lines.wrapped(6, command, Role::Plain);
+    }
+    for step in &remedy.steps {
+        lines.wrapped(2, step, Role::Plain);
+    }
+    let wide = lines.width() >= 60;
+    let key = |key, word: &str| [Piece::new(key, Role::Accent), Piece::plain(word)];
+    let mut keys = Vec::new();
+    if remedy.command.is_some() {
+        keys.extend(key("y", if wide { " copy the command     " } else { " copy   " }));
+    }
+    keys.extend(key("D", if wide { " run every step     " } else { " doctor   " }));
+    keys.extend(key("t", " try again"));
+    lines.put(2, &keys);
+    lines.blank();
+}
+
+/// Where its calls go while it cannot take them.
+fn meanwhile(canvas: &Canvas<'_>, provider: &ProviderView) -> Option<String> {
+    if provider.health.state.usable() && provider.withheld.is_none() {
+        return None;
+    }
+    let elsewhere = canvas.cx.snapshot.routing.in_effect.as_ref().filter(|target| target.provider != provider.id);
+    let first = match elsewhere {
+        Some(target) => format!("its calls go to the next target of their order, for auto {target}."),
+        None => "no other target can take its calls.".to_owned(),
+    };
+    let back = match provider.health.state {
+        State::Down => " They return when it is up for 2 probes in a row.",
+        State::Unauthorized => " They return when the key is accepted.",
+        _ => "",
+    };
+    Some(first + back)
+}
+
+fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
+    let key = match &provider.key_source {
+        KeySource::None => "none".to_owned(),
+        KeySource::Variable { name } => format!("from {name}"),
+        KeySource::File { tail: Some(tail) } => format!("stored, ends {tail}"),
+        KeySource::File { tail: None } => "stored".to_owned(),
+    };
+    let reach = match (provider.reach.is_local(), provider.local) {
+        (_, true) => format!("{}, local: true", provider.reach.word()),
+        _ => provider.reach.word().to_owned(),
+    };
+    let slots = labels::slots(provider).map_or_else(|| units::UNKNOWN.into(), |slots| format!("{slots} busy"));
+    if wide {
+        let half = lines.width() * 3 / 5;
+        lines.pair("Address", &provider.endpoint.written, "Key", &key, half);
+        lines.pair("Reach", &reach, "Slots", &slots, half);
+    } else {
+        lines.labelled("Address", 10, &provider.endpoint.written);
+        lines.labelled("Reach", 10, &reach);
+        lines.labelled("Key", 10, &key);
+    }
+    let ladder = &provider.health.ladder;
+    let mut known = vec![Piece::new("Known", Role::Muted), Piece::plain(if wide { "       " } else { "  " })];
+    for (step, word) in [
+        (ladder.reachable, "reachable"),
+        (ladder.authenticated, "key"),
+        (ladder.listed, "listed"),
+        (ladder.loaded, "loaded"),
+        (ladder.answering, "answering"),
+    ] {
+        let label = labels::rung(step);
+        let (mark, role) = (label.mark, words::role(label.role));
+        if wide {
+            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word}  "))]);
+        } else if step.is_some() || word == "loaded" {
+            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word} "))]);
+        }
+    }
+    lines.put(0, &known);
+}
+
+fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {
+    let title = format!("Models {}", provider.models.len());
+    let seen = provider.health.models_seen.map(|at| format!("seen {} ago", canvas.age(at))).unwrap_or_default();
+    lines.split(&[Piece::new(&title, Role::Title)], &[Piece::new(&seen, Role::Muted)]);
+    if provider.models.is_empty() {
+        let why = if provider.health.state.usable() {
+            "The server lists none."
+        } else {
+            "None known yet: it did not answer."
+        };
+        lines.wrapped(2, why, Role::Muted);
+        lines.blank();
+        return;
+    }
+    let name_wide = lines.width().saturating_sub(if wide { 2 + 12 + 9 + 10 + 10 } else { 2 + 12 + 9 });
+    let row = |state: &str, model: &str, context: &str, quant: &str, size: &str| {
+        let mut line = text::pad_right(state, 12) + &text::pad_right(model, name_wide) + &text::pad_left(context, 9);
+        if wide {
+            line += &format!("  {}{}", text::pad_right(quant, 8), text::pad_left(size, 10));
+        }
+        line
+    };
+    lines.put(2, &[Piece::new(&row("state", "model", "context", "quant", "size"), Role::Muted)]);
+    for model in &provider.models {
+        let context = model.context.map_or_else(|| "-".into(), units::context);
+        let size = model.size_bytes.map_or_else(|| "-".into(), units::size);
+        let quant = model.quantization.as_deref().unwrap_or("-");
+        let line = row(model_state(model, canvas.cx.now), model.id.as_str(), &context, quant, &size);
+        lines.put(2, &[Piece::plain(&line)]);
+    }
+    lines.blank();
+}
+
+fn model_state(model: &ModelView, now: UnixMs) -> &'static str {
+    if model.breaker_until.is_some_and(|until| until > now) {
+        return "resting";
+    }
+    match model.loaded {
+        _ if !model.listed => "not listed",
+        _ if !model.chat => "no chat",
+        Some(true) => "loaded",
+        Some(false) => "on disk",
+        None => "unknown",
+    }
+}
+
+fn lately(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines) {
+    if provider.lately.is_empty() {
+        return;
+    }
+    lines.title("Lately");
+    for entry in &provider.lately {
+        let what = match entry.state {
+            State::Down => "went down".to_owned(),
+            State::Up => "up".to_owned(),
+            state => state.word().to_owned(),
+        };
+        let said = if entry.reason.is_empty() { what } else { format!("{what}: {}", entry.reason) };
+        let when = text::pad_left(&canvas.clock(entry.at), 5);
+        lines.put(2, &[Piece::new(&when, Role::Muted), Piece::plain("   "), Piece::plain(&said)]);
+    }
+}
+
+fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+    let Some(found) = screen.chosen_found(canvas.cx) else {
+        canvas.rule(Rect { height: 1, ..area }, "Nothing chosen", "", focused);
+        canvas.text(area.x + 2, area.y + 2, area.width.saturating_sub(3), "a adds a provider.", Role::Muted);
+        return;
+    };
+    canvas.rule(Rect { height: 1, ..area }, &format!("{}  found on this machine", found.kind.label()), "", focused);
+    let inner = Rect::new(area.x + 2, area.y + 2, area.width.saturating_sub(4), area.height.saturating_sub(2));
+    let mut lines = Lines::new(usize::from(inner.width));
+    lines.labelled("Address", 13, &found.endpoint);
+    lines.labelled("Answers", 13, &found.note);
+    lines.blank();
+    lines.put(
+        0,
+        &[Piece::new("enter", Role::Accent), Piece::plain(" adds it: nothing is written before you save the form")],
+    );
+    lines.blank();
+    lines.title(&format!("Models {}", found.models.len()));
+    for model in &found.models {
+        lines.put(2, &[Piece::plain(model.id.as_str())]);
+    }
+    screen.more.set(lines.draw(canvas, inner, screen.scroll));
+}

@@ -1,0 +1,318 @@
+//! The Providers screen: the list, and what is known of the chosen one with what to do about it.
+//!
+//! ```text
+//! ━ Providers 5 ━━━━━━━━━━━━━┬─ Workstation  llama_cpp  network ──────────────────
+//!   [ok] LM Studio     12 ms │ [x] down for 14 min: connection refused
+//! > [x]  Workstation refused │
+//!                            │ What to do
+//!   found on this machine    │   ...
+//!   +    Ollama       :11434 │
+//! ```
+
+mod detail;
+mod rows;
+mod welcome;
+
+use super::acts;
+use crate::domain::ids::ProviderId;
+use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, Reply};
+use crate::present::labels::{self, needs_attention};
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::form::ProviderForm;
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
+use crate::tui::widgets::line::Line;
+use crate::tui::widgets::list::Selection;
+use ratatui::layout::Rect;
+use std::cell::Cell;
+
+/// One row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum RowKey {
+    Provider(ProviderId),
+    /// A server that discovery found, by its address.
+    Found(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Focus {
+    #[default]
+    List,
+    Detail,
+}
+
+#[derive(Default)]
+pub struct Providers {
+    cursor: Selection<RowKey>,
+    focus: Focus,
+    filter: Line,
+    typing: bool,
+    found: Vec<Found>,
+    /// Discovery under way.
+    looking: Option<Ticket>,
+    looked: bool,
+    /// There is no configuration: the first page stands here.
+    first_run: bool,
+    scroll: usize,
+    /// Lines of the detail below the last one seen, found by drawing.
+    more: Cell<usize>,
+}
+
+impl Providers {
+    fn keys(&self, cx: &Cx<'_>) -> Vec<RowKey> {
+        let known = cx.snapshot.providers.iter().filter(|p| rows::matches(p, self.filter.value()));
+        let mut keys: Vec<RowKey> = known.map(|provider| RowKey::Provider(provider.id.clone())).collect();
+        if self.filter.is_empty() {
+            keys.extend(self.offered().map(|found| RowKey::Found(found.endpoint.clone())));
+        }
+        keys
+    }
+
+    /// Servers found and not yet in the configuration.
+    fn offered(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(|found| found.answered && found.configured_as.is_none())
+    }
+
+    fn chosen<'a>(&self, cx: &Cx<'a>) -> Option<&'a ProviderView> {
+        let keys = self.keys(cx);
+        match keys.get(self.cursor.place(&keys)?)? {
+            RowKey::Provider(id) => acts::find(cx.snapshot, id),
+            RowKey::Found(_) => None,
+        }
+    }
+
+    fn chosen_found(&self, cx: &Cx<'_>) -> Option<&Found> {
+        let keys = self.keys(cx);
+        match keys.get(self.cursor.place(&keys)?)? {
+            RowKey::Found(endpoint) => self.found.iter().find(|found| found.endpoint == *endpoint),
+            RowKey::Provider(_) => None,
+        }
+    }
+
+    fn next_problem(&mut self, cx: &Cx<'_>) {
+        let keys = self.keys(cx);
+        let here = self.cursor.place(&keys).unwrap_or(0);
+        let after = (1..=keys.len()).map(|step| (here + step) % keys.len().max(1));
+        let problem = after.filter_map(|place| keys.get(place)).find(|key| match key {
+            RowKey::Provider(id) => acts::find(cx.snapshot, id).is_some_and(needs_attention),
+            RowKey::Found(_) => false,
+        });
+        if let Some(key) = problem.cloned() {
+            self.cursor.set(key, &keys);
+            self.scroll = 0;
+        }
+    }
+
+    fn look(&mut self, out: &mut Outbox) {
+        self.looked = true;
+        self.looking = Some(out.ask(Command::Discover));
+    }
+
+    fn scroll_detail(&mut self, action: Action) -> bool {
+        match action {
+            Action::Down => self.scroll += usize::from(self.more.get() > 0),
+            Action::PageDown => self.scroll += self.more.get().min(10),
+            Action::Last => self.scroll += self.more.get(),
+            Action::Up => self.scroll = self.scroll.saturating_sub(1),
+            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
+            Action::First => self.scroll = 0,
+            _ => return false,
+        }
+        true
+    }
+
+    fn look_around(&mut self, cx: &Cx<'_>) {
+        self.first_run = cx.snapshot.config.first_run && cx.snapshot.providers.is_empty();
+        self.cursor.settle(&self.keys(cx));
+    }
+
+    fn add_all(&self, cx: &Cx<'_>, out: &mut Outbox) {
+        for found in self.offered() {
+            out.tell(Command::AddProvider { draft: Box::new(ProviderForm::draft_of(found, cx)) }, "");
+        }
+    }
+}
+
+impl Part for Providers {
+    fn contexts(&self) -> &'static [Context] {
+        if self.first_run {
+            return &[Context::Welcome, Context::List];
+        }
+        match (self.typing, self.focus) {
+            (true, _) => &[Context::FilterLine],
+            (false, Focus::List) => &[Context::Providers, Context::List],
+            (false, Focus::Detail) => &[Context::ProviderDetail, Context::Providers, Context::List],
+        }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+        let used = self.filter.key(key);
+        self.cursor.settle(&self.keys(cx));
+        used
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.typing {
+            self.filter.paste(text);
+            self.cursor.settle(&self.keys(cx));
+        } else {
+            // An address or a curl line pasted here wants to become a provider.
+            let mut form = ProviderForm::new();
+            form.paste_whole(text, cx);
+            out.push(Effect::Open(Box::new(form)));
+        }
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        use Action as A;
+        match action {
+            A::ProviderAdd | A::ProviderProbeAll | A::Discover | A::Filter => None,
+            A::NextProblem if !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) => {
+                Some("no provider needs attention".into())
+            }
+            A::Open if self.first_run && self.chosen_found(cx).is_none() => {
+                Some("no server is chosen: start one, then f looks again".into())
+            }
+            A::WelcomeAddAll if self.offered().next().is_none() => Some("no server was found: f looks again".into()),
+            A::ProviderEdit
+            | A::ProviderDelete
+            | A::ProviderTest
+            | A::ProviderPause
+            | A::ProviderToggle
+            | A::ProviderDoctor
+            | A::ProviderUse
+            | A::Copy => match self.chosen(cx) {
+                None => Some("no provider is chosen: a adds one".into()),
+                Some(provider) if action == A::Copy && detail::command_of(provider).is_none() => {
+                    Some("nothing to copy: there is no command to run here".into())
+                }
+                Some(provider) => acts::why_not(action, provider),
+            },
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        let keys = self.keys(cx);
+        match action {
+            Action::Filter => self.typing = true,
+            Action::KeepFilter => self.typing = false,
+            Action::Back if self.typing || (self.focus == Focus::List && !self.filter.is_empty()) => {
+                self.typing = false;
+                self.filter.set("");
+            }
+            Action::Back if self.focus == Focus::Detail => self.focus = Focus::List,
+            Action::NextPart | Action::PreviousPart => {
+                self.focus = if self.focus == Focus::List { Focus::Detail } else { Focus::List };
+            }
+            Action::Open => match self.chosen_found(cx) {
+                Some(found) => out.push(Effect::Open(Box::new(ProviderForm::from_found(found, cx)))),
+                None => self.focus = Focus::Detail,
+            },
+            Action::ProviderAdd => out.push(Effect::Open(Box::new(ProviderForm::new()))),
+            Action::ProviderProbeAll => out.tell(Command::Probe { which: ProbeWhich::All }, "all are probed"),
+            Action::Discover => self.look(out),
+            Action::WelcomeAddAll => self.add_all(cx, out),
+            Action::NextProblem => self.next_problem(cx),
+            Action::Copy => {
+                if let Some(command) = self.chosen(cx).and_then(detail::command_of) {
+                    out.push(Effect::Copy(command, "the command was"));
+                }
+            }
+            _ => {
+                if let Some(provider) = self.chosen(cx)
+                    && acts::act(action, provider, cx, out)
+                {
+                    return true;
+                }
+                if self.focus == Focus::Detail && !self.typing {
+                    return self.scroll_detail(action);
+                }
+                let moved = self.cursor.act(action, &keys);
+                if moved {
+                    self.scroll = 0;
+                }
+                return moved;
+            }
+        }
+        true
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.looking != Some(ticket) {
+            return;
+        }
+        self.looking = None;
+        match reply {
+            Reply::Discovered(found) => self.found.clone_from(found),
+            Reply::Refused(refusal) => out.say(Level::Warning, refusal.message.clone()),
+            _ => {}
+        }
+        self.cursor.settle(&self.keys(cx));
+    }
+
+    fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        self.look_around(cx);
+        if !self.looked {
+            self.look(out);
+        }
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        for found in &mut self.found {
+            let known = cx.snapshot.providers.iter().find(|p| p.endpoint.origin == found.endpoint);
+            found.configured_as = known.map(|provider| provider.id.clone());
+        }
+        self.look_around(cx);
+    }
+
+    fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
+        let Place::Provider(id) = place;
+        self.filter.set("");
+        self.typing = false;
+        self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
+        self.scroll = 0;
+        self.focus = Focus::Detail;
+    }
+
+    fn about(&self) -> &'static str {
+        "The endpoints you have told lmdeck about, and what each is doing now."
+    }
+
+    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        let total = cx.snapshot.providers.len();
+        cx.snapshot
+            .providers
+            .iter()
+            .enumerate()
+            .map(|(place, provider)| {
+                format!("Providers, {} of {total}: {}", place + 1, labels::describe(provider, cx.now))
+            })
+            .collect()
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if self.first_run {
+            return welcome::draw(self, canvas, area);
+        }
+        let two = area.width >= 70;
+        if !two {
+            return match self.focus {
+                Focus::List => rows::draw(self, canvas, area, true),
+                Focus::Detail => detail::draw(self, canvas, area, true),
+            };
+        }
+        let list_wide = if area.width >= 100 { 38 } else { 27 };
+        let list = Rect { width: list_wide, ..area };
+        let right = Rect { x: area.x + list_wide + 1, width: area.width - list_wide - 1, ..area };
+        rows::draw(self, canvas, list, self.focus == Focus::List);
+        canvas.joint(area.x + list_wide, area.y, self.focus == Focus::List);
+        canvas.divider(area.x + list_wide, area.y + 1..area.bottom());
+        detail::draw(self, canvas, right, self.focus == Focus::Detail);
+    }
+}

@@ -1,0 +1,75 @@
+//! The last row: the keys that work here, the main act first, help always at the far right.
+
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+
+struct Hint {
+    key: String,
+    word: String,
+    works: bool,
+    keep: bool,
+}
+
+impl Hint {
+    fn wide(&self) -> u16 {
+        u16::try_from(self.key.chars().count() + 1 + self.word.chars().count()).unwrap_or(u16::MAX)
+    }
+}
+
+/// Between two hints.
+const GAP: u16 = 2;
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
+    let contexts = app.contexts();
+    let help_key =
+        if contexts.contains(&Context::Everywhere) { "?".into() } else { app.keymap.key_for(&contexts, Action::Help) };
+    let help = Hint { key: help_key, word: "help".into(), works: true, keep: true };
+    let mut hints = if app.prefix.is_some() { continuations(app) } else { hints(app, &contexts) };
+    let room = row.width.saturating_sub(help.wide() + 2 + GAP);
+    let needed = |hints: &[Hint]| hints.iter().fold(1u16, |sum, hint| sum.saturating_add(hint.wide() + GAP));
+    while needed(&hints) > room && hints.len() > 1 {
+        let last = hints.iter().rposition(|hint| !hint.keep).unwrap_or(hints.len() - 1);
+        hints.remove(last);
+    }
+    let mut x = row.x + 1;
+    for hint in &hints {
+        let left = (row.x + room).saturating_sub(x);
+        x += put(canvas, x, row.y, left, hint) + GAP;
+    }
+    let start = row.right().saturating_sub(help.wide() + 1);
+    put(canvas, start, row.y, help.wide(), &help);
+}
+
+fn put(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, hint: &Hint) -> u16 {
+    let (key, word) = if hint.works { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
+    canvas.spans(x, y, width, &[(&hint.key, key), (" ", word), (&hint.word, word)])
+}
+
+fn hints(app: &App, contexts: &[Context]) -> Vec<Hint> {
+    contexts
+        .iter()
+        .flat_map(|context| app.keymap.of(*context))
+        .filter(|bound| !bound.entry.footer.is_empty())
+        .map(|bound| Hint {
+            key: bound.key(),
+            word: bound.entry.footer.to_owned(),
+            works: app.why_not(bound.entry.action).is_none(),
+            keep: bound.entry.keep,
+        })
+        .collect()
+}
+
+/// What may follow the first of two keys.
+fn continuations(app: &App) -> Vec<Hint> {
+    let contexts = app.contexts();
+    contexts
+        .iter()
+        .flat_map(|context| app.keymap.of(*context))
+        .filter(|bound| bound.chords.iter().any(|chord| chord.0.len() == 2 && chord.0.first() == app.prefix.as_ref()))
+        .map(|bound| Hint { key: bound.key(), word: bound.entry.about.to_owned(), works: true, keep: false })
+        .collect()
+}

@@ -1,0 +1,160 @@
+//! The rows at the top: tabs with the banner slot, and the status.
+
+use crate::domain::routing::ActiveChoice;
+use crate::engine::protocol::Snapshot;
+use crate::present::{labels, text, units};
+use crate::tui::app::App;
+use crate::tui::canvas::Canvas;
+use crate::tui::part::Tab;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+
+/// From this width on there is room for the name and for long words.
+const WIDE: u16 = 100;
+/// Below this width tabs are digits.
+const NARROW: u16 = 70;
+const NAME: &str = " lmdeck ";
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect, rows: u16) {
+    let (banner, role) = banner(app);
+    let banner_wide = u16::try_from(banner.len()).unwrap_or(u16::MAX);
+    let compact = area.width < NARROW || rows < 2;
+    let used = tabs(app, canvas, area, compact);
+    if rows < 2 {
+        let room = usize::from(area.width.saturating_sub(used + 2));
+        let ways =
+            [short_status(&app.snapshot), spend_short(&app.snapshot), units::money_sum(app.snapshot.spend.today)];
+        if let Some(status) = ways.iter().find(|status| text::width(status) <= room) {
+            canvas.right(area.x + used + 1, area.right().saturating_sub(1), area.y, status, Role::Plain);
+        }
+        return;
+    }
+    if used + banner_wide + 2 <= area.width {
+        canvas.right(area.x + used, area.right().saturating_sub(1), area.y, &banner, role);
+    }
+    status(&app.snapshot, canvas, Rect::new(area.x, area.y + 1, area.width, 1));
+}
+
+fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect, compact: bool) -> u16 {
+    let mut x = 0;
+    if area.width >= WIDE && !compact {
+        x += canvas.text(area.x, area.y, area.width, NAME, Role::Title);
+    }
+    for tab in Tab::ALL {
+        let open = tab == app.tab;
+        let words = if compact && !open { tab.digit().to_string() } else { format!("{} {}", tab.digit(), tab.title()) };
+        let (text, role) = match (open, compact) {
+            (true, _) => (format!("[{words}]"), Role::Title),
+            (false, false) => (format!(" {words} "), Role::Plain),
+            (false, true) => (format!(" {words} "), Role::Muted),
+        };
+        x += canvas.text(area.x + x, area.y, area.width.saturating_sub(x), &text, role);
+    }
+    x
+}
+
+/// The tab a click in the first row means; the wide layout only.
+pub fn tab_at(column: u16, row: u16) -> Option<Tab> {
+    if row != 0 {
+        return None;
+    }
+    let mut x = u16::try_from(NAME.len()).unwrap_or(0);
+    for tab in Tab::ALL {
+        let wide = u16::try_from(tab.title().len() + 4).unwrap_or(0);
+        if (x..x + wide).contains(&column) {
+            return Some(tab);
+        }
+        x += wide;
+    }
+    None
+}
+
+/// The strongest of read-only, a rejected file, demo, attention.
+fn banner(app: &App) -> (String, Role) {
+    if app.options.readonly {
+        return ("READ-ONLY".into(), Role::Title);
+    }
+    if app.snapshot.config.rejected.is_some() {
+        return ("FILE NOT IN FORCE".into(), Role::Warn);
+    }
+    if let Some(banner) = &app.options.banner {
+        return (banner.clone(), Role::Accent);
+    }
+    let count = app.snapshot.providers.iter().filter(|provider| labels::needs_attention(provider)).count();
+    match count {
+        0 => (String::new(), Role::Plain),
+        1 => ("1 needs attention".into(), Role::Warn),
+        _ => (format!("{count} need attention"), Role::Warn),
+    }
+}
+
+fn status(snapshot: &Snapshot, canvas: &mut Canvas<'_>, row: Rect) {
+    let wide = row.width >= WIDE;
+    let right = if wide {
+        format!("{}    {}", spend_long(snapshot), gateway_long(snapshot))
+    } else if row.width >= NARROW {
+        format!("{}  {}", spend_short(snapshot), gateway_short(snapshot))
+    } else {
+        spend_short(snapshot)
+    };
+    let right_wide = u16::try_from(right.len()).unwrap_or(u16::MAX);
+    let end = row.right().saturating_sub(1);
+    let room = row.width.saturating_sub(right_wide + 4);
+    if row.width >= NARROW {
+        let strategy = snapshot.routing.rules.strategy.word();
+        let strategy_wide = u16::try_from(strategy.len()).unwrap_or(0);
+        let column = if wide { 44 } else { room.saturating_sub(strategy_wide) };
+        canvas.text(row.x + 1, row.y, column.saturating_sub(3), &target(snapshot), Role::Plain);
+        canvas.text(row.x + column, row.y, room.saturating_sub(column) + 2, strategy, Role::Muted);
+    } else {
+        canvas.text(row.x + 1, row.y, room, &target(snapshot), Role::Plain);
+    }
+    canvas.right(row.x, end, row.y, &right, Role::Plain);
+}
+
+/// The choice, and the one in effect where it differs.
+pub fn target(snapshot: &Snapshot) -> String {
+    let routing = &snapshot.routing;
+    match (&routing.active, &routing.in_effect) {
+        (ActiveChoice::Auto, Some(target)) => format!("auto: {target}"),
+        (ActiveChoice::Auto, None) => "auto: nothing to choose from".into(),
+        (chosen, Some(target)) => {
+            let same = match chosen {
+                ActiveChoice::Target(named) => named == target,
+                ActiveChoice::Provider(id) => *id == target.provider,
+                ActiveChoice::Auto => false,
+            };
+            if same { target.to_string() } else { format!("{chosen} -> {target}") }
+        }
+        (chosen, None) => format!("{chosen} -> nothing"),
+    }
+}
+
+fn spend_long(snapshot: &Snapshot) -> String {
+    match snapshot.spend.limit {
+        Some(_) => format!("{} today", units::spend(snapshot.spend.today, snapshot.spend.limit)),
+        None => units::spend(snapshot.spend.today, None),
+    }
+}
+
+pub fn spend_short(snapshot: &Snapshot) -> String {
+    units::spend_short(snapshot.spend.today, snapshot.spend.limit)
+}
+
+fn gateway_long(snapshot: &Snapshot) -> String {
+    match (&snapshot.gateway.listening, &snapshot.gateway.trouble) {
+        (Some(_), _) => format!("gateway {}", gateway_short(snapshot)),
+        (None, Some(_)) => "gateway off: !".into(),
+        (None, None) => "no gateway".into(),
+    }
+}
+
+fn gateway_short(snapshot: &Snapshot) -> String {
+    let listening = snapshot.gateway.listening.as_deref();
+    listening.and_then(|at| at.rsplit_once(':')).map_or_else(|| "-".into(), |(_, port)| format!(":{port}"))
+}
+
+fn short_status(snapshot: &Snapshot) -> String {
+    let target = snapshot.routing.in_effect.as_ref().map_or("nothing up", |target| target.provider.as_str()).to_owned();
+    format!("{target}  {}", spend_short(snapshot))
+}

@@ -1,0 +1,51 @@
+//! Messages over the lower right of the screen; at the top right when they would cover the selected row.
+
+use crate::present::{labels, text};
+use crate::tui::app::App;
+use crate::tui::canvas::Canvas;
+use crate::tui::notes::Note;
+use crate::tui::theme::Role;
+use crate::tui::words;
+use ratatui::layout::Rect;
+
+/// The widest a message gets.
+const WIDEST: u16 = 72;
+/// Rows of one message.
+const ROWS: usize = 3;
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
+    let width = WIDEST.min(body.width.saturating_sub(4));
+    let blocks: Vec<(&Note, Vec<String>)> = app.notes.shown().map(|note| (note, lines(note, width))).collect();
+    let rows = blocks.iter().map(|(_, lines)| lines.len()).sum::<usize>();
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX).min(body.height.saturating_sub(2));
+    if rows == 0 || width < 12 {
+        return;
+    }
+    let widest = blocks.iter().flat_map(|(_, lines)| lines).map(|line| text::width(line)).max().unwrap_or(0);
+    let width = u16::try_from(widest + 6).unwrap_or(width).min(width);
+    let x = body.right() - width - 1;
+    let low = Rect::new(x, body.bottom() - rows, width, rows);
+    let area = if canvas.covers_selection(low) { Rect::new(x, body.y + 1, width, rows) } else { low };
+    canvas.clear(Rect::new(area.x.saturating_sub(1), area.y, area.width + 2, area.height));
+    let mut y = area.y;
+    // Oldest first, so that the newest stands nearest to the footer.
+    for (note, lines) in blocks.iter().rev() {
+        for (place, line) in lines.iter().enumerate() {
+            if y >= area.bottom() {
+                return;
+            }
+            if place == 0 {
+                canvas.text(area.x, y, 4, labels::level(note.level).mark, words::role(labels::level(note.level).role));
+            }
+            canvas.text(area.x + 5, y, area.width - 5, line, Role::Plain);
+            y += 1;
+        }
+    }
+}
+
+fn lines(note: &Note, width: u16) -> Vec<String> {
+    let times = if note.times > 1 { format!(" x{}", note.times) } else { String::new() };
+    let mut lines = text::wrap(&format!("{}{times}", note.text), usize::from(width.saturating_sub(6)));
+    lines.truncate(ROWS);
+    lines
+}

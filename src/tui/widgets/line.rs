@@ -1,0 +1,117 @@
+//! One line of text being typed: filters, searches, form fields.
+
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Key;
+use crate::tui::theme::Role;
+use crossterm::event::KeyCode;
+use tui_input::{Input, InputRequest};
+
+/// More than any id, address or key; what a paste has beyond it is cut.
+pub const LONGEST: usize = 4096;
+
+#[derive(Debug, Clone, Default)]
+pub struct Line(Input);
+
+impl Line {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Input::new(text.into()))
+    }
+
+    pub fn value(&self) -> &str {
+        self.0.value()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.value().is_empty()
+    }
+
+    pub fn set(&mut self, text: impl Into<String>) {
+        self.0 = Input::new(text.into());
+    }
+
+    /// `true` when the key was an edit or a move in the text.
+    pub fn key(&mut self, key: Key) -> bool {
+        let request = match (key.code, key.ctrl, key.alt) {
+            (KeyCode::Char(c), false, false) if !c.is_control() => {
+                if self.value().len() >= LONGEST {
+                    return true;
+                }
+                InputRequest::InsertChar(c)
+            }
+            (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => InputRequest::DeletePrevChar,
+            (KeyCode::Delete, false, false) => InputRequest::DeleteNextChar,
+            (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, false) => InputRequest::GoToPrevChar,
+            (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, false) => InputRequest::GoToNextChar,
+            (KeyCode::Left, true, false) => InputRequest::GoToPrevWord,
+            (KeyCode::Right, true, false) => InputRequest::GoToNextWord,
+            (KeyCode::Home, false, false) | (KeyCode::Char('a'), true, false) => InputRequest::GoToStart,
+            (KeyCode::End, false, false) | (KeyCode::Char('e'), true, false) => InputRequest::GoToEnd,
+            (KeyCode::Char('u'), true, false) => InputRequest::DeleteLine,
+            (KeyCode::Char('w'), true, false) | (KeyCode::Backspace, _, true) => InputRequest::DeletePrevWord,
+            (KeyCode::Char('k'), true, false) => InputRequest::DeleteTillEnd,
+            _ => return false,
+        };
+        self.0.handle(request);
+        true
+    }
+
+    /// Pasted text as one edit: line ends become spaces, control characters go, the ends are trimmed.
+    pub fn paste(&mut self, text: &str) {
+        let clean: String = text
+            .trim()
+            .chars()
+            .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
+            .filter(|c| !c.is_control())
+            .take(LONGEST)
+            .collect();
+        let at = self.0.cursor();
+        let mut value: String = self.value().chars().take(at).collect();
+        value.push_str(&clean);
+        let after = value.chars().count();
+        value.extend(self.value().chars().skip(at));
+        let value: String = value.chars().take(LONGEST).collect();
+        self.0 = Input::new(value).with_cursor(after.min(LONGEST));
+    }
+
+    /// Draws the text, scrolled so that the cursor is seen; the terminal's cursor goes there when focused.
+    pub fn draw(&self, canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, focused: bool) {
+        if width == 0 {
+            return;
+        }
+        // One column for the cursor behind the last character.
+        let scroll = self.0.visual_scroll(usize::from(width.saturating_sub(1)));
+        let mut skipped = 0;
+        let shown: String = self
+            .value()
+            .chars()
+            .skip_while(|c| {
+                let skip = skipped < scroll;
+                skipped += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+                skip
+            })
+            .collect();
+        if focused {
+            canvas.text_uncut(x, y, width, &shown, Role::Plain);
+            let column = self.0.visual_cursor().saturating_sub(scroll);
+            let column = u16::try_from(column).unwrap_or(width).min(width.saturating_sub(1));
+            canvas.cursor(x + column, y);
+        } else {
+            canvas.text(x, y, width, self.value(), Role::Plain);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_is_one_edit_without_controls_and_with_an_end() {
+        let mut line = Line::new("ab");
+        line.key(Key { code: KeyCode::Left, ctrl: false, alt: false });
+        line.paste("x\ny\u{1b}[31m\r\n");
+        assert_eq!(line.value(), "ax y[31mb");
+        line.paste(&"z".repeat(1_000_000));
+        assert!(line.value().chars().count() <= LONGEST);
+    }
+}

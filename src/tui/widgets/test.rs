@@ -1,0 +1,149 @@
+//! A connection test on the screen: its steps in fixed rows, and what to do about the one that failed.
+
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{Step, StepState, TestReport};
+use crate::present::remedy::{self, Subject};
+use crate::present::{labels, text, units};
+use crate::tui::canvas::Canvas;
+use crate::tui::part::Ticket;
+use crate::tui::theme::Role;
+use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::words;
+use std::time::Duration;
+
+/// The steps in order, there before the first answer.
+pub const STEPS: [&str; 7] = ["address", "connect", "http", "kind", "key", "models", "answer"];
+
+#[derive(Debug, Default)]
+pub enum ConnectionTest {
+    #[default]
+    NotRun,
+    Running {
+        ticket: Ticket,
+        since: UnixMs,
+    },
+    Done {
+        report: TestReport,
+        at: UnixMs,
+    },
+    /// It could not be begun; the sentence why.
+    Refused(String),
+}
+
+impl ConnectionTest {
+    pub fn waits_for(&self, asked: Ticket) -> bool {
+        matches!(self, Self::Running { ticket, .. } if *ticket == asked)
+    }
+
+    pub fn report(&self) -> Option<&TestReport> {
+        match self {
+            Self::Done { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
+    /// What is going on, for a heading's right end. While it runs the picture is drawn again every second.
+    pub fn status(&self, canvas: &Canvas<'_>) -> String {
+        match self {
+            Self::NotRun => "not tried yet".into(),
+            Self::Running { since, .. } => {
+                let passed = canvas.cx.now.since(*since).as_secs();
+                canvas.wake_at(since.plus(Duration::from_secs(passed + 1)));
+                format!("running, {passed} s")
+            }
+            Self::Done { report, at } => {
+                format!("ran {}, {} ago", units::duration(report.total_ms), canvas.age(*at))
+            }
+            Self::Refused(_) => "not possible".into(),
+        }
+    }
+
+    fn rows(&self) -> Vec<(labels::Label, String, String)> {
+        let step = |name: &str| self.report().and_then(|report| report.steps.iter().find(|step| step.name == name));
+        let row = |(place, name): (usize, &&str)| match step(name) {
+            Some(step) => (labels::step(step.state), (*name).to_owned(), verdict(step)),
+            None => {
+                let running = matches!(self, Self::Running { .. }) && place == 0;
+                let mark = if running { labels::RUNNING } else { labels::NOT_YET };
+                let label = labels::Label { mark, word: "".into(), role: labels::Role::Muted };
+                (label, (*name).to_owned(), String::new())
+            }
+        };
+        STEPS.iter().enumerate().map(row).collect()
+    }
+
+    /// All steps, one row each.
+    pub fn steps(&self, lines: &mut Lines) {
+        for (label, name, verdict) in self.rows() {
+            lines.put(2, &step_row(&label, &name, &verdict));
+        }
+    }
+
+    /// Passed steps in one row, the others in their own.
+    pub fn folded(&self, lines: &mut Lines) {
+        let Some(report) = self.report() else { return };
+        let passed: Vec<String> = report
+            .steps
+            .iter()
+            .filter(|step| step.state == StepState::Passed)
+            .map(|step| match step.ms.filter(|ms| *ms > 0) {
+                Some(ms) => format!("{} {}", step.name, units::latency(ms)),
+                None => step.name.clone(),
+            })
+            .collect();
+        if !passed.is_empty() {
+            let said = format!("{}: {}", units::count(passed.len() as u64, "step", "steps"), passed.join(", "));
+            lines.put(2, &[Piece::new(labels::OK, Role::Good), Piece::plain(" "), Piece::plain(&said)]);
+        }
+        for step in report.steps.iter().filter(|step| matches!(step.state, StepState::Warned | StepState::Failed)) {
+            lines.put(2, &step_row(&labels::step(step.state), &step.name, &verdict(step)));
+        }
+    }
+
+    /// What to do about the failure, or about what it warns of.
+    pub fn advice(&self, subject: &Subject<'_>, lines: &mut Lines) {
+        if let Self::Refused(why) = self {
+            lines.wrapped(2, why, Role::Plain);
+        }
+        for remedy in self.remedies(subject) {
+            lines.wrapped(4, &remedy.headline, Role::Plain);
+            if let Some(command) = &remedy.command {
+                lines.wrapped(8, command, Role::Plain);
+            }
+            for step in &remedy.steps {
+                lines.wrapped(4, step, Role::Plain);
+            }
+        }
+    }
+
+    pub fn remedies(&self, subject: &Subject<'_>) -> Vec<remedy::Remedy> {
+        let Some(report) = self.report() else { return Vec::new() };
+        let failed = report.failure.as_ref().map(|failure| remedy::remedy(failure, subject));
+        failed.into_iter().chain(report.cautions.iter().map(|cause| remedy::caution(cause, subject))).collect()
+    }
+
+    /// As text, for the clipboard and plain mode.
+    pub fn text(&self) -> Vec<String> {
+        let row = |(label, name, verdict): (labels::Label, String, String)| {
+            format!("{} {}{verdict}", label.mark, text::pad_right(&name, 10))
+        };
+        self.rows().into_iter().map(row).map(|line| line.trim_end().to_owned()).collect()
+    }
+}
+
+fn verdict(step: &Step) -> String {
+    match step.ms.filter(|ms| *ms > 0) {
+        Some(ms) if step.verdict.is_empty() => units::latency(ms),
+        Some(ms) if !step.verdict.contains(" ms") => format!("{}, {}", step.verdict, units::latency(ms)),
+        _ => step.verdict.clone(),
+    }
+}
+
+fn step_row(label: &labels::Label, name: &str, verdict: &str) -> [Piece; 4] {
+    [
+        Piece::new(label.mark, words::role(label.role)),
+        Piece::plain(" "),
+        Piece::plain(&text::pad_right(name, 10)),
+        Piece::plain(verdict),
+    ]
+}

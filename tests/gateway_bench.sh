@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# What the gateway adds to a call, beside what nginx adds as a reverse proxy, over the same upstream in the
+# same run: whole answers and streams at one connection, throughput at 16 and 64, memory and CPU.
+#
+#   tests/gateway_bench.sh            builds lmdeck in release mode first, if it is not there
+#   LMDECK_BIN=PATH                   another binary that takes: serve --config F --state-dir D --listen A
+#   BENCH_SECONDS=2 BENCH_ROUNDS=7    per measurement, and how often (medians are compared)
+#   BENCH_PORT=18400                  the first of five ports on 127.0.0.1
+#
+# Exit codes: 0 good, 1 a bound is missed (added p50 above twice nginx's, answers near 40 ms, errors),
+# 2 something is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${BENCH_SECONDS:-2}
+rounds=${BENCH_ROUNDS:-7}
+port=${BENCH_PORT:-18400}
+upstream=$port stream_upstream=$((port + 1)) nginx_port=$((port + 2)) nginx_stream=$((port + 3)) deck=$((port + 4))
+
+say() { printf '%s\n' "$*" >&2; }
+PATH=$PATH:/usr/sbin
+for tool in nginx wrk curl; do
+    command -v "$tool" >/dev/null || { say "$tool is missing; on Debian and Ubuntu: sudo apt-get install nginx-light wrk curl"; exit 2; }
+done
+bin=${LMDECK_BIN:-target/release/lmdeck}
+if [ ! -x "$bin" ]; then
+    [ -z "${LMDECK_BIN:-}" ] || { say "$bin is not there"; exit 2; }
+    say "building lmdeck"
+    cargo build --release --bin lmdeck
+fi
+
+work=$(mktemp -d)
+pids=()
+finish() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+answer='{"id":"chatcmpl-bench","object":"chat.completion","created":1,"model":"bench-model","choices":[{"index":0,"message":{"role":"assistant","content":"Eight words are enough for a small answer."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"completion_tokens":9,"total_tokens":21}}'
+chunk() { printf 'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1,"model":"bench-model","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}\n\n' "$1" "$2"; }
+events=$(
+    chunk '"role":"assistant","content":""' null
+    for word in Eight words are enough for a small answer; do chunk "\"content\":\"$word \"" null; done
+    chunk '' '"stop"'
+    printf 'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1,"model":"bench-model","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":9,"total_tokens":21}}\n\n'
+    printf 'data: [DONE]\n\n.'
+)
+events=${events%.}
+models='{"object":"list","data":[{"id":"bench-model","object":"model","created":1,"owned_by":"bench"}]}'
+export BENCH_BODY='{"model":"bench/bench-model","messages":[{"role":"system","content":"You answer in few words."},{"role":"user","content":"Say something."}],"max_tokens":64,"temperature":0}'
+whole_body=$BENCH_BODY
+stream_body=${BENCH_BODY/bench\//bench-stream\/}
+stream_body="${stream_body%\}},\"stream\":true}"
+
+cat >"$work/nginx.conf" <<NGINX
+worker_processes 1;
+daemon off;
+pid $work/nginx.pid;
+error_log $work/nginx.log;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    keepalive_requests 100000000;
+    client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
+    uwsgi_temp_path $work/uwsgi; scgi_temp_path $work/scgi;
+    upstream whole { server 127.0.0.1:$upstream; keepalive 128; keepalive_requests 100000000; }
+    upstream streams { server 127.0.0.1:$stream_upstream; keepalive 128; keepalive_requests 100000000; }
+    server {
+        listen 127.0.0.1:$upstream;
+        location /v1/models { default_type application/json; return 200 '$models'; }
+        location / { default_type application/json; return 200 '$answer'; }
+    }
+    server {
+        listen 127.0.0.1:$stream_upstream;
+        location /v1/models { default_type application/json; return 200 '$models'; }
+        location / { default_type text/event-stream; return 200 '$events'; }
+    }
+    server {
+        listen 127.0.0.1:$nginx_port;
+        location / { proxy_pass http://whole; proxy_http_version 1.1; proxy_set_header Connection ""; }
+    }
+    server {
+        listen 127.0.0.1:$nginx_stream;
+        location / { proxy_pass http://streams; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+    }
+}
+NGINX
+cat >"$work/ai_models.yaml" <<YAML
+providers:
+  - id: bench
+    type: openai_compatible
+    endpoint: http://127.0.0.1:$upstream
+    models: [bench-model]
+  - id: bench-stream
+    type: openai_compatible
+    endpoint: http://127.0.0.1:$stream_upstream
+    models: [bench-model]
+limits: { max_concurrent_requests: 256, queue: 1024 }
+YAML
+
+nginx -p "$work" -e "$work/nginx.log" -c "$work/nginx.conf" 2>"$work/nginx.err" &
+pids+=($!)
+"$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
+deck_pid=$!
+pids+=("$deck_pid")
+
+ask() { curl -sS --noproxy '*' --max-time 5 -H 'Content-Type: application/json' -d "$2" "http://127.0.0.1:$1/v1/chat/completions"; }
+ready() {
+    for _ in $(seq 100); do
+        if ask "$1" "$2" 2>/dev/null | grep -qF "$3"; then return 0; fi
+        sleep 0.1
+    done
+    say "port $1 does not answer as it should; it says: $(ask "$1" "$2" 2>&1 | head -c 400)"
+    cat "$work"/nginx.err "$work"/nginx.log "$work"/deck.log >&2 || true
+    exit 2
+}
+for place in $upstream $nginx_port $deck; do ready "$place" "$whole_body" 'Eight words'; done
+for place in $stream_upstream $nginx_stream $deck; do ready "$place" "$stream_body" '[DONE]'; done
+
+# One measurement: p50, p99, requests/s, errors, share of late answers.
+measure() { # port body connections seconds
+    BENCH_BODY=$2 wrk -t1 -c"$3" -d"$4s" -s tests/bench/latency.lua "http://127.0.0.1:$1/v1/chat/completions" |
+        sed -n 's/^figures //p'
+}
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+cpu_ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
+
+missed=0
+miss() { say "missed: $*"; missed=1; }
+
+# Interleaved, so that a busy moment of the machine falls on all three alike.
+compare() { # name body direct nginx deck
+    local name=$1 body=$2 round place figures
+    : >"$work/$name.direct"; : >"$work/$name.nginx"; : >"$work/$name.lmdeck"
+    for place in "$3" "$4" "$5"; do measure "$place" "$body" 1 1 >/dev/null; done
+    for round in $(seq "$rounds"); do
+        measure "$3" "$body" 1 "$seconds" >>"$work/$name.direct"
+        measure "$4" "$body" 1 "$seconds" >>"$work/$name.nginx"
+        measure "$5" "$body" 1 "$seconds" >>"$work/$name.lmdeck"
+    done
+    local way column
+    printf '\n%s, 1 connection     p50 µs   p99 µs   added p50   added p99   errors   from 35 ms on\n' "$name"
+    for way in direct nginx lmdeck; do
+        for column in 1 2 4 5; do
+            declare "c$column=$(cut -d' ' -f$column "$work/$name.$way" | median)"
+        done
+        declare "${way}_p50=$c1" "${way}_p99=$c2"
+        printf '  %-22s %8s %8s %11s %11s %8s %10s %%\n' "$way" "$c1" "$c2" $((c1 - direct_p50)) $((c2 - direct_p99)) "$c4" "$c5"
+        if [ "$way" = lmdeck ]; then
+            [ "$c4" = 0 ] || miss "$name: $c4 errors through lmdeck"
+            # A handful may be the machine; a mode is not.
+            awk -v late="$c5" 'BEGIN { exit !(late >= 0.5) }' && miss "$name: $c5 % of the answers took 35 ms or more"
+        fi
+    done
+    local by_nginx=$((nginx_p50 - direct_p50)) by_deck=$((lmdeck_p50 - direct_p50))
+    [ "$by_nginx" -gt 0 ] || by_nginx=1
+    awk -v d=$by_deck -v n=$by_nginx 'BEGIN { printf "  added p50, lmdeck to nginx: %.2f (bound 2)\n", d / n }'
+    [ "$by_deck" -le $((2 * by_nginx)) ] || miss "$name: lmdeck adds $by_deck µs at p50, nginx $by_nginx µs"
+}
+compare whole "$whole_body" "$upstream" "$nginx_port" "$deck"
+compare stream "$stream_body" "$stream_upstream" "$nginx_stream" "$deck"
+
+printf '\nthroughput, whole answers   requests/s   lmdeck to nginx   lmdeck CPU per request\n'
+for connections in 16 64; do
+    read -r _ _ by_nginx _ < <(measure "$nginx_port" "$whole_body" "$connections" "$seconds")
+    before=$(cpu_ticks "$deck_pid")
+    read -r _ _ by_deck errors _ < <(measure "$deck" "$whole_body" "$connections" "$seconds")
+    after=$(cpu_ticks "$deck_pid")
+    awk -v c="$connections" -v n="$by_nginx" -v d="$by_deck" -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" \
+        'BEGIN { printf "  %2d connections   nginx %7d   lmdeck %7d   %.2f   %.0f µs\n", c, n, d, d / n, t / hz * 1e6 / (d * s) }'
+    [ "$errors" = 0 ] || miss "$errors errors at $connections connections"
+done
+awk '/VmRSS/ { printf "\nmemory after the load: %.1f MB\n", $2 / 1024 }' "/proc/$deck_pid/status"
+exit "$missed"

@@ -1,0 +1,19 @@
+//! All integration tests in one binary, so that they link once. One module per part, named after what a user
+//! would say is tested.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+
+mod architecture;
+mod cli;
+mod config;
+mod config_edit;
+mod engine;
+mod gateway;
+mod ledger;
+mod parity;
+mod protocol;
+mod pty;
+mod routing;
+mod support;
+mod tui_keys;
+mod upstream;

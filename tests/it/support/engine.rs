@@ -1,0 +1,466 @@
+//! An engine on scripted ports: providers that answer as told, a ledger in memory, a clock that follows
+//! tokio's, so that tests with paused time run in an instant and in order.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt};
+use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
+use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, ModelSettings, Profile, Timeouts};
+use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
+use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound, ProbeReport};
+use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
+use lmdeck::domain::kind::Kind;
+use lmdeck::domain::reach::Reach;
+use lmdeck::domain::time::UnixMs;
+use lmdeck::engine::ports::{
+    Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, Ports, PromptHistory, Seen, Unusable,
+    Upstream, UpstreamAnswer, UpstreamJob,
+};
+use lmdeck::engine::protocol::{
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal,
+    SavedPrompt, TestReport,
+};
+use lmdeck::engine::{Engine, Options};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+/// What a scripted target does with one request.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Streams these words, then usage and the end mark.
+    Say(&'static str),
+    /// Fails before anything is sent back.
+    Fail(Failure),
+    /// Streams a word, then fails.
+    BreakAfter(&'static str, Failure),
+    /// Streams a word, then stands still for ever.
+    StallAfter(&'static str),
+    /// Never answers.
+    Silence,
+    /// Ends properly without a word.
+    Nothing,
+}
+
+/// A job as a target saw it.
+#[derive(Debug, Clone)]
+pub struct SeenJob {
+    pub target: Target,
+    pub body: Body,
+    pub local_only: bool,
+}
+
+#[derive(Default)]
+struct Script {
+    acts: HashMap<String, VecDeque<Act>>,
+    probes: HashMap<String, Result<ProbeFound, Failure>>,
+    jobs: Vec<SeenJob>,
+    probed: Vec<String>,
+}
+
+/// Plays the script and remembers what it was asked.
+#[derive(Default)]
+pub struct Stage {
+    script: Mutex<Script>,
+    pub cancelled: Arc<AtomicUsize>,
+}
+
+impl Stage {
+    /// The next acts of `target`; after them it says `ok`.
+    pub fn acts(&self, target: &str, acts: impl IntoIterator<Item = Act>) {
+        self.script.lock().unwrap().acts.insert(target.into(), acts.into_iter().collect());
+    }
+
+    pub fn probe_answers(&self, provider: &str, models: &[&str]) {
+        let models = models.iter().map(|id| ModelInfo { loaded: Some(true), ..ModelInfo::named(*id) }).collect();
+        let found =
+            ProbeFound { models, authenticated: None, activity: Activity::default(), malformed: None, interface: None };
+        self.script.lock().unwrap().probes.insert(provider.into(), Ok(found));
+    }
+
+    pub fn probe_fails(&self, provider: &str, failure: Failure) {
+        self.script.lock().unwrap().probes.insert(provider.into(), Err(failure));
+    }
+
+    pub fn jobs(&self) -> Vec<SeenJob> {
+        self.script.lock().unwrap().jobs.clone()
+    }
+
+    pub fn probes_of(&self, provider: &str) -> usize {
+        self.script.lock().unwrap().probed.iter().filter(|id| *id == provider).count()
+    }
+}
+
+/// Counts when it is dropped before it was disarmed: a call that was cancelled under way.
+struct Hangup(Option<Arc<AtomicUsize>>);
+
+impl Hangup {
+    fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn word(text: &str) -> Frame {
+    let raw = Bytes::from(format!("data: {text}\n\n"));
+    Frame { raw, seen: Seen { text: text.into(), ..Seen::default() } }
+}
+
+fn last_frames() -> Vec<Frame> {
+    let usage = Usage { input: 31, output: 5, ..Usage::default() };
+    vec![
+        Frame {
+            raw: Bytes::from_static(b"data: finish\n\n"),
+            seen: Seen { finish: Some(Finish::Stop), ..Seen::default() },
+        },
+        Frame {
+            raw: Bytes::from_static(b"data: usage\n\n"),
+            seen: Seen { usage: Some(usage), usage_only: true, ..Seen::default() },
+        },
+        Frame { raw: Bytes::from_static(b"data: [DONE]\n\n"), seen: Seen { end: true, ..Seen::default() } },
+    ]
+}
+
+impl Upstream for Stage {
+    fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
+        let mut script = self.script.lock().unwrap();
+        script.probed.push(profile.id.to_string());
+        let outcome = script.probes.get(profile.id.as_str()).cloned().unwrap_or_else(|| Err(refused()));
+        let reach = if profile.kind.is_vendor() { Reach::Cloud } else { Reach::Machine };
+        Box::pin(async move {
+            sleep(Duration::from_millis(3)).await;
+            ProbeReport { at: TokioClock.now(), latency_ms: 3, reach: outcome.is_ok().then_some(reach), outcome }
+        })
+    }
+
+    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+        Box::pin(async {
+            TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
+        })
+    }
+
+    fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
+        let target = Target { provider: job.profile.id.clone(), model: job.model.clone() };
+        let mut script = self.script.lock().unwrap();
+        let act = script.acts.get_mut(&target.to_string()).and_then(VecDeque::pop_front).unwrap_or(Act::Say("ok"));
+        script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only });
+        let mut hangup = Hangup(Some(self.cancelled.clone()));
+        Box::pin(async move {
+            sleep(Duration::from_millis(20)).await;
+            let frames: Vec<Result<Frame, Failure>> = match &act {
+                Act::Fail(failure) => {
+                    hangup.disarm();
+                    return Err(failure.clone());
+                }
+                Act::Silence => {
+                    std::future::pending::<()>().await;
+                    Vec::new()
+                }
+                Act::Say(text) => {
+                    let words = text.split_inclusive(' ').map(word);
+                    words.chain(last_frames()).map(Ok).collect()
+                }
+                Act::Nothing => last_frames().into_iter().map(Ok).collect(),
+                Act::BreakAfter(text, failure) => vec![Ok(word(text)), Err(failure.clone())],
+                Act::StallAfter(text) => vec![Ok(word(text))],
+            };
+            let stalls = matches!(act, Act::StallAfter(_));
+            let steps = stream::iter(frames).then(|frame| async move {
+                sleep(Duration::from_millis(10)).await;
+                frame
+            });
+            let tail = stream::once(async move {
+                if stalls {
+                    std::future::pending::<()>().await;
+                }
+                hangup.disarm();
+                None::<Result<Frame, Failure>>
+            })
+            .filter_map(|nothing| async move { nothing });
+            Ok(UpstreamAnswer {
+                status: 200,
+                content_type: "text/event-stream".into(),
+                stream: true,
+                frames: steps.chain(tail).boxed(),
+            })
+        })
+    }
+}
+
+/// Wall time that follows tokio's clock, so that pausing one pauses both.
+pub struct TokioClock;
+
+impl Clock for TokioClock {
+    fn now(&self) -> UnixMs {
+        thread_local!(static ORIGIN: Instant = Instant::now());
+        let passed = ORIGIN.with(Instant::elapsed);
+        UnixMs(1_763_763_285_000).plus(passed)
+    }
+
+    fn day_start(&self, at: UnixMs, _: Option<&str>) -> UnixMs {
+        UnixMs(at.0 - at.0.rem_euclid(86_400_000))
+    }
+}
+
+/// The configuration as a value that tests change.
+pub struct Desk {
+    config: Mutex<Config>,
+    changes: watch::Sender<u64>,
+}
+
+impl Desk {
+    pub fn change(&self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config.lock().unwrap());
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+impl ConfigStore for Desk {
+    fn load(&self) -> Result<Loaded, Unusable> {
+        Ok(Loaded {
+            config: Arc::new(self.config.lock().unwrap().clone()),
+            file: Some("ai_models.yaml".into()),
+            would_write: "ai_models.yaml".into(),
+            issues: Vec::new(),
+            can_undo: false,
+        })
+    }
+
+    fn edit(&self, edit: &ConfigEdit, _: bool) -> Result<EditReport, Refusal> {
+        if let ConfigEdit::EnableProvider { id, enabled } = edit {
+            let mut config = self.config.lock().unwrap();
+            config.providers.iter_mut().filter(|profile| &profile.id == id).for_each(|p| p.enabled = *enabled);
+        }
+        Ok(EditReport { written: true, ..EditReport::default() })
+    }
+
+    fn undo(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn trust(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn profile_of(&self, _: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
+        Ok(profile(&draft.id, draft.kind.unwrap_or(Kind::LlamaCpp), &[]))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// Records in memory.
+#[derive(Default)]
+pub struct Book {
+    records: Mutex<Vec<CallRecord>>,
+    notes: Mutex<BTreeMap<String, String>>,
+    next: AtomicU64,
+}
+
+impl Book {
+    pub fn records(&self) -> Vec<CallRecord> {
+        self.records.lock().unwrap().clone()
+    }
+}
+
+impl Ledger for Book {
+    fn next_id(&self) -> CallId {
+        CallId::from(format!("c{}", self.next.fetch_add(1, Ordering::SeqCst) + 1))
+    }
+
+    fn record(&self, record: CallRecord) {
+        self.records.lock().unwrap().push(record);
+    }
+
+    fn dropped(&self) -> u64 {
+        0
+    }
+
+    fn flush(&self) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+
+    fn calls(&self, _: CallQuery, _: UnixMs) -> BoxFuture<'static, Result<CallPage, String>> {
+        let rows: Vec<CallRow> = self.records().iter().rev().map(CallRow::from).collect();
+        let total = rows.len() as u64;
+        Box::pin(async move { Ok(CallPage { rows, matching: total, total }) })
+    }
+
+    fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>> {
+        let found = self.records().into_iter().find(|record| record.id == id);
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn day(&self, _: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
+        Box::pin(async { Ok(DaySums::default()) })
+    }
+
+    fn recall(&self, key: &str) -> Option<String> {
+        self.notes.lock().unwrap().get(key).cloned()
+    }
+
+    fn remember(&self, key: &str, value: &str) {
+        self.notes.lock().unwrap().insert(key.into(), value.into());
+    }
+}
+
+struct NoLog;
+
+impl LogReader for NoLog {
+    fn read(&self, _: &LogQuery) -> Result<Vec<LogLine>, String> {
+        Ok(Vec::new())
+    }
+}
+
+impl PromptHistory for NoLog {
+    fn save(&self, _: &SavedPrompt) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn list(&self, _: usize) -> Result<Vec<SavedPrompt>, String> {
+        Ok(Vec::new())
+    }
+}
+
+/// A running engine with everything a test holds on to.
+pub struct House {
+    pub engine: Engine,
+    pub stage: Arc<Stage>,
+    pub desk: Arc<Desk>,
+    pub book: Arc<Book>,
+}
+
+/// A house with these providers, all up unless the stage says otherwise, after its first round of probes.
+pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage)) -> House {
+    let stage = Arc::new(Stage::default());
+    for provider in &providers {
+        let models: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
+        stage.probe_answers(provider.id.as_str(), &models);
+    }
+    let mut config = Config { providers, ..Config::default() };
+    set(&mut config, &stage);
+    let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
+    let book = Arc::new(Book::default());
+    let ports = Ports {
+        clock: Arc::new(TokioClock),
+        upstream: stage.clone(),
+        config: desk.clone(),
+        ledger: book.clone(),
+        log: Arc::new(NoLog),
+        history: Arc::new(NoLog),
+    };
+    let loaded = desk.load();
+    let options = Options { schedule_probes: true, state_dir: String::new(), rejected: None, read_only: false };
+    let engine = Engine::start(ports, loaded, options);
+    let mut snapshots = engine.handle.snapshots();
+    let checked = snapshots.wait_for(|snapshot| {
+        let providers = &snapshot.providers;
+        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
+    });
+    drop(checked.await.unwrap());
+    House { engine, stage, desk, book }
+}
+
+/// A provider with short, round times: first token 10 s, idle 5 s, no retries.
+pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
+    let endpoint = kind.default_endpoint().unwrap_or("http://127.0.0.1:9");
+    Profile {
+        id: id.into(),
+        name: String::new(),
+        kind,
+        endpoint: Endpoint {
+            written: endpoint.into(),
+            origin: endpoint.into(),
+            host: if kind.is_vendor() { "api.example.com".into() } else { "127.0.0.1".into() },
+            port: 80,
+            tls: false,
+            api_base: format!("{endpoint}/v1"),
+        },
+        key: None,
+        key_source: KeySource::None,
+        withheld: None,
+        enabled: true,
+        local: false,
+        models: models
+            .iter()
+            .map(|id| ModelProfile {
+                id: ModelId::from(*id),
+                context: None,
+                quality: None,
+                capabilities: None,
+                price: None,
+                settings: ModelSettings::default(),
+            })
+            .collect(),
+        preferred_models: Vec::new(),
+        defaults: ModelSettings::default(),
+        model_settings: BTreeMap::new(),
+        timeouts: Timeouts {
+            first_token: Duration::from_secs(10),
+            idle: Duration::from_secs(5),
+            load: Duration::ZERO,
+            ..Timeouts::of(kind)
+        },
+        max_retries: 0,
+        max_concurrent: None,
+        api: "auto".into(),
+        aliases: BTreeMap::new(),
+        place: String::new(),
+        line: None,
+    }
+}
+
+pub fn refused() -> Failure {
+    Failure::new(ErrorCode::Network, Cause::Refused, "connection refused")
+}
+
+/// A streamed prompt for `model`.
+pub fn ask(model: &str) -> CallRequest {
+    CallRequest {
+        facts: Facts { requested_model: model.into(), stream: true, prompt_tokens: 10, ..Facts::default() },
+        body: Body::Chat {
+            messages: vec![Message { role: Role::User, content: "hello".into() }],
+            max_tokens: None,
+            temperature: None,
+            stream: true,
+        },
+        wants_usage: false,
+    }
+}
+
+/// Everything that comes, up to the end.
+pub async fn collect(mut events: mpsc::Receiver<CallEvent>) -> (Vec<CallEvent>, CallOutcome) {
+    let mut seen = Vec::new();
+    while let Some(event) = events.recv().await {
+        if let CallEvent::End(outcome) = event {
+            return (seen, *outcome);
+        }
+        seen.push(event);
+    }
+    panic!("the call ended without an outcome: {seen:?}");
+}
+
+/// The text of an answer.
+pub fn text(events: &[CallEvent]) -> String {
+    let texts = events.iter().filter_map(|event| match event {
+        CallEvent::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}

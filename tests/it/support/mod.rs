@@ -1,0 +1,5 @@
+//! Helpers shared by the integration tests.
+
+pub mod engine;
+pub mod sim;
+pub mod snapshot;
