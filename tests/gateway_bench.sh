@@ -54,19 +54,25 @@ whole_body=$BENCH_BODY
 stream_body=${BENCH_BODY/bench\//bench-stream\/}
 stream_body="${stream_body%\}},\"stream\":true}"
 
-cat >"$work/nginx.conf" <<NGINX
+# The upstream and the proxy are processes of their own: inside one nginx a proxied request never leaves the
+# process, which no real upstream can match.
+frame() { # name, then the servers on standard input
+    cat <<NGINX
 worker_processes 1;
 daemon off;
-pid $work/nginx.pid;
-error_log $work/nginx.log;
+pid $work/$1.pid;
+error_log $work/$1.log;
 events { worker_connections 1024; }
 http {
     access_log off;
     keepalive_requests 100000000;
-    client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
-    uwsgi_temp_path $work/uwsgi; scgi_temp_path $work/scgi;
-    upstream whole { server 127.0.0.1:$upstream; keepalive 128; keepalive_requests 100000000; }
-    upstream streams { server 127.0.0.1:$stream_upstream; keepalive 128; keepalive_requests 100000000; }
+    client_body_temp_path $work/$1-body; proxy_temp_path $work/$1-proxy; fastcgi_temp_path $work/$1-fastcgi;
+    uwsgi_temp_path $work/$1-uwsgi; scgi_temp_path $work/$1-scgi;
+$(cat)
+}
+NGINX
+}
+frame upstream >"$work/upstream.conf" <<NGINX
     server {
         listen 127.0.0.1:$upstream;
         location /v1/models { default_type application/json; return 200 '$models'; }
@@ -77,6 +83,10 @@ http {
         location /v1/models { default_type application/json; return 200 '$models'; }
         location / { default_type text/event-stream; return 200 '$events'; }
     }
+NGINX
+frame nginx >"$work/nginx.conf" <<NGINX
+    upstream whole { server 127.0.0.1:$upstream; keepalive 128; keepalive_requests 100000000; }
+    upstream streams { server 127.0.0.1:$stream_upstream; keepalive 128; keepalive_requests 100000000; }
     server {
         listen 127.0.0.1:$nginx_port;
         location / { proxy_pass http://whole; proxy_http_version 1.1; proxy_set_header Connection ""; }
@@ -85,7 +95,6 @@ http {
         listen 127.0.0.1:$nginx_stream;
         location / { proxy_pass http://streams; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
     }
-}
 NGINX
 cat >"$work/ai_models.yaml" <<YAML
 providers:
@@ -100,8 +109,10 @@ providers:
 limits: { max_concurrent_requests: 256, queue: 1024 }
 YAML
 
-nginx -p "$work" -e "$work/nginx.log" -c "$work/nginx.conf" 2>"$work/nginx.err" &
-pids+=($!)
+for name in upstream nginx; do
+    nginx -p "$work" -e "$work/$name.log" -c "$work/$name.conf" 2>"$work/$name.err" &
+    pids+=($!)
+done
 "$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
 deck_pid=$!
 pids+=("$deck_pid")
@@ -113,7 +124,7 @@ ready() {
         sleep 0.1
     done
     say "port $1 does not answer as it should; it says: $(ask "$1" "$2" 2>&1 | head -c 400)"
-    cat "$work"/nginx.err "$work"/nginx.log "$work"/deck.log >&2 || true
+    cat "$work"/{upstream,nginx}.err "$work"/{upstream,nginx,deck}.log >&2 || true
     exit 2
 }
 for place in $upstream $nginx_port $deck; do ready "$place" "$whole_body" 'Eight words'; done

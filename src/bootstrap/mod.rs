@@ -11,6 +11,7 @@ use crate::engine::ports::{ConfigStore as _, Loaded, Unusable};
 use crate::engine::{Engine, Options};
 use color_eyre::eyre::{Result, WrapErr as _};
 use ground::{Folders, Opened};
+use tokio::runtime::{Builder, Runtime};
 
 /// Exit code for a configuration that cannot be used.
 const CONFIGURATION: u8 = 3;
@@ -30,15 +31,19 @@ pub fn run(cli: &Cli) -> Result<u8> {
     if let Some(code) = front::refuse_early(cli) {
         return Ok(code);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("lmdeck")
-        .build()
-        .wrap_err("the runtime could not be started")?;
+    let runtime = runtime(cli).wrap_err("the runtime could not be started")?;
     let code = runtime.block_on(with_engine(cli, &folders, console))?;
     // A prompt typed into a terminal that is gone may still hold a reader thread: it must not hold the exit.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// The dashboard keeps its main thread for drawing and typing, so the engine works beside it. Everything else
+/// runs on one thread: a call hops between tasks several times, and a hop to another thread costs more than all
+/// of lmdeck's own work on a call.
+fn runtime(cli: &Cli) -> std::io::Result<Runtime> {
+    let mut builder = if cli.verb.is_none() { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    builder.enable_all().thread_name("lmdeck").build()
 }
 
 async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Result<u8> {

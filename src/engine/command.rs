@@ -67,9 +67,7 @@ impl Supervisor {
             }
             Command::ListCalls { query } => {
                 let now = self.ports.clock.now();
-                let mut query = *query;
-                query.since = query.since.or(Some(self.day_start));
-                let calls = self.ports.ledger.calls(query, now);
+                let calls = self.ports.ledger.calls(*query, now);
                 later(asker, async move { calls.await.map_or_else(ledger_refusal, Reply::Calls) });
             }
             Command::GetCall { id } => {

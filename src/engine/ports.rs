@@ -185,7 +185,7 @@ pub trait Ledger: Send + Sync {
     fn dropped(&self) -> u64;
     /// Waits until everything handed over so far is on disk.
     fn flush(&self) -> BoxFuture<'static, ()>;
-    /// `since` is the start of the span that totals are for.
+    /// Totals are for today, or for the span of `since` where that reaches further back.
     fn calls(&self, query: CallQuery, now: UnixMs) -> BoxFuture<'static, Result<CallPage, String>>;
     fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>>;
     fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>>;

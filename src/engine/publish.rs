@@ -37,6 +37,9 @@ impl Supervisor {
 
     /// Publishes both pictures.
     pub(super) fn publish(&mut self) {
+        for ended in self.traffic.take_ended() {
+            self.count(&ended);
+        }
         self.publish_live();
         let live = self.live.borrow().clone();
         let now = self.ports.clock.now();

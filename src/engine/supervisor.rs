@@ -7,16 +7,15 @@ use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::state::{Effect, State};
-use super::traffic::Traffic;
+use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::{LiveReader, Options};
-use crate::domain::call::{CallRecord, Status};
+use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
-use crate::domain::ids::{CallId, ProviderId, Target};
-use crate::domain::money::Cost;
+use crate::domain::ids::{ProviderId, Target};
 use crate::domain::routing::{ActiveChoice, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
@@ -43,10 +42,7 @@ pub enum Input {
         target: Target,
         failure: Option<Failure>,
         moved_on: bool,
-        breaker_changed: bool,
     },
-    CallsChanged,
-    CallEnded(Ended),
     /// Servers found on this machine while there is no configuration.
     Found(Vec<Profile>),
     /// A configuration was read; who waits is answered once it is in force.
@@ -58,27 +54,6 @@ pub enum Input {
         start: UnixMs,
         sums: DaySums,
     },
-}
-
-/// What the day's sums need of a finished call.
-pub struct Ended {
-    pub id: CallId,
-    pub ts: UnixMs,
-    pub policy: String,
-    pub status: Status,
-    pub cost: Cost,
-}
-
-impl Ended {
-    pub fn of(record: &CallRecord) -> Self {
-        Self {
-            id: record.id.clone(),
-            ts: record.ts,
-            policy: record.policy.clone(),
-            status: record.status,
-            cost: record.cost,
-        }
-    }
 }
 
 /// A probe command whose providers have not all answered.
@@ -189,6 +164,7 @@ impl Supervisor {
         let mut changes = self.ports.config.changes();
         let mut published = Instant::now();
         let mut dirty = false;
+        let traffic = self.traffic.clone();
         loop {
             let wake = self.next_wake(dirty.then_some(published + PUBLISH_GAP));
             tokio::select! {
@@ -201,6 +177,8 @@ impl Supervisor {
                     None => break,
                 },
                 Ok(()) = changes.changed() => self.reload(None),
+                // Once is enough until the next picture, however many calls there are.
+                () = traffic.changed(), if !dirty => dirty = true,
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();
@@ -225,20 +203,17 @@ impl Supervisor {
     fn take(&mut self, input: Input) {
         match input {
             Input::Probed { profile, report } => self.probed(&profile, &report),
-            Input::Attempted { target, failure, moved_on, breaker_changed } => {
+            Input::Attempted { target, failure, moved_on } => {
                 let now = self.ports.clock.now();
                 let effects = self.state.attempted(&target, failure.as_ref(), moved_on, now, &self.traffic);
                 self.carry_out(effects);
-                if breaker_changed || failure.is_some() {
-                    self.publish_live();
-                }
+                self.publish_live();
             }
-            Input::CallEnded(ended) => self.count(&ended),
             Input::Found(profiles) => self.found(profiles),
             Input::Loaded { result, answer } => self.loaded(*result, answer),
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
-            // A call that began or writes only changes the picture; sums of a day that has ended say nothing.
-            Input::CallsChanged | Input::Day { .. } => {}
+            // Sums of a day that has ended say nothing.
+            Input::Day { .. } => {}
         }
     }
 
@@ -306,7 +281,7 @@ impl Supervisor {
         let _ = self.events.send(event);
     }
 
-    fn count(&mut self, ended: &Ended) {
+    pub(super) fn count(&mut self, ended: &Ended) {
         if ended.ts >= self.day_start {
             self.today.calls += 1;
             if matches!(ended.status, Status::Error | Status::Denied) {

@@ -1,15 +1,21 @@
 //! What calls leave behind for each other and for health: breakers, results of the last minutes, parked
-//! providers, running calls. Shared between call tasks and the supervisor; every lock is held for a few
+//! providers, running and ended calls. Shared between call tasks and the supervisor; every lock is held for a few
 //! instructions and never across an await.
+//!
+//! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
+//! them before it publishes, so that a thousand calls a second wake it twenty times.
 
 use super::protocol::RunningCall;
 use crate::domain::breaker::Breaker;
+use crate::domain::call::{CallRecord, Status};
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
+use crate::domain::money::Cost;
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How far back results count for `degraded` (DESIGN §4).
@@ -17,15 +23,71 @@ const TALLY_WINDOW: Duration = Duration::from_mins(5);
 /// Results kept per provider; beyond it the oldest go, which only shortens the window under heavy load.
 const TALLY_CAPACITY: usize = 4096;
 
+/// Ended calls waiting to be counted; when full the oldest go, and the day's sums are exact again at their next
+/// reading from the ledger.
+const ENDED_CAPACITY: usize = 65_536;
+
 #[derive(Default)]
 pub struct Traffic {
     inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+/// What the day's sums need of a finished call.
+pub struct Ended {
+    pub id: CallId,
+    pub ts: UnixMs,
+    pub policy: String,
+    pub status: Status,
+    pub cost: Cost,
+}
+
+impl Ended {
+    pub fn of(record: &CallRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            ts: record.ts,
+            policy: record.policy.clone(),
+            status: record.status,
+            cost: record.cost,
+        }
+    }
+}
+
+/// The results of the last minutes at one provider.
+#[derive(Default)]
+struct Results {
+    results: VecDeque<(UnixMs, bool)>,
+    failed: usize,
+}
+
+impl Results {
+    fn push(&mut self, at: UnixMs, ok: bool) {
+        self.results.push_back((at, ok));
+        self.failed += usize::from(!ok);
+        if self.results.len() > TALLY_CAPACITY {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, ok)) = self.results.pop_front() {
+            self.failed -= usize::from(!ok);
+        }
+    }
+
+    fn forget_before(&mut self, now: UnixMs) {
+        while self.results.front().is_some_and(|(at, _)| now.since(*at) > TALLY_WINDOW) {
+            self.pop();
+        }
+    }
 }
 
 #[derive(Default)]
 struct Inner {
     breakers: HashMap<Target, Breaker>,
-    results: HashMap<ProviderId, VecDeque<(UnixMs, bool)>>,
+    results: HashMap<ProviderId, Results>,
+    ended: VecDeque<Ended>,
     parked: HashMap<ProviderId, UnixMs>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
 }
@@ -42,22 +104,20 @@ impl Traffic {
     }
 
     /// Notes one attempt's result. `counts` is false for results that say nothing about the target's health
-    /// (the caller's mistakes, rate limits, cancels). Returns whether a breaker opened or closed by it.
+    /// (the caller's mistakes, rate limits, cancels). Returns whether it is news: a breaker opened or closed, or
+    /// the provider's last result was another one.
     pub fn note(&self, target: &Target, ok: bool, counts: bool, now: UnixMs) -> bool {
         let mut inner = self.lock();
         let before = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
+        let last = inner.results.get(&target.provider).and_then(|results| results.results.back()).map(|(_, ok)| *ok);
         if ok || counts {
             inner.breakers.entry(target.clone()).or_default().record(ok, now);
-            let results = inner.results.entry(target.provider.clone()).or_default();
-            results.push_back((now, ok));
-            if results.len() > TALLY_CAPACITY {
-                results.pop_front();
-            }
+            inner.results.entry(target.provider.clone()).or_default().push(now, ok);
         } else if let Some(breaker) = inner.breakers.get_mut(target) {
             breaker.release();
         }
         let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
-        before != after
+        before != after || last != Some(ok)
     }
 
     /// Until when the target's breaker is open.
@@ -76,11 +136,9 @@ impl Traffic {
     pub fn tally(&self, provider: &ProviderId, now: UnixMs) -> CallTally {
         let mut inner = self.lock();
         let Some(results) = inner.results.get_mut(provider) else { return CallTally::default() };
-        while results.front().is_some_and(|(at, _)| now.since(*at) > TALLY_WINDOW) {
-            results.pop_front();
-        }
+        results.forget_before(now);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        CallTally { calls: count(results.len()), failed: count(results.iter().filter(|(_, ok)| !ok).count()) }
+        CallTally { calls: count(results.results.len()), failed: count(results.failed) }
     }
 
     /// No calls to the provider until then (a rate limit).
@@ -102,16 +160,35 @@ impl Traffic {
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {
         self.lock().running.insert(call.id.clone(), (call, cancel));
+        self.changed.notify_one();
     }
 
     pub fn update(&self, id: &CallId, change: impl FnOnce(&mut RunningCall)) {
         if let Some((call, _)) = self.lock().running.get_mut(id) {
             change(call);
         }
+        self.changed.notify_one();
     }
 
-    pub fn end(&self, id: &CallId) {
-        self.lock().running.remove(id);
+    pub fn end(&self, ended: Ended) {
+        let mut inner = self.lock();
+        inner.running.remove(&ended.id);
+        if inner.ended.len() == ENDED_CAPACITY {
+            inner.ended.pop_front();
+        }
+        inner.ended.push_back(ended);
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// The calls that ended since the last time.
+    pub fn take_ended(&self) -> VecDeque<Ended> {
+        std::mem::take(&mut self.lock().ended)
+    }
+
+    /// Waits until a call began, wrote its first byte or ended.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub fn running(&self) -> Vec<RunningCall> {

@@ -10,6 +10,7 @@ pub mod labels;
 pub mod may_cost;
 pub mod reason;
 pub mod remedy;
+pub mod routes;
 mod server_commands;
 pub mod service_answer;
 pub mod table;

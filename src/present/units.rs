@@ -221,6 +221,12 @@ pub fn clock(at: UnixMs) -> String {
     clock_in(at, &TimeZone::system())
 }
 
+/// [`clock`] for a moment written as in RFC 3339; `None` when it is not.
+pub fn clock_of(written: &str) -> Option<String> {
+    let at: Timestamp = written.parse().ok()?;
+    Some(clock(UnixMs(at.as_millisecond())))
+}
+
 /// `22:14`.
 pub fn clock_minute(at: UnixMs) -> String {
     let mut text = clock(at);
@@ -383,6 +389,8 @@ mod tests {
         assert_eq!(moment_in(at, UnixMs(at.0 + 60_000), &zone), "22:14");
         assert_eq!(moment_in(at, UnixMs(at.0 + 86_400_000), &zone), "21 Nov 22:14");
         assert_eq!(clock_in(UnixMs(i64::MAX), &zone), "-");
+        assert_eq!(clock_of("2025-11-21T22:14:45.5Z"), Some(clock(UnixMs(1_763_763_285_500))));
+        assert_eq!(clock_of("yesterday"), None);
     }
 
     proptest! {

@@ -44,6 +44,35 @@ pub enum Action {
     HealthWindow,
     HealthScale,
     HealthIncidents,
+    // playground
+    PromptSend,
+    PromptNewLine,
+    PromptTarget,
+    PromptHistory,
+    PromptUndo,
+    PromptRedo,
+    PromptEdit,
+    AnswerWhy,
+    AnswerFold,
+    // routing
+    RouteAdd,
+    RouteDelete,
+    RouteTry,
+    SampleEdit,
+    SampleDone,
+    SampleKnown,
+    CopyCommand,
+    // an order being edited
+    ItemAdd,
+    ItemRemove,
+    ItemUp,
+    ItemDown,
+    // telemetry
+    CallsFollow,
+    CallStop,
+    CallsCharts,
+    AppLog,
+    LogLevel,
     // forms
     FieldNext,
     FieldPrevious,
@@ -63,6 +92,8 @@ pub enum Action {
     ConfirmLeft,
     ConfirmRight,
     ConfirmPress,
+    /// The answer with this number, from 1.
+    ConfirmChoose(u8),
     // first run, broken configuration
     WelcomeAddAll,
     OpenEditor,

@@ -7,13 +7,14 @@ use super::layers::{broken::Broken, confirm::Confirm, help::Help, messages::Mess
 use super::msg::{Intent, Msg};
 use super::notes::Notes;
 use super::options::TuiOptions;
-use super::part::{Cx, Effect, Outbox, Part, Tab, Ticket};
+use super::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use super::screens::{self, Screens};
 use super::theme::{Preset, Theme};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{Command, Event, EventKind, Level, Reply, Snapshot};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Who waits for an answer.
@@ -59,6 +60,8 @@ pub struct App {
     dirt: Dirt,
     /// When a label on the screen changes by itself; found by drawing.
     pub(super) redraw_at: Cell<Option<UnixMs>>,
+    /// Where the tabs stand in the first row, found by drawing.
+    pub(super) tabs: RefCell<Vec<(Tab, Range<u16>)>>,
 }
 
 impl App {
@@ -81,6 +84,7 @@ impl App {
             tickets: 0,
             dirt: Dirt::Touched,
             redraw_at: Cell::new(None),
+            tabs: RefCell::new(Vec::new()),
         };
         for complaint in complaints {
             app.notes.say(now, Level::Warning, complaint, None);
@@ -92,7 +96,7 @@ impl App {
     pub fn start(&mut self) -> Vec<Intent> {
         let mut intents = self.with_part(None, |part, cx, out| part.shown(cx, out));
         if self.snapshot.config.rejected.is_some() {
-            self.push(Box::new(Broken::default()));
+            self.push(Box::new(Broken));
         }
         self.dirt = Dirt::Touched;
         intents.retain(|intent| *intent != Intent::Quit);
@@ -110,17 +114,22 @@ impl App {
             Msg::Snapshot(snapshot) => self.take_snapshot(snapshot),
             Msg::Event(event) => {
                 self.announce(&event);
+                self.everyone(|part, cx| part.event(&event, cx));
                 Vec::new()
             }
             Msg::Missed(count) => {
+                self.everyone(|part, cx| part.missed(count, cx));
                 self.say(Level::Warning, format!("{count} announcements were missed: the screen itself is up to date"));
                 Vec::new()
             }
             Msg::Reply(ticket, reply) => self.take_reply(ticket, &reply),
-            Msg::Call(ticket, event) => match self.owners.get(&ticket).cloned() {
-                Some(owner) => self.with_owner(&owner, |part, cx, out| part.call(ticket, &event, cx, out)),
-                None => Vec::new(),
-            },
+            Msg::Call(ticket, event) => {
+                self.touch(Dirt::Data);
+                match self.owners.get(&ticket).cloned() {
+                    Some(owner) => self.with_owner(&owner, |part, cx, out| part.call(ticket, &event, cx, out)),
+                    None => Vec::new(),
+                }
+            }
             Msg::Wake => self.wake(),
             Msg::Fault(text) => {
                 self.say(Level::Error, text);
@@ -217,7 +226,9 @@ impl App {
 
     /// Tabs are clickable; the rest of the screen is for the keyboard.
     fn click(&mut self, column: u16, row: u16) -> Vec<Intent> {
-        match super::view::header::tab_at(column, row) {
+        let tab =
+            self.tabs.borrow().iter().find(|(_, columns)| row == 0 && columns.contains(&column)).map(|(tab, _)| *tab);
+        match tab {
             Some(tab) if self.layers.is_empty() => self.go(tab),
             _ => Vec::new(),
         }
@@ -307,6 +318,13 @@ impl App {
         self.with_part(Some(&Owner::Screen(tab)), |part, cx, out| part.shown(cx, out))
     }
 
+    /// Opens a tab with the cursor on `place`.
+    pub(super) fn go_to(&mut self, tab: Tab, place: &Place) -> Vec<Intent> {
+        let intents = self.go(tab);
+        self.with_owner(&Owner::Screen(tab), |part, cx, _| part.focus_on(place, cx));
+        intents
+    }
+
     fn push(&mut self, part: Box<dyn Part>) {
         self.last_id += 1;
         self.layers.push(Layer { id: self.last_id, part });
@@ -371,6 +389,22 @@ impl App {
         }
         if let EventKind::ConfigLoaded { .. } = event.kind {
             self.layers.retain(|layer| !layer.part.contexts().contains(&Context::Broken));
+        }
+    }
+
+    /// Tells every screen and layer something that asks for no answer.
+    fn everyone(&mut self, tell: impl Fn(&mut dyn Part, &Cx<'_>)) {
+        let cx = Cx {
+            snapshot: &self.snapshot,
+            now: self.now,
+            keymap: &self.keymap,
+            reduce_motion: self.snapshot.config.ui.reduce_motion,
+        };
+        for tab in Tab::ALL {
+            tell(self.screens.get_mut(tab), &cx);
+        }
+        for layer in &mut self.layers {
+            tell(layer.part.as_mut(), &cx);
         }
     }
 
@@ -468,16 +502,11 @@ impl App {
                 self.say(Level::Info, format!("{what} sent to the terminal's clipboard"));
                 vec![Intent::Copy(text)]
             }
-            Effect::Go(tab, place) => {
-                let intents = self.go(tab);
-                if let Some(place) = place {
-                    let screen = Owner::Screen(tab);
-                    self.with_owner(&screen, |part, cx, _| part.focus_on(&place, cx));
-                }
-                intents
-            }
+            Effect::Go(tab, Some(place)) => self.go_to(tab, &place),
+            Effect::Go(tab, None) => self.go(tab),
             Effect::Edit(file) => vec![Intent::Edit(file)],
             Effect::Pass(action) => self.act(action),
+            Effect::Hand(text) => self.with_part(None, |part, cx, out| part.take(&text, cx, out)),
             Effect::Quit => vec![Intent::Quit],
         }
     }

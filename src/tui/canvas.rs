@@ -236,19 +236,16 @@ impl<'a> Canvas<'a> {
     }
 
     /// Lines and bars in ASCII, cell by cell.
-    pub(super) fn to_ascii(&mut self) {
+    pub(super) fn swap_to_ascii(&mut self) {
         for cell in &mut self.buffer.content {
             let swapped = match cell.symbol() {
                 "━" => "=",
                 "─" => "-",
-                "│" => "|",
+                "│" | "▅" | "▆" => "|",
                 "┬" | "┴" | "┌" | "┐" | "└" | "┘" | "┤" | "├" => "+",
-                "┆" => ":",
-                "▁" | "▂" => ".",
-                "▃" | "▄" => ":",
-                "▅" | "▆" => "|",
+                "▁" | "▂" | "░" => ".",
+                "┆" | "▃" | "▄" => ":",
                 "▇" | "█" => "#",
-                "░" => ".",
                 // What others wrote stays as it is.
                 _ => continue,
             };

@@ -3,152 +3,29 @@
 use super::app::{App, Dirt};
 use super::backend::FrameBackend;
 use super::input::{INPUT_CAPACITY, Input, Reader, hung_up};
+use super::link::Link;
 use super::msg::{Intent, Msg};
 use super::options::TuiOptions;
 use super::output::Output;
-use super::part::Ticket;
 use super::signals::{Caught, Signals};
 use super::terminal::Session;
 use super::{Exit, TuiError, editor};
-use crate::domain::call::CallRequest;
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
-use crate::engine::protocol::{CallEvent, Command, Event, Reply, Snapshot};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, select};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use ratatui::Terminal;
 use ratatui::layout::{Rect, Size};
-use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Questions to the engine under way; more are refused with a message.
-const QUESTIONS: usize = 64;
 /// Faults of other threads waiting to be said; when full, the log alone has them.
 const FAULT_CAPACITY: usize = 16;
 /// Messages taken in one turn of the loop, so that a flood cannot keep the picture from being drawn.
 const DRAIN: usize = 1024;
 
-type CallStep = (Ticket, Option<(CallEvent, mpsc::Receiver<CallEvent>, Arc<Notify>)>);
-
-/// Everything that is waited for besides the terminal.
-struct Engine {
-    handle: EngineHandle,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    events: broadcast::Receiver<Event>,
-    replies: FuturesUnordered<BoxFuture<'static, (Ticket, Reply)>>,
-    calls: FuturesUnordered<BoxFuture<'static, CallStep>>,
-    stops: HashMap<Ticket, Arc<Notify>>,
-}
-
-impl Engine {
-    fn new(handle: EngineHandle) -> Self {
-        Self {
-            snapshots: handle.snapshots(),
-            events: handle.events(),
-            handle,
-            replies: FuturesUnordered::new(),
-            calls: FuturesUnordered::new(),
-            stops: HashMap::new(),
-        }
-    }
-
-    fn ask(&self, ticket: Ticket, command: Command) {
-        let asked = if self.replies.len() < QUESTIONS {
-            self.handle.ask_later(command)
-        } else {
-            Err("too many questions are under way: try again in a moment")
-        };
-        self.replies.push(match asked {
-            Ok(answer) => async move {
-                let gone = |_| Reply::refused(1, "the engine has stopped", "start lmdeck again");
-                (ticket, answer.await.unwrap_or_else(gone))
-            }
-            .boxed(),
-            Err(why) => std::future::ready((ticket, Reply::refused(4, why, ""))).boxed(),
-        });
-    }
-
-    fn call(&mut self, ticket: Ticket, request: CallRequest) {
-        let stop = Arc::new(Notify::new());
-        self.stops.insert(ticket, Arc::clone(&stop));
-        self.calls.push(step(ticket, self.handle.dispatch(request), stop));
-    }
-
-    fn stop(&mut self, ticket: Ticket) {
-        if let Some(stop) = self.stops.remove(&ticket) {
-            stop.notify_one();
-        }
-    }
-
-    fn take_step(&mut self, (ticket, rest): CallStep) -> Option<Msg> {
-        let (event, receiver, stop) = rest?;
-        if matches!(event, CallEvent::End(_)) {
-            self.stops.remove(&ticket);
-        } else {
-            self.calls.push(step(ticket, receiver, stop));
-        }
-        Some(Msg::Call(ticket, Box::new(event)))
-    }
-
-    /// The next thing that is there already.
-    fn ready(&mut self) -> Option<Msg> {
-        if self.snapshots.has_changed().unwrap_or(false) {
-            return Some(Msg::Snapshot(self.snapshots.borrow_and_update().clone()));
-        }
-        if let Some(Some((ticket, reply))) = self.replies.next().now_or_never() {
-            return Some(Msg::Reply(ticket, Box::new(reply)));
-        }
-        if let Some(Some(step)) = self.calls.next().now_or_never() {
-            return self.take_step(step).or_else(|| self.ready());
-        }
-        match self.events.try_recv() {
-            Ok(event) => Some(Msg::Event(Box::new(event))),
-            Err(broadcast::error::TryRecvError::Lagged(count)) => Some(Msg::Missed(count)),
-            Err(_) => None,
-        }
-    }
-
-    /// Waits for the next thing; never ends when the engine is gone.
-    async fn next(&mut self) -> Msg {
-        loop {
-            tokio::select! {
-                changed = self.snapshots.changed() => match changed {
-                    Ok(()) => return Msg::Snapshot(self.snapshots.borrow_and_update().clone()),
-                    Err(_) => std::future::pending::<()>().await,
-                },
-                Some((ticket, reply)) = self.replies.next() => return Msg::Reply(ticket, Box::new(reply)),
-                Some(step) = self.calls.next() => if let Some(msg) = self.take_step(step) { return msg },
-                event = self.events.recv() => match event {
-                    Ok(event) => return Msg::Event(Box::new(event)),
-                    Err(broadcast::error::RecvError::Lagged(count)) => return Msg::Missed(count),
-                    Err(broadcast::error::RecvError::Closed) => std::future::pending::<()>().await,
-                },
-            }
-        }
-    }
-}
-
-fn step(ticket: Ticket, mut receiver: mpsc::Receiver<CallEvent>, stop: Arc<Notify>) -> BoxFuture<'static, CallStep> {
-    async move {
-        let stopped = Arc::clone(&stop);
-        let next = {
-            let told = std::pin::pin!(stopped.notified());
-            let event = std::pin::pin!(receiver.recv());
-            match select(event, told).await {
-                Either::Left((event, _)) => event,
-                Either::Right(_) => None,
-            }
-        };
-        // Dropping the receiver cancels the call.
-        (ticket, next.map(|event| (event, receiver, stop)))
-    }
-    .boxed()
-}
+/// How long after a stop of one's own the signal to go on may still come.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// What the loop does next.
 enum Next {
@@ -162,7 +39,7 @@ where
     C: FnMut(Vec<u8>),
 {
     app: App,
-    engine: Engine,
+    engine: Link,
     options: TuiOptions,
     output: Output,
     session: Session,
@@ -170,6 +47,8 @@ where
     signals: Signals,
     terminal: Terminal<FrameBackend<S, C>>,
     last_frame: Instant,
+    /// When it went on after a stop of its own: the signal that says so comes a moment later.
+    resumed: Option<Instant>,
 }
 
 pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> Result<Exit, TuiError> {
@@ -189,7 +68,7 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> Result<Exi
     let terminal = Terminal::new(backend)?;
     let mut driver = Driver {
         app: App::new(snapshot, options.clone(), now),
-        engine: Engine::new(handle),
+        engine: Link::new(handle),
         options,
         output,
         session,
@@ -197,6 +76,7 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> Result<Exi
         signals,
         terminal,
         last_frame: Instant::now(),
+        resumed: None,
     };
     driver.run(&mut inbox, &mut fault_inbox).await
 }
@@ -317,6 +197,7 @@ where
                 return Ok(Next::Leave(Exit::HungUp));
             }
             Caught::Stop => self.suspend()?,
+            Caught::Continue if self.resumed.take().is_some_and(|at| at.elapsed() < ECHO) => {}
             Caught::Continue => {
                 self.session.resume()?;
                 self.repaint()?;
@@ -332,6 +213,7 @@ where
         self.session.leave();
         let stopped = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
         // Running again.
+        self.resumed = Some(Instant::now());
         self.session.resume()?;
         self.reader.unpark();
         self.repaint()?;

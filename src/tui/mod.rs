@@ -21,11 +21,13 @@ mod editor;
 pub mod input;
 pub mod keymap;
 mod layers;
+mod link;
 pub mod msg;
 mod notes;
 pub mod options;
 mod output;
 pub mod part;
+mod plain;
 mod screens;
 mod signals;
 mod terminal;
@@ -90,6 +92,9 @@ pub fn has_terminal() -> bool {
 /// # Errors
 /// There is no terminal, or it refuses.
 pub async fn run(handle: EngineHandle, options: TuiOptions) -> Result<Exit, TuiError> {
+    if options.plain || options.env.is_dumb() {
+        return Ok(plain::run(handle, options).await?);
+    }
     if !has_terminal() {
         return Err(TuiError::NotATerminal);
     }

@@ -32,10 +32,13 @@ pub struct Notes {
     kept: VecDeque<Note>,
     /// How many of the newest are on the screen.
     shown: usize,
+    /// How often something was said.
+    said: u64,
 }
 
 impl Notes {
     pub fn say(&mut self, at: UnixMs, level: Level, text: String, about: Option<ProviderId>) {
+        self.said += 1;
         if let Some(place) = self.kept.iter().position(|note| note.text == text && note.level == level)
             && place < self.shown.max(1)
         {
@@ -50,6 +53,11 @@ impl Notes {
         self.kept.push_front(Note { at, level, text, times: 1, about });
         self.kept.truncate(KEPT);
         self.shown = (self.shown + 1).min(SHOWN).min(self.kept.len());
+    }
+
+    /// Grows with everything said; the newest is the first of [`Self::kept`].
+    pub fn said(&self) -> u64 {
+        self.said
     }
 
     pub fn kept(&self) -> impl ExactSizeIterator<Item = &Note> {
@@ -101,7 +109,7 @@ mod tests {
         }
         notes.say(AT, Level::Error, "trouble".into(), None);
         assert_eq!(notes.shown().count(), 3);
-        let later = AT.plus(Duration::from_secs(60));
+        let later = AT.plus(Duration::from_mins(1));
         assert!(notes.expire(later, false));
         assert_eq!(notes.shown().map(|n| n.text.as_str()).collect::<Vec<_>>(), ["trouble"]);
         assert!(notes.expire(later, true));

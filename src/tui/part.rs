@@ -7,7 +7,7 @@ use super::keymap::{Context, Key, Keymap};
 use crate::domain::call::CallRequest;
 use crate::domain::ids::ProviderId;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{CallEvent, Command, Level, Reply, Snapshot};
+use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
 use ratatui::layout::Rect;
 
 /// What every part may look at.
@@ -27,15 +27,21 @@ pub type Ticket = u64;
 pub enum Tab {
     Providers,
     Health,
+    Routing,
+    Playground,
+    Telemetry,
 }
 
 impl Tab {
-    pub const ALL: [Self; 2] = [Self::Providers, Self::Health];
+    pub const ALL: [Self; 5] = [Self::Providers, Self::Health, Self::Routing, Self::Playground, Self::Telemetry];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Providers => "Providers",
             Self::Health => "Health",
+            Self::Routing => "Routing",
+            Self::Playground => "Playground",
+            Self::Telemetry => "Telemetry",
         }
     }
 
@@ -46,9 +52,13 @@ impl Tab {
 }
 
 /// Something to put the cursor on in another screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Place {
     Provider(ProviderId),
+    /// For the playground: who is to answer, as typed.
+    Target(String),
+    /// For the playground: a prompt sent before.
+    Prompt(Box<SavedPrompt>),
 }
 
 /// What a part wants done.
@@ -72,6 +82,8 @@ pub enum Effect {
     Edit(String),
     /// The rest of an act that was confirmed: handed to the part below the closing layer.
     Pass(Action),
+    /// What was chosen: handed to the part below the closing layer, as [`Part::take`].
+    Hand(String),
     Quit,
 }
 
@@ -151,6 +163,12 @@ pub trait Part {
 
     fn call(&mut self, _ticket: Ticket, _event: &CallEvent, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
+    /// Something was announced; every screen and layer hears it, seen or not.
+    fn event(&mut self, _event: &Event, _cx: &Cx<'_>) {}
+
+    /// So many announcements went by unheard.
+    fn missed(&mut self, _count: u64, _cx: &Cx<'_>) {}
+
     /// It is on the screen now, for the first time or again.
     fn shown(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
@@ -166,6 +184,9 @@ pub trait Part {
     }
 
     fn wake(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// What the layer above handed down as it closed.
+    fn take(&mut self, _text: &str, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
     /// What would be lost by leaving now, in a few words.
     fn would_lose(&self) -> Option<String> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// How long leaving waits for a terminal that does not read.
-pub const LEAVE_DEADLINE: Duration = Duration::from_millis(1000);
+pub const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One thing that was switched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,5 +175,62 @@ impl Drop for PanicHook {
         if let Some(previous) = self.previous.take() {
             std::panic::set_hook(Box::new(move |info| previous(info)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    const INSIDE: &str = "LMDECK_TEST_PANICS_INSIDE";
+
+    /// The child of the test below: it has the terminal, and panics.
+    #[test]
+    fn panics_inside_a_terminal() {
+        if std::env::var_os(INSIDE).is_none() {
+            return;
+        }
+        let terminal = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
+        let session = Session::enter(Output::start(terminal).unwrap(), true).unwrap();
+        let _hook = session.hook_panics(|_| {});
+        let elsewhere = std::thread::spawn(|| panic!("in a task")).join();
+        assert!(elsewhere.is_err());
+        panic!("on the main thread");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_anything_is_printed() {
+        let pair =
+            native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let before = format!("{:?}", pair.master.get_termios().unwrap());
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["tui::terminal::tests::panics_inside_a_terminal", "--exact", "--nocapture"]);
+        command.env(INSIDE, "1");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sink, pieces) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let _ = sink.send(buffer[..count].to_vec());
+            }
+        });
+        child.wait().unwrap();
+        let mut bytes = Vec::new();
+        while let Ok(piece) = pieces.recv_timeout(Duration::from_secs(2)) {
+            bytes.extend(piece);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle:?} is not in {text}"));
+        assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{text}");
+        assert!(at("\x1b[?1049l") < at("on the main thread"), "{text}");
+        assert!(!text.contains("in a task"), "a task's panic was printed over the screen: {text}");
+        for undone in ["\x1b[?25h", "\x1b[?2004l", "\x1b[?1000l"] {
+            assert!(at(undone) < at("on the main thread"), "{undone}");
+        }
+        assert_eq!(format!("{:?}", pair.master.get_termios().unwrap()), before);
     }
 }

@@ -664,7 +664,7 @@ async fn explain_names_the_chain_its_cost_and_who_was_left_out() {
     let desk = Desk::new();
     desk.engine.on(CommandName::Explain, Reply::Explained(Box::new(explanation())));
     let words = ["routes", "explain", "--type", "teaching_generation", "--tokens", "25800", "--max-tokens", "1024"];
-    assert_eq!(desk.run(&words).await, 0);
+    assert_eq!(desk.run(&[&words[..], &["--prefer", "zai"]].concat()).await, 0);
     assert_eq!(
         desk.out.text(),
         "\
@@ -680,6 +680,7 @@ out       workstation/qwen3-32b                 down for 14 min: connection refu
         (facts.request_type.as_str(), facts.prompt_tokens, facts.max_tokens),
         ("teaching_generation", 25_800, 1024)
     );
+    assert_eq!(facts.preferred_provider, "zai");
 }
 
 #[tokio::test]

@@ -366,6 +366,13 @@ fn files_that_are_no_configuration_say_what_they_are() {
         assert_eq!((unusable.issues[0].line, unusable.issues[0].message.as_str()), (line, message), "{name}");
         assert!(!unusable.issues[0].remedy.is_empty(), "{name}");
     }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, place.path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let unusable = ConfigFile::open(place.source(Some("pipe"), &[])).load().unwrap_err();
+        assert_eq!(unusable.issues[0].message, "this is a device or a pipe, not a file");
+    }
     for text in ["", "\n\n", "# only a comment\n", "\u{feff}ui: { ascii: true }\n", "---\nui: {}\n"] {
         let loaded = Place::holding(text).load(&[]).unwrap();
         assert!(loaded.file.is_some() && loaded.issues.is_empty(), "{text:?} {:?}", loaded.issues);
@@ -517,6 +524,21 @@ fn a_key_never_shows_up_in_a_finding() {
     let unusable = url.load(KEYS).unwrap_err();
     assert!(unusable.issues[0].message.contains("holds OPENAI_API_KEY, which is a key"));
     assert!(!format!("{:?}", unusable.issues).contains("sk-openai"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_in_a_file_that_others_may_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::holding("providers:\n  - { id: a, type: openai, authToken: hunter2-hunter2 }\n");
+    let mode =
+        |mode| std::fs::set_permissions(place.path("ai_models.yaml"), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let loaded = place.load(&[]).unwrap();
+    assert!(said(&loaded.issues, "a key stands in a file that others").remedy.starts_with("chmod 600 "));
+    assert_eq!(profile(&loaded, "a").key_source, KeySource::File { tail: Some("ter2".into()) });
+    mode(0o600);
+    assert!(place.load(&[]).unwrap().issues.is_empty());
 }
 
 #[tokio::test]

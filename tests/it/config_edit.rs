@@ -369,6 +369,10 @@ fn a_key_in_clear_never_appears_in_a_difference() {
     let refusal = desk.set("gateway.listen", "127.0.0.1:3").unwrap_err();
     shown.push(refusal.difference.unwrap());
     shown.push(desk.store.undo().unwrap_err().difference.unwrap());
+    std::fs::write(desk.file(), "gateway:\n  api_keys:\n  - swordfish-3\n  listen: [\n").unwrap();
+    let refusal = desk.set("gateway.listen", "127.0.0.1:3").unwrap_err();
+    assert_eq!((refusal.difference.as_deref(), refusal.issues.len()), (None, 1));
+    shown.push(format!("{refusal:?}"));
     for text in &shown {
         for secret in ["hunter2", "swordfish", "correct-horse", "staple-horse"] {
             assert!(!text.contains(secret), "{text}");
@@ -395,6 +399,82 @@ fn what_cannot_be_edited_safely_is_refused_with_the_editor() {
         assert!(refusal.remedy.contains("$EDITOR"), "{}", refusal.remedy);
         assert_eq!(desk.text(), text);
     }
+}
+
+#[test]
+fn empty_and_missing_sections_are_filled_in_place() {
+    let order = ConfigEdit::SetOrder { request_type: "quick".into(), items: vec!["local".into()] };
+    for (before, after) in [
+        ("", "routing:\n  request_priorities:\n    quick: [local]\n"),
+        ("ui: {}", "ui: {}\n\nrouting:\n  request_priorities:\n    quick: [local]\n"),
+        ("routing:\nui: {}\n", "routing:\n  request_priorities:\n    quick: [local]\nui: {}\n"),
+        (
+            "routing:  # mine\n\n# next\nui: {}\n",
+            "routing:  # mine\n  request_priorities:\n    quick: [local]\n\n# next\nui: {}\n",
+        ),
+        ("routing: {}  # mine\n", "routing:  # mine\n  request_priorities:\n    quick: [local]\n"),
+        (
+            "routing: { strategy: prefer_local }\n",
+            "routing: { strategy: prefer_local, request_priorities: {quick: [local]} }\n",
+        ),
+        (
+            "routing:\n    request_priorities:\n        other: [cloud]\n\n# the end\n",
+            "routing:\n    request_priorities:\n        other: [cloud]\n        quick: [local]\n\n# the end\n",
+        ),
+        ("routing:\n  request_priorities: ~\n", "routing:\n  request_priorities:\n    quick: [local]\n"),
+    ] {
+        let desk = Desk::with(before);
+        desk.edit(order.clone()).unwrap();
+        assert_eq!(desk.text(), after, "{before:?}");
+    }
+    for before in ["providers:\n", "providers: []\n", "ui: {}\nproviders:   []   # servers\n"] {
+        let desk = Desk::with(before);
+        desk.edit(ConfigEdit::AddProvider(add("box", Kind::Vllm, ""))).unwrap();
+        assert!(desk.text().contains("\n  - id: box\n    type: vllm\n"), "{}", desk.text());
+        desk.edit(ConfigEdit::AddProvider(add("two", Kind::Vllm, ":8001"))).unwrap();
+        desk.edit(ConfigEdit::RemoveProvider { id: "box".into() }).unwrap();
+        desk.edit(ConfigEdit::RemoveProvider { id: "two".into() }).unwrap();
+        assert!(desk.text().contains("providers: []"), "{}", desk.text());
+        assert_eq!(desk.text().contains("# servers"), before.contains("# servers"));
+    }
+}
+
+#[test]
+fn a_provider_of_the_environment_is_edited_by_writing_it_down() {
+    let keys = [("OPENAI_API_KEY", "sk-test-0123456789"), ("LM_STUDIO_BASE_URL", "http://127.0.0.1:7777")];
+    let desk = Desk::empty(&keys);
+    desk.store.load().unwrap();
+    let refusal = desk.edit(ConfigEdit::RemoveProvider { id: "openai".into() }).unwrap_err();
+    assert_eq!(refusal.message, "openai comes from the environment (OPENAI_API_KEY), not from a file");
+    desk.edit(ConfigEdit::EnableProvider { id: "openai".into(), enabled: false }).unwrap();
+    let loaded = desk.store.load().unwrap();
+    assert!(!loaded.config.provider(&"openai".into()).unwrap().enabled);
+    assert_eq!(loaded.config.provider(&"lm_studio".into()).unwrap().endpoint.port, 7777);
+    assert!(desk.text().contains("    endpoint: ${LM_STUDIO_BASE_URL}\n"), "{}", desk.text());
+
+    let desk = Desk::empty(&keys);
+    desk.store.load().unwrap();
+    let draft = ProviderDraft { endpoint: "http://127.0.0.1:8888".into(), ..desk.draft("lm_studio") };
+    desk.edit(ConfigEdit::EditProvider { id: "lm_studio".into(), draft }).unwrap();
+    assert_eq!(desk.store.load().unwrap().config.provider(&"lm_studio".into()).unwrap().endpoint.port, 8888);
+}
+
+#[test]
+fn comments_between_brackets_are_never_lost() {
+    let text = "lm_studio:\n  preferred_models: [\n    a,  # the first\n    b,  # the second\n  ]\nui: {\n  ascii: true,  # plain\n  mouse: false }\n";
+    let desk = Desk::with(text);
+    for (path, value) in [("lm_studio.preferred_models", "[b, a]"), ("ui.ascii", "null")] {
+        let refusal = desk.set(path, value).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            format!("this edit is not done automatically: a comment near {path} would be lost")
+        );
+    }
+    assert_eq!(desk.text(), text);
+    let report = desk.set("ui.mouse", "true").unwrap();
+    assert_eq!(changed(&report), ["-  mouse: false }", "+  mouse: true }"]);
+    let report = desk.set("ui.history", "false").unwrap();
+    assert_eq!(changed(&report), ["-  mouse: true }", "+  mouse: true, history: false }"]);
 }
 
 #[test]
@@ -600,7 +680,11 @@ proptest! {
             };
             let (old, new) = (read(&before), read(&desk.text()));
             prop_assert_eq!(without(&old, path), without(&new, path), "{} = {:?}\n{}", path, value, report.difference);
-            let typed: serde_yaml::Value = serde_yaml::from_str(&value).unwrap_or_else(|_| value.trim().into());
+            // What is no plain YAML value is taken as the text it is.
+            let typed = match serde_yaml::from_str(&value) {
+                Ok(serde_yaml::Value::Tagged(_)) | Err(_) => value.trim().into(),
+                Ok(typed) => typed,
+            };
             let now = find(&new, path);
             if typed.is_null() {
                 prop_assert!(now.is_none());

@@ -16,4 +16,7 @@ mod pty;
 mod routing;
 mod support;
 mod tui_keys;
+mod tui_playground;
+mod tui_routing;
+mod tui_telemetry;
 mod upstream;

@@ -132,7 +132,7 @@ impl Tty {
         let seen: Shared = Arc::new((Mutex::new(Seen { parser: vt(), bytes: Vec::new() }), Condvar::new()));
         let (into, mut reader) = (Arc::clone(&seen), raw.reader);
         std::thread::spawn(move || {
-            let mut buffer = [0; 65536];
+            let mut buffer = vec![0; 65536];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 let mut seen = into.0.lock().unwrap();
                 seen.parser.process(&buffer[..count]);
@@ -451,4 +451,77 @@ fn a_megabyte_pasted_is_one_edit_and_fires_no_command() {
     tty.until("the list without a filter", |screen| !screen.contents().contains("qqqq"));
     tty.press("q");
     tty.ends_with(0);
+}
+
+#[test]
+fn a_broken_file_is_mended_in_the_editor_and_taken_at_once() {
+    let raw = start(None, |command| {
+        let home = Path::new(command.get_env("HOME").unwrap()).to_owned();
+        let editor = home.join("mend");
+        // The guest has the terminal: it asks a question on it, and reads the answer from it.
+        let script = "#!/bin/sh\nprintf 'mend %s? ' \"${1##*/}\"\nread -r answer\nprintf '%s' \"$answer\" | \
+                      grep -q yes && sed 's/BROKEN/llama_cpp/' \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n";
+        std::fs::write(&editor, script).unwrap();
+        std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        command.env("EDITOR", &editor);
+        std::fs::write(home.join("ai_models.yaml"), CONFIG.replace("type: llama_cpp", "type: BROKEN")).unwrap();
+    });
+    let mut tty = Tty::of(raw);
+    tty.until_text("cannot be used");
+    tty.press("e");
+    tty.until("the editor on the main screen", |screen| {
+        !screen.alternate_screen() && screen.contents().contains("mend ai_models.yaml?")
+    });
+    tty.press("yes\r");
+    tty.until("the mended provider", |screen| {
+        screen.alternate_screen() && !screen.contents().contains("cannot be used") && screen.contents().contains("box")
+    });
+    tty.press("q");
+    tty.ends_with(0);
+}
+
+/// A session in plain mode: the lines that come out for the lines that go in.
+fn plain(lines: &str, change: impl FnOnce(&mut Command)) -> (String, Option<i32>) {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("ai_models.yaml"), CONFIG).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lmdeck"));
+    command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").current_dir(home.path());
+    command.arg("--config").arg(home.path().join("ai_models.yaml"));
+    command.arg("--state-dir").arg(home.path().join("state"));
+    change(&mut command);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.stdout.contains(&0x1b), "an escape in plain mode");
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+#[test]
+fn plain_mode_tells_in_lines_and_takes_numbers_and_keys() {
+    let (said, code) = plain("1\n?\na\nesc\nno such key\n2\n9999\nq\n", |command| {
+        command.arg("--plain");
+    });
+    assert_eq!(code, Some(0), "{said}");
+    for text in [
+        "plain mode",
+        "Providers, 1 of ",
+        "chosen: ",
+        "a: add a provider by form",
+        "New provider, field 1 of 8, Kind",
+        "no such key is no key and no number",
+        "there is no 9999",
+    ] {
+        assert!(said.contains(text), "{text:?} is not in\n{said}");
+    }
+}
+
+#[test]
+fn the_end_of_the_input_leaves_plain_mode() {
+    assert_eq!(
+        plain("", |command| {
+            command.arg("--plain");
+        })
+        .1,
+        Some(0)
+    );
 }

@@ -1,14 +1,26 @@
 //! The dashboard by its keys: what a person presses, and what stands on the screen then.
 
-use super::support::snapshot::{NOW, evening};
+use super::support::snapshot::{NOW, evening, first_run, health_event, model, with_provider};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use lmdeck::domain::config::{Issue, Severity};
+use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
+use lmdeck::domain::health::{ModelInfo, State};
+use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
-use lmdeck::engine::protocol::{Command, Reply, Snapshot};
+use lmdeck::engine::protocol::{
+    Command, EditReport, Found, ProbePoint, ProbeWhich, Refusal, Reply, Snapshot, Step, StepState, TestReport,
+};
+use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::{App, TuiOptions, draw};
+use proptest::prelude::*;
+use ratatui::Terminal;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::Modifier;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,36 +121,766 @@ impl Desk {
         self.asked.iter().map(|(_, command)| command.clone()).collect()
     }
 
-    fn screen(&self, width: u16, height: u16) -> String {
+    /// The last command with this name.
+    fn last(&self) -> Command {
+        self.asked.last().unwrap().1.clone()
+    }
+
+    fn buffer(&self, width: u16, height: u16) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         draw(&self.app, &mut buffer);
+        buffer
+    }
+
+    fn shows(&mut self, text: &str) -> &mut Self {
+        let screen = self.screen(120, 40);
+        assert!(screen.contains(text), "{text:?} is not on\n{screen}");
+        self
+    }
+
+    fn hides(&mut self, text: &str) -> &mut Self {
+        let screen = self.screen(120, 40);
+        assert!(!screen.contains(text), "{text:?} is on\n{screen}");
+        self
+    }
+
+    fn screen(&self, width: u16, height: u16) -> String {
+        let buffer = self.buffer(width, height);
         let row = |y| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
         (0..height).map(row).map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 }
 
-#[test]
-fn look() {
+/// Sizes with a promise, and sizes without one.
+const SIZES: [(u16, u16); 11] =
+    [(120, 40), (80, 24), (60, 20), (40, 10), (300, 100), (200, 60), (39, 9), (1, 1), (80, 0), (0, 0), (41, 300)];
+
+fn desk() -> Desk {
     let mut desk = Desk::new(evening());
-    desk.answer(Reply::Discovered(vec![]));
+    desk.answer(Reply::Discovered(Vec::new()));
+    desk
+}
+
+// ---- the frame
+
+#[test]
+fn the_header_tells_target_strategy_money_and_what_needs_attention() {
+    let screen = desk().screen(120, 40);
+    let rows: Vec<&str> = screen.lines().collect();
+    assert!(rows[0].starts_with(" lmdeck [1 Providers] 2 Health"), "{}", rows[0]);
+    assert!(rows[0].ends_with("3 need attention"), "{}", rows[0]);
+    assert!(rows[1].starts_with(" auto: lm_studio/openai_gpt-oss-120b-neo    prefer_local"), "{}", rows[1]);
+    assert!(rows[1].ends_with("$0.42 of $10.00 today    gateway :4141"), "{}", rows[1]);
+    assert!(rows[39].starts_with(" a add  e edit  t test") && rows[39].ends_with("? help"), "{}", rows[39]);
+}
+
+#[test]
+fn digits_and_brackets_change_the_tab() {
+    let mut desk = desk();
+    desk.press("2").shows("[2 Health]");
+    desk.press("[").shows("[1 Providers]");
+    desk.press("]").shows("[2 Health]");
+    // Around the ends, whichever tab is the last.
+    desk.press("1 [").hides("[1 Providers]");
+    desk.press("]").shows("[1 Providers]");
+}
+
+#[test]
+fn too_small_a_terminal_says_what_it_needs_and_q_still_leaves() {
+    let mut desk = desk();
+    let screen = desk.screen(38, 8);
+    assert!(screen.contains("lmdeck needs 40x10, has 38x8."), "{screen}");
+    assert!(screen.contains("lm_studio up, workstation down +2"), "{screen}");
+    desk.press("q");
+    assert_eq!(desk.others, [Intent::Quit]);
+}
+
+#[test]
+fn the_main_acts_and_help_stay_in_the_footer_when_it_is_narrow() {
+    let mut desk = desk();
+    for (width, height) in [(120, 40), (80, 24), (60, 20), (40, 10)] {
+        let screen = desk.screen(width, height);
+        let footer = screen.lines().last().unwrap().to_owned();
+        assert!(footer.contains("a add") && footer.contains("/ filter") && footer.contains("? help"), "{footer}");
+    }
+    desk.press("a");
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let screen = desk.screen(width, height);
+        let footer = screen.lines().last().unwrap().to_owned();
+        assert!(footer.contains("ctrl-s save") && footer.contains("esc leave"), "{footer}");
+        assert!(footer.ends_with("F1 help"), "{footer}");
+    }
+}
+
+#[test]
+fn help_lists_the_keys_of_the_place_says_why_one_does_not_work_and_can_be_searched() {
+    let mut desk = Desk::new(with_provider(evening(), "lm_studio", |p| p.enabled = false));
+    desk.press("?").shows("providers").shows("not now: LM Studio is off: space switches it on");
+    desk.press("/").type_in("probe all");
+    desk.shows("probe all of them now").hides("add a provider by form");
+    desk.press("esc").shows("add a provider by form");
+    desk.press("esc").hides("Help");
+}
+
+#[test]
+fn a_key_of_one_s_own_acts_and_is_shown() {
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.ui.keys.insert("providers.test".into(), "T".into());
+    config.ui.keys.insert("providers.edit".into(), "a".into());
+    let mut desk = Desk::new(snapshot);
+    desk.shows("T test").shows("ui.keys: providers.edit: a already means providers.add");
+    desk.press("T");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
+}
+
+#[test]
+fn what_happens_is_said_and_kept_behind_the_exclamation_mark() {
+    let mut desk = desk();
+    let refused = Failure::new(ErrorCode::Network, Cause::Refused, "connection refused");
+    desk.tell(Msg::Event(Box::new(health_event("workstation", State::Up, State::Down, Some(refused)))));
+    desk.shows("workstation went down: connection refused.");
+    desk.wait(Duration::from_mins(1)).shows("workstation went down");
+    desk.press("j").hides("workstation went down");
+    desk.press("!").shows("Messages 1").shows("workstation went down");
+    desk.press("enter").hides("Messages 1").shows("\u{2501} Workstation  workstation  llama_cpp");
+}
+
+#[test]
+fn a_message_never_covers_the_selected_row() {
+    let mut desk = desk();
+    desk.press("G");
+    for n in 0..3 {
+        desk.tell(Msg::Fault(format!("trouble number {n}")));
+    }
+    for (width, height) in [(60, 20), (40, 10)] {
+        let screen = desk.screen(width, height);
+        assert!(screen.contains("> [x]  Claude"), "{screen}");
+        assert!(screen.contains("trouble number 2"), "{screen}");
+    }
+}
+
+#[test]
+fn read_only_refuses_to_change_the_file() {
+    let mut desk = Desk::with(evening(), TuiOptions { readonly: true, ..options() });
+    let before = desk.commands().len();
+    desk.press("space").shows("READ-ONLY").shows("read-only: started with --readonly");
+    assert_eq!(desk.commands().len(), before);
+}
+
+#[test]
+fn an_unsaved_form_holds_up_leaving_once() {
+    let mut desk = desk();
+    desk.press("a").press("right").press("ctrl-c").shows("Leave lmdeck?").shows("The form is not saved.");
+    assert_eq!(desk.others, []);
+    desk.press("ctrl-c");
+    assert_eq!(desk.others, [Intent::Quit]);
+}
+
+#[test]
+fn ascii_mode_draws_with_ascii_only() {
+    let mut desk = Desk::with(evening(), TuiOptions { ascii: true, ..options() });
+    for keys in ["", "2", "1 a", "esc d", "esc ?"] {
+        desk.press(keys);
+        let screen = desk.screen(120, 40);
+        assert!(screen.is_ascii(), "{screen}");
+    }
+}
+
+#[test]
+fn the_selection_is_seen_without_colour() {
+    let desk = desk();
+    let buffer = desk.buffer(80, 24);
+    assert!(buffer[(10, 3)].modifier.contains(Modifier::REVERSED));
+    assert!(!buffer[(10, 4)].modifier.contains(Modifier::REVERSED));
+    assert_eq!(buffer[(0, 3)].symbol(), ">");
+}
+
+// ---- bytes
+
+/// Draws with the real backend; the pieces that would go to the terminal.
+fn pieces(desk: &mut Desk, steps: impl FnOnce(&mut Desk, &mut dyn FnMut(&Desk))) -> Vec<usize> {
+    let written = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&written);
+    let backend =
+        FrameBackend::new(|| Ok(Size::new(120, 40)), move |frame: Vec<u8>| sink.borrow_mut().push(frame.len()));
+    let mut terminal = Terminal::new(backend).unwrap();
+    let mut show = |desk: &Desk| {
+        terminal
+            .draw(|frame| {
+                if let Some(at) = draw(&desk.app, frame.buffer_mut()) {
+                    frame.set_cursor_position(at);
+                }
+            })
+            .unwrap();
+    };
+    show(desk);
+    written.borrow_mut().clear();
+    steps(desk, &mut show);
+    written.borrow().clone()
+}
+
+#[test]
+fn an_unchanged_screen_writes_nothing() {
+    for keys in ["", "2", "1 a", "?"] {
+        let mut desk = desk();
+        desk.press(keys);
+        let written = pieces(&mut desk, |desk, show| {
+            show(desk);
+            desk.now = desk.now.plus(Duration::from_secs(1));
+            desk.tell(Msg::Snapshot(Arc::new(evening())));
+            show(desk);
+        });
+        assert_eq!(written, Vec::<usize>::new(), "{keys}");
+    }
+}
+
+#[test]
+fn at_rest_the_next_wake_is_when_an_age_changes() {
+    let desk = desk();
+    desk.screen(120, 40);
+    let wake = desk.app.deadline().expect("ages are on the screen");
+    assert!(wake.since(NOW) >= Duration::from_secs(1), "{wake:?}");
+    let mut empty = evening();
+    empty.providers = Arc::new(Vec::new());
+    let desk = Desk::new(empty);
+    desk.screen(120, 40);
+    assert_eq!(desk.app.deadline(), None);
+}
+
+#[test]
+fn one_probe_result_is_one_write_of_at_most_400_bytes() {
+    for keys in ["", "2"] {
+        let mut desk = desk();
+        desk.press(keys);
+        let written = pieces(&mut desk, |desk, show| {
+            desk.now = desk.now.plus(Duration::from_secs(5));
+            let now = desk.now;
+            let probed = with_provider(evening(), "lm_studio", |p| {
+                p.health.latency_ms = Some(17);
+                p.health.last_checked = Some(now);
+                (p.p50_ms, p.p95_ms) = (Some(12), Some(39));
+                p.history.push_back(ProbePoint { at: now, latency_ms: Some(17), state: State::Up });
+            });
+            desk.tell(Msg::Snapshot(Arc::new(probed)));
+            show(desk);
+        });
+        assert_eq!(written.len(), 1, "{keys}");
+        assert!(written[0] <= 400, "{keys}: {} bytes", written[0]);
+    }
+}
+
+// ---- providers
+
+#[test]
+fn a_server_that_is_down_shows_why_and_what_to_do_and_y_copies_the_command() {
+    let mut desk = desk();
     desk.press("j");
-    println!("{}", desk.screen(120, 40));
-    println!("{}", desk.screen(80, 24));
-    println!("{}", desk.screen(60, 20));
-    println!("{}", desk.screen(40, 10));
-    println!("{}", desk.screen(38, 8));
+    desk.shows("[x]  down for 14 min: connection refused")
+        .shows("Nothing listens on 192.168.1.20 port 8080.")
+        .shows("--host 0.0.0.0 --port 8080")
+        .shows("[x] reachable  [?] key  [?] listed  [?] loaded  [?] answering");
+    desk.press("y").shows("sent to the terminal's clipboard");
+    let copied = desk.others.iter().find_map(|intent| match intent {
+        Intent::Copy(text) => Some(text.clone()),
+        _ => None,
+    });
+    assert!(copied.unwrap().starts_with("llama-server -m "));
+}
+
+#[test]
+fn the_list_names_every_provider_at_every_size() {
+    let mut desk = desk();
+    desk.press("j");
+    for (width, height) in [(120, 40), (80, 24), (60, 20), (40, 10)] {
+        let screen = desk.screen(width, height);
+        for text in ["[ok] LM Studio", "> [x]  Workstation", "refused", "[!]  OpenAI", "1.41 s", "401"] {
+            assert!(screen.contains(text), "{text} at {width}x{height}\n{screen}");
+        }
+    }
+    let narrow = desk.press("enter").screen(60, 20);
+    assert!(narrow.contains("What to do") && !narrow.contains("LM Studio "), "{narrow}");
+    assert!(desk.press("esc").screen(60, 20).contains("[ok] LM Studio"));
+}
+
+#[test]
+fn keys_act_on_the_chosen_provider() {
+    let mut desk = desk();
+    desk.press("j");
+    let id = || "workstation".into();
+    desk.press("t");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One(id()) });
+    desk.press("R");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::All });
+    desk.press("space");
+    assert_eq!(desk.last(), Command::EnableProvider { id: id(), enabled: false });
+    desk.press("p");
+    assert_eq!(desk.last(), Command::Pause { id: id(), paused: true });
+    desk.press("U");
+    assert_eq!(desk.last(), Command::ConfigUndo);
+    desk.press("D").shows("Doctor  Workstation");
+    assert_eq!(desk.last(), Command::TestSaved { id: id(), answer: false });
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let off = with_provider(evening(), "lm_studio", |p| p.enabled = false);
+    let mut desk = Desk::new(off);
+    let before = desk.commands().len();
+    desk.press("t").shows("LM Studio is off: space switches it on");
+    assert_eq!(desk.commands().len(), before);
+    let mut healthy = Desk::new(with_provider(evening(), "lm_studio", |_| {}));
+    healthy.press("y").shows("nothing to copy");
+}
+
+#[test]
+fn deleting_asks_first_and_the_safe_answer_is_the_default() {
+    let mut desk = desk();
+    desk.press("d").shows("Delete provider lm_studio?").shows("teaching_generation   zai, lm_studio");
+    let before = desk.commands().len();
+    desk.press("enter").hides("Delete provider");
+    assert_eq!(desk.commands().len(), before);
+    desk.press("d right enter");
+    assert_eq!(desk.last(), Command::RemoveProvider { id: "lm_studio".into() });
+    let report =
+        EditReport { file: "/x/ai_models.yaml".into(), lines_changed: 6, written: true, ..EditReport::default() };
+    desk.answer(Reply::Edited(report)).shows("Saved ai_models.yaml, 6 lines. U undoes.");
+}
+
+#[test]
+fn n_goes_to_the_next_problem_and_round() {
+    let mut desk = desk();
+    for name in ["Workstation", "OpenAI", "Claude", "Workstation"] {
+        desk.press("n");
+        let screen = desk.screen(60, 20);
+        let chosen = screen.lines().find(|line| line.starts_with("> ")).unwrap().to_owned();
+        assert!(chosen.contains(name), "{chosen}");
+    }
+}
+
+#[test]
+fn a_filter_narrows_as_one_types_and_esc_clears_it() {
+    let mut desk = desk();
+    desk.press("/").type_in("2l");
+    desk.shows("Providers 0 of 5").shows("Nothing holds this text: esc clears").shows("[1 Providers]");
+    desk.press("backspace backspace").type_in("work");
+    desk.shows("Providers 1 of 5").hides("LM Studio ");
+    desk.press("enter t");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()) });
+    desk.press("esc").shows("Providers 5");
+}
+
+#[test]
+fn the_selection_stays_on_its_provider_when_the_list_changes() {
+    let mut desk = desk();
+    desk.press("j j");
+    let mut shorter = evening();
+    shorter.providers = Arc::new(shorter.providers.iter().skip(1).cloned().collect());
+    desk.tell(Msg::Snapshot(Arc::new(shorter))).press("t");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("zai".into()) });
+}
+
+#[test]
+fn what_was_found_on_this_machine_is_offered_last_and_fills_the_form() {
+    let mut desk = Desk::new(evening());
+    assert_eq!(desk.last(), Command::Discover);
+    desk.answer(Reply::Discovered(vec![found(Kind::Ollama, "http://127.0.0.1:11434")]));
+    desk.shows("found on this machine").shows("+    Ollama").shows(":11434");
+    desk.press("G enter").shows("New provider").shows("http://127.0.0.1:11434").shows("< Ollama >");
+}
+
+fn found(kind: Kind, endpoint: &str) -> Found {
+    Found {
+        kind,
+        endpoint: endpoint.into(),
+        answered: true,
+        models: vec![ModelInfo::named("qwen3")],
+        note: "1 model".into(),
+        configured_as: None,
+    }
+}
+
+#[test]
+fn text_from_servers_reaches_no_cell_as_it_came() {
+    let evil = "\u{1b}[31mx\u{9b}2J\u{7}\u{202e}\u{200b}\r\n\ty";
+    let mut snapshot = with_provider(evening(), "workstation", |p| {
+        p.name = evil.into();
+        p.models = vec![model(evil, Some(true))];
+        p.health.reason = evil.into();
+        p.withheld = Some(evil.into());
+        p.lately[0].reason = evil.into();
+    });
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.rejected = Some(evil.into());
+    let mut desk = Desk::new(snapshot);
+    for keys in ["", "esc", "j", "enter", "2", "j", "1 e", "esc", "d"] {
+        desk.press(keys);
+        for (width, height) in SIZES {
+            let screen = desk.screen(width, height);
+            let bad = screen.chars().find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{202e}' | '\u{200b}'));
+            assert_eq!(bad, None, "{screen}");
+        }
+    }
+}
+
+// ---- the form
+
+fn report(state: StepState) -> TestReport {
+    let step = |name: &str| Step { name: name.into(), state, verdict: "fine".into(), ms: Some(9) };
+    let steps = ["address", "connect", "http", "kind", "key", "models"].map(step).into();
+    TestReport { steps, models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 40 }
+}
+
+#[test]
+fn a_field_in_error_says_so_when_it_is_left_and_saving_goes_there() {
+    let mut desk = desk();
+    desk.press("a tab ctrl-u").type_in("lm_studio").press("tab");
+    desk.shows("[x] lm_studio is taken (line 4). Free: lm_studio_2").shows("Modified, 1 error");
+    desk.press("tab tab ctrl-s");
+    assert!(!desk.commands().iter().any(|c| matches!(c, Command::AddProvider { .. })));
+    desk.press("ctrl-u").type_in("gpu-box").press("ctrl-s");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.id.as_str(), draft.kind), ("gpu-box", Some(Kind::LmStudio)));
+}
+
+#[test]
+fn the_connection_is_tested_400_ms_after_a_valid_address_is_left() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://100.88.3.7:1234");
+    let before = desk.commands().len();
+    desk.press("tab").wait(Duration::from_millis(300));
+    assert_eq!(desk.commands().len(), before);
+    desk.wait(Duration::from_millis(100));
+    let Command::TestProvider { draft, answer } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.endpoint.as_str(), answer), ("http://100.88.3.7:1234", false));
+    desk.shows("running, 0 s").shows("[>]  address");
+    desk.answer(Reply::Tested(report(StepState::Passed)));
+    desk.shows("[ok] connect   fine, 9 ms").shows("ran 40 ms");
+}
+
+#[test]
+fn an_answer_about_an_older_address_is_not_shown() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");
+    let (ticket, _) = desk.asked.last().cloned().unwrap();
+    desk.type_in("2");
+    desk.tell(Msg::Reply(ticket, Box::new(Reply::Tested(report(StepState::Passed)))));
+    desk.hides("fine, 9 ms").shows("not tried yet");
+}
+
+#[test]
+fn a_failed_test_shows_its_remedy() {
+    let mut desk = desk();
+    desk.press("a right").press("tab tab tab ctrl-u").type_in("http://192.168.1.77:8080").press("ctrl-t");
+    let mut failed = report(StepState::Failed);
+    failed.failure = Some(Failure::new(ErrorCode::Network, Cause::Refused, "connection refused"));
+    desk.answer(Reply::Tested(failed));
+    desk.shows("Nothing listens on 192.168.1.77 port 8080").shows("llama-server");
+}
+
+#[test]
+fn a_key_never_stands_on_the_screen() {
+    let mut desk = desk();
+    desk.press("a tab tab tab tab").type_in("sk-proj-SECRET").paste("MORESECRET\n");
+    for (width, height) in SIZES {
+        let screen = desk.screen(width, height);
+        assert!(!screen.contains("SECRET") && !screen.contains("sk-"), "{screen}");
+    }
+    desk.press("ctrl-s");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!(draft.auth_token.unwrap().0, "sk-proj-SECRETMORESECRET");
+}
+
+#[test]
+fn a_kept_key_is_left_alone_and_shown_by_its_source() {
+    let mut desk = desk();
+    desk.press("j j e").shows("from Z_AI_API_KEY").press("tab tab").type_in("GLM").press("ctrl-s");
+    let Command::EditProvider { id, draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((id.as_str(), draft.auth_token, draft.models), ("zai", None, None));
+}
+
+#[test]
+fn a_pasted_curl_line_fills_an_untouched_form() {
+    let mut desk = desk();
+    desk.press("a");
+    desk.paste("curl https://api.z.ai/api/paas/v4/chat/completions -H 'Authorization: Bearer $Z_AI_API_KEY'");
+    desk.shows("< Z.AI GLM >").shows("https://api.z.ai/api/paas/v4 ").shows("${Z_AI_API_KEY}").shows("removed");
+    desk.press("tab ctrl-u").type_in("mine");
+    desk.paste("http://127.0.0.1:1").shows("minehttp://127.0.0.1:1").shows("< Z.AI GLM >");
+}
+
+#[test]
+fn leaving_a_changed_form_asks_and_keeps_by_default() {
+    let mut desk = desk();
+    desk.press("a esc").hides("New provider");
+    desk.press("a right esc").shows("Leave the form?").press("enter").shows("New provider");
+    desk.press("esc right right enter").hides("New provider");
+    desk.press("a right esc right enter");
+    assert!(matches!(desk.last(), Command::AddProvider { .. }), "{:?}", desk.last());
+}
+
+#[test]
+fn the_change_can_be_looked_at_before_it_is_saved() {
+    let mut desk = desk();
+    desk.press("a right ctrl-o");
+    assert!(matches!(desk.last(), Command::PreviewEdit { id: None, .. }));
+    let difference = "@@ -1 +1,3 @@\n providers:\n+  - id: llama_cpp\n+    type: llama_cpp\n".to_owned();
+    desk.answer(Reply::Edited(EditReport { file: "ai_models.yaml".into(), difference, ..EditReport::default() }));
+    desk.shows("Change of ai_models.yaml").shows("+  - id: llama_cpp").press("esc").shows("New provider");
+}
+
+#[test]
+fn a_refused_save_keeps_the_form_and_marks_the_field() {
+    let mut desk = desk();
+    desk.press("a right ctrl-s");
+    desk.answer(Reply::Refused(Refusal {
+        message: "the address is not allowed".into(),
+        remedy: "use https".into(),
+        exit: 3,
+        issues: vec![issue("endpoint", "it must be https")],
+        difference: None,
+    }));
+    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed. use https");
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_shown_and_both_works_can_be_kept() {
+    let mut desk = desk();
+    desk.press("a right ctrl-s");
+    desk.answer(Reply::Refused(Refusal {
+        message: "the file changed on disk".into(),
+        remedy: String::new(),
+        exit: 3,
+        issues: Vec::new(),
+        difference: Some("+    enabled: true".into()),
+    }));
+    desk.shows("The file changed on disk").shows("+    enabled: true").press("right enter");
+    assert_eq!(desk.last(), Command::ConfigReload);
+    desk.answer(Reply::Done);
+    assert!(matches!(desk.last(), Command::AddProvider { .. }), "{:?}", desk.last());
+}
+
+#[test]
+fn a_saved_form_closes_on_its_provider() {
+    let mut desk = desk();
+    desk.press("j e tab tab").type_in("Big box").press("ctrl-s");
+    let report =
+        EditReport { file: "/x/ai_models.yaml".into(), lines_changed: 1, written: true, ..EditReport::default() };
+    desk.answer(Reply::Edited(report)).hides("Edit workstation").shows("Saved ai_models.yaml, 1 line. U undoes.");
+    desk.press("t");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()) });
+}
+
+// ---- doctor
+
+#[test]
+fn an_answer_from_the_cloud_is_asked_for_only_after_a_question() {
+    let mut desk = desk();
+    desk.press("G D").answer(Reply::Tested(report(StepState::Passed)));
+    desk.press("c").shows("may charge").press("enter");
+    assert_eq!(desk.last(), Command::TestSaved { id: "claude".into(), answer: false });
+    desk.press("c right enter");
+    assert_eq!(desk.last(), Command::TestSaved { id: "claude".into(), answer: true });
+}
+
+// ---- health
+
+#[test]
+fn health_shows_states_figures_charts_and_what_to_do() {
+    let mut desk = desk();
     desk.press("2");
-    println!("{}", desk.screen(120, 40));
-    println!("{}", desk.screen(80, 24));
-    println!("{}", desk.screen(60, 20));
-    println!("{}", desk.screen(40, 10));
-    desk.press("1 a");
-    println!("{}", desk.screen(120, 40));
-    println!("{}", desk.screen(80, 24));
-    println!("{}", desk.screen(60, 20));
-    println!("{}", desk.screen(40, 10));
-    desk.press("esc ?");
-    println!("{}", desk.screen(80, 24));
-    desk.press("esc d");
-    println!("{}", desk.screen(80, 24));
+    desk.shows("2 up, 1 degraded, 1 down, 1 unauthorized")
+        .shows("[x]  down            Workstation   connection refused")
+        .shows("1 of 4  99.8%")
+        .shows("LM Studio  probe latency")
+        .shows("Open incidents 3")
+        .shows("3 calls moved");
+    let small = desk.screen(80, 24);
+    assert!(small.contains("3 open: i") && small.contains("down: connection"), "{small}");
+    assert!(desk.screen(60, 20).contains("\u{2588}\u{2588}\u{2588}"), "no timeline at 60x20");
+    assert!(desk.press("i").screen(80, 24).contains("Open incidents 3"));
+}
+
+#[test]
+fn one_probe_moves_the_gap_and_no_other_column() {
+    let mut desk = desk();
+    desk.press("2");
+    let before = desk.screen(120, 40);
+    let probed = with_provider(evening(), "lm_studio", |p| {
+        let at = p.history.back().unwrap().at.plus(Duration::from_secs(30));
+        p.history.push_back(ProbePoint { at, latency_ms: None, state: State::Down });
+    });
+    desk.tell(Msg::Snapshot(Arc::new(probed)));
+    let after = desk.screen(120, 40);
+    let timeline = |screen: &str| {
+        let line = screen.lines().rfind(|line| line.starts_with("  LM Studio    ")).unwrap().to_owned();
+        line.chars().collect::<Vec<_>>()
+    };
+    let (before, after) = (timeline(&before), timeline(&after));
+    let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+    assert!(changed <= 3, "{changed} columns changed");
+    assert!(after.contains(&'\u{2588}'));
+}
+
+#[test]
+fn enter_leads_from_health_to_the_provider() {
+    let mut desk = desk();
+    desk.press("2 j enter").shows("[1 Providers]").shows("\u{2501} Workstation");
+}
+
+// ---- first run, broken file
+
+#[test]
+fn the_first_page_offers_what_was_found_and_how_to_begin() {
+    let mut desk = Desk::new(first_run());
+    desk.shows("Welcome").shows("no configuration yet").shows("add by form").shows("The first save writes /home/ada");
+    desk.answer(Reply::Discovered(vec![
+        found(Kind::LmStudio, "http://127.0.0.1:1234"),
+        Found { answered: false, note: "nothing there".into(), ..found(Kind::LlamaCpp, "http://127.0.0.1:8080") },
+    ]));
+    desk.shows("[ok] LM Studio").shows("enter adds").shows("[-]  llama.cpp").shows("nothing there");
+    for (width, height) in [(80, 24), (60, 20), (40, 10)] {
+        assert!(desk.screen(width, height).contains("LM Studio"));
+    }
+    desk.press("enter").shows("New provider").shows("http://127.0.0.1:1234").press("esc esc");
+    desk.press("A");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("lm_studio", "http://127.0.0.1:1234"));
+}
+
+fn issue(path: &str, message: &str) -> Issue {
+    Issue {
+        severity: Severity::Error,
+        file: "ai_models.yaml".into(),
+        line: Some(12),
+        column: Some(5),
+        path: path.into(),
+        message: message.into(),
+        remedy: "write a number".into(),
+        text: "    timeout: soon".into(),
+    }
+}
+
+#[test]
+fn a_broken_file_opens_on_its_error_and_offers_the_editor() {
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.rejected = Some("1 error".into());
+    config.issues = vec![issue("providers.box.timeout", "timeout wants a number")];
+    let mut desk = Desk::new(snapshot);
+    desk.shows("ai_models.yaml cannot be used")
+        .shows("line 12, column 5: timeout wants a number")
+        .shows("timeout: soon");
+    desk.press("e");
+    let Some(Intent::Edit(file)) = desk.others.last().cloned() else { panic!("{:?}", desk.others) };
+    assert!(file.ends_with("ai_models.yaml"));
+    desk.tell(Msg::Edited(Ok(())));
+    assert_eq!(desk.last(), Command::ConfigReload);
+    desk.tell(Msg::Snapshot(Arc::new(evening()))).hides("cannot be used").shows("Providers 5");
+}
+
+// ---- always
+
+#[test]
+fn every_screen_and_layer_draws_at_every_size() {
+    for snapshot in [evening(), first_run()] {
+        for keys in ["", "enter", "2", "2 i", "a", "e", "D", "?", "!", "d", "/"] {
+            let mut desk = Desk::new(snapshot.clone());
+            desk.press(keys);
+            desk.tell(Msg::Fault("something long enough to wrap over more than one row of a narrow terminal".into()));
+            for (width, height) in SIZES {
+                desk.screen(width, height);
+            }
+        }
+    }
+}
+
+/// A key a person could press.
+fn any_key() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "j",
+        "k",
+        "g",
+        "G",
+        "h",
+        "l",
+        "1",
+        "2",
+        "[",
+        "]",
+        "tab",
+        "shift-tab",
+        "enter",
+        "esc",
+        "space",
+        "/",
+        "?",
+        "!",
+        "a",
+        "e",
+        "d",
+        "t",
+        "D",
+        "p",
+        "n",
+        "u",
+        "U",
+        "R",
+        "f",
+        "y",
+        "w",
+        "s",
+        "i",
+        "r",
+        "c",
+        "A",
+        "up",
+        "down",
+        "left",
+        "right",
+        "backspace",
+        "ctrl-s",
+        "ctrl-o",
+        "ctrl-t",
+        "ctrl-u",
+        "ctrl-l",
+        "ctrl-c",
+        "f1",
+        "x",
+        "0",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_keys_at_any_size_make_it_fall(
+        keys in prop::collection::vec(any_key(), 0..60),
+        size in prop::sample::select(SIZES.to_vec()),
+        fresh in any::<bool>(),
+    ) {
+        let mut desk = Desk::new(if fresh { first_run() } else { evening() });
+        for (n, key) in keys.iter().enumerate() {
+            desk.key(key);
+            if n % 3 == 0 {
+                desk.screen(size.0, size.1);
+            }
+            if n % 7 == 0 {
+                desk.answer(Reply::refused(1, "no", "try again"));
+                desk.wait(Duration::from_millis(500));
+            }
+        }
+        desk.screen(size.0, size.1);
+    }
+
+    #[test]
+    fn a_pasted_text_makes_no_command(text in "(?s).{0,200}") {
+        let mut desk = desk();
+        desk.press("a tab");
+        let before = desk.commands().len();
+        desk.paste(&text);
+        prop_assert_eq!(desk.commands().len(), before);
+        desk.screen(80, 24);
+    }
 }

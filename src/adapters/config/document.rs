@@ -73,18 +73,18 @@ impl Document {
 /// A sentence and what to do; `Ok(None)` when there is no file.
 pub fn read(file: &FilePath) -> Result<Option<String>, (String, String)> {
     use std::io::Read as _;
-    let opened = match std::fs::File::open(file) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Err((
-                "the file cannot be read: permission denied".into(),
-                format!("allow it: chmod u+r {}", file.display()),
-            ));
+    // Looked at before it is opened: opening a pipe waits for somebody to write into it.
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            ("the file cannot be read: permission denied".to_owned(), format!("allow it: chmod u+r {}", file.display()))
         }
-        Err(error) => return Err((format!("the file cannot be read: {error}"), "check the path".into())),
+        _ => (format!("the file cannot be read: {error}"), "check the path".to_owned()),
     };
-    let about = opened.metadata().map_err(|error| (format!("the file cannot be read: {error}"), String::new()))?;
+    let about = match std::fs::metadata(file) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
     if about.is_dir() {
         return Err((
             "this is a folder, not a file".into(),
@@ -92,8 +92,9 @@ pub fn read(file: &FilePath) -> Result<Option<String>, (String, String)> {
         ));
     }
     if !about.is_file() {
-        return Err(("this is not an ordinary file".into(), "name a YAML file".into()));
+        return Err(("this is a device or a pipe, not a file".into(), "name a YAML file".into()));
     }
+    let opened = std::fs::File::open(file).map_err(failed)?;
     let mut bytes = Vec::new();
     let taken = opened.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     taken.map_err(|error| (format!("the file cannot be read: {error}"), "check the disk".into()))?;

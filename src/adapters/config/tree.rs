@@ -15,6 +15,8 @@ pub enum Style {
     Block,
     /// Nothing stands there.
     Empty,
+    /// `~` or `null`.
+    Null,
 }
 
 #[derive(Debug, Clone)]
@@ -202,6 +204,7 @@ fn convert(node: &YamlNode, text: &str, anchored: bool, depth: usize) -> Node {
             None => Style::Empty,
             Some(b'"') => Style::Double,
             Some(b'\'') => Style::Single,
+            Some(_) if matches!(written, "~" | "null" | "Null" | "NULL") => Style::Null,
             Some(_) => Style::Plain,
         }),
         YamlNode::Mapping(map) => Kind::Mapping { flow: map.is_flow_style(), entries: entries(map, text, depth) },

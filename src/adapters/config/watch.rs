@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 /// Saves come as several events; what follows within this time belongs to the same save.
 const SETTLE: Duration = Duration::from_millis(100);
+/// Looked at after so many at the latest, however busy the folder is.
+const MAX_SETTLES: usize = 10;
 /// Wake-ups waiting; when full the one that waits says all there is to say.
 const WAKE_CAPACITY: usize = 1;
 
@@ -16,27 +18,30 @@ const WAKE_CAPACITY: usize = 1;
 pub struct Watching {
     // Its end hangs up the channel, and with it the thread.
     _watcher: Option<RecommendedWatcher>,
-    counter: watch::Receiver<u64>,
+    /// Kept, so that the counter never closes, even where nothing can be watched.
+    count: watch::Sender<u64>,
 }
 
 impl Watching {
     /// Watches these files. Where the system cannot, the counter stays as it is and the log says so.
     pub fn begin(files: Vec<PathBuf>) -> Self {
-        let (count, counter) = watch::channel(0u64);
-        let watcher = start(files, count).inspect_err(|error| {
+        let count = watch::Sender::new(0u64);
+        let watcher = start(files, count.clone()).inspect_err(|error| {
             tracing::warn!(%error, "the configuration file is not watched; changes of it count after a restart");
         });
-        Self { _watcher: watcher.ok(), counter }
+        Self { _watcher: watcher.ok(), count }
     }
 
     pub fn counter(&self) -> watch::Receiver<u64> {
-        self.counter.clone()
+        self.count.subscribe()
     }
 }
 
 fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<RecommendedWatcher> {
     let (wake, woken) = sync_channel::<()>(WAKE_CAPACITY);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| notice(&event, &wake))?;
+    let names = files.clone();
+    let mut watcher =
+        notify::recommended_watcher(move |event: notify::Result<notify::Event>| notice(&event, &names, &wake))?;
     for folder in folders(&files) {
         if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
             tracing::debug!(%error, folder = %folder.display(), "a folder is not watched");
@@ -45,7 +50,7 @@ fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<Recom
     let mut known = contents(&files);
     std::thread::Builder::new().name("config-watch".into()).spawn(move || {
         while woken.recv().is_ok() {
-            loop {
+            for _ in 0..MAX_SETTLES {
                 match woken.recv_timeout(SETTLE) {
                     Ok(()) => {}
                     Err(RecvTimeoutError::Timeout) => break,
@@ -63,13 +68,24 @@ fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<Recom
     Ok(watcher)
 }
 
-fn notice(event: &notify::Result<notify::Event>, wake: &SyncSender<()>) {
-    if event.as_ref().is_ok_and(|event| event.kind.is_access()) {
+fn notice(event: &notify::Result<notify::Event>, files: &[PathBuf], wake: &SyncSender<()>) {
+    // An error may stand for anything, lost events included.
+    if event.as_ref().is_ok_and(|event| event.kind.is_access() || !event.paths.iter().any(|path| concerns(path, files)))
+    {
         return;
     }
     if let Err(TrySendError::Disconnected(())) = wake.try_send(()) {
         tracing::debug!("the watching thread has ended");
     }
+}
+
+/// Whether something at this path may be one of the files, what a link leads to, or a folder on the way.
+fn concerns(path: &Path, files: &[PathBuf]) -> bool {
+    files.iter().any(|file| {
+        file.starts_with(path)
+            || file.file_name() == path.file_name()
+            || file.canonicalize().is_ok_and(|real| real.file_name() == path.file_name())
+    })
 }
 
 /// The folders of the files and of what links lead to; for a folder that is not there, the nearest one above.

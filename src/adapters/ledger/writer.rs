@@ -12,12 +12,16 @@ use crate::domain::call::CallRecord;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Records waiting for the disk; when full, further ones are dropped and counted, the caller never waits.
 pub const QUEUE_CAPACITY: usize = 4096;
-/// Records per transaction. There is no pause between batches: what waits is written at once.
+/// Records per transaction.
 const BATCH: usize = 256;
+/// How long the first record of a batch waits for others: one transaction for all of them, and no caller has to
+/// wake this thread meanwhile. Well within the 50 ms that may be lost (DESIGN §7).
+const GATHER: Duration = Duration::from_millis(20);
 /// Tries of a batch while another process holds the lock, each as long as [`file::BUSY_WAIT`].
 const BUSY_TRIES: u32 = 3;
 
@@ -46,6 +50,9 @@ impl Writer {
         while let Some(first) = self.next(&mut queue) {
             let mut records = Vec::new();
             let mut waiting = Vec::new();
+            if matches!(first, Message::Record(_)) {
+                std::thread::sleep(GATHER);
+            }
             let mut message = Some(first);
             while let Some(next) = message {
                 match next {

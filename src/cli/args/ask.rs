@@ -64,6 +64,9 @@ pub struct SampleArgs {
     /// Place in the queue
     #[arg(long, value_name = "PRIORITY", default_value = "normal")]
     pub priority: PriorityWord,
+    /// A provider whose targets come first
+    #[arg(long, value_name = "PROVIDER", default_value = "", hide_default_value = true)]
+    pub prefer: String,
     /// Length of the prompt in tokens
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub tokens: u64,

@@ -2,18 +2,17 @@
 //! Used by `routes explain` and `ask --dry-run`.
 
 use crate::cli::ending::{DENIED, Ending, UNAVAILABLE};
-use crate::cli::session::{Session, find, unexpected};
+use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
 use crate::domain::call::{CallRecord, Facts, Reject};
-use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use crate::domain::routing::Explanation;
-use crate::engine::protocol::{Command, ModelView, Reply, Snapshot};
+use crate::engine::protocol::{Command, Reply, Snapshot};
 use crate::present::labels::Role;
 use crate::present::may_cost::may_cost;
-use crate::present::units;
+use crate::present::routes;
 use serde_json::{Value, json};
 
 pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) -> Result<(), Ending> {
@@ -94,7 +93,7 @@ fn print_chain(
             Cell::new(Role::Muted, label),
             (place + 1).to_string().into(),
             entry.target.to_string().into(),
-            note(snapshot, facts, entry).into(),
+            routes::note(snapshot, facts, entry.target, entry.why).into(),
         ]);
     }
     for (place, reject) in rejected.iter().enumerate() {
@@ -107,29 +106,6 @@ fn print_chain(
         ]);
     }
     table.print(&mut session.console)
-}
-
-fn note(snapshot: &Snapshot, facts: &Facts, place: &Place) -> String {
-    let mut parts = vec![match may_cost(snapshot, facts, place.target) {
-        Some(Money::ZERO) => "free".to_owned(),
-        Some(amount) => format!("may cost {}", units::money(amount)),
-        None => "price unknown".to_owned(),
-    }];
-    let provider = find(snapshot, place.target.provider.as_str());
-    if model(snapshot, place.target).is_some_and(|model| model.loaded == Some(false)) {
-        parts.push("not loaded".to_owned());
-    }
-    if provider.is_some_and(|view| view.health.state == State::Degraded) {
-        parts.push("degraded".to_owned());
-    }
-    if !place.why.is_empty() && !parts.iter().any(|part| part == place.why) {
-        parts.push(place.why.to_owned());
-    }
-    parts.join(", ")
-}
-
-fn model<'a>(snapshot: &'a Snapshot, target: &Target) -> Option<&'a ModelView> {
-    find(snapshot, target.provider.as_str())?.models.iter().find(|model| model.id == target.model)
 }
 
 fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {

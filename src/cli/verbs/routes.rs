@@ -10,6 +10,7 @@ use crate::domain::call::Facts;
 use crate::domain::routing::Explanation;
 use crate::engine::protocol::{Command, Reply, RoutingView};
 use crate::present::labels::Role;
+use crate::present::routes::policy_state;
 use serde_json::json;
 
 pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending> {
@@ -66,7 +67,7 @@ fn facts_of(sample: &SampleArgs) -> Facts {
         client: sample.client.clone(),
         session: sample.session.clone(),
         tags: sample.tags.iter().cloned().collect(),
-        preferred_provider: String::new(),
+        preferred_provider: sample.prefer.clone(),
     }
 }
 
@@ -98,13 +99,7 @@ async fn list(session: &mut Session) -> Result<(), Ending> {
         let mut table =
             Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 16), Column::left("WHEN", 0)]);
         for policy in &routing.rules.policies {
-            let state = if !policy.enabled {
-                "off"
-            } else if routing.rules.confined_by.contains(&policy.name) {
-                "confines all"
-            } else {
-                "not yet in force"
-            };
+            let state = policy_state(policy, &routing.rules);
             table.row(vec![policy.name.as_str().into(), state.into(), policy.when.as_str().into()]);
         }
         table.print(&mut session.console)?;

@@ -164,7 +164,6 @@ impl Attempt<'_> {
 
     async fn send_head(&self, content_type: &str, stream: bool, ticket: &Ticket) -> Result<(), Failure> {
         self.shared.traffic.update(ticket.id(), |running| running.writing = true);
-        self.shared.tell(super::Input::CallsChanged);
         self.send(CallEvent::Head(CallHead {
             call_id: ticket.id().clone(),
             target: self.chosen.target.clone(),

@@ -139,8 +139,10 @@ fn backoff(tries: u32) -> Duration {
 
 fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket) {
     ticket.finish(live, None);
-    let breaker_changed = shared.traffic.note(target, true, true, shared.ports.clock.now());
-    shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_on: false, breaker_changed });
+    let news = shared.traffic.note(target, true, true, shared.ports.clock.now());
+    if news {
+        shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_on: false });
+    }
 }
 
 /// Notes a failed attempt everywhere it matters. An attempt whose bytes reached the caller stays open in the
@@ -150,13 +152,13 @@ fn failed(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket, fa
     if !ticket.answering() {
         ticket.finish(live, Some(failure));
     }
-    let breaker_changed = shared.traffic.note(target, false, failure.code.class().breaker, now);
+    shared.traffic.note(target, false, failure.code.class().breaker, now);
     if failure.code == ErrorCode::RateLimit
         && let Some(wait) = failure.retry_after_ms
     {
         shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
     }
-    shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_on, breaker_changed });
+    shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_on });
 }
 
 async fn announce(

@@ -9,8 +9,8 @@ mod params;
 use super::handle::{CALL_CAPACITY, Caller};
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
-use super::supervisor::{Ended, Input};
-use super::traffic::Traffic;
+use super::supervisor::Input;
+use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{ErrorCode, Failure};
@@ -73,7 +73,6 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
         },
         cancel.clone(),
     );
-    shared.tell(Input::CallsChanged);
 
     let live = shared.ready_world().await;
     let decision = decide_now(&live, &request, now);
@@ -93,9 +92,9 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     let after_answer_bytes = ticket.answering();
     let record = ticket.settle(&live, failure.clone());
     let finish = record.finish;
-    shared.traffic.end(&record.id);
-    shared.tell(Input::CallEnded(Ended::of(&record)));
+    // The ledger first: whoever hears that the call ended may ask for its record at once.
     shared.ports.ledger.record(record.clone());
+    shared.traffic.end(Ended::of(&record));
     let end = CallEvent::End(Box::new(CallOutcome { record, failure, finish, after_answer_bytes }));
     if events.send(end).await.is_err() {
         tracing::debug!("a caller left before its call had ended");

@@ -22,6 +22,22 @@ pub enum Context {
     Providers,
     ProviderDetail,
     Health,
+    /// The prompt and its fields.
+    Prompt,
+    Answer,
+    /// A list with a filter that is always open.
+    Choose,
+    Routing,
+    /// What an explanation says, while it has the keyboard.
+    Explained,
+    Sample,
+    OrderName,
+    OrderItems,
+    Picker,
+    Telemetry,
+    CallDetail,
+    CallsCharts,
+    AppLog,
     Form,
     /// The line a filter or search is typed in.
     FilterLine,
@@ -44,6 +60,18 @@ impl Context {
             Self::Providers => "providers",
             Self::ProviderDetail => "details",
             Self::Health => "health",
+            Self::Prompt => "prompt",
+            Self::Answer => "answer",
+            Self::Routing => "routing",
+            Self::Explained => "try it",
+            Self::Sample => "sample request",
+            Self::OrderName => "name",
+            Self::OrderItems => "order",
+            Self::Choose | Self::Picker => "choice",
+            Self::Telemetry => "calls",
+            Self::CallDetail => "one call",
+            Self::CallsCharts => "charts",
+            Self::AppLog => "application log",
             Self::Form => "form",
             Self::FilterLine => "filter",
             Self::Help => "help",
@@ -206,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_letter_is_never_bound_where_text_is_typed() {
-        for entry in entries().filter(|e| matches!(e.context, Context::Always | Context::FilterLine)) {
+        for entry in entries()
+            .filter(|e| matches!(e.context, Context::Always | Context::FilterLine | Context::Prompt | Context::Choose))
+        {
             for key in entry.keys {
                 let chord = Chord::parse(key).unwrap();
                 assert_eq!(chord.0[0].text(), None, "{} takes {key} from text fields", entry.name);

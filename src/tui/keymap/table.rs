@@ -40,7 +40,8 @@ const fn entry(
 }
 
 /// All entries, part by part.
-pub const TABLE: &[&[Entry]] = &[ALWAYS, EVERYWHERE, LIST, PROVIDERS, DETAIL, HEALTH, FORM, TYPING, LAYERS, PAGES];
+pub const TABLE: &[&[Entry]] =
+    &[ALWAYS, EVERYWHERE, LIST, PROVIDERS, DETAIL, HEALTH, ROUTING, PLAYGROUND, TELEMETRY, FORM, TYPING, LAYERS, PAGES];
 
 const ALWAYS: &[Entry] = {
     use Context::Always as C;
@@ -58,6 +59,9 @@ const EVERYWHERE: &[Entry] = {
     &[
         entry(C, A::GoTab(1), "tab.1", &["1"], "", "Providers"),
         entry(C, A::GoTab(2), "tab.2", &["2"], "", "Health"),
+        entry(C, A::GoTab(3), "tab.3", &["3"], "", "Routing"),
+        entry(C, A::GoTab(4), "tab.4", &["4"], "", "Playground"),
+        entry(C, A::GoTab(5), "tab.5", &["5"], "", "Telemetry"),
         entry(C, A::NextTab, "tab.next", &["]"], "", "the tab to the right"),
         entry(C, A::PreviousTab, "tab.previous", &["["], "", "the tab to the left"),
         entry(C, A::NextPart, "part.next", &["tab"], "", "the next part of this screen"),
@@ -126,6 +130,94 @@ const HEALTH: &[Entry] = {
 };
 
 #[rustfmt::skip]
+const ROUTING: &[Entry] = &[
+    entry(Context::Routing, A::Open, "routing.open", &["enter", "e"], "change", "change it: an order by editor, the others by choice").kept(),
+    entry(Context::Routing, A::RouteAdd, "routing.add", &["a"], "add order", "add an order for a request type"),
+    entry(Context::Routing, A::RouteDelete, "routing.delete", &["d"], "delete", "take the order out of the file, after a question"),
+    entry(Context::Routing, A::RouteTry, "routing.type", &["t"], "try it", "explain a request of this order's type"),
+    entry(Context::Routing, A::NextPart, "routing.explained", &["tab", "l", "right"], "explained", "to the explanation"),
+    entry(Context::Routing, A::SampleEdit, "routing.sample", &["f"], "sample", "change the sample request"),
+    entry(Context::Routing, A::Copy, "routing.copy", &["y"], "", "copy the explanation as text"),
+    entry(Context::Routing, A::CopyCommand, "routing.command", &["Y"], "", "copy the command that explains the same"),
+    entry(Context::Explained, A::SampleEdit, "explained.sample", &["f", "enter", "e"], "sample", "change the sample request").kept(),
+    entry(Context::Explained, A::Copy, "explained.copy", &["y"], "copy", "copy the explanation as text"),
+    entry(Context::Explained, A::CopyCommand, "explained.command", &["Y"], "copy command", "copy the command that explains the same"),
+    entry(Context::Explained, A::Back, "explained.back", &["esc", "h", "left"], "back", "back to the rules").kept(),
+    entry(Context::Sample, A::FieldNext, "sample.next", &["tab", "down"], "next", "the next field"),
+    entry(Context::Sample, A::FieldPrevious, "sample.previous", &["shift-tab", "up"], "", "the field before"),
+    entry(Context::Sample, A::ChoiceNext, "sample.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
+    entry(Context::Sample, A::ChoicePrevious, "sample.choice_previous", &["left"], "", "the choice before"),
+    entry(Context::Sample, A::SampleKnown, "sample.known", &["ctrl-t"], "known ones", "choose among the types, models or providers known here"),
+    entry(Context::Sample, A::SampleDone, "sample.done", &["enter", "esc"], "done", "to the explanation").kept(),
+    entry(Context::OrderName, A::FieldNext, "order_name.next", &["enter", "tab", "down"], "targets", "to the targets").kept(),
+    entry(Context::OrderName, A::FormSave, "order_name.save", &["ctrl-s"], "save", "write it to the file").kept(),
+    entry(Context::OrderName, A::FormLeave, "order_name.leave", &["esc"], "leave", "leave; asks when something would be lost"),
+    entry(Context::OrderItems, A::ItemAdd, "order.add", &["a", "enter"], "add", "add a target below the chosen one").kept(),
+    entry(Context::OrderItems, A::ItemRemove, "order.remove", &["d"], "remove", "take it out of the order"),
+    entry(Context::OrderItems, A::ItemUp, "order.up", &["K"], "up", "try it earlier"),
+    entry(Context::OrderItems, A::ItemDown, "order.down", &["J"], "down", "try it later"),
+    entry(Context::OrderItems, A::FieldPrevious, "order.name", &["tab", "shift-tab"], "", "to the name, while the order is new"),
+    entry(Context::OrderItems, A::FormSave, "order.save", &["ctrl-s"], "save", "write it to the file").kept(),
+    entry(Context::OrderItems, A::FormLeave, "order.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
+    entry(Context::Picker, A::Open, "picker.choose", &["enter"], "choose", "take the row with the mark").kept(),
+    entry(Context::Picker, A::Down, "picker.down", &["down", "ctrl-n"], "next", "the next row"),
+    entry(Context::Picker, A::Up, "picker.up", &["up", "ctrl-p"], "", "the row before"),
+    entry(Context::Picker, A::PageDown, "picker.page_down", &["pgdn"], "", "a page down"),
+    entry(Context::Picker, A::PageUp, "picker.page_up", &["pgup"], "", "a page up"),
+    entry(Context::Picker, A::Back, "picker.back", &["esc"], "back", "choose nothing").kept(),
+];
+
+#[rustfmt::skip]
+const PLAYGROUND: &[Entry] = &[
+    entry(Context::Prompt, A::PromptSend, "prompt.send", &["enter"], "send", "send it"),
+    entry(Context::Prompt, A::PromptNewLine, "prompt.new_line", &["ctrl-j", "alt-enter"], "new line", "a new line in the prompt"),
+    entry(Context::Prompt, A::PromptTarget, "prompt.target", &["ctrl-t"], "target", "choose who is to answer"),
+    entry(Context::Prompt, A::AnswerWhy, "prompt.why", &["ctrl-w"], "why", "why it would go there"),
+    entry(Context::Prompt, A::PromptHistory, "prompt.history", &["ctrl-r", "up"], "history", "prompts sent before; up in an empty prompt"),
+    entry(Context::Prompt, A::FieldNext, "prompt.next", &["tab"], "", "the next field, then the answer"),
+    entry(Context::Prompt, A::FieldPrevious, "prompt.previous", &["shift-tab"], "", "the field before"),
+    entry(Context::Prompt, A::PromptUndo, "prompt.undo", &["ctrl-u"], "", "take back the last edit of the text"),
+    entry(Context::Prompt, A::PromptRedo, "prompt.redo", &["ctrl-y"], "", "do it again"),
+    entry(Context::Prompt, A::Back, "prompt.leave", &["esc"], "leave", "to the answer, where letters are keys").kept(),
+    entry(Context::Answer, A::PromptEdit, "answer.prompt", &["i"], "prompt", "back to the prompt"),
+    entry(Context::Answer, A::PromptSend, "answer.again", &["enter"], "send again", "send the prompt as it stands"),
+    entry(Context::Answer, A::Copy, "answer.copy", &["y"], "copy", "copy the answer"),
+    entry(Context::Answer, A::AnswerFold, "answer.fold", &["z"], "reasoning", "show or fold what the model thought"),
+    entry(Context::Answer, A::PromptTarget, "answer.target", &["ctrl-t", "t"], "target", "choose who is to answer"),
+    entry(Context::Answer, A::PromptHistory, "answer.history", &["ctrl-r"], "", "prompts sent before"),
+    entry(Context::Answer, A::AnswerWhy, "answer.why", &["w", "ctrl-w"], "why", "why this model"),
+    entry(Context::Choose, A::Open, "choose.take", &["enter"], "choose", "take this one"),
+    entry(Context::Choose, A::Down, "choose.down", &["down", "ctrl-n"], "next", "next"),
+    entry(Context::Choose, A::Up, "choose.up", &["up", "ctrl-p"], "", "previous"),
+    entry(Context::Choose, A::PageDown, "choose.page_down", &["pgdn"], "", "a page down"),
+    entry(Context::Choose, A::PageUp, "choose.page_up", &["pgup"], "", "a page up"),
+    entry(Context::Choose, A::Back, "choose.close", &["esc"], "close", "clear the filter, then close"),
+];
+
+#[rustfmt::skip]
+const TELEMETRY: &[Entry] = {
+    use Context::{AppLog, CallDetail, CallsCharts, Telemetry as C};
+    &[
+        entry(C, A::Open, "calls.open", &["enter", "l", "right"], "open", "all that was recorded of it").kept(),
+        entry(C, A::CallsFollow, "calls.follow", &["f"], "follow", "follow new calls, or hold the list still"),
+        entry(C, A::Filter, "calls.filter", &["/"], "filter", "words, or conditions as in status:failed since:2h cost:>0.01").kept(),
+        entry(C, A::NextProblem, "calls.problem", &["n"], "next failed", "the next call that failed or was denied"),
+        entry(C, A::AppLog, "calls.log", &["L"], "log", "the application log"),
+        entry(C, A::CallsCharts, "calls.charts", &["c"], "charts", "today's money and the calls shown, as charts"),
+        entry(C, A::CallStop, "calls.stop", &["x"], "stop", "stop a call that is running, after a question"),
+        entry(C, A::Copy, "calls.copy", &["y"], "copy", "copy its id; in its details all of them as text"),
+        entry(CallDetail, A::Back, "call.back", &["esc", "h", "left"], "back", "back to the list").kept(),
+        entry(CallsCharts, A::CallsCharts, "charts.close", &["c"], "calls", "back to the list").kept(),
+        entry(CallsCharts, A::AppLog, "charts.log", &["L"], "log", "the application log"),
+        entry(AppLog, A::LogLevel, "log.level", &["l"], "level", "the least level that is shown"),
+        entry(AppLog, A::CallsFollow, "log.follow", &["f"], "follow", "follow new lines, or hold still"),
+        entry(AppLog, A::Filter, "log.filter", &["/"], "filter", "show only lines that hold a text"),
+        entry(AppLog, A::Copy, "log.copy", &["y"], "copy", "copy the lines shown"),
+        entry(AppLog, A::Back, "log.close", &["esc", "q", "L"], "close", "close the log").kept(),
+    ]
+};
+
+#[rustfmt::skip]
 const FORM: &[Entry] = {
     use Context::Form as C;
     &[
@@ -163,6 +255,9 @@ const LAYERS: &[Entry] = &[
     entry(Context::Confirm, A::ConfirmPress, "confirm.press", &["enter", "space"], "press", "press the button in brackets").kept(),
     entry(Context::Confirm, A::ConfirmLeft, "confirm.left", &["left", "h", "shift-tab"], "choose", "the button to the left"),
     entry(Context::Confirm, A::ConfirmRight, "confirm.right", &["right", "l", "tab"], "", "the button to the right"),
+    entry(Context::Confirm, A::ConfirmChoose(1), "confirm.1", &["1"], "", "the first answer"),
+    entry(Context::Confirm, A::ConfirmChoose(2), "confirm.2", &["2"], "", "the second answer"),
+    entry(Context::Confirm, A::ConfirmChoose(3), "confirm.3", &["3"], "", "the third answer"),
     entry(Context::Confirm, A::Back, "confirm.safe", &["esc"], "keep", "the safe answer").kept(),
 ];
 

@@ -10,7 +10,6 @@ use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
-#[derive(Default)]
 pub struct Broken;
 
 impl Part for Broken {

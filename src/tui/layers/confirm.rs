@@ -34,6 +34,13 @@ impl Confirm {
         self
     }
 
+    fn press(&mut self, out: &mut Outbox) {
+        out.push(Effect::Close);
+        if let Some(effect) = self.buttons.get_mut(self.chosen).and_then(|button| button.effect.take()) {
+            out.push(effect);
+        }
+    }
+
     fn buttons_wide(&self) -> usize {
         self.buttons.iter().map(|button| text::width(&button.label) + 8).sum()
     }
@@ -49,10 +56,12 @@ impl Part for Confirm {
         match action {
             Action::ConfirmLeft => self.chosen = (self.chosen + count - 1) % count,
             Action::ConfirmRight => self.chosen = (self.chosen + 1) % count,
-            Action::ConfirmPress => {
-                out.push(Effect::Close);
-                if let Some(effect) = self.buttons.get_mut(self.chosen).and_then(|button| button.effect.take()) {
-                    out.push(effect);
+            Action::ConfirmPress => self.press(out),
+            Action::ConfirmChoose(number) => {
+                let place = usize::from(number).saturating_sub(1);
+                if place < count {
+                    self.chosen = place;
+                    self.press(out);
                 }
             }
             Action::Back => out.push(Effect::Close),

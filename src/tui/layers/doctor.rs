@@ -2,7 +2,7 @@
 
 use crate::domain::ids::ProviderId;
 use crate::engine::protocol::{Command, ProviderView, Reply};
-use crate::present::remedy::Subject;
+use crate::present::remedy::{Remedy, Subject};
 use crate::present::units;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
@@ -111,7 +111,7 @@ impl Part for Doctor {
         let mut lines = vec![format!("Doctor, {}", self.name)];
         lines.extend(self.test.text());
         if let Some(provider) = acts::find(cx.snapshot, &self.id) {
-            lines.extend(self.test.remedies(&Subject::of(provider)).iter().map(|remedy| remedy.text()));
+            lines.extend(self.test.remedies(&Subject::of(provider)).iter().map(Remedy::text));
         }
         lines
     }

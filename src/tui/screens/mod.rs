@@ -2,7 +2,10 @@
 
 pub mod acts;
 pub mod health;
+pub mod playground;
 pub mod providers;
+pub mod routing;
+pub mod telemetry;
 
 use super::part::{Part, Tab};
 
@@ -13,6 +16,9 @@ pub fn all() -> Screens {
     Screens(vec![
         (Tab::Providers, Box::new(providers::Providers::default())),
         (Tab::Health, Box::new(health::Health::default())),
+        (Tab::Routing, Box::new(routing::Routing::default())),
+        (Tab::Playground, Box::new(playground::Playground::default())),
+        (Tab::Telemetry, Box::new(telemetry::Telemetry::default())),
     ])
 }
 

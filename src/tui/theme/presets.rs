@@ -32,14 +32,13 @@ pub(super) fn style(preset: Preset, depth: Depth, role: Role) -> Style {
         return Style::new().add_modifier(Modifier::BOLD);
     }
     match (preset, depth) {
-        (Preset::Mono, _) | (_, Depth::None) => mono(role),
+        // Sixteen colours have no sure contrast: attributes have.
+        (Preset::Mono, _) | (_, Depth::None) | (Preset::HighContrast, Depth::Sixteen) => mono(role),
         (Preset::Dark, Depth::Many) => indexed(role, &DARK),
         (Preset::Light, Depth::Many) => indexed(role, &LIGHT),
         (Preset::HighContrast, Depth::Many) => high_contrast(role),
         (Preset::Dark, Depth::Sixteen) => dark_sixteen(role),
         (Preset::Light, Depth::Sixteen) => light_sixteen(role),
-        // Sixteen colours have no sure contrast: attributes have.
-        (Preset::HighContrast, Depth::Sixteen) => mono(role),
     }
 }
 

@@ -40,7 +40,9 @@ fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect, compact: bool) -> u16 {
     if area.width >= WIDE && !compact {
         x += canvas.text(area.x, area.y, area.width, NAME, Role::Title);
     }
+    app.tabs.borrow_mut().clear();
     for tab in Tab::ALL {
+        let start = x;
         let open = tab == app.tab;
         let words = if compact && !open { tab.digit().to_string() } else { format!("{} {}", tab.digit(), tab.title()) };
         let (text, role) = match (open, compact) {
@@ -49,24 +51,9 @@ fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect, compact: bool) -> u16 {
             (false, true) => (format!(" {words} "), Role::Muted),
         };
         x += canvas.text(area.x + x, area.y, area.width.saturating_sub(x), &text, role);
+        app.tabs.borrow_mut().push((tab, area.x + start..area.x + x));
     }
     x
-}
-
-/// The tab a click in the first row means; the wide layout only.
-pub fn tab_at(column: u16, row: u16) -> Option<Tab> {
-    if row != 0 {
-        return None;
-    }
-    let mut x = u16::try_from(NAME.len()).unwrap_or(0);
-    for tab in Tab::ALL {
-        let wide = u16::try_from(tab.title().len() + 4).unwrap_or(0);
-        if (x..x + wide).contains(&column) {
-            return Some(tab);
-        }
-        x += wide;
-    }
-    None
 }
 
 /// The strongest of read-only, a rejected file, demo, attention.

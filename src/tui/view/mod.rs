@@ -9,7 +9,7 @@
 //! ```
 
 mod footer;
-pub(super) mod header;
+mod header;
 mod small;
 mod toasts;
 
@@ -43,7 +43,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Option<Position> {
         toasts::draw(app, &mut canvas, body);
     }
     if ascii {
-        canvas.to_ascii();
+        canvas.swap_to_ascii();
     }
     canvas.take_cursor()
 }

@@ -104,6 +104,22 @@ impl Lines {
         );
     }
 
+    /// As text for the clipboard, without what a terminal would act on.
+    pub fn text(&self) -> String {
+        let line = |row: &Row| {
+            let mut line = " ".repeat(row.indent);
+            row.left.iter().for_each(|piece| line.push_str(&escape::line(&piece.text)));
+            for piece in &row.right {
+                let gap = self.width.saturating_sub(text::width(&line) + text::width(&piece.text)).max(2);
+                line.push_str(&" ".repeat(gap));
+                line.push_str(&escape::line(&piece.text));
+            }
+            line.truncate(line.trim_end().len());
+            line
+        };
+        self.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// Draws from line `scroll` on; returns how many lines are below the last one seen.
     pub fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) -> usize {
         let room = usize::from(area.height);

@@ -60,14 +60,14 @@ impl ConnectionTest {
 
     fn rows(&self) -> Vec<(labels::Label, String, String)> {
         let step = |name: &str| self.report().and_then(|report| report.steps.iter().find(|step| step.name == name));
-        let row = |(place, name): (usize, &&str)| match step(name) {
-            Some(step) => (labels::step(step.state), (*name).to_owned(), verdict(step)),
-            None => {
-                let running = matches!(self, Self::Running { .. }) && place == 0;
-                let mark = if running { labels::RUNNING } else { labels::NOT_YET };
-                let label = labels::Label { mark, word: "".into(), role: labels::Role::Muted };
-                (label, (*name).to_owned(), String::new())
+        let row = |(place, name): (usize, &&str)| {
+            if let Some(step) = step(name) {
+                return (labels::step(step.state), (*name).to_owned(), verdict(step));
             }
+            let running = matches!(self, Self::Running { .. }) && place == 0;
+            let mark = if running { labels::RUNNING } else { labels::NOT_YET };
+            let label = labels::Label { mark, word: "".into(), role: labels::Role::Muted };
+            (label, (*name).to_owned(), String::new())
         };
         STEPS.iter().enumerate().map(row).collect()
     }

@@ -70,16 +70,16 @@ impl ConfigFile {
         };
         let current = disk.clone().unwrap_or_default();
         let before = last.before.clone().unwrap_or_default();
-        let secrets = all_secrets([current.as_str(), last.after.as_str(), before.as_str()]);
         if disk.as_deref() != Some(last.after.as_str()) {
             return Err(Refusal {
                 message: format!("{name} was changed after the last edit by lmdeck, so that edit is not taken back"),
                 remedy: "change it in your editor; the difference since that edit is shown".into(),
                 exit: 1,
                 issues: Vec::new(),
-                difference: Some(difference::difference(&name, &last.after, &current, &secrets).text),
+                difference: shown_difference(&name, &last.after, &current),
             });
         }
+        let secrets = all_secrets([current.as_str(), before.as_str()]).unwrap_or_default();
         let made = difference::difference(&name, &current, &before, &secrets);
         let failed = |error: std::io::Error| {
             refuse(1, format!("{name} could not be written: {error}"), "check the folder's rights and the disk")
@@ -164,13 +164,12 @@ impl ConfigFile {
         }
         let name = file.to_string_lossy();
         let (old, new) = (seen.text.unwrap_or_default(), disk.unwrap_or_default());
-        let secrets = all_secrets([old.as_str(), new.as_str()]);
         Err(Refusal {
             message: format!("{name} changed on disk since it was read; nothing was written"),
             remedy: "look at the difference, read the file again, and repeat the edit".into(),
             exit: 1,
-            issues: Vec::new(),
-            difference: Some(difference::difference(&name, &old, &new, &secrets).text),
+            issues: Document::parse(&new, &name).err().unwrap_or_default(),
+            difference: shown_difference(&name, &old, &new),
         })
     }
 
@@ -276,9 +275,21 @@ fn secrets_of(value: &Value) -> Vec<String> {
     found
 }
 
-fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let values = texts.into_iter().filter_map(|text| serde_yaml::from_str::<Value>(text).ok());
-    values.flat_map(|value| secrets_of(&value)).collect()
+/// `None` when one of the texts cannot be read.
+fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    for text in texts {
+        let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+        found.extend(secrets_of(&serde_yaml::from_str(bare).ok()?));
+    }
+    Some(found)
+}
+
+/// A difference of texts that somebody else may have written. Where keys stand in a broken one nobody
+/// can tell, so nothing of it is shown.
+fn shown_difference(name: &str, old: &str, new: &str) -> Option<String> {
+    let secrets = all_secrets([old, new])?;
+    Some(difference::difference(name, old, new, &secrets).text)
 }
 
 fn gather(value: &Value, path: &Path, found: &mut Vec<String>) {

@@ -13,7 +13,7 @@ pub fn scalar(value: &Value, style: Style, flow: bool) -> String {
         Value::Bool(switch) => switch.to_string(),
         Value::String(text) => match style {
             Style::Double => double(text),
-            Style::Single if !text.contains(char::is_control) => format!("'{}'", text.replace('\'', "''")),
+            Style::Single if !text.contains(needs_escape) => format!("'{}'", text.replace('\'', "''")),
             _ if is_plain(text, flow) => text.clone(),
             _ => double(text),
         },
@@ -84,7 +84,7 @@ pub fn item(value: &Value, indent: usize) -> Vec<String> {
 fn is_plain(text: &str, flow: bool) -> bool {
     if text.is_empty()
         || text.trim() != text
-        || text.contains(char::is_control)
+        || text.contains(needs_escape)
         || WORDS.contains(&text.to_ascii_lowercase().as_str())
         || text.starts_with(|c: char| c.is_ascii_digit() || "+.-?:".contains(c)) && looks_numeric(text)
         || (flow && text.contains(['{', '}', '[', ']', ',']))
@@ -102,6 +102,11 @@ fn is_plain(text: &str, flow: bool) -> bool {
     }
 }
 
+/// What only double quotes can hold: controls, the line ends of Unicode, which YAML folds, and the byte order mark.
+fn needs_escape(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
 /// Only signs that numbers, dates and times are made of.
 fn looks_numeric(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_hexdigit() || "+-.:_xXoO".contains(c))
@@ -117,7 +122,7 @@ fn double(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            c if needs_escape(c) => {
                 let _ = write!(out, "\\u{:04X}", u32::from(c));
             }
             c => out.push(c),

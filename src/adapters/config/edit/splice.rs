@@ -62,7 +62,7 @@ impl<'a> Page<'a> {
                 self.descend(list)?;
                 match &node.kind {
                     Kind::Sequence { flow, items } if !items.is_empty() => lists::push(self, node, *flow, items, value),
-                    Kind::Sequence { .. } | Kind::Scalar(Style::Empty) => self.fill(
+                    Kind::Sequence { .. } | Kind::Scalar(Style::Empty | Style::Null) => self.fill(
                         list,
                         node,
                         |indent| render::item(value, indent),
@@ -115,7 +115,7 @@ impl<'a> Page<'a> {
             let next = match (step, &node.kind) {
                 (Step::Key(key), Kind::Mapping { .. }) => node.entry(key).map(|entry| &entry.value),
                 (Step::Index(index), Kind::Sequence { items, .. }) => items.get(*index),
-                (Step::Key(_), Kind::Scalar(Style::Empty)) => None,
+                (Step::Key(_), Kind::Scalar(Style::Empty | Style::Null)) => None,
                 _ => return Err(format!("{here} is a single value: nothing lies below it")),
             };
             match next {
@@ -145,7 +145,7 @@ impl<'a> Page<'a> {
     fn replace(&self, path: &Path, node: &Node, value: &Value) -> Result<Splice, String> {
         let in_flow = self.in_flow(path);
         match (&node.kind, value) {
-            (Kind::Scalar(Style::Empty), Value::Mapping(map)) if !map.is_empty() && !in_flow => {
+            (Kind::Scalar(Style::Empty | Style::Null), Value::Mapping(map)) if !map.is_empty() && !in_flow => {
                 self.fill(path, node, |indent| mapping_lines(map, indent), value)
             }
             (Kind::Scalar(Style::Empty), value) => {
@@ -209,7 +209,9 @@ impl<'a> Page<'a> {
         let (key, value) = nest(rest, value)?;
         let whole = Value::Mapping(std::iter::once((Value::String(key.clone()), value.clone())).collect());
         match &node.kind {
-            Kind::Scalar(Style::Empty) => self.fill(here, node, |indent| render::entry(&key, &value, indent), &whole),
+            Kind::Scalar(Style::Empty | Style::Null) => {
+                self.fill(here, node, |indent| render::entry(&key, &value, indent), &whole)
+            }
             Kind::Mapping { flow: true, entries } => match entries.last() {
                 Some(last) => {
                     let at = last.value.span.end.max(last.key_span.end);
@@ -293,7 +295,11 @@ impl<'a> Page<'a> {
         }
         // The key shares its line with the dash of its list entry: the next key moves up.
         let next = entries.get(at + 1).ok_or("the next key is not there")?;
-        Ok(Splice { range: entry.key_span.start..next.key_span.start, with: String::new() })
+        let range = entry.key_span.start..next.key_span.start;
+        if self.tree.comments.iter().any(|(at, _)| at.start > self.line_end(range.start) && at.end < range.end) {
+            return Err(format!("the comment below {key} would be lost"));
+        }
+        Ok(Splice { range, with: String::new() })
     }
 
     /// Takes the only content of `key:` away and writes `[]` or `{}` behind the colon.

@@ -4,7 +4,8 @@
 use super::change::Change;
 use super::page::Page;
 use super::splice::Splice;
-use crate::adapters::config::tree::Tree;
+use crate::adapters::config::path::Path;
+use crate::adapters::config::tree::{Kind, Tree};
 use serde_yaml::Value;
 
 /// Makes changes in a text, one after the other, each verified.
@@ -28,7 +29,7 @@ fn apply_one(text: &str, change: &Change) -> Result<String, String> {
     if read(&new).map_err(|_| failed())? != expected {
         return Err(failed());
     }
-    if !comments_survive(&tree, &Tree::parse(&new), &splice) {
+    if !comments_survive(&tree, &Tree::parse(&new), &splice, change) {
         return Err(format!("a comment near {} would be lost", change.path()));
     }
     Ok(new)
@@ -44,11 +45,27 @@ fn read(text: &str) -> Result<Value, String> {
     }
 }
 
-fn comments_survive(old: &Tree, new: &Tree, splice: &Splice) -> bool {
+fn comments_survive(old: &Tree, new: &Tree, splice: &Splice, change: &Change) -> bool {
     let new_end = splice.range.start + splice.with.len();
-    let outside = |tree: &Tree, end: usize| -> Vec<String> {
-        let away = tree.comments.iter().filter(|(at, _)| at.end <= splice.range.start || at.start >= end);
-        away.map(|(_, text)| text.clone()).collect()
+    let apart = |tree: &Tree, end: usize| -> (Vec<String>, Vec<String>) {
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            tree.comments.iter().partition(|(at, _)| at.start >= splice.range.start && at.end <= end);
+        let texts = |comments: Vec<&(_, String)>| comments.into_iter().map(|(_, text)| text.clone()).collect();
+        (texts(inside), texts(outside))
     };
-    outside(old, splice.range.end) == outside(new, new_end)
+    let (old_inside, old_outside) = apart(old, splice.range.end);
+    let (new_inside, new_outside) = apart(new, new_end);
+    old_outside == new_outside && (may_go(old, change) || old_inside.iter().all(|comment| new_inside.contains(comment)))
+}
+
+/// Comments on the lines of what is taken away go with it. Between brackets nobody can tell whose a comment is.
+fn may_go(old: &Tree, change: &Change) -> bool {
+    let list = |path: &Path| old.find(path).is_some_and(|node| matches!(node.kind, Kind::Sequence { flow: false, .. }));
+    match change {
+        Change::Set { path, .. } => list(path),
+        Change::Append { .. } => false,
+        Change::Remove { path } => path.parent().and_then(|above| old.find(&above)).is_some_and(|holder| {
+            !matches!(holder.kind, Kind::Sequence { flow: true, .. } | Kind::Mapping { flow: true, .. })
+        }),
+    }
 }

@@ -93,7 +93,10 @@ impl ProviderForm {
         let room = row.right().saturating_sub(x + 1);
         let remark = self.remarks.get(&field).map_or(field.hint(), String::as_str);
         let remark_wide = u16::try_from(text::width(remark)).unwrap_or(u16::MAX);
-        let remark_fits = !remark.is_empty() && room >= remark_wide.saturating_add(24);
+        // What was typed comes first: a remark that would cut it is left out.
+        let value_wide = u16::try_from(text::width(&self.value(field)) + 2).unwrap_or(u16::MAX);
+        let remark_fits =
+            !remark.is_empty() && room >= remark_wide.saturating_add(value_wide.max(22)).saturating_add(2);
         let value_room = if remark_fits { room - remark_wide - 2 } else { room };
         if remark_fits {
             canvas.right(x, row.right().saturating_sub(1), row.y, remark, Role::Muted);
@@ -189,9 +192,9 @@ impl ProviderForm {
         })
     }
 
-    pub(super) fn plain_lines(&self) -> Vec<String> {
-        let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
-        let value = match self.focus {
+    /// A field's value as it is shown.
+    fn value(&self, field: Field) -> String {
+        match field {
             Field::Kind => self.fields.kind.label().to_owned(),
             Field::Id => self.fields.id.value().to_owned(),
             Field::Name => self.fields.name.value().to_owned(),
@@ -200,7 +203,12 @@ impl ProviderForm {
             Field::Key => self.fields.key_shown(),
             Field::Local => yes_no(self.fields.local).to_owned(),
             Field::Enabled => yes_no(self.fields.enabled).to_owned(),
-        };
+        }
+    }
+
+    pub(super) fn plain_lines(&self) -> Vec<String> {
+        let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
+        let value = self.value(self.focus);
         let error = self.complaints.get(&self.focus).map(|text| format!(" Error: {text}")).unwrap_or_default();
         vec![format!(
             "{}, field {} of {}, {}: {value}.{error}",

@@ -165,7 +165,9 @@ pub fn free_id(stem: &str, snapshot: &Snapshot) -> String {
     if !taken(stem) {
         return stem.to_owned();
     }
-    (2..).map(|n| format!("{stem}_{n}")).find(|id| !taken(id)).unwrap_or_else(|| stem.to_owned())
+    // One more number than there are providers is always free.
+    let numbers = 2..snapshot.providers.len() + 3;
+    numbers.map(|n| format!("{stem}_{n}")).find(|id| !taken(id)).unwrap_or_else(|| stem.to_owned())
 }
 
 fn host_of(address: &str) -> &str {

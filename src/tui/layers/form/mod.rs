@@ -4,19 +4,19 @@
 mod draw;
 mod fields;
 mod paste;
+mod saving;
 
 use crate::domain::config::{Endpoint, KeySource};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Refusal, Reply};
+use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Reply, TestReport};
 use crate::present::tips::Field;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::confirm::Confirm;
-use crate::tui::layers::pager::Pager;
-use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
 use ratatui::layout::Rect;
@@ -148,8 +148,8 @@ impl ProviderForm {
         if let Some(address) = pasted.address {
             self.fields.address.set(address);
             self.address_typed = true;
-            let removed = pasted.removed.map(|end| format!(", {end} removed")).unwrap_or_default();
-            self.remarks.insert(Field::Address, format!("from paste{removed}"));
+            let remark = pasted.removed.map_or_else(|| "from paste".to_owned(), |end| format!("{end} removed"));
+            self.remarks.insert(Field::Address, remark);
         }
         if let Some(key) = pasted.key {
             let remark = if fields::is_reference(&key) { "from paste, by name" } else { "from paste" };
@@ -235,7 +235,7 @@ impl ProviderForm {
         if let Some(own) = &self.own {
             draft.id = own.to_string();
         } else if draft.id.is_empty() {
-            draft.id = self.fields.kind.word().to_owned();
+            self.fields.kind.word().clone_into(&mut draft.id);
         }
         draft
     }
@@ -268,66 +268,6 @@ impl ProviderForm {
         }
     }
 
-    fn save(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if !self.all_good(cx) {
-            return;
-        }
-        let draft = Box::new(self.draft());
-        let command = match &self.own {
-            Some(id) => Command::EditProvider { id: id.clone(), draft },
-            None => Command::AddProvider { draft },
-        };
-        self.waiting = Some(Waiting::Saved(out.ask(command)));
-    }
-
-    fn preview(&mut self, out: &mut Outbox) -> Ticket {
-        out.ask(Command::PreviewEdit { id: self.own.clone(), draft: Box::new(self.draft()) })
-    }
-
-    fn refused(&mut self, refusal: &Refusal, out: &mut Outbox) {
-        for issue in &refusal.issues {
-            if let Some(field) = field_of(&issue.path) {
-                self.complaints.insert(field, join(&issue.message, &issue.remedy));
-            }
-        }
-        if let Some(field) = Field::ALL.into_iter().find(|field| self.complaints.contains_key(field)) {
-            self.focus = field;
-        }
-        if let Some(difference) = &refusal.difference {
-            let mut lines: Vec<String> = difference.lines().take(12).map(str::to_owned).collect();
-            lines.insert(0, "Someone saved it after it was read. Theirs:".into());
-            let question = Confirm::new("The file changed on disk", lines, "Back to the form");
-            let question = question.with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop));
-            out.push(Effect::Open(Box::new(question)));
-            return;
-        }
-        out.say(Level::Error, format!("not saved: {}", join(&refusal.message, &refusal.remedy)));
-    }
-
-    fn saved(&mut self, report: &EditReport, out: &mut Outbox) {
-        let lines = if report.lines_changed == 1 { "line" } else { "lines" };
-        let name = report.file.rsplit('/').next().unwrap_or_default();
-        out.say(Level::Info, format!("Saved {name}, {} {lines}. U undoes.", report.lines_changed));
-        for issue in &report.issues {
-            out.say(Level::Warning, join(&issue.message, &issue.remedy));
-        }
-        let id = ProviderId::from(self.fields.id.value());
-        out.push(Effect::Close);
-        out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
-    }
-
-    fn leave(&mut self, out: &mut Outbox) {
-        if !self.modified() {
-            out.push(Effect::Close);
-            return;
-        }
-        let lines = vec!["What you typed is not saved.".to_owned()];
-        let question = Confirm::new("Leave the form?", lines, "Keep editing");
-        let question =
-            question.with("Save", Effect::Pass(Action::FormSave)).with("Discard", Effect::Pass(Action::FormDiscard));
-        out.push(Effect::Open(Box::new(question)));
-    }
-
     /// The endpoint as far as the typed address tells, for remedies.
     fn endpoint(&self) -> Endpoint {
         let written = self.fields.address.value().to_owned();
@@ -357,25 +297,6 @@ impl ProviderForm {
                 None => KeySource::File { tail: None },
             },
         }
-    }
-}
-
-fn join(message: &str, remedy: &str) -> String {
-    if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
-}
-
-/// The form's field that a finding is about, by the end of its path.
-fn field_of(path: &str) -> Option<Field> {
-    match path.rsplit('.').next().unwrap_or(path) {
-        "id" => Some(Field::Id),
-        "name" => Some(Field::Name),
-        "type" | "kind" => Some(Field::Kind),
-        "endpoint" | "address" | "base_url" => Some(Field::Address),
-        "authToken" | "auth_token" | "api_key" | "key" => Some(Field::Key),
-        "models" => Some(Field::Models),
-        "local" => Some(Field::Local),
-        "enabled" => Some(Field::Enabled),
-        _ => None,
     }
 }
 
@@ -421,17 +342,14 @@ impl Part for ProviderForm {
         }
     }
 
-    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+    fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
         match action {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
             Action::FormSave if matches!(self.waiting, Some(Waiting::Saved(_))) => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
-            _ => {
-                let _ = cx;
-                None
-            }
+            _ => None,
         }
     }
 
@@ -444,7 +362,7 @@ impl Part for ProviderForm {
             Action::FormTest => {
                 // Asked for again after a good test: one word from the model as well.
                 let again = self.tested.as_ref() == Some(&self.testable());
-                let answer = again && self.test.report().is_some_and(|report| report.passed());
+                let answer = again && self.test.report().is_some_and(TestReport::passed);
                 if answer && self.fields.kind.is_vendor() {
                     let lines = vec![format!("{} may charge for one short answer.", self.fields.kind.label())];
                     let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
@@ -470,7 +388,7 @@ impl Part for ProviderForm {
         if self.test.waits_for(ticket) {
             self.test = match reply {
                 Reply::Tested(report) => ConnectionTest::Done { report: report.clone(), at: cx.now },
-                Reply::Refused(refusal) => ConnectionTest::Refused(join(&refusal.message, &refusal.remedy)),
+                Reply::Refused(refusal) => ConnectionTest::Refused(saving::join(&refusal.message, &refusal.remedy)),
                 _ => ConnectionTest::NotRun,
             };
             if self.extent.is_none() && self.waiting.is_none() && self.complaints.is_empty() {
@@ -478,51 +396,7 @@ impl Part for ProviderForm {
             }
             return;
         }
-        match (self.waiting, reply) {
-            (Some(Waiting::Saved(asked)), _) if asked == ticket => {
-                self.waiting = None;
-                match reply {
-                    Reply::Edited(report) => self.saved(report, out),
-                    Reply::Refused(refusal) => self.refused(refusal, out),
-                    _ => self.saved(&EditReport::default(), out),
-                }
-            }
-            (Some(Waiting::Reread(asked)), _) if asked == ticket => {
-                self.waiting = None;
-                match reply {
-                    Reply::Refused(refusal) => self.refused(refusal, out),
-                    _ => self.save(cx, out),
-                }
-            }
-            (Some(Waiting::Difference(asked)), _) if asked == ticket => {
-                self.waiting = None;
-                match reply {
-                    Reply::Edited(report) if report.difference.is_empty() => {
-                        out.say(Level::Info, "nothing would change in the file");
-                    }
-                    Reply::Edited(report) => {
-                        let right = format!(
-                            "{} changed, not saved",
-                            crate::present::units::count(report.lines_changed as u64, "line", "lines")
-                        );
-                        out.push(Effect::Open(Box::new(Pager::new(
-                            format!("Change of {}", report.file),
-                            right,
-                            &report.difference,
-                        ))));
-                    }
-                    Reply::Refused(refusal) => self.refused(refusal, out),
-                    _ => {}
-                }
-            }
-            (Some(Waiting::Extent(asked)), _) if asked == ticket => {
-                self.waiting = None;
-                if let Reply::Edited(report) = reply {
-                    self.extent = Some(report.clone());
-                }
-            }
-            _ => {}
-        }
+        self.answered(ticket, reply, cx, out);
     }
 
     fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {

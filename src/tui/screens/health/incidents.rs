@@ -27,9 +27,8 @@ pub(super) fn draw(screen: &Health, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.right(area.x + 2, area.x + 10, y, &age, Role::Muted);
         canvas.text(area.x + 13, y, 13, &provider.name, Role::Plain);
         let what = what(provider);
-        let act = labels::what_to_do(provider)
-            .map(|remedy| remedy.act())
-            .unwrap_or_else(|| "nothing to do: D looks closer".into());
+        let act =
+            labels::what_to_do(provider).map_or_else(|| "nothing to do: D looks closer".into(), |remedy| remedy.act());
         let x = area.x + 27;
         let room = area.right().saturating_sub(x + 1);
         if wide {

@@ -177,7 +177,7 @@ impl Part for Health {
     }
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
-        let Place::Provider(id) = place;
+        let Place::Provider(id) = place else { return };
         self.incidents = false;
         self.cursor.set(id.clone(), &self.keys(cx));
     }

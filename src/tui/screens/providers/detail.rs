@@ -188,11 +188,8 @@ fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide:
     }
     let name_wide = lines.width().saturating_sub(if wide { 2 + 12 + 9 + 10 + 10 } else { 2 + 12 + 9 });
     let row = |state: &str, model: &str, context: &str, quant: &str, size: &str| {
-        let mut line = text::pad_right(state, 12) + &text::pad_right(model, name_wide) + &text::pad_left(context, 9);
-        if wide {
-            line += &format!("  {}{}", text::pad_right(quant, 8), text::pad_left(size, 10));
-        }
-        line
+        let line = text::pad_right(state, 12) + &text::pad_right(model, name_wide) + &text::pad_left(context, 9);
+        if wide { line + "  " + &text::pad_right(quant, 8) + &text::pad_left(size, 10) } else { line }
     };
     lines.put(2, &[Piece::new(&row("state", "model", "context", "quant", "size"), Role::Muted)]);
     for model in &provider.models {

@@ -171,7 +171,6 @@ impl Part for Providers {
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         use Action as A;
         match action {
-            A::ProviderAdd | A::ProviderProbeAll | A::Discover | A::Filter => None,
             A::NextProblem if !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) => {
                 Some("no provider needs attention".into())
             }
@@ -272,7 +271,7 @@ impl Part for Providers {
     }
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
-        let Place::Provider(id) = place;
+        let Place::Provider(id) = place else { return };
         self.filter.set("");
         self.typing = false;
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));

@@ -2,7 +2,7 @@
 
 use super::{Providers, RowKey};
 use crate::engine::protocol::ProviderView;
-use crate::present::labels;
+use crate::present::{labels, text};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
@@ -43,8 +43,11 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     }
     let rows = area.bottom().saturating_sub(y);
     if keys.is_empty() {
-        let text = if all == 0 { "No providers yet: a adds one." } else { "Nothing holds this text: esc clears it." };
-        canvas.text(area.x + 2, y + 1, area.width.saturating_sub(2), text, Role::Muted);
+        let said = if all == 0 { "No providers yet: a adds one." } else { "Nothing holds this text: esc clears it." };
+        let room = area.width.saturating_sub(3);
+        for (line, row) in text::wrap(said, usize::from(room)).iter().zip(y + 1..area.bottom()) {
+            canvas.text(area.x + 2, row, room, line, Role::Muted);
+        }
         return;
     }
     let place = screen.cursor.place(&keys).unwrap_or(0);

@@ -3,6 +3,7 @@
 use super::{Providers, RowKey};
 use crate::domain::kind::Kind;
 use crate::engine::protocol::Found;
+use crate::present::text;
 use crate::tui::canvas::Canvas;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -15,8 +16,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
     let mut y = area.y + 1;
     let roomy = area.height >= 16;
     if roomy {
-        let text = "lmdeck sends every prompt where your rules say, and shows what happened.";
-        canvas.text(x, y, width, text, Role::Plain);
+        let said = "lmdeck sends every prompt where your rules say, and shows what happened.";
+        canvas.text(x, y, width, said, Role::Plain);
         y += 2;
     }
     canvas.text(x, y, width, "Found on this machine", Role::Title);
@@ -35,8 +36,10 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
         y += 1;
     }
     y += u16::from(roomy);
-    let text = format!("Will be written to {} on the first save.", config.would_write);
-    canvas.text(x, y, width, &text, Role::Muted);
+    let said = format!("The first save writes {}", config.would_write);
+    for (line, row) in text::wrap(&said, usize::from(width)).iter().zip(y..area.bottom()) {
+        canvas.text(x, row, width, line, Role::Muted);
+    }
 }
 
 /// One row per known server; the rows are there from the start and fill as answers come.

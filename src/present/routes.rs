@@ -1,0 +1,170 @@
+//! Routing in words: what a strategy does, what becomes of a policy, a place in a chain, and a whole explanation
+//! as text. `routes explain`, `ask --dry-run` and the dashboard say it with these.
+
+use super::table::{self, Column};
+use super::{escape, may_cost::may_cost, units};
+use crate::domain::call::{Facts, Priority};
+use crate::domain::health::State;
+use crate::domain::ids::Target;
+use crate::domain::money::Money;
+use crate::domain::routing::{Decision, Explanation, PolicyOutline, RuleSet, Strategy};
+use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
+use std::fmt::Write;
+
+/// What a strategy does, in a sentence without its end.
+pub fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::PreferLocal => "your own machines first, then the cloud",
+        Strategy::PreferCloud => "the cloud first, then your own machines",
+        Strategy::CostOptimized => "the cheapest for this request first",
+        Strategy::QualityOptimized => "the best ranked models first",
+    }
+}
+
+/// What becomes of a policy of the file now.
+pub fn policy_state(policy: &PolicyOutline, rules: &RuleSet) -> &'static str {
+    if !policy.enabled {
+        "off"
+    } else if rules.confined_by.contains(&policy.name) {
+        "confines all"
+    } else {
+        "not yet in force"
+    }
+}
+
+/// Said while policies that keep prompts at home cannot be evaluated yet; `None` when there are none.
+pub fn kept_at_home(rules: &RuleSet) -> Option<String> {
+    if rules.confined_by.is_empty() {
+        return None;
+    }
+    let names = rules.confined_by.join(", ");
+    Some(format!("kept at home by {names}: every request stays local until policies are evaluated"))
+}
+
+/// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.
+pub fn from(decision: &Decision, place: usize) -> &'static str {
+    let why = decision.chain.get(place).map_or("", |chosen| chosen.why.as_str());
+    match (why, decision.by.as_str()) {
+        ("named by the caller" | "preferred by the caller", _) | (_, "named") => "request",
+        ("named by the order", _) => "order",
+        ("the active target", _) => "active target",
+        _ => "strategy",
+    }
+}
+
+/// What a place in a chain costs and why it stands there: `free, not loaded`, `may cost $0.0177, cloud`.
+pub fn note(snapshot: &Snapshot, facts: &Facts, target: &Target, why: &str) -> String {
+    let mut parts = vec![match may_cost(snapshot, facts, target) {
+        Some(Money::ZERO) => "free".to_owned(),
+        Some(amount) => format!("may cost {}", units::money(amount)),
+        None => "price unknown".to_owned(),
+    }];
+    let provider = provider(snapshot, target);
+    if model(snapshot, target).is_some_and(|model| model.loaded == Some(false)) {
+        parts.push("not loaded".to_owned());
+    }
+    if provider.is_some_and(|view| view.health.state == State::Degraded) {
+        parts.push("degraded".to_owned());
+    }
+    if !why.is_empty() && !parts.iter().any(|part| part == why) {
+        parts.push(why.to_owned());
+    }
+    parts.join(", ")
+}
+
+pub fn provider<'a>(snapshot: &'a Snapshot, target: &Target) -> Option<&'a ProviderView> {
+    snapshot.providers.iter().find(|view| view.id == target.provider).map(AsRef::as_ref)
+}
+
+pub fn model<'a>(snapshot: &'a Snapshot, target: &Target) -> Option<&'a ModelView> {
+    provider(snapshot, target)?.models.iter().find(|model| model.id == target.model)
+}
+
+/// An explanation as `routes explain` prints it, safe for a clipboard.
+pub fn text(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation) -> String {
+    const COLUMNS: [Column; 4] = [Column::left("", 5), Column::right("", 1), Column::left("", 36), Column::left("", 0)];
+    let mut out = escape::line(&explanation.sentence).into_owned();
+    let mut row = |cells: [&str; 4]| {
+        let safe = cells.map(escape::line);
+        out.push('\n');
+        out.push_str(&table::row(&COLUMNS, &safe.each_ref().map(AsRef::as_ref), None));
+    };
+    for (place, chosen) in explanation.decision.chain.iter().enumerate() {
+        let label = if place == 0 { "chain" } else { "" };
+        let note = note(snapshot, facts, &chosen.target, &chosen.why);
+        row([label, &(place + 1).to_string(), &chosen.target.to_string(), &note]);
+    }
+    for (place, reject) in explanation.decision.rejected.iter().enumerate() {
+        row([if place == 0 { "out" } else { "" }, "", &reject.target.to_string(), &reject.reason]);
+    }
+    out
+}
+
+/// The command that explains the same sample in a shell.
+pub fn explain_command(facts: &Facts) -> String {
+    let mut line = "lmdeck routes explain".to_owned();
+    let mut flag = |name: &str, value: &str| {
+        let value = escape::line(value);
+        // A value that begins with a dash would be read as a flag of its own.
+        let joint = if value.starts_with('-') { '=' } else { ' ' };
+        let _ = write!(line, " --{name}{joint}{}", quoted(&value));
+    };
+    for (name, value) in [("type", &facts.request_type), ("prefer", &facts.preferred_provider)] {
+        if !value.is_empty() {
+            flag(name, value);
+        }
+    }
+    if !matches!(facts.requested_model.as_str(), "" | "auto") {
+        flag("model", &facts.requested_model);
+    }
+    for (name, count) in [("tokens", facts.prompt_tokens), ("max-tokens", facts.max_tokens)] {
+        if count > 0 {
+            flag(name, &count.to_string());
+        }
+    }
+    if facts.priority != Priority::default() {
+        flag("priority", facts.priority.word());
+    }
+    for (word, carried) in [("tools", facts.has_tools), ("images", facts.has_images), ("json", facts.wants_json)] {
+        if carried {
+            flag("with", word);
+        }
+    }
+    line
+}
+
+/// One word for a POSIX shell, whatever it holds.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_says_only_what_differs_and_quotes_what_a_shell_would_read() {
+        assert_eq!(
+            explain_command(&Facts { requested_model: "auto".into(), ..Facts::default() }),
+            "lmdeck routes explain"
+        );
+        let facts = Facts {
+            request_type: "it's; rm -rf".into(),
+            requested_model: "-x".into(),
+            prompt_tokens: 25_800,
+            priority: Priority::High,
+            preferred_provider: "zai".into(),
+            has_tools: true,
+            wants_json: true,
+            ..Facts::default()
+        };
+        assert_eq!(
+            explain_command(&facts),
+            r"lmdeck routes explain --type 'it'\''s; rm -rf' --prefer zai --model=-x --tokens 25800 --priority high --with tools --with json"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! Plain mode: the same app, told in lines. Nothing is drawn, no escape is written; a line typed is a number to
+//! choose, keys to press, text for a field, or a prompt after `ask`.
+
+use super::Exit;
+use super::app::App;
+use super::input::Input;
+use super::keymap::Chord;
+use super::link::Link;
+use super::msg::{Intent, Msg};
+use super::options::TuiOptions;
+use super::part::{Place, Tab, Ticket};
+use super::signals::{Caught, Signals};
+use crate::domain::call::{Body, CallRequest, Facts, Message, Role};
+use crate::engine::handle::EngineHandle;
+use crate::engine::protocol::{CallEvent, CallOutcome};
+use crate::present::{escape, labels, units};
+use crossterm::event::{KeyEvent, KeyModifiers};
+use std::collections::HashSet;
+use std::io::{BufRead, Write};
+use tokio::sync::mpsc;
+
+/// Lines typed and not yet read; when full, the terminal keeps the rest.
+const LINE_CAPACITY: usize = 64;
+/// The ticket of a prompt asked here; the app's own begin at 1.
+const ASKED: Ticket = 0;
+
+struct Plain {
+    app: App,
+    link: Link,
+    options: TuiOptions,
+    /// Lines told last: only what is new is told again.
+    told: HashSet<String>,
+    said: u64,
+    /// Text of an answer that is not yet a whole sentence.
+    answer: String,
+    asking: bool,
+}
+
+pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> std::io::Result<Exit> {
+    let mut signals = Signals::register()?;
+    let (sink, mut lines) = mpsc::channel(LINE_CAPACITY);
+    std::thread::Builder::new().name("lines-in".into()).spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if sink.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    let app = App::new(handle.snapshot(), options.clone(), (options.clock)());
+    let mut plain = Plain {
+        app,
+        link: Link::new(handle),
+        options,
+        told: HashSet::new(),
+        said: 0,
+        answer: String::new(),
+        asking: false,
+    };
+    plain.run(&mut signals, &mut lines).await
+}
+
+impl Plain {
+    async fn run(&mut self, signals: &mut Signals, lines: &mut mpsc::Receiver<String>) -> std::io::Result<Exit> {
+        say("lmdeck, plain mode. A number chooses, a letter acts, ask TEXT asks a model, ? lists the keys, q leaves.")?;
+        let first = self.app.start();
+        if let Some(exit) = self.carry_out(first)? {
+            return Ok(exit);
+        }
+        self.tell()?;
+        loop {
+            let wake = self.app.deadline().map(|at| at.since((self.options.clock)()));
+            let exit = tokio::select! {
+                biased;
+                caught = signals.next() => match caught {
+                    Caught::End(number) => Some(Exit::Signal(number)),
+                    Caught::HungUp => Some(Exit::HungUp),
+                    Caught::Stop => {
+                        // Failing leaves it running, which is what it did before.
+                        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+                        None
+                    }
+                    Caught::Continue | Caught::Resize => None,
+                },
+                line = lines.recv() => match line {
+                    Some(line) => self.line(&line)?,
+                    // The end of the input ends a prompt under way first.
+                    None if self.asking => { let msg = self.link.next().await; self.update(msg)? }
+                    None => Some(Exit::Quit),
+                },
+                msg = self.link.next() => self.update(msg)?,
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => self.update(Msg::Wake)?,
+            };
+            if let Some(exit) = exit {
+                return Ok(exit);
+            }
+            self.tell()?;
+        }
+    }
+
+    fn update(&mut self, msg: Msg) -> std::io::Result<Option<Exit>> {
+        if let Msg::Call(ASKED, event) = msg {
+            self.hear(*event)?;
+            return Ok(None);
+        }
+        let intents = self.app.update(msg, (self.options.clock)());
+        self.carry_out(intents)
+    }
+
+    fn carry_out(&mut self, intents: Vec<Intent>) -> std::io::Result<Option<Exit>> {
+        for intent in intents {
+            match intent {
+                Intent::Ask(ticket, command) => self.link.ask(ticket, command),
+                Intent::Call(ticket, request) => self.link.call(ticket, *request),
+                Intent::StopCall(ticket) => self.link.stop(ticket),
+                // There is no clipboard here: the text itself is the answer.
+                Intent::Copy(text) => say(&text)?,
+                Intent::Edit(file) => say(&format!("Open {file} in your editor, then r reads it again."))?,
+                Intent::Quit => return Ok(Some(Exit::Quit)),
+                Intent::Suspend | Intent::Repaint => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn line(&mut self, line: &str) -> std::io::Result<Option<Exit>> {
+        let word = line.trim();
+        if let Some(prompt) = word.strip_prefix("ask ") {
+            self.ask(prompt)?;
+            return Ok(None);
+        }
+        if word.is_empty() {
+            self.told.clear();
+            return Ok(None);
+        }
+        if self.app.top().typing() {
+            return self.fill(word);
+        }
+        if let Ok(place @ 1..) = word.parse::<usize>()
+            && !self.app.has_layer()
+        {
+            return self.choose(place);
+        }
+        if word == "?" {
+            return self.keys();
+        }
+        self.press(word)
+    }
+
+    /// The provider with this number.
+    fn choose(&mut self, place: usize) -> std::io::Result<Option<Exit>> {
+        let providers = self.app.snapshot.providers.clone();
+        let Some(provider) = providers.get(place - 1) else {
+            say(&format!("there is no {place}: choose 1 to {}", providers.len()))?;
+            return Ok(None);
+        };
+        let intents = self.app.go_to(Tab::Providers, &Place::Provider(provider.id.clone()));
+        say(&format!("chosen: {}", labels::describe(provider, (self.options.clock)())))?;
+        self.carry_out(intents)
+    }
+
+    /// Text for the field with the focus, then on to the next.
+    fn fill(&mut self, text: &str) -> std::io::Result<Option<Exit>> {
+        if let Some(chord) = Chord::parse(text).filter(|chord| chord.0.iter().all(|key| key.text().is_none())) {
+            return self.press(&chord.to_string());
+        }
+        for input in [Input::Key(key("ctrl-u")), Input::Paste(text.to_owned()), Input::Key(key("tab"))] {
+            if let Some(exit) = self.update(Msg::Input(input))? {
+                return Ok(Some(exit));
+            }
+        }
+        Ok(None)
+    }
+
+    fn press(&mut self, keys: &str) -> std::io::Result<Option<Exit>> {
+        let Some(chord) = Chord::parse(&keys.replace('F', "f")).or_else(|| Chord::parse(keys)) else {
+            say(&format!("{keys} is no key and no number: ? lists the keys"))?;
+            return Ok(None);
+        };
+        for key in chord.0 {
+            let ctrl = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+            if let Some(exit) = self.update(Msg::Input(Input::Key(KeyEvent::new(key.code, ctrl))))? {
+                return Ok(Some(exit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys that work here, with why others do not.
+    fn keys(&mut self) -> std::io::Result<Option<Exit>> {
+        for context in self.app.contexts() {
+            for bound in self.app.keymap.of(context) {
+                let not_now = self.app.why_not(bound.entry.action).map(|why| format!(" (not now: {why})"));
+                say(&format!("{}: {}{}", bound.key(), bound.entry.about, not_now.unwrap_or_default()))?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn ask(&mut self, prompt: &str) -> std::io::Result<()> {
+        if self.asking {
+            return say("an answer is under way: wait for it");
+        }
+        let messages = vec![Message { role: Role::User, content: prompt.to_owned() }];
+        let facts = Facts { client: "plain".into(), stream: true, ..Facts::default() };
+        let body = Body::Chat { messages, max_tokens: None, temperature: None, stream: true };
+        self.link.call(ASKED, CallRequest { facts, body, wants_usage: false });
+        self.asking = true;
+        Ok(())
+    }
+
+    fn hear(&mut self, event: CallEvent) -> std::io::Result<()> {
+        match event {
+            CallEvent::Trying { target, attempt, .. } => say(&format!("-- asking {target}, try {attempt}")),
+            CallEvent::FellBack { from, failure, to } => {
+                let next = to.map_or_else(String::new, |to| format!(": trying {to}"));
+                say(&format!("-- {from}: {}{next}", failure.message))
+            }
+            CallEvent::Loading { target, waited_ms } => {
+                say(&format!("-- {target} is being loaded, {} so far", units::duration(waited_ms)))
+            }
+            CallEvent::Text { text } => {
+                self.answer.push_str(&text);
+                let whole = self.answer.rfind(['.', '!', '?', '\n']).map(|end| end + 1);
+                whole.map_or(Ok(()), |end| {
+                    let rest = self.answer.split_off(end);
+                    let sentence = std::mem::replace(&mut self.answer, rest);
+                    say(sentence.trim())
+                })
+            }
+            CallEvent::End(outcome) => self.finish(&outcome),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, outcome: &CallOutcome) -> std::io::Result<()> {
+        self.asking = false;
+        let rest = std::mem::take(&mut self.answer);
+        if !rest.trim().is_empty() {
+            say(rest.trim())?;
+        }
+        let record = &outcome.record;
+        if let Some(failure) = &outcome.failure {
+            return say(&format!(
+                "-- failed: {}. {}",
+                failure.message.trim_end_matches('.'),
+                failure.code.class().advice
+            ));
+        }
+        let target = record.target.as_ref().map_or_else(|| "no target".to_owned(), ToString::to_string);
+        let first = record.ttft_ms.map_or_else(String::new, |ms| format!(", first token {}", units::first_token(ms)));
+        say(&format!(
+            "-- {target}{first}, {} in all, {}",
+            units::duration(record.duration_ms),
+            units::cost(record.cost)
+        ))
+    }
+
+    /// What is new since the last time: messages first, then lines of the part with the keyboard.
+    fn tell(&mut self) -> std::io::Result<()> {
+        let new = usize::try_from(self.app.notes.said() - self.said).unwrap_or(usize::MAX);
+        self.said = self.app.notes.said();
+        let notes: Vec<String> = self.app.notes.kept().take(new).map(|note| note.text.clone()).collect();
+        for note in notes.iter().rev() {
+            say(note)?;
+        }
+        let lines = self.app.top().plain(&self.app.cx());
+        for line in &lines {
+            // An age alone is no news.
+            if !self.told.contains(&without_ages(line)) {
+                say(line)?;
+            }
+        }
+        self.told = lines.iter().map(|line| without_ages(line)).collect();
+        Ok(())
+    }
+}
+
+/// The line with its numbers blanked: figures that move every half minute are told when asked for.
+fn without_ages(line: &str) -> String {
+    line.split(|c: char| c.is_ascii_digit() || matches!(c, '.' | '<')).filter(|part| !part.is_empty()).collect()
+}
+
+fn key(text: &str) -> KeyEvent {
+    let key = Chord::parse(text).and_then(|chord| chord.0.first().copied());
+    let (code, ctrl) = key.map_or((crossterm::event::KeyCode::Null, false), |key| (key.code, key.ctrl));
+    KeyEvent::new(code, if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE })
+}
+
+/// One piece of text as lines, untrusted characters made visible.
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", escape::block(text))?;
+    out.flush()
+}

@@ -1,0 +1,385 @@
+//! Text of several lines being typed. Moves and undo are the text area's own; what is seen is drawn here, so that
+//! pasted text is escaped like any other and long lines wrap.
+
+use super::wrap;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Key;
+use crate::tui::theme::Role;
+use crossterm::event::KeyCode;
+use ratatui::layout::Rect;
+use ratatui_textarea::{CursorMove, DataCursor, TextArea};
+use std::cell::Cell;
+
+/// Edits that can be taken back.
+const UNDOS: usize = 500;
+/// Enough for any context window; more is a mistake such as a binary file.
+pub const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// A row on the screen: the line and the row within it.
+type Place = (usize, usize);
+
+pub struct Editor {
+    area: TextArea<'static>,
+    bytes: usize,
+    edits: u64,
+    /// The column that moves up and down aim at.
+    aim: Option<usize>,
+    /// The first row seen; drawing moves it so that the cursor is seen.
+    top: Cell<Place>,
+    /// Columns and rows of the last drawing.
+    size: Cell<(usize, usize)>,
+}
+
+impl Default for Editor {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl Editor {
+    pub fn new(text: &str) -> Self {
+        let mut area = TextArea::new(tame(text).split('\n').map(str::to_owned).collect());
+        area.set_max_histories(UNDOS);
+        area.move_cursor(CursorMove::Bottom);
+        area.move_cursor(CursorMove::End);
+        let mut editor = Self { area, bytes: 0, edits: 0, aim: None, top: Cell::new((0, 0)), size: Cell::new((76, 4)) };
+        editor.count();
+        editor
+    }
+
+    fn lines(&self) -> &[String] {
+        self.area.lines()
+    }
+
+    fn count(&mut self) {
+        let lines = self.area.lines();
+        self.bytes = lines.iter().map(String::len).sum::<usize>() + lines.len().saturating_sub(1);
+    }
+
+    pub fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.area.is_empty()
+    }
+
+    /// Nothing but space in it.
+    pub fn is_blank(&self) -> bool {
+        self.lines().iter().all(|line| line.trim().is_empty())
+    }
+
+    /// Another text in place of this one; undo brings the old one back.
+    pub fn replace(&mut self, text: &str) {
+        self.area.select_all();
+        self.area.insert_str(tame(text));
+        self.area.cancel_selection();
+        self.edited();
+    }
+
+    /// Pasted text as one edit, without control characters.
+    ///
+    /// # Errors
+    /// It would be more than a prompt can hold: nothing is changed.
+    pub fn paste(&mut self, text: &str) -> Result<(), String> {
+        if self.bytes + text.len() > MOST_BYTES {
+            return Err(
+                "the paste is left out: with it the text would be larger than 16 MiB. Paste a part of it".into()
+            );
+        }
+        self.area.insert_str(tame(text));
+        self.edited();
+        Ok(())
+    }
+
+    pub fn new_line(&mut self) {
+        self.area.insert_newline();
+        self.edited();
+    }
+
+    /// `false` when there is nothing to take back.
+    pub fn undo(&mut self) -> bool {
+        let done = self.area.undo();
+        self.edited();
+        done
+    }
+
+    /// `false` when nothing was taken back before.
+    pub fn redo(&mut self) -> bool {
+        let done = self.area.redo();
+        self.edited();
+        done
+    }
+
+    /// Grows with every edit, not with moves.
+    pub fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    fn edited(&mut self) {
+        self.aim = None;
+        self.edits += 1;
+        self.count();
+    }
+
+    /// `true` when the key was an edit or a move in the text.
+    pub fn key(&mut self, key: Key) -> bool {
+        let area = &mut self.area;
+        let step = match (key.code, key.ctrl, key.alt) {
+            (KeyCode::Up, false, false) => return self.go(-1),
+            (KeyCode::Down, false, false) => return self.go(1),
+            (KeyCode::PageUp, false, false) => return self.go(-self.page()),
+            (KeyCode::PageDown, false, false) => return self.go(self.page()),
+            (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, false) => CursorMove::Back,
+            (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, false) => CursorMove::Forward,
+            (KeyCode::Left, true, false) => CursorMove::WordBack,
+            (KeyCode::Right, true, false) => CursorMove::WordForward,
+            (KeyCode::Home, false, false) | (KeyCode::Char('a'), true, false) => CursorMove::Head,
+            (KeyCode::End, false, false) | (KeyCode::Char('e'), true, false) => CursorMove::End,
+            (KeyCode::Home, true, false) => CursorMove::Top,
+            (KeyCode::End, true, false) => CursorMove::Bottom,
+            (code, ctrl, alt) => {
+                let known = match (code, ctrl, alt) {
+                    (KeyCode::Char(c), false, false) if !c.is_control() => {
+                        if self.bytes < MOST_BYTES {
+                            area.insert_char(c);
+                        }
+                        true
+                    }
+                    (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => {
+                        area.delete_char();
+                        true
+                    }
+                    (KeyCode::Backspace, _, true) => {
+                        area.delete_word();
+                        true
+                    }
+                    (KeyCode::Delete, false, false) => {
+                        area.delete_next_char();
+                        true
+                    }
+                    (KeyCode::Char('k'), true, false) => {
+                        area.delete_line_by_end();
+                        true
+                    }
+                    _ => false,
+                };
+                if known {
+                    self.edited();
+                }
+                return known;
+            }
+        };
+        area.move_cursor(step);
+        self.aim = None;
+        true
+    }
+
+    fn page(&self) -> isize {
+        isize::try_from(self.size.get().1.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+
+    /// Rows up (negative) or down; `false` at the edge.
+    fn go(&mut self, steps: isize) -> bool {
+        let columns = self.size.get().0;
+        let DataCursor(line, char) = self.area.cursor();
+        let (row, column) = self.seen_at(line, char, columns);
+        let aim = *self.aim.get_or_insert(column);
+        let (to_line, to_row) = self.stepped((line, row), steps, columns);
+        if (to_line, to_row) == (line, row) {
+            return false;
+        }
+        let text = &self.lines()[to_line];
+        let rows = wrap::rows(text, columns);
+        let range = rows.get(to_row).cloned().unwrap_or(0..text.len());
+        let last = to_row + 1 == rows.len();
+        let mut reached = 0;
+        // The end of a row that goes on below belongs to the next one.
+        let inside = text[range.clone()].char_indices().take_while(|(_, c)| {
+            let fits = reached < aim;
+            reached += wrap::width(c.encode_utf8(&mut [0; 4]));
+            fits
+        });
+        let mut chars = inside.count();
+        if !last {
+            chars = chars.min(text[range.clone()].chars().count().saturating_sub(1));
+        }
+        let to_char = text[..range.start].chars().count() + chars;
+        match (u16::try_from(to_line), u16::try_from(to_char)) {
+            (Ok(line), Ok(char)) => self.area.move_cursor(CursorMove::Jump(line, char)),
+            // Farther than the text area can jump: by whole lines.
+            _ => self.area.move_cursor(if steps < 0 { CursorMove::Up } else { CursorMove::Down }),
+        }
+        true
+    }
+
+    /// The row within a line that holds a character, and its column there.
+    fn seen_at(&self, line: usize, char: usize, columns: usize) -> Place {
+        let text = self.lines().get(line).map_or("", String::as_str);
+        let at = text.char_indices().nth(char).map_or(text.len(), |(at, _)| at);
+        let rows = wrap::rows(text, columns);
+        let row = rows.partition_point(|row| row.start <= at).saturating_sub(1);
+        (row, wrap::width(&text[rows[row].start..at]))
+    }
+
+    /// The place `steps` rows away, as far as there are rows.
+    fn stepped(&self, from: Place, steps: isize, columns: usize) -> Place {
+        let rows_of = |line: usize| wrap::rows(&self.lines()[line], columns).len();
+        let (mut line, mut row) = from;
+        let mut left = steps.unsigned_abs();
+        let mut here = rows_of(line);
+        while left > 0 {
+            if steps < 0 {
+                if row >= left {
+                    return (line, row - left);
+                }
+                if line == 0 {
+                    return (0, 0);
+                }
+                left -= row + 1;
+                line -= 1;
+                here = rows_of(line);
+                row = here - 1;
+            } else {
+                if row + left < here {
+                    return (line, row + left);
+                }
+                if line + 1 == self.lines().len() {
+                    return (line, here - 1);
+                }
+                left -= here - row;
+                line += 1;
+                here = rows_of(line);
+                row = 0;
+            }
+        }
+        (line, row)
+    }
+
+    /// `line 12 of 340` when there is more than fits in `rows`; else empty.
+    pub fn position(&self, rows: u16) -> String {
+        let lines = self.lines().len();
+        if lines <= usize::from(rows) {
+            return String::new();
+        }
+        format!("line {} of {lines}", self.area.cursor().0 + 1)
+    }
+
+    /// Draws the rows around the cursor; the terminal's cursor goes there when focused.
+    pub fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+        if area.width < 2 || area.height == 0 {
+            return;
+        }
+        // One column for the cursor behind the last character.
+        let (columns, height) = (usize::from(area.width) - 1, usize::from(area.height));
+        self.size.set((columns, height));
+        let DataCursor(line, char) = self.area.cursor();
+        let (row, column) = self.seen_at(line, char, columns);
+        let cursor = (line, row);
+        let earliest = self.stepped(cursor, 1 - isize::try_from(height).unwrap_or(isize::MAX), columns);
+        let top = self.top.get().max(earliest).min(cursor);
+        self.top.set(top);
+        let mut y = area.y;
+        for (place, text) in self.lines().iter().enumerate().skip(top.0) {
+            let skip = if place == top.0 { top.1 } else { 0 };
+            for (nth, range) in wrap::rows(text, columns).into_iter().enumerate().skip(skip) {
+                if y >= area.bottom() {
+                    return;
+                }
+                canvas.text_uncut(area.x, y, area.width, &wrap::shown(&text[range]), Role::Plain);
+                if focused && (place, nth) == cursor {
+                    let column = u16::try_from(column).unwrap_or(u16::MAX).min(area.width - 1);
+                    canvas.cursor(area.x + column, y);
+                }
+                y += 1;
+            }
+        }
+    }
+}
+
+/// Without control characters; line ends as line feeds, whatever the terminal sent.
+fn tame(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn press(editor: &mut Editor, code: KeyCode) -> bool {
+        editor.key(Key { code, ctrl: false, alt: false })
+    }
+
+    #[test]
+    fn a_paste_is_one_edit_without_controls() {
+        let mut editor = Editor::new("ab");
+        press(&mut editor, KeyCode::Left);
+        editor.paste("x\r\ny\u{1b}[31m\rz\u{9b}").unwrap();
+        assert_eq!(editor.text(), "ax\ny[31m\nzb");
+        assert!(editor.undo());
+        assert_eq!(editor.text(), "ab");
+        assert!(editor.redo() && !editor.redo());
+        assert_eq!(editor.bytes(), editor.text().len());
+    }
+
+    #[test]
+    fn another_text_can_be_taken_back() {
+        let mut editor = Editor::new("mine");
+        editor.replace("theirs\nof two lines");
+        assert_eq!(editor.text(), "theirs\nof two lines");
+        while editor.text() != "mine" {
+            assert!(editor.undo(), "the old text is gone");
+        }
+    }
+
+    #[test]
+    fn up_and_down_go_by_what_is_seen() {
+        let mut editor = Editor::new("one two three\nx");
+        editor.size.set((8, 4));
+        assert!(press(&mut editor, KeyCode::Up));
+        assert_eq!(editor.area.cursor(), (0, 9), "the last row of the wrapped line");
+        assert!(press(&mut editor, KeyCode::Up));
+        assert_eq!(editor.area.cursor(), (0, 1));
+        assert!(!press(&mut editor, KeyCode::Up));
+        assert!(press(&mut editor, KeyCode::Down) && press(&mut editor, KeyCode::Down));
+        assert_eq!(editor.area.cursor(), (1, 1));
+    }
+
+    #[test]
+    fn what_is_too_large_is_left_out_and_said() {
+        let mut editor = Editor::new("kept");
+        assert!(editor.paste(&"x".repeat(MOST_BYTES)).unwrap_err().contains("16 MiB"));
+        assert_eq!(editor.text(), "kept");
+    }
+
+    proptest! {
+        #[test]
+        fn no_keys_lose_the_count_or_panic(
+            text in "[a-z日 \n\t]{0,60}",
+            keys in proptest::collection::vec(0usize..14, 0..60),
+            columns in 1usize..10,
+        ) {
+            let mut editor = Editor::new(&text);
+            editor.size.set((columns, 3));
+            for key in keys {
+                let code = [
+                    KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::Home, KeyCode::End,
+                    KeyCode::PageUp, KeyCode::PageDown, KeyCode::Backspace, KeyCode::Delete, KeyCode::Char('x'),
+                    KeyCode::Char('日'),
+                ].get(key).copied();
+                match code {
+                    Some(code) => { press(&mut editor, code); }
+                    None if key == 12 => { editor.undo(); }
+                    None => editor.new_line(),
+                }
+                prop_assert_eq!(editor.bytes(), editor.text().len());
+            }
+        }
+    }
+}

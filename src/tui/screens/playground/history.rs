@@ -1,0 +1,86 @@
+//! Earlier prompts of the playground, newest first; choosing one puts it back as it was sent.
+
+use super::choose::{Row, Source, holds};
+use crate::engine::protocol::{Command, Reply, SavedPrompt};
+use crate::present::units;
+use crate::tui::part::{Cx, Outbox, Place, Ticket};
+
+/// Prompts listed.
+const LIMIT: usize = 500;
+/// Characters of a prompt looked at for its row.
+const FIRST: usize = 200;
+/// Characters of a prompt that the filter searches.
+const SEARCHED: usize = 10_000;
+
+#[derive(Default)]
+pub struct History {
+    asked: Option<Ticket>,
+    prompts: Option<Result<Vec<SavedPrompt>, String>>,
+}
+
+impl History {
+    fn all(&self) -> &[SavedPrompt] {
+        match &self.prompts {
+            Some(Ok(prompts)) => prompts,
+            _ => &[],
+        }
+    }
+}
+
+impl Source for History {
+    type Key = usize;
+    const NOTE_FIRST: bool = true;
+
+    fn title(&self) -> &'static str {
+        "Prompts sent"
+    }
+
+    fn about(&self) -> &'static str {
+        "What you sent before, newest first. Enter puts it back with its settings; nothing is sent."
+    }
+
+    fn rows(&self, filter: &str, cx: &Cx<'_>) -> Vec<Row<usize>> {
+        let matching = self.all().iter().enumerate().filter(|(_, saved)| {
+            let start: String = saved.prompt.chars().take(SEARCHED).collect();
+            filter.is_empty() || holds(&format!("{start} {} {}", saved.model, saved.request_type), filter)
+        });
+        let row = |(key, saved): (usize, &SavedPrompt)| Row {
+            key,
+            mark: None,
+            left: saved.prompt.trim().chars().take(FIRST).collect(),
+            right: format!("{}  {:>7}", saved.model, units::age(cx.now.since(saved.ts))),
+        };
+        matching.map(row).collect()
+    }
+
+    fn place(&self, key: &usize) -> Option<Place> {
+        self.all().get(*key).map(|saved| Place::Prompt(Box::new(saved.clone())))
+    }
+
+    fn total(&self, _: &Cx<'_>) -> usize {
+        self.all().len()
+    }
+
+    fn nothing(&self) -> &str {
+        match &self.prompts {
+            None => "looking",
+            Some(Ok(_)) => "Nothing was sent from here yet, or the history is switched off.",
+            Some(Err(why)) => why,
+        }
+    }
+
+    fn shown(&mut self, out: &mut Outbox) {
+        self.asked = Some(out.ask(Command::ListPrompts { limit: LIMIT }));
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply) {
+        if self.asked != Some(ticket) {
+            return;
+        }
+        self.prompts = Some(match reply {
+            Reply::Prompts(prompts) => Ok(prompts.clone()),
+            Reply::Refused(refusal) => Err(refusal.message.clone()),
+            _ => Err("the history cannot be read".into()),
+        });
+    }
+}

@@ -1,0 +1,404 @@
+//! The Routing screen: what decides where a request goes, in order and editable, and beside it a sample request
+//! that is explained live. Policies are listed only: they are not evaluated yet.
+//!
+//! ```text
+//! ━ Routing  1 order ━━━━━━━━━━━━━━━━┬─ Try it ─────────────── sample request ─
+//!   policies: not yet evaluated      │  Type       teaching_generation
+//!   long-prompts                     │
+//!                                    │  zai/glm-4.6, because it is the first ...
+//!   orders by request type     today │
+//! > teaching_generation           36 │  rule                  verdict
+//!     zai, lm_studio                 │  ...
+//! ```
+
+mod choices;
+mod explainer;
+mod order;
+mod picker;
+mod rules;
+mod sample;
+mod tryout;
+
+use crate::domain::call::Facts;
+use crate::domain::routing::{ActiveChoice, Explanation};
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{Command, Reply, Snapshot};
+use crate::present::{routes, units};
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::widgets::list::Selection;
+use explainer::Explainer;
+use order::OrderEditor;
+use picker::{Choice, Picker};
+use ratatui::layout::Rect;
+use rules::RowKey;
+use sample::{Field, Sample};
+use std::cell::Cell;
+
+/// Columns of the left pane where both are seen.
+const LEFT: u16 = 43;
+/// From this width on both panes are seen.
+const TWO_PANES: u16 = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Focus {
+    #[default]
+    Rules,
+    /// The explanation, to be read.
+    Explained,
+    /// The fields of the sample.
+    Sample,
+}
+
+/// What the open picker or editor was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Strategy,
+    Active,
+    Order,
+    Field(Field),
+}
+
+#[derive(Default)]
+pub struct Routing {
+    cursor: Selection<RowKey>,
+    focus: Focus,
+    asked: Option<Asked>,
+    visited: bool,
+    /// A row to go to as soon as it is there.
+    awaited: Option<RowKey>,
+    sample: Sample,
+    explainer: Explainer,
+    scroll: usize,
+    /// Lines of the explanation below the last one seen, found by drawing.
+    more: Cell<usize>,
+}
+
+impl Routing {
+    fn chosen(&self, cx: &Cx<'_>) -> RowKey {
+        let mut keys = rules::keys(cx.snapshot);
+        match self.cursor.place(&keys) {
+            Some(place) if place < keys.len() => keys.swap_remove(place),
+            _ => RowKey::Strategy,
+        }
+    }
+
+    fn pick(&mut self, asked: Asked, title: &str, choices: Vec<Choice>, now: &str, out: &mut Outbox) {
+        self.asked = Some(asked);
+        let picker = Picker::new(title, choices, now);
+        let picker = if asked == Asked::Active { picker.or_typed(choices::typed_target) } else { picker };
+        out.push(Effect::Open(Box::new(picker)));
+    }
+
+    fn edit(&mut self, editor: OrderEditor, out: &mut Outbox) {
+        self.asked = Some(Asked::Order);
+        out.push(Effect::Open(Box::new(editor)));
+    }
+
+    fn open(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let routing = &cx.snapshot.routing;
+        match self.chosen(cx) {
+            RowKey::Policy(_) => {}
+            RowKey::Order(name) => {
+                let order = routing.rules.request_orders.iter().find(|(known, _)| *known == name);
+                if let Some((name, items)) = order {
+                    self.edit(OrderEditor::edit(name, items), out);
+                }
+            }
+            RowKey::Active => {
+                let choices = choices::active(cx.snapshot);
+                self.pick(Asked::Active, "Active target", choices, &routing.active.to_string(), out);
+            }
+            RowKey::Strategy => {
+                self.pick(Asked::Strategy, "Strategy", choices::strategies(), routing.rules.strategy.word(), out);
+            }
+        }
+    }
+
+    fn known_ones(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let field = self.sample.focus;
+        let (title, choices) = match field {
+            Field::Type => ("Request type", choices::request_types(cx.snapshot)),
+            Field::Model => ("Model asked for", choices::models(cx.snapshot)),
+            Field::Prefer => ("Preferred provider", choices::preferred(cx.snapshot)),
+            _ => return,
+        };
+        let now = self.sample.word(field).to_owned();
+        self.pick(Asked::Field(field), title, choices, &now, out);
+    }
+
+    fn question(name: &str, snapshot: &Snapshot) -> Confirm {
+        let routing = &snapshot.routing;
+        let calls = rules::today(&RowKey::Order(name.to_owned()), routing);
+        let lines = vec![
+            format!("It decided {} today.", units::count(calls, "call", "calls")),
+            format!("Its requests will go by the active target and {}.", routing.rules.strategy.word()),
+            "U brings it back.".to_owned(),
+        ];
+        let command = Command::SetOrder { request_type: name.to_owned(), items: Vec::new() };
+        Confirm::new(format!("Delete the order of {name}?"), lines, "Keep")
+            .with("Delete", Effect::Tell(command, format!("the order of {name} is deleted")))
+    }
+
+    fn changed_sample(&mut self, cx: &Cx<'_>) {
+        self.scroll = 0;
+        self.explainer.sample_changed(cx.now);
+    }
+
+    fn explained(&self) -> Option<(&Facts, &Explanation)> {
+        self.explainer.shown()
+    }
+
+    fn scroll_by(&mut self, action: Action) -> bool {
+        match action {
+            Action::Down => self.scroll += usize::from(self.more.get() > 0),
+            Action::PageDown => self.scroll += self.more.get().min(10),
+            Action::Last => self.scroll += self.more.get(),
+            Action::Up => self.scroll = self.scroll.saturating_sub(1),
+            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
+            Action::First => self.scroll = 0,
+            _ => return false,
+        }
+        true
+    }
+
+    fn settle(&mut self, cx: &Cx<'_>) {
+        let keys = rules::keys(cx.snapshot);
+        match self.awaited.take_if(|awaited| keys.contains(awaited)) {
+            Some(key) => self.cursor.set(key, &keys),
+            None => self.cursor.settle(&keys),
+        }
+    }
+
+    fn act_in_sample(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        match action {
+            Action::FieldNext => self.sample.move_on(true),
+            Action::FieldPrevious => self.sample.move_on(false),
+            Action::ChoiceNext | Action::ChoicePrevious => {
+                self.sample.choose(action == Action::ChoiceNext, cx.snapshot);
+                self.changed_sample(cx);
+            }
+            Action::SampleKnown => self.known_ones(cx, out),
+            Action::SampleDone => {
+                self.focus = Focus::Explained;
+                self.explainer.ask(&self.sample, cx, out);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Part for Routing {
+    fn contexts(&self) -> &'static [Context] {
+        match self.focus {
+            Focus::Rules => &[Context::Routing, Context::List],
+            Focus::Explained => &[Context::Explained, Context::List],
+            Focus::Sample => &[Context::Sample],
+        }
+    }
+
+    fn typing(&self) -> bool {
+        self.focus == Focus::Sample
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+        let field = self.sample.focus;
+        let Some(line) = self.sample.line_mut(field) else {
+            // A field of choices: space chooses, other letters mean nothing and reach nothing else.
+            return key.text().is_some_and(|c| c != ' ');
+        };
+        let before = line.value().to_owned();
+        let used = line.key(key);
+        if line.value() != before {
+            self.changed_sample(cx);
+        }
+        used
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        let field = self.sample.focus;
+        if self.focus == Focus::Sample
+            && let Some(line) = self.sample.line_mut(field)
+        {
+            line.paste(text);
+            self.changed_sample(cx);
+        }
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        match action {
+            Action::Open | Action::RouteDelete | Action::RouteTry if self.focus == Focus::Rules => {
+                match (self.chosen(cx), action) {
+                    (RowKey::Policy(name), Action::Open) => Some(policy_place(&name, cx.snapshot)),
+                    (RowKey::Order(_), _) | (_, Action::Open) => None,
+                    _ => Some("no order is chosen: j and k move, a adds one".into()),
+                }
+            }
+            Action::Copy | Action::CopyCommand if self.explained().is_none() => Some("nothing is explained yet".into()),
+            Action::ChoiceNext | Action::ChoicePrevious if self.sample.focus.is_text() => {
+                Some("this field takes text".into())
+            }
+            Action::SampleKnown => match self.sample.focus {
+                Field::Type if cx.snapshot.routing.rules.request_orders.is_empty() => {
+                    Some("no request type has an order yet: type any".into())
+                }
+                Field::Type | Field::Model | Field::Prefer => None,
+                _ => Some("nothing is known for this field".into()),
+            },
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        if self.focus == Focus::Sample {
+            return self.act_in_sample(action, cx, out);
+        }
+        match action {
+            Action::Open => self.open(cx, out),
+            Action::RouteAdd => self.edit(OrderEditor::new(), out),
+            Action::RouteDelete => {
+                if let RowKey::Order(name) = self.chosen(cx) {
+                    out.push(Effect::Open(Box::new(Self::question(&name, cx.snapshot))));
+                }
+            }
+            Action::RouteTry => {
+                if let RowKey::Order(name) = self.chosen(cx) {
+                    self.sample.request_type.set(name);
+                    self.scroll = 0;
+                    self.focus = Focus::Explained;
+                    self.explainer.ask(&self.sample, cx, out);
+                }
+            }
+            Action::SampleEdit => self.focus = Focus::Sample,
+            Action::NextPart | Action::PreviousPart => {
+                self.focus = if self.focus == Focus::Rules { Focus::Explained } else { Focus::Rules };
+            }
+            Action::Back if self.focus == Focus::Explained => self.focus = Focus::Rules,
+            Action::Copy => {
+                if let Some((facts, explanation)) = self.explained() {
+                    let text = routes::text(cx.snapshot, facts, explanation);
+                    out.push(Effect::Copy(text, "the explanation was"));
+                }
+            }
+            Action::CopyCommand => {
+                if let Some((facts, _)) = self.explained() {
+                    out.push(Effect::Copy(routes::explain_command(facts), "the command was"));
+                }
+            }
+            _ if self.focus == Focus::Explained => return self.scroll_by(action),
+            _ => return self.cursor.act(action, &rules::keys(cx.snapshot)),
+        }
+        true
+    }
+
+    fn take(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        match self.asked.take() {
+            Some(Asked::Strategy) if text != cx.snapshot.routing.rules.strategy.word() => {
+                let strategy = text.to_owned();
+                out.tell(Command::SetStrategy { strategy }, format!("the strategy is {text}"));
+            }
+            Some(Asked::Active) => {
+                let choice = choices::choice_of(text);
+                if choice != cx.snapshot.routing.active {
+                    let done = match &choice {
+                        ActiveChoice::Auto => "the active target is auto".to_owned(),
+                        chosen => format!("{chosen} is the active target"),
+                    };
+                    out.tell(Command::UseTarget { choice }, done);
+                }
+            }
+            Some(Asked::Order) => {
+                self.awaited = Some(RowKey::Order(text.to_owned()));
+                self.settle(cx);
+            }
+            Some(Asked::Field(field)) => {
+                match self.sample.line_mut(field) {
+                    Some(line) => line.set(text),
+                    None => self.sample.prefer = if text == "any" { String::new() } else { text.to_owned() },
+                }
+                self.changed_sample(cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, _: &mut Outbox) {
+        self.explainer.reply(ticket, reply);
+    }
+
+    fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if !self.visited {
+            // Policies stand first and cannot be changed here: the cursor begins on what can.
+            self.visited = true;
+            self.awaited = rules::keys(cx.snapshot).into_iter().find(|key| !matches!(key, RowKey::Policy(_)));
+        }
+        self.settle(cx);
+        self.explainer.shown_again(&self.sample, cx, out);
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        self.settle(cx);
+        self.explainer.world_changed(cx);
+    }
+
+    fn deadline(&self) -> Option<UnixMs> {
+        self.explainer.deadline()
+    }
+
+    fn wake(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.explainer.deadline().is_some_and(|at| at <= cx.now) {
+            self.explainer.ask(&self.sample, cx, out);
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        "What decides where a request goes, in this order: the order of its type, else the active target, else the strategy. Try it explains a sample request; nothing is sent. Policies are listed and not yet evaluated."
+    }
+
+    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        let routing = &cx.snapshot.routing;
+        let keys = rules::keys(cx.snapshot);
+        let mut lines: Vec<String> = routes::kept_at_home(&routing.rules).into_iter().collect();
+        for (place, key) in keys.iter().enumerate() {
+            let calls = units::count(rules::today(key, routing), "call", "calls");
+            let said = rules::meaning(key, routing);
+            lines.push(format!(
+                "Routing, {} of {}: {}, {said}. {calls} today.",
+                place + 1,
+                keys.len(),
+                rules::name(key)
+            ));
+        }
+        if let Some((facts, explanation)) = self.explained() {
+            lines.push(format!("Try it, {}:", self.sample.summary()));
+            lines.extend(routes::text(cx.snapshot, facts, explanation).lines().map(str::to_owned));
+        }
+        lines
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if area.width < TWO_PANES {
+            return match self.focus {
+                Focus::Rules => rules::draw(self, canvas, area),
+                Focus::Explained | Focus::Sample => tryout::draw(self, canvas, area),
+            };
+        }
+        let left = Rect { width: LEFT, ..area };
+        let right = Rect { x: area.x + LEFT + 1, width: area.width - LEFT - 1, ..area };
+        rules::draw(self, canvas, left);
+        canvas.joint(area.x + LEFT, area.y, self.focus == Focus::Rules);
+        canvas.divider(area.x + LEFT, area.y + 1..area.bottom());
+        tryout::draw(self, canvas, right);
+    }
+}
+
+fn policy_place(name: &str, snapshot: &Snapshot) -> String {
+    let line = snapshot.routing.rules.policies.iter().find(|policy| policy.name == name).and_then(|policy| policy.line);
+    let file = snapshot.config.file.as_deref().unwrap_or("the file");
+    let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+    format!("policies are not evaluated yet and changed in the file only: {name} stands in {file}{line}")
+}

@@ -1,0 +1,221 @@
+//! The left pane: what decides, in the order in which it decides.
+
+use super::{Focus, Routing};
+use crate::domain::routing::ActiveChoice;
+use crate::engine::protocol::{RoutingView, Snapshot};
+use crate::present::{escape, routes, text, units};
+use crate::tui::canvas::Canvas;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+
+/// One thing that decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowKey {
+    Policy(String),
+    Order(String),
+    Active,
+    Strategy,
+}
+
+/// From this width on what a row means stands beside its name, else below it.
+const BESIDE: u16 = 60;
+/// Columns of a name with its meaning beside it.
+const NAME: u16 = 22;
+/// The counts' column.
+const COUNT: u16 = 8;
+
+pub fn keys(snapshot: &Snapshot) -> Vec<RowKey> {
+    let rules = &snapshot.routing.rules;
+    let policies = rules.policies.iter().map(|policy| RowKey::Policy(policy.name.clone()));
+    let orders = rules.request_orders.iter().map(|(name, _)| RowKey::Order(name.clone()));
+    policies.chain(orders).chain([RowKey::Active, RowKey::Strategy]).collect()
+}
+
+/// Calls that it decided today.
+pub fn today(key: &RowKey, routing: &RoutingView) -> u64 {
+    let name = match key {
+        RowKey::Policy(name) => format!("confined:{name}"),
+        RowKey::Order(name) => format!("request_type:{name}"),
+        RowKey::Active => "active".to_owned(),
+        RowKey::Strategy => format!("strategy:{}", routing.rules.strategy.word()),
+    };
+    routing.decided_today.iter().find(|(by, _)| *by == name).map_or(0, |(_, calls)| *calls)
+}
+
+pub fn name(key: &RowKey) -> &str {
+    match key {
+        RowKey::Policy(name) | RowKey::Order(name) => name,
+        RowKey::Active => "active target",
+        RowKey::Strategy => "strategy",
+    }
+}
+
+/// What the row says beside its name.
+pub fn meaning(key: &RowKey, routing: &RoutingView) -> String {
+    let rules = &routing.rules;
+    match key {
+        RowKey::Policy(name) => {
+            let policy = rules.policies.iter().find(|policy| policy.name == *name);
+            policy
+                .map_or_else(String::new, |policy| format!("{}: {}", routes::policy_state(policy, rules), policy.when))
+        }
+        RowKey::Order(name) => {
+            let order = rules.request_orders.iter().find(|(known, _)| known == name);
+            order.map_or_else(String::new, |(_, items)| items.join(", "))
+        }
+        RowKey::Active => in_effect(routing).join(", "),
+        RowKey::Strategy => format!("{}: {}", rules.strategy.word(), routes::strategy(rules.strategy)),
+    }
+}
+
+/// The choice, and where an unlabelled request goes now when that is something else.
+fn in_effect(routing: &RoutingView) -> Vec<String> {
+    let chosen = routing.active.to_string();
+    match (&routing.active, &routing.in_effect) {
+        (_, None) => vec![chosen, "nothing can take a request now".to_owned()],
+        (ActiveChoice::Target(target), Some(now)) if target == now => vec![chosen],
+        (_, Some(now)) => vec![chosen, format!("now {now}")],
+    }
+}
+
+/// What stands below a name in a narrow pane.
+fn below(key: &RowKey, routing: &RoutingView, columns: usize) -> Vec<String> {
+    match key {
+        // A condition is cut, and the heading says already what is said of most of them.
+        RowKey::Policy(_) => {
+            let said = meaning(key, routing);
+            vec![said.strip_prefix("not yet in force: ").unwrap_or(&said).to_owned()]
+        }
+        RowKey::Active => in_effect(routing),
+        RowKey::Order(_) | RowKey::Strategy => {
+            // Targets are wrapped, not cut: they are what a person came to read.
+            let mut rows = text::wrap(&escape::line(&meaning(key, routing)), columns);
+            rows.truncate(3);
+            rows
+        }
+    }
+}
+
+/// One row of the screen.
+struct Line {
+    /// The thing it belongs to.
+    key: Option<usize>,
+    left: String,
+    beside: String,
+    right: String,
+    role: Role,
+    /// It is the row with the name.
+    head: bool,
+}
+
+impl Line {
+    fn text(key: Option<usize>, left: impl Into<String>, role: Role) -> Self {
+        Self { key, left: left.into(), beside: String::new(), right: String::new(), role, head: false }
+    }
+}
+
+fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec<Line> {
+    let beside = width >= BESIDE || !roomy;
+    let inner = usize::from(width.saturating_sub(5));
+    let mut lines = Vec::new();
+    let heading = |lines: &mut Vec<Line>, title: &str, right: &str| {
+        if roomy && !lines.is_empty() {
+            lines.push(Line::text(None, "", Role::Plain));
+        }
+        lines.push(Line { right: right.to_owned(), ..Line::text(None, title, Role::Muted) });
+    };
+    if !routing.rules.policies.is_empty() {
+        heading(&mut lines, "policies: not yet evaluated", "");
+        if let Some(said) = routes::kept_at_home(&routing.rules) {
+            for (place, row) in text::wrap(&escape::line(&format!("[!] {said}")), inner).iter().enumerate() {
+                lines.push(Line::text(None, if place == 0 { row.clone() } else { format!("    {row}") }, Role::Warn));
+            }
+        }
+    }
+    let orders = keys.iter().any(|key| matches!(key, RowKey::Order(_)));
+    for (place, key) in keys.iter().enumerate() {
+        let first_after_policies =
+            !matches!(key, RowKey::Policy(_)) && (place == 0 || matches!(keys.get(place - 1), Some(RowKey::Policy(_))));
+        if first_after_policies {
+            heading(&mut lines, "orders by request type", "today");
+            if !orders {
+                lines.push(Line::text(None, "No orders yet: a adds one.", Role::Muted));
+            }
+        }
+        if *key == RowKey::Active {
+            heading(&mut lines, "else, in this order", if orders { "" } else { "today" });
+        }
+        let role = if matches!(key, RowKey::Policy(_)) { Role::Muted } else { Role::Plain };
+        let count = match (today(key, routing), key) {
+            (0, RowKey::Policy(_)) => String::new(),
+            (0, _) => "-".to_owned(),
+            (calls, _) => units::thousands(calls),
+        };
+        let mut head = Line { right: count, head: true, ..Line::text(Some(place), name(key), role) };
+        if beside {
+            head.beside = meaning(key, routing);
+            lines.push(head);
+        } else {
+            lines.push(head);
+            let rows = below(key, routing, inner);
+            lines.extend(rows.into_iter().map(|row| Line::text(Some(place), row, Role::Muted)));
+        }
+        if *key == RowKey::Active && !routing.in_effect_why.is_empty() {
+            let why = format!("because {}", routing.in_effect_why);
+            let rows = text::wrap(&escape::line(&why), inner);
+            lines.extend(rows.into_iter().take(2).map(|row| Line::text(Some(place), row, Role::Warn)));
+        }
+    }
+    lines
+}
+
+pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
+    let routing = &canvas.cx.snapshot.routing;
+    let keys = keys(canvas.cx.snapshot);
+    let focused = screen.focus == Focus::Rules;
+    let orders = routing.rules.request_orders.len();
+    let title = if orders == 0 {
+        "Routing".to_owned()
+    } else {
+        format!("Routing  {}", units::count(orders as u64, "order", "orders"))
+    };
+    canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
+    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let lines = lines(routing, &keys, area.width, area.height >= 16);
+    let chosen = screen.cursor.place(&keys).unwrap_or(0);
+    let own = |line: &Line| line.key == Some(chosen);
+    let first_own = lines.iter().position(own).unwrap_or(0);
+    let last_own = lines.iter().rposition(own).unwrap_or(0);
+    let rows = usize::from(body.height);
+    // The headings above the first thing are seen with it.
+    let wanted = if chosen == 0 { 0 } else { first_own };
+    screen.cursor.window(last_own, lines.len(), rows);
+    let first = screen.cursor.window(wanted, lines.len(), rows);
+    for (line, y) in lines.iter().skip(first).zip(body.top()..body.bottom()) {
+        row(canvas, Rect { y, height: 1, ..body }, line, own(line), focused);
+    }
+}
+
+fn row(canvas: &mut Canvas<'_>, row: Rect, line: &Line, chosen: bool, focused: bool) {
+    let end = row.right().saturating_sub(1);
+    if chosen && line.head {
+        canvas.text(row.x, row.y, 1, ">", Role::Plain);
+    }
+    let indent = if line.key.is_some() && !line.head { 4 } else { 2 };
+    let x = row.x + indent;
+    let count_x = end.saturating_sub(COUNT);
+    if !line.right.is_empty() {
+        canvas.right(count_x, end, row.y, &line.right, Role::Muted);
+    }
+    let room = if line.head || !line.right.is_empty() { count_x.saturating_sub(x) } else { end.saturating_sub(x) };
+    if line.beside.is_empty() {
+        canvas.text(x, row.y, room, &line.left, line.role);
+    } else {
+        let name = NAME.min(room / 2);
+        canvas.text(x, row.y, name, &line.left, line.role);
+        canvas.text(x + name + 1, row.y, room.saturating_sub(name + 1), &line.beside, Role::Muted);
+    }
+    if chosen && focused && line.head {
+        canvas.select(row, 0..0);
+    }
+}

@@ -1,0 +1,550 @@
+//! The Telemetry screen: the calls as they come, all that is known of the chosen one, and ways to charts and to
+//! the application log.
+//!
+//! ```text
+//! ━ Calls 214 today ━━━━━━━━━━━━━━━━━━━━━━ filter: none   following, 0.2 calls/s ━
+//!   time          result     client     total     cost  target
+//! > 22:13:58 [!]  2 tries    ask        4.1 s  $0.0010  zai/glm-4.6
+//! ─ c1212 ─────────────────────────────────────── 4.1 s, 1,344 tokens, $0.0010 ─
+//!   why        strategy prefer_local: no rule matched
+//! ```
+
+mod calls;
+mod charts;
+mod detail;
+mod list;
+mod log;
+mod pace;
+mod records;
+mod table;
+mod waterfall;
+
+use crate::domain::ids::CallId;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{CallQuery, Command, Event, EventKind, Reply, RunningCall};
+use crate::present::units;
+use crate::tui::action::Action;
+use crate::tui::canvas::Canvas;
+use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::theme::Role;
+use crate::tui::widgets::line::Line;
+use crate::tui::widgets::list::Selection;
+use calls::{Calls, Entry};
+use pace::{Pace, Rate};
+use ratatui::layout::Rect;
+use records::Records;
+use std::cell::Cell;
+use std::time::Duration;
+
+/// From this many rows on the chosen call's details stand below the list (30 rows of the screen).
+const TALL: u16 = 27;
+/// The width of details that are copied as text.
+const COPIED: usize = 110;
+/// With fewer calls today older ones are read at once.
+const FEWEST: usize = 10;
+/// Between two changes of what runs on the screen.
+const RUNNING_GAP: Duration = Duration::from_millis(250);
+/// Calls told in plain mode.
+const TOLD: usize = 20;
+
+const CONTEXTS: &[Context] = &[Context::Telemetry, Context::List];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Focus {
+    #[default]
+    List,
+    /// The details below the list.
+    Detail,
+    /// The details over the list.
+    Zoom,
+    /// The charts over the list.
+    Charts,
+}
+
+/// A question for the newest calls under way.
+#[derive(Debug)]
+struct Asked {
+    ticket: Ticket,
+    filter: String,
+}
+
+#[derive(Default)]
+pub struct Telemetry {
+    calls: Calls,
+    cursor: Selection<CallId>,
+    /// The cursor was moved: it is not taken back to the top.
+    touched: bool,
+    /// The next page puts the cursor on its first call.
+    to_top: bool,
+    focus: Focus,
+    filter: Line,
+    typing: bool,
+    /// The filter that the rows answer to.
+    answered: String,
+    /// The sentence about the filter, or about a ledger that cannot be read.
+    wrong: Option<String>,
+    asked: Option<Asked>,
+    older: Option<Ticket>,
+    pace: Pace,
+    /// When the rows last took over what runs.
+    run_at: Option<UnixMs>,
+    rate: Rate,
+    records: Records,
+    /// Records that could not be written.
+    lost: u64,
+    /// Announcements that were missed.
+    missed: u64,
+    scroll: usize,
+    /// Found by drawing: lines of the details below the last one seen, rows of the list, whether both are seen.
+    more: Cell<usize>,
+    page: Cell<usize>,
+    split: Cell<bool>,
+}
+
+impl Telemetry {
+    fn place(&self) -> Option<usize> {
+        self.cursor.place(self.calls.ids())
+    }
+
+    fn chosen(&self) -> Option<&Entry> {
+        self.calls.entries().get(self.place()?)
+    }
+
+    fn chosen_running<'a>(&self, cx: &Cx<'a>) -> Option<&'a RunningCall> {
+        let id = self.chosen()?.id();
+        cx.snapshot.running.iter().find(|call| call.id == *id)
+    }
+
+    /// Asks for the newest calls, unless that question is under way: then again after its answer.
+    fn ask(&mut self, now: UnixMs, out: &mut Outbox) {
+        if self.asked.is_some() {
+            return;
+        }
+        let filter = self.filter.value().trim().to_owned();
+        let query = CallQuery { filter: filter.clone(), limit: calls::PAGE, before: None, since: None };
+        let ticket = out.ask(Command::ListCalls { query: Box::new(query) });
+        self.asked = Some(Asked { ticket, filter });
+        self.pace.asked(now);
+    }
+
+    /// Asks for calls below the last one, of whatever day, when the cursor is near it.
+    fn ask_older(&mut self, out: &mut Outbox) {
+        let near = self.place().is_none_or(|place| place + self.page.get() >= self.calls.entries().len());
+        if !near || self.older.is_some() || self.wrong.is_some() || !self.calls.wants_older() {
+            return;
+        }
+        let before = self.calls.last().map(|row| row.id.clone());
+        let since = Some(UnixMs(0));
+        let query = CallQuery { filter: self.answered.clone(), limit: calls::PAGE, before, since };
+        self.older = Some(out.ask(Command::ListCalls { query: Box::new(query) }));
+    }
+
+    fn filter_changed(&mut self, cx: &Cx<'_>) {
+        self.pace.want(cx.now);
+    }
+
+    fn clear_filter(&mut self, cx: &Cx<'_>) {
+        self.typing = false;
+        self.filter.set("");
+        self.wrong = None;
+        self.filter_changed(cx);
+    }
+
+    fn take_page(&mut self, asked: &Asked, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.filter.value().trim() != asked.filter {
+            // Typed on meanwhile: the next question has the whole text.
+            return self.pace.want(cx.now);
+        }
+        match reply {
+            Reply::Calls(page) => {
+                self.wrong = None;
+                if self.calls.loaded() && self.answered == asked.filter {
+                    if self.calls.refresh(page, &cx.snapshot.running) {
+                        self.older = None;
+                    }
+                } else {
+                    self.answered.clone_from(&asked.filter);
+                    self.older = None;
+                    self.calls.replace(page, &cx.snapshot.running, !asked.filter.is_empty());
+                }
+                if std::mem::take(&mut self.to_top) {
+                    self.go_to_top();
+                }
+                self.settle();
+                if self.calls.entries().len() < self.page.get().max(FEWEST) {
+                    self.ask_older(out);
+                }
+                if self.calls.awaiting() {
+                    self.pace.want(cx.now);
+                }
+            }
+            Reply::Refused(refusal) => self.wrong = Some(refusal.message.clone()),
+            _ => {}
+        }
+    }
+
+    /// Holds on to the chosen call. Where new calls have pushed it out of sight by more than half a page, the
+    /// list holds; a cursor that nobody moved goes back to the top instead.
+    fn settle(&mut self) {
+        let ids = self.calls.ids();
+        self.cursor.settle(ids);
+        let page = self.page.get();
+        let out_of_sight = page > 0 && self.cursor.place(ids).unwrap_or(0) >= page + page.div_ceil(2);
+        if !self.calls.following() || !out_of_sight {
+            return;
+        }
+        if self.touched {
+            self.calls.hold();
+        } else {
+            self.go_to_top();
+        }
+    }
+
+    fn go_to_top(&mut self) {
+        if let Some(first) = self.calls.ids().first() {
+            self.cursor.set(first.clone(), self.calls.ids());
+        }
+    }
+
+    fn follow_or_hold(&mut self, cx: &Cx<'_>) {
+        if self.calls.following() {
+            return self.calls.hold();
+        }
+        self.calls.follow();
+        self.calls.running_changed(&cx.snapshot.running);
+        self.touched = false;
+        self.to_top = true;
+        self.go_to_top();
+        self.pace.want(cx.now);
+    }
+
+    fn next_failed(&mut self) {
+        let entries = self.calls.entries();
+        let here = self.place().unwrap_or(0);
+        let found =
+            (1..=entries.len()).map(|step| (here + step) % entries.len()).find(|place| entries[*place].failed());
+        if let Some(place) = found {
+            let id = entries[place].id().clone();
+            self.cursor.set(id, self.calls.ids());
+            self.moved();
+        }
+    }
+
+    fn moved(&mut self) {
+        self.touched = true;
+        self.scroll = 0;
+        self.settle();
+    }
+
+    fn shows_detail(&self) -> bool {
+        match self.focus {
+            Focus::List => self.split.get(),
+            Focus::Detail | Focus::Zoom => true,
+            Focus::Charts => false,
+        }
+    }
+
+    /// The call whose record is wanted now.
+    fn wanted(&self) -> Option<&CallId> {
+        let chosen = match self.chosen() {
+            Some(Entry::Done(row)) if self.shows_detail() => Some(&row.id),
+            _ => None,
+        };
+        chosen.filter(|id| self.records.lacks(id)).or_else(|| self.calls.overdue().filter(|id| self.records.lacks(id)))
+    }
+
+    fn question(call: &RunningCall, cx: &Cx<'_>) -> Confirm {
+        let target =
+            call.target.as_ref().map_or_else(|| "not sent anywhere yet".into(), |target| format!("at {target}"));
+        let client = if call.client.is_empty() { "an unnamed client" } else { &call.client };
+        let seconds = cx.now.since(call.since).as_secs();
+        let lines = [
+            format!("It has run for {} {target}, for {client}.", table::seconds_words(seconds)),
+            "Its caller gets an error; what it cost so far is recorded.".to_owned(),
+        ];
+        let lines = lines.iter().map(|line| crate::present::escape::line(line).into_owned()).collect();
+        let stop = Command::CancelCall { id: call.id.clone() };
+        Confirm::new(format!("Stop call {}?", call.id), lines, "Let it run")
+            .with("Stop it", Effect::Tell(stop, format!("call {} is stopped", call.id)))
+    }
+
+    fn detail_text(&self, cx: &Cx<'_>) -> Option<String> {
+        let entry = self.chosen()?;
+        let lines = detail::build(entry, self.records.get(entry.id()), cx, false, COPIED);
+        Some(format!("{}\n{}", detail_title(entry), lines.text()))
+    }
+
+    fn scroll_detail(&mut self, action: Action) -> bool {
+        match action {
+            Action::Down => self.scroll += usize::from(self.more.get() > 0),
+            Action::PageDown => self.scroll += self.more.get().min(10),
+            Action::Last => self.scroll += self.more.get(),
+            Action::Up => self.scroll = self.scroll.saturating_sub(1),
+            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
+            Action::First => self.scroll = 0,
+            _ => return false,
+        }
+        true
+    }
+
+    fn back(&mut self, cx: &Cx<'_>) -> bool {
+        if self.typing {
+            self.clear_filter(cx);
+        } else if self.focus != Focus::List {
+            self.focus = Focus::List;
+            self.scroll = 0;
+        } else if !self.filter.is_empty() {
+            self.clear_filter(cx);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn draw_detail(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+        let row = Rect { height: 1, ..area };
+        let Some(entry) = self.chosen() else {
+            canvas.rule(row, "No call", "", focused);
+            return;
+        };
+        canvas.rule(row, &detail_title(entry), "", focused);
+        let right = match entry {
+            Entry::Done(call) => detail::summary(call),
+            Entry::Running(call) => format!("running, {}", table::elapsed(canvas, call)),
+        };
+        if usize::from(area.width) > right.len() + 30 {
+            list::right_pieces(canvas, row, &[(right, Role::Plain)]);
+        }
+        let inner = Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(4), area.height.saturating_sub(1));
+        if let Some(why) = self.records.refusal(entry.id()) {
+            let said = format!("Its record cannot be read: {why}");
+            let mut lines = crate::tui::widgets::lines::Lines::new(usize::from(inner.width));
+            lines.wrapped(0, &said, Role::Bad);
+            lines.draw(canvas, inner, 0);
+            return;
+        }
+        let record = self.records.get(entry.id());
+        let lines = detail::build(entry, record, canvas.cx, canvas.ascii, usize::from(inner.width));
+        self.more.set(lines.draw(canvas, inner, self.scroll));
+    }
+}
+
+/// The id and the moment.
+fn detail_title(entry: &Entry) -> String {
+    match entry {
+        Entry::Done(call) => format!("{}  {}", call.id, units::clock(call.ts)),
+        Entry::Running(call) => call.id.to_string(),
+    }
+}
+
+impl Part for Telemetry {
+    fn contexts(&self) -> &'static [Context] {
+        if self.typing {
+            return &[Context::FilterLine];
+        }
+        match self.focus {
+            Focus::Charts => &[Context::CallsCharts, Context::List],
+            Focus::List => CONTEXTS,
+            Focus::Detail | Focus::Zoom => &[Context::CallDetail, Context::Telemetry, Context::List],
+        }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+        let used = self.filter.key(key);
+        if used {
+            self.filter_changed(cx);
+        }
+        used
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        if self.typing {
+            self.filter.paste(text);
+            self.filter_changed(cx);
+        }
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        let failed = || self.calls.entries().iter().any(Entry::failed);
+        let why = match action {
+            Action::Open | Action::Copy if self.chosen().is_none() => "no call is chosen: there is none here",
+            Action::CallStop if self.chosen_running(cx).is_none() => "only a call that is running can be stopped",
+            Action::NextProblem if !failed() => "no call loaded here failed: / status:failed finds all",
+            Action::KeepFilter if self.wrong.is_some() => "the filter is not understood: mend it, or esc clears it",
+            _ => return None,
+        };
+        Some(why.into())
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
+        match action {
+            Action::Filter => {
+                self.typing = true;
+                self.focus = Focus::List;
+            }
+            Action::KeepFilter => self.typing = false,
+            Action::Back => return self.back(cx),
+            Action::Open => {
+                self.touched = true;
+                self.focus = Focus::Zoom;
+            }
+            Action::NextPart | Action::PreviousPart => {
+                self.focus = match (self.focus, self.split.get()) {
+                    (Focus::List, true) => Focus::Detail,
+                    (Focus::List, false) => Focus::Zoom,
+                    (Focus::Detail | Focus::Zoom | Focus::Charts, _) => Focus::List,
+                };
+                self.scroll = 0;
+            }
+            Action::CallsFollow => self.follow_or_hold(cx),
+            Action::NextProblem => self.next_failed(),
+            Action::CallStop | Action::Cancel => match self.chosen_running(cx) {
+                Some(call) if self.focus != Focus::Charts => out.push(Effect::Open(Box::new(Self::question(call, cx)))),
+                _ => return false,
+            },
+            Action::Copy if self.focus == Focus::List => {
+                if let Some(entry) = self.chosen() {
+                    out.push(Effect::Copy(entry.id().to_string(), "the call's id was"));
+                }
+            }
+            Action::Copy => {
+                if let Some(text) = self.detail_text(cx) {
+                    out.push(Effect::Copy(text, "the call was"));
+                }
+            }
+            Action::AppLog => out.push(Effect::Open(Box::new(log::LogView::default()))),
+            Action::CallsCharts => {
+                self.focus = if self.focus == Focus::Charts { Focus::List } else { Focus::Charts };
+                self.scroll = 0;
+            }
+            _ if self.focus != Focus::List && !self.typing => return self.scroll_detail(action),
+            _ => {
+                let moved = self.cursor.act(action, self.calls.ids());
+                if moved {
+                    self.moved();
+                    self.ask_older(out);
+                }
+                return moved;
+            }
+        }
+        true
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
+        if let Some(asked) = self.asked.take_if(|asked| asked.ticket == ticket) {
+            self.take_page(&asked, reply, cx, out);
+        } else if self.older.take_if(|older| *older == ticket).is_some() {
+            if let Reply::Calls(page) = reply {
+                self.calls.append(page);
+                self.settle();
+            }
+        } else if let Some(record) = self.records.reply(ticket, reply)
+            && self.calls.overdue() == Some(&record.id)
+        {
+            self.calls.insert(record.into());
+            self.settle();
+        }
+    }
+
+    fn event(&mut self, event: &Event, cx: &Cx<'_>) {
+        match event.kind {
+            EventKind::CallFinished { .. } => {
+                self.rate.ended(cx.now);
+                self.pace.want(cx.now);
+            }
+            EventKind::RecordsDropped { count } => {
+                self.lost = self.lost.saturating_add(count);
+                self.pace.want(cx.now);
+            }
+            _ => {}
+        }
+    }
+
+    fn missed(&mut self, count: u64, cx: &Cx<'_>) {
+        self.missed = self.missed.saturating_add(count);
+        self.pace.want(cx.now);
+    }
+
+    fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        self.records.forgive();
+        self.ask(cx.now, out);
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        if !self.calls.loaded() {
+            return;
+        }
+        if self.run_at.is_none_or(|at| at > cx.now || cx.now.since(at) >= RUNNING_GAP) {
+            self.run_at = Some(cx.now);
+            self.calls.running_changed(&cx.snapshot.running);
+            self.settle();
+        } else {
+            self.pace.want(cx.now);
+        }
+        // Another process may have written to the ledger, and an ended call's record is wanted soon.
+        if self.calls.awaiting() || cx.snapshot.spend.calls_today != self.calls.total {
+            self.pace.want(cx.now);
+        }
+    }
+
+    fn deadline(&self) -> Option<UnixMs> {
+        if self.wanted().is_some() {
+            return Some(UnixMs(0));
+        }
+        self.pace.due().filter(|_| self.asked.is_none())
+    }
+
+    fn wake(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if let Some(id) = self.wanted().cloned() {
+            self.records.ask(&id, out);
+        }
+        if self.pace.due().is_some_and(|due| due <= cx.now) {
+            self.ask(cx.now, out);
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        if self.focus == Focus::Charts {
+            return "What today cost, and the calls shown, hour by hour.";
+        }
+        "Every call with where it went, how long it took and what it cost; newest first."
+    }
+
+    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        if matches!(self.focus, Focus::Detail | Focus::Zoom)
+            && let Some(text) = self.detail_text(cx)
+        {
+            return text.lines().map(str::to_owned).collect();
+        }
+        let state =
+            if self.calls.following() { "following".to_owned() } else { format!("held, {} newer", self.calls.newer()) };
+        let mut lines = vec![format!("Telemetry, {} today, {state}.", units::count(self.calls.total, "call", "calls"))];
+        lines.extend(self.wrong.iter().map(|wrong| crate::present::escape::line(wrong).into_owned()));
+        lines.extend(self.calls.entries().iter().take(TOLD).map(|entry| list::describe(entry, cx)));
+        lines
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        self.split.set(area.height >= TALL);
+        if self.focus == Focus::Charts {
+            self.more.set(charts::draw(&self.calls, canvas, area, self.scroll));
+            return;
+        }
+        if self.focus == Focus::Zoom {
+            return self.draw_detail(canvas, area, true);
+        }
+        if area.height < TALL {
+            return list::draw(self, canvas, area);
+        }
+        let upper = Rect { height: area.height / 3 + 1, ..area };
+        let lower = Rect { y: area.y + upper.height, height: area.height - upper.height, ..area };
+        list::draw(self, canvas, upper);
+        self.draw_detail(canvas, lower, self.focus == Focus::Detail);
+    }
+}
