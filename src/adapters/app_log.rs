@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 const PREFIX: &str = "lmdeck";
@@ -27,15 +27,7 @@ pub const LEVEL_VARIABLE: &str = "LMDECK_LOG";
 
 /// Keeps the log's thread alive; dropping it writes out what is left.
 pub struct Guard {
-    lost: ErrorCounter,
     _worker: WorkerGuard,
-}
-
-impl Guard {
-    /// Lines that never reached the file.
-    pub fn dropped(&self) -> usize {
-        self.lost.dropped_lines()
-    }
 }
 
 /// Starts the log in `folder`, once per process. `level` is a level or directives; empty means
@@ -52,7 +44,6 @@ pub fn init(folder: &Path, level: &str) -> Result<Guard, String> {
         .buffered_lines_limit(LINE_CAPACITY)
         .thread_name("lmdeck-log")
         .finish(Scrubbing(file));
-    let lost = writer.error_counter();
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -62,7 +53,7 @@ pub fn init(folder: &Path, level: &str) -> Result<Guard, String> {
         .with_writer(writer)
         .try_init()
         .map_err(|error| format!("the application log could not be started: {error}"))?;
-    Ok(Guard { lost, _worker: worker })
+    Ok(Guard { _worker: worker })
 }
 
 /// A bare level is lmdeck's own; the crates below it stay at warnings, whose chatter helps nobody here.

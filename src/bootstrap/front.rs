@@ -1,6 +1,7 @@
 //! The front ends that live long: the dashboard, which hosts the gateway too, and the gateway alone.
 
 use super::ground::Opened;
+use crate::adapters::clock::unix_now;
 use crate::cli::args::{Cli, ColorWhen, ServeArgs};
 use crate::cli::console::Console;
 use crate::cli::ending::Ending;
@@ -34,7 +35,7 @@ pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened) -> Result<u8
         ascii: cli.globals.ascii,
         plain: cli.globals.plain,
         readonly: cli.globals.readonly,
-        ..TuiOptions::from_env()
+        ..TuiOptions::from_env(unix_now)
     };
     let stop = CancellationToken::new();
     let hosted = tokio::spawn(host_gateway(engine.handle.clone(), opened.gateway(), stop.clone()));
@@ -57,7 +58,7 @@ async fn host_gateway(handle: EngineHandle, settings: Gateway, stop: Cancellatio
     let options = GatewayOptions::with_keys(settings.api_keys);
     let trouble = match gateway::bind(settings.listen, &options).await {
         Ok(listener) => {
-            let served = gateway::serve(listener, handle.clone(), options, stop.cancelled_owned()).await;
+            let served = gateway::serve(listener, handle.clone(), options, unix_now, stop.cancelled_owned()).await;
             served.err().map(|error| error.to_string())
         }
         Err(sentence) => Some(sentence),
@@ -88,7 +89,7 @@ pub async fn serve(args: &ServeArgs, engine: &Engine, opened: &Opened, console: 
     };
     let address = listener.local_addr().unwrap_or(address);
     console.say(Role::Plain, &format!("listening on http://{address}, OpenAI clients use http://{address}/v1"));
-    match gateway::serve(listener, engine.handle.clone(), options, asked_to_stop()).await {
+    match gateway::serve(listener, engine.handle.clone(), options, unix_now, asked_to_stop()).await {
         Ok(()) => 0,
         Err(error) => Ending::new(UNAVAILABLE, format!("the gateway stopped: {error}"), "lmdeck logs has the details")
             .tell(console),

@@ -4,6 +4,7 @@
 mod front;
 mod ground;
 
+use crate::adapters::clock::unix_now;
 use crate::cli::args::{Cli, ConfigVerb, Verb};
 use crate::cli::console::Console;
 use crate::cli::{ending, offline};
@@ -24,7 +25,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
     // First: the dashboard's own panic hook restores the terminal and then calls this one.
     color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
     let folders = Folders::find(&cli.globals)?;
-    let mut console = Console::of_process(&cli.globals);
+    let mut console = Console::of_process(&cli.globals, unix_now);
     if let Some(code) = offline::run(cli, &mut console, &folders) {
         return Ok(code);
     }

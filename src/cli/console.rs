@@ -12,7 +12,6 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 /// A role in the terminal's own 16 colours, which its user has chosen.
@@ -56,7 +55,7 @@ pub struct Console {
 
 impl Console {
     /// The process's own streams.
-    pub fn of_process(globals: &Globals) -> Self {
+    pub fn of_process(globals: &Globals, clock: fn() -> UnixMs) -> Self {
         let out_is_terminal = io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -78,7 +77,7 @@ impl Console {
                 None
             },
             json: globals.json,
-            clock: Arc::new(wall_clock),
+            clock: Arc::new(clock),
             zone: TimeZone::system(),
             interrupt: Interrupt::Signal,
         }
@@ -182,11 +181,6 @@ fn tint(colour: bool, role: Role, text: &str) -> String {
         Some(start) if colour && !text.is_empty() => format!("{start}{text}\x1b[0m"),
         _ => text.to_owned(),
     }
-}
-
-fn wall_clock() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The same JSON with every character that could steer a terminal written as `\uXXXX`.

@@ -21,8 +21,6 @@ use console::Console;
 use ending::Ending;
 use session::Session;
 
-pub use offline::{Checked, Ground, Paths};
-
 /// Runs one verb against a started engine; the exit code.
 pub async fn run(cli: &Cli, handle: EngineHandle, console: Console) -> u8 {
     let mut session = Session { handle, console, readonly: cli.globals.readonly };

@@ -1,5 +1,5 @@
 //! Which verb stands for which command of the engine, or why none does. `tests/it/parity.rs` holds it against
-//! the dashboard's actions.
+//! the verbs there are, and asks the dashboard the same.
 
 use crate::engine::protocol::CommandName;
 
@@ -37,24 +37,5 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Pausing is not written to the file; reloading re-reads it, which every new process does anyway.
         CommandName::Pause | CommandName::ConfigReload | CommandName::CancelCall => Err(ATTACHING_COMES_LATER),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::args::Cli;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn every_verb_named_here_exists() {
-        for command in CommandName::ALL {
-            let Ok(verb) = verb_for(command) else { continue };
-            let mut place = Cli::command();
-            for word in verb.split(' ') {
-                place = place.find_subcommand(word).unwrap_or_else(|| panic!("no verb {verb}")).clone();
-            }
-            assert!(!place.has_subcommands(), "{verb} is not a whole verb");
-        }
     }
 }

@@ -73,33 +73,7 @@ pub fn cannot(failure: &Failure, past: bool) -> String {
     }
 }
 
-/// `2nd`, `3rd`, `11th`.
-pub fn ordinal(number: usize) -> String {
-    let ending = match (number % 100, number % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
-}
-
 /// `1 order`, `2 orders`.
 pub fn count(number: usize, thing: &str) -> String {
     units::count(u64::try_from(number).unwrap_or(u64::MAX), thing, &format!("{thing}s"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ordinals_read_as_spoken() {
-        for (number, word) in
-            [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd"), (113, "113th")]
-        {
-            assert_eq!(ordinal(number), word);
-        }
-    }
 }

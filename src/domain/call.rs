@@ -2,7 +2,7 @@
 
 use super::failure::{ErrorCode, Failure};
 use super::ids::{CallId, Target};
-use super::money::{Cost, Money};
+use super::money::Cost;
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,22 +54,6 @@ pub struct Facts {
     pub tags: BTreeMap<String, String>,
     /// A kind or provider whose targets come first (the service API's `preferred_provider`).
     pub preferred_provider: String,
-}
-
-/// What the caller's model name asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wanted {
-    /// `auto`, an empty name, or `auto:<request_type>` (which also sets the request type).
-    Auto,
-    Local,
-    Cloud,
-    /// A provider id: its best model.
-    Provider(String),
-    /// `provider/model`.
-    Target(Target),
-    /// A bare model id, wherever it is served.
-    Model(String),
 }
 
 /// A message of a conversation, as the playground, `ask` and the service API make them.
@@ -211,11 +195,6 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
-    /// The amount that counts against the day, zero when unknown.
-    pub fn spent(&self) -> Money {
-        self.cost.amount.unwrap_or(Money::ZERO)
-    }
-
     /// Output tokens per second between the first token and the end; `None` when it cannot be told.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn tokens_per_second(&self) -> Option<f64> {

@@ -16,7 +16,6 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| serde_json::from_str(include_st
 
 #[derive(Debug, Default, Deserialize)]
 struct Table {
-    as_of: String,
     kinds: BTreeMap<Kind, KindTable>,
 }
 
@@ -30,11 +29,6 @@ struct PerMillion {
     input: f64,
     output: f64,
     cached_input: Option<f64>,
-}
-
-/// The day of the newest figures in the shipped table, as in `2026-10-26`.
-pub fn shipped_table_date() -> &'static str {
-    &TABLE.as_of
 }
 
 /// The price of one model at one provider; `None` when nobody knows it.
@@ -98,39 +92,10 @@ fn without_date(model: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::config::{Endpoint, KeySource, ModelProfile, ModelSettings, Timeouts};
+    use crate::domain::config::{Endpoint, ModelProfile, ModelSettings};
 
     fn profile(kind: Kind, host: &str) -> Profile {
-        let origin = format!("http://{host}:80");
-        Profile {
-            id: "p".into(),
-            name: String::new(),
-            kind,
-            endpoint: Endpoint {
-                written: origin.clone(),
-                api_base: format!("{origin}/v1"),
-                origin,
-                host: host.into(),
-                port: 80,
-                tls: false,
-            },
-            key: None,
-            key_source: KeySource::None,
-            withheld: None,
-            enabled: true,
-            local: false,
-            models: Vec::new(),
-            preferred_models: Vec::new(),
-            defaults: ModelSettings::default(),
-            model_settings: BTreeMap::new(),
-            timeouts: Timeouts::of(kind),
-            max_retries: 0,
-            max_concurrent: None,
-            api: "auto".into(),
-            aliases: BTreeMap::new(),
-            place: String::new(),
-            line: None,
-        }
+        Profile::new("p", kind, Endpoint::http(host, 80))
     }
 
     fn per_million(input: f64, output: f64, cached: Option<f64>) -> Option<Price> {
@@ -139,7 +104,6 @@ mod tests {
 
     #[test]
     fn the_shipped_table_is_whole_and_dated() {
-        assert_eq!(shipped_table_date(), "2026-10-26");
         assert_eq!(TABLE.kinds.len(), 3);
         for (kind, table) in &TABLE.kinds {
             assert!(kind.is_vendor());

@@ -3,7 +3,8 @@
 
 use super::ports::ConfigEdit;
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
-use super::supervisor::{ACTIVE_NOTE, Supervisor, WaitingProbe, answer};
+use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
+use super::unconfigured;
 use crate::domain::config::Profile;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, explain};
@@ -15,7 +16,7 @@ type Asker = Option<oneshot::Sender<Reply>>;
 
 impl Supervisor {
     pub(super) fn command(&mut self, command: Command, asker: Asker) {
-        if self.options.read_only && changes_something(&command) {
+        if self.options.read_only && command.changes_something() {
             return reply_to(
                 asker,
                 Reply::refused(5, "read-only: started with --readonly", "start lmdeck without --readonly"),
@@ -170,7 +171,15 @@ impl Supervisor {
     fn discover(&self, asker: Asker) {
         let configured = self.state.providers.iter().map(|provider| provider.profile.clone()).collect();
         let discovery = self.ports.upstream.discover(configured);
-        later(asker, async move { Reply::Discovered(discovery.await) });
+        let use_them = self.views.nothing_configured(&self.state.config);
+        let (ports, inputs) = (self.ports.clone(), self.inputs.clone());
+        later(asker, async move {
+            let found = discovery.await;
+            if use_them {
+                let _ = inputs.send(Input::Found(unconfigured::profiles(&ports, found.clone()).await)).await;
+            }
+            Reply::Discovered(found)
+        });
     }
 
     fn use_target(&mut self, choice: ActiveChoice, asker: Asker) {
@@ -218,25 +227,6 @@ impl Supervisor {
         let ports = self.ports.clone();
         tokio::task::spawn_blocking(move || reply_to(asker, work(&ports)));
     }
-}
-
-/// Commands that read-only refuses: those that write the file or the state folder, or hold traffic back.
-fn changes_something(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Pause { .. }
-            | Command::UseTarget { .. }
-            | Command::AddProvider { .. }
-            | Command::EditProvider { .. }
-            | Command::RemoveProvider { .. }
-            | Command::EnableProvider { .. }
-            | Command::SetStrategy { .. }
-            | Command::SetOrder { .. }
-            | Command::ConfigSet { .. }
-            | Command::ConfigUndo
-            | Command::ConfigTrust
-            | Command::CancelCall { .. }
-    )
 }
 
 fn later(asker: Asker, work: impl Future<Output = Reply> + Send + 'static) {

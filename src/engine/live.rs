@@ -65,7 +65,7 @@ fn world_provider(provider: &Provider, config: &Config, traffic: &Traffic, now: 
         enabled: profile.enabled,
         state: provider.health.state,
         reason: provider.health.reason.clone(),
-        withheld: profile.withheld.clone(),
+        withheld: profile.withheld.as_ref().map(|withheld| withheld.sentence.clone()),
         parked_until: traffic.parked_until(&profile.id, now),
         aliases: profile.aliases.clone(),
         models,

@@ -53,7 +53,7 @@ impl Supervisor {
         let decision = decide(&Facts::default(), &self.state.config.rules, world);
         let target = decision.chain.first().map(|chosen| chosen.target.clone());
         if self.announced_ready && target != self.in_effect {
-            let why = self.in_effect.as_ref().map_or_else(String::new, |left| self.why_left(left));
+            let why = self.in_effect.as_ref().map_or_else(String::new, |left| self.why_left(left, target.is_some()));
             let (from, to) = (self.in_effect.as_ref().map(Target::to_string), target.as_ref().map(Target::to_string));
             let level = if to.is_some() { Level::Info } else { Level::Error };
             let kind = EventKind::EffectiveTargetChanged { from, to, why };
@@ -63,12 +63,14 @@ impl Supervisor {
         self.in_effect = target;
     }
 
-    fn why_left(&self, target: &Target) -> String {
+    fn why_left(&self, target: &Target, somewhere: bool) -> String {
         match self.state.provider(&target.provider) {
             Some(provider) if !provider.health.state.usable() => {
                 format!("{} is {}", target.provider, provider.health.state.word())
             }
-            Some(_) => "another target comes first now".into(),
+            Some(provider) if !provider.profile.enabled => format!("{} is off", target.provider),
+            Some(_) if somewhere => format!("it comes before {target}"),
+            Some(_) => String::new(),
             None => format!("{} was removed", target.provider),
         }
     }

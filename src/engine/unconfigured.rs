@@ -5,8 +5,8 @@
 use super::ports::Ports;
 use super::protocol::{Found, ProviderDraft};
 use super::supervisor::{Input, Supervisor};
-use super::view::DISCOVERED;
-use crate::domain::config::{Config, Profile};
+use crate::domain::config::{Config, Origin, Profile};
+use crate::domain::ids::ProviderId;
 use std::sync::Arc;
 
 /// What is known of this machine's servers while there is no configuration.
@@ -41,14 +41,29 @@ impl Supervisor {
         });
     }
 
-    /// Puts the servers found in force, unless a configuration appeared meanwhile.
+    /// Puts the servers found in force beside those found before, unless a configuration appeared meanwhile.
     pub(super) fn found(&mut self, profiles: Vec<Profile>) {
-        if !self.unconfigured.looking() {
+        if !self.views.nothing_configured(&self.state.config) {
+            return;
+        }
+        let (mut known, looked) = match std::mem::take(&mut self.unconfigured) {
+            Unconfigured::Found(known) => (known, true),
+            Unconfigured::Looking | Unconfigured::No => (Vec::new(), false),
+        };
+        let before = known.len();
+        for profile in profiles {
+            if known.iter().all(|other| other.endpoint.origin != profile.endpoint.origin) {
+                let id = free_id(&profile, &known);
+                known.push(Profile { id, ..profile });
+            }
+        }
+        let nothing_new = looked && known.len() == before;
+        self.unconfigured = Unconfigured::Found(known.clone());
+        if nothing_new {
             return;
         }
         let mut config = Config::clone(&self.state.config);
-        config.providers.clone_from(&profiles);
-        self.unconfigured = Unconfigured::Found(profiles);
+        config.providers = known;
         self.put_in_force(Arc::new(config), self.ports.clock.now());
         self.publish();
     }
@@ -70,11 +85,20 @@ impl Supervisor {
     }
 }
 
-async fn profiles(ports: &Ports, found: Vec<Found>) -> Vec<Profile> {
+/// The profile's own id, or the first with a number that no other has.
+fn free_id(profile: &Profile, known: &[Profile]) -> ProviderId {
+    let taken = |id: &ProviderId| known.iter().any(|other| other.id == *id);
+    let numbered = (2..known.len() + 3).map(|n| ProviderId::from(format!("{}_{n}", profile.kind.word())));
+    let free = std::iter::once(profile.id.clone()).chain(numbered).find(|id| !taken(id));
+    free.unwrap_or_else(|| profile.id.clone())
+}
+
+/// Profiles of the servers that answered and are not used yet.
+pub(super) async fn profiles(ports: &Ports, found: Vec<Found>) -> Vec<Profile> {
     let config = ports.config.clone();
     let drafts: Vec<ProviderDraft> = found
         .into_iter()
-        .filter(|found| found.answered)
+        .filter(|found| found.answered && found.configured_as.is_none())
         .map(|found| ProviderDraft {
             id: found.kind.word().into(),
             kind: Some(found.kind),
@@ -85,13 +109,9 @@ async fn profiles(ports: &Ports, found: Vec<Found>) -> Vec<Profile> {
         .collect();
     let work = tokio::task::spawn_blocking(move || {
         let mut profiles: Vec<Profile> = Vec::new();
-        for mut draft in drafts {
-            let twins = profiles.iter().filter(|profile| Some(profile.kind) == draft.kind).count();
-            if twins > 0 {
-                draft.id = format!("{}_{}", draft.id, twins + 1);
-            }
+        for draft in drafts {
             match config.profile_of(None, &draft) {
-                Ok(profile) => profiles.push(Profile { place: DISCOVERED.into(), line: None, ..profile }),
+                Ok(profile) => profiles.push(Profile { origin: Origin::Discovery, ..profile }),
                 Err(refusal) => tracing::warn!("a server found cannot be used: {}", refusal.message),
             }
         }

@@ -10,7 +10,7 @@ use super::protocol::{
 use super::state::{Provider, State};
 use super::traffic::Traffic;
 use crate::domain::call::Facts;
-use crate::domain::config::{Config, Issue};
+use crate::domain::config::{Config, Issue, Origin};
 use crate::domain::health::State as Health;
 use crate::domain::ids::{ModelId, Target};
 use crate::domain::routing::{ActiveChoice, decide};
@@ -21,9 +21,6 @@ use std::time::Duration;
 
 /// Uptime is a share of the probes of this span.
 const UPTIME_SPAN: Duration = Duration::from_hours(24);
-
-/// The place of a profile that discovery found and nobody saved.
-pub const DISCOVERED: &str = "discovered";
 
 /// The last picture's parts, and what is only shown.
 pub struct Views {
@@ -83,7 +80,7 @@ impl Views {
 
     /// Whether there is neither a file nor a provider in `config`.
     pub fn nothing_configured(&self, config: &Config) -> bool {
-        self.file.is_none() && config.providers.iter().all(|profile| profile.place == DISCOVERED)
+        self.file.is_none() && config.providers.iter().all(|profile| profile.origin == Origin::Discovery)
     }
 
     /// A picture before anything is known.
@@ -216,6 +213,8 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         uptime_permille: uptime(provider, now),
         history: provider.history.clone(),
         lately: provider.lately.iter().cloned().collect(),
+        aliases: profile.aliases.clone(),
+        origin: profile.origin,
         place: profile.place.clone(),
         line: profile.line,
         probe_interval_s: profile.timeouts.probe_interval.as_secs(),

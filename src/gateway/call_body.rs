@@ -2,14 +2,15 @@
 
 use super::chat::{engine_gone, joined};
 use super::problem::Problem;
+use super::router::Gateway;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::engine::protocol::{CallEvent, CallOutcome};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Interval;
 
@@ -20,6 +21,7 @@ const WAITING: &[u8] = b": lmdeck waiting\n\n";
 
 /// See the module. Dropping it drops the call's receiver, which cancels the call.
 pub struct CallBody {
+    gateway: Arc<Gateway>,
     call: Receiver<CallEvent>,
     events: Vec<CallEvent>,
     /// Ticks while no target answers yet.
@@ -29,19 +31,27 @@ pub struct CallBody {
 
 impl CallBody {
     /// A target answers already.
-    pub fn opened(call: Receiver<CallEvent>) -> Self {
-        Self { call, events: Vec::with_capacity(AT_ONCE), waiting: None, ended: false }
+    pub fn opened(gateway: Arc<Gateway>, call: Receiver<CallEvent>) -> Self {
+        Self { gateway, call, events: Vec::with_capacity(AT_ONCE), waiting: None, ended: false }
     }
 
-    /// None answers yet: a comment at once, and another after each `pause`.
-    pub fn held(call: Receiver<CallEvent>, pause: Duration) -> Self {
-        Self { waiting: Some(tokio::time::interval(pause)), ..Self::opened(call) }
+    /// None answers yet: a comment at once, and another after each of the gateway's pauses.
+    pub fn held(gateway: Arc<Gateway>, call: Receiver<CallEvent>) -> Self {
+        let pause = gateway.options.keep_alive;
+        Self { waiting: Some(tokio::time::interval(pause)), ..Self::opened(gateway, call) }
+    }
+
+    /// The error a stream ends with; its end mark is then never sent, so nobody takes it for complete.
+    fn error_of(&self, outcome: &CallOutcome) -> Option<Problem> {
+        let failure = outcome.failure.as_ref()?;
+        Some(Problem::of_call(failure, &outcome.record, &self.gateway.handle.snapshot()))
     }
 
     /// What the events taken say to the client.
     fn take(&mut self) -> Vec<Bytes> {
         let mut parts = Vec::new();
-        for event in self.events.drain(..) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
             match event {
                 CallEvent::Raw { bytes } => parts.push(bytes),
                 CallEvent::Head(head) => {
@@ -55,12 +65,13 @@ impl CallBody {
                 }
                 CallEvent::End(outcome) => {
                     self.ended = true;
-                    parts.extend(error_of(&outcome).map(|problem| problem.event()));
+                    parts.extend(self.error_of(&outcome).map(|problem| problem.event()));
                     break;
                 }
                 _ => {}
             }
         }
+        self.events = events;
         parts
     }
 }
@@ -98,11 +109,6 @@ impl Body for CallBody {
     fn is_end_stream(&self) -> bool {
         self.ended
     }
-}
-
-/// The error a stream ends with; its end mark is then never sent, so nobody takes it for complete.
-fn error_of(outcome: &CallOutcome) -> Option<Problem> {
-    outcome.failure.as_ref().map(Problem::of)
 }
 
 fn promised_a_stream() -> Problem {

@@ -39,15 +39,15 @@ pub async fn completions(State(gateway): State<Arc<Gateway>>, request: Request) 
     let mut call = gateway.handle.dispatch(request);
     if !stream {
         return match opening(&mut call).await {
-            Ok(head) => settled(call, head).await,
-            Err(ended) => ended.response(),
+            Ok(head) => settled(&gateway, call, head).await,
+            Err(ended) => ended.response(&gateway),
         };
     }
     match tokio::time::timeout(gateway.options.hold, opening(&mut call)).await {
-        Ok(Ok(head)) if head.stream => streamed(&head, CallBody::opened(call)),
-        Ok(Ok(head)) => settled(call, head).await,
-        Ok(Err(ended)) => ended.response(),
-        Err(_) => held(CallBody::held(call, gateway.options.keep_alive)),
+        Ok(Ok(head)) if head.stream => streamed(&head, CallBody::opened(gateway, call)),
+        Ok(Ok(head)) => settled(&gateway, call, head).await,
+        Ok(Err(ended)) => ended.response(&gateway),
+        Err(_) => held(CallBody::held(gateway, call)),
     }
 }
 
@@ -72,8 +72,8 @@ fn call_request(json: String, headers: &HeaderMap) -> Result<CallRequest, Proble
 struct Ended(Option<Box<CallOutcome>>);
 
 impl Ended {
-    fn response(self) -> Response {
-        let problem = self.problem();
+    fn response(self, gateway: &Gateway) -> Response {
+        let problem = self.problem(gateway);
         let mut response = problem.response();
         if let Some(outcome) = &self.0 {
             outcome_headers(response.headers_mut(), outcome);
@@ -81,10 +81,10 @@ impl Ended {
         response
     }
 
-    fn problem(&self) -> Problem {
-        match self.0.as_deref().map(|outcome| &outcome.failure) {
-            Some(Some(failure)) => Problem::of(failure),
-            Some(None) => Problem::of(&Failure::plain(ErrorCode::EmptyAnswer, "the call ended without an answer")),
+    fn problem(&self, gateway: &Gateway) -> Problem {
+        match self.0.as_deref().map(|outcome| (&outcome.failure, &outcome.record)) {
+            Some((Some(failure), record)) => Problem::of_call(failure, record, &gateway.handle.snapshot()),
+            Some((None, _)) => Problem::of(&Failure::plain(ErrorCode::EmptyAnswer, "the call ended without an answer")),
             None => engine_gone(),
         }
     }
@@ -108,7 +108,7 @@ async fn opening(call: &mut Receiver<CallEvent>) -> Result<CallHead, Ended> {
 }
 
 /// A whole answer: kept until the call has ended, so that a half one is an error and not an answer.
-async fn settled(mut call: Receiver<CallEvent>, head: CallHead) -> Response {
+async fn settled(gateway: &Gateway, mut call: Receiver<CallEvent>, head: CallHead) -> Response {
     let mut parts: Vec<Bytes> = Vec::new();
     let ended = loop {
         match call.recv().await {
@@ -119,7 +119,7 @@ async fn settled(mut call: Receiver<CallEvent>, head: CallHead) -> Response {
         }
     };
     if !matches!(&ended.0, Some(outcome) if outcome.failure.is_none()) || parts.is_empty() {
-        return ended.response();
+        return ended.response(gateway);
     }
     let mut response = Response::new(Body::from(joined(parts)));
     head_headers(response.headers_mut(), &head);

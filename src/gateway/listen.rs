@@ -17,11 +17,13 @@ pub async fn bind(address: SocketAddr, options: &GatewayOptions) -> Result<TcpLi
 fn words(address: SocketAddr, error: &std::io::Error) -> String {
     let other = address.port().checked_add(1).unwrap_or(4141);
     match error.kind() {
-        ErrorKind::AddrInUse => format!(
-            "the gateway cannot listen on {address}: another program does already; stop it, or choose another \
-             port: lmdeck serve --listen {}",
-            SocketAddr::new(address.ip(), other)
-        ),
+        ErrorKind::AddrInUse => {
+            let free = SocketAddr::new(address.ip(), other);
+            format!(
+                "the gateway cannot listen on {address}: another program does already; stop it, or choose another \
+                 port: lmdeck serve --listen {free}, for the dashboard lmdeck config set gateway.listen {free}"
+            )
+        }
         ErrorKind::PermissionDenied => format!(
             "the gateway cannot listen on {address}: the system does not allow it; choose a port from 1024 on: \
              lmdeck serve --listen {}",

@@ -2,8 +2,7 @@
 
 use super::problem::json_response;
 use super::router::Gateway;
-use crate::domain::ids::Target;
-use crate::engine::protocol::{ModelView, ProviderView};
+use crate::engine::protocol::ProviderView;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -16,15 +15,15 @@ const CHOICES: [&str; 3] = ["auto", "local", "cloud"];
 pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
     let snapshot = gateway.handle.snapshot();
     // Servers do not say when a model was made, and clients want a number that stays.
-    let created = gateway.started;
+    let created = gateway.started.0 / 1000;
     let row = |id: String, owner: &str| json!({ "id": id, "object": "model", "created": created, "owned_by": owner });
     let choices = CHOICES.into_iter().map(|name| row(name.to_owned(), "lmdeck"));
     let targets = snapshot.providers.iter().filter(|provider| takes_calls(provider)).flat_map(|provider| {
         provider
             .models
             .iter()
-            .filter(|model| nameable(model))
-            .map(|model| row(target(provider, model).to_string(), provider.kind.word()))
+            .filter(|model| model.nameable())
+            .map(|model| row(provider.target(model).to_string(), provider.kind.word()))
     });
     let data: Vec<Value> = choices.chain(targets).collect();
     json_response(StatusCode::OK, &json!({ "object": "list", "data": data }))
@@ -33,13 +32,4 @@ pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
 /// Whether calls may go to this provider now.
 pub fn takes_calls(provider: &ProviderView) -> bool {
     provider.enabled && provider.withheld.is_none() && provider.health.state.usable()
-}
-
-/// Whether a caller may name this model.
-pub fn nameable(model: &ModelView) -> bool {
-    model.chat && (model.named || model.listed)
-}
-
-pub fn target(provider: &ProviderView, model: &ModelView) -> Target {
-    Target { provider: provider.id.clone(), model: model.id.clone() }
 }

@@ -1,6 +1,9 @@
 //! A refusal or failure in the OpenAI shape: status, error object, headers that steer a client's retries.
 
+use crate::domain::call::CallRecord;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::engine::protocol::Snapshot;
+use crate::present::remedy::text_of_call;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -91,18 +94,24 @@ impl Problem {
         Self::of(&Failure::plain(ErrorCode::Internal, message.to_string()))
     }
 
-    /// A call's failure.
+    /// A failure that is no provider's.
     pub fn of(failure: &Failure) -> Self {
-        let class = failure.code.class();
+        Self::advised(failure, failure.code.class().advice)
+    }
+
+    /// A call's failure, with what to do about the provider that failed it.
+    pub fn of_call(failure: &Failure, record: &CallRecord, snapshot: &Snapshot) -> Self {
+        Self::advised(failure, &text_of_call(failure, record, &snapshot.providers))
+    }
+
+    fn advised(failure: &Failure, advice: &str) -> Self {
         let (kind, code) = words(failure);
+        let said = failure.message.trim_end_matches('.');
         let message = if failure.code == ErrorCode::ContextLength {
             // Clients know an overflow by these first words.
-            format!(
-                "This model's maximum context length is shorter than this request: {}; {}",
-                failure.message, class.advice
-            )
+            format!("This model's maximum context length is shorter than this request: {said}; {advice}")
         } else {
-            format!("{}; {}", failure.message, class.advice)
+            format!("{said}; {advice}")
         };
         Self {
             retry_after_ms: failure.retry_after_ms.or((failure.code == ErrorCode::QueueFull).then_some(1000)),

@@ -3,13 +3,13 @@
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::{chat, models, service, status};
+use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// All paths with their methods, for the answers to wrong ones.
 const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, GET /health, GET /ready, \
@@ -19,14 +19,14 @@ const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, GET /health, GE
 pub struct Gateway {
     pub handle: EngineHandle,
     pub options: GatewayOptions,
-    /// When it began to serve, in seconds since the epoch.
-    pub started: u64,
+    pub clock: fn() -> UnixMs,
+    /// When it began to serve.
+    pub started: UnixMs,
 }
 
 impl Gateway {
-    pub fn new(handle: EngineHandle, options: GatewayOptions) -> Self {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        Self { handle, options, started }
+    pub fn new(handle: EngineHandle, options: GatewayOptions, clock: fn() -> UnixMs) -> Self {
+        Self { handle, options, clock, started: clock() }
     }
 }
 

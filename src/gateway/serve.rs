@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::router::{self, Gateway};
+use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::GatewayView;
 use axum::Router;
@@ -41,6 +42,7 @@ pub async fn serve(
     listener: TcpListener,
     handle: EngineHandle,
     options: GatewayOptions,
+    clock: fn() -> UnixMs,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
@@ -50,7 +52,7 @@ pub async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
     let front = Arc::new(Front { guard: Guard::new(&options), bounds: BodyBounds::of(&options) });
     let drain = options.drain;
-    let router = router::build(Arc::new(Gateway::new(handle.clone(), options)));
+    let router = router::build(Arc::new(Gateway::new(handle.clone(), options, clock)));
 
     handle.report_gateway(GatewayView { listening: Some(address.to_string()), trouble: None });
     let room = Arc::new(Semaphore::new(CONNECTION_CAPACITY));

@@ -4,7 +4,7 @@
 use super::remedy::{Subject, remedy};
 use super::{escape, reason, units};
 use crate::domain::call::Status;
-use crate::domain::config::Severity;
+use crate::domain::config::{Severity, WithheldWhy};
 use crate::domain::health::State;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallRow, Level, ProviderView, StepState};
@@ -125,7 +125,7 @@ pub fn why(view: &ProviderView) -> String {
         return "switched off".into();
     }
     if let Some(withheld) = &view.withheld {
-        return escape::line_capped(withheld, 120).into_owned();
+        return escape::line_capped(&withheld.sentence, 120).into_owned();
     }
     let health = &view.health;
     match (&health.failure, health.state) {
@@ -137,9 +137,16 @@ pub fn why(view: &ProviderView) -> String {
 /// The narrow right-hand note of the list: `12 ms`, `refused`, `401`, `off`.
 pub fn note(view: &ProviderView) -> String {
     let health = &view.health;
+    if let Some(withheld) = view.withheld.as_ref().filter(|_| view.enabled) {
+        return match withheld.why {
+            WithheldWhy::Untrusted { .. } => "not sent".into(),
+            WithheldWhy::WrongAddress => "address".into(),
+            WithheldWhy::Unset { .. } => "not set".into(),
+            WithheldWhy::NoKey => "no key".into(),
+        };
+    }
     match &health.failure {
         _ if !view.enabled => "off".into(),
-        _ if view.withheld.is_some() => "no key".into(),
         Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
         _ if health.state == State::Paused => "paused".into(),
         _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
@@ -290,6 +297,8 @@ pub(super) mod tests {
             p95_ms: None,
             uptime_permille: None,
             lately: Vec::new(),
+            aliases: std::collections::BTreeMap::new(),
+            origin: crate::domain::config::Origin::Providers,
             place: "providers[1]".into(),
             line: Some(24),
             probe_interval_s: 30,

@@ -13,7 +13,6 @@ pub mod remedy;
 pub mod routes;
 mod server_commands;
 pub mod service_answer;
-pub mod table;
 pub mod text;
 pub mod tips;
 pub mod units;

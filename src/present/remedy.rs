@@ -4,13 +4,16 @@
 //! can come along. What a server, a file or a caller named is escaped, and enters a command only when a shell
 //! reads it as one plain word.
 
+mod call;
 mod connection;
 mod key;
 mod server;
 
+pub use call::{of_call, text_of_call};
+
 use super::escape;
 use super::server_commands::pastes_safely;
-use crate::domain::config::{Endpoint, KeySource};
+use crate::domain::config::{Endpoint, KeySource, Origin};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
@@ -77,12 +80,10 @@ pub struct Subject<'a> {
     pub id: &'a str,
     pub kind: Kind,
     pub endpoint: &'a Endpoint,
-    pub reach: Reach,
     pub key: &'a KeySource,
     /// A model it is about, or one the provider has.
     pub model: Option<&'a str>,
-    /// Where it stands in the file, as in `providers[2]` or `lm_studio`.
-    pub place: &'a str,
+    pub origin: Origin,
 }
 
 impl<'a> Subject<'a> {
@@ -92,17 +93,15 @@ impl<'a> Subject<'a> {
             id: view.id.as_str(),
             kind: view.kind,
             endpoint: &view.endpoint,
-            reach: view.reach,
             key: &view.key_source,
             model: model.map(crate::domain::ids::ModelId::as_str),
-            place: &view.place,
+            origin: view.origin,
         }
     }
 
     /// A provider being typed into a form.
     pub fn draft(kind: Kind, endpoint: &'a Endpoint, key: &'a KeySource) -> Self {
-        let reach = Reach::of_host(&endpoint.host);
-        Self { id: "", kind, endpoint, reach, key, model: None, place: "" }
+        Self { id: "", kind, endpoint, key, model: None, origin: Origin::Providers }
     }
 
     pub fn with_model(self, model: Option<&'a str>) -> Self {
@@ -170,12 +169,10 @@ impl<'a> Subject<'a> {
 
     /// How a time-out of this provider is raised; the original's sections know one time for all.
     fn raise(&self, key: &str, seconds: u64) -> String {
-        match self.place {
-            "lm_studio" => format!("lmdeck config set lm_studio.timeout {seconds}"),
-            place if place.is_empty() || place.starts_with("providers") => {
-                format!("lmdeck config set providers.{}.{key} {seconds}", self.id_in_command())
-            }
-            _ => format!("lmdeck config set performance.request_timeout {seconds}"),
+        match (self.origin, self.kind) {
+            (Origin::Section, Kind::LmStudio) => format!("lmdeck config set lm_studio.timeout {seconds}"),
+            (Origin::Section, _) => format!("lmdeck config set performance.request_timeout {seconds}"),
+            _ => format!("lmdeck config set providers.{}.{key} {seconds}", self.id_in_command()),
         }
     }
 
@@ -429,7 +426,7 @@ mod tests {
     fn the_wrong_address_of_the_original_file_is_answered_with_the_right_one() {
         let wrong = endpoint(Kind::ZAiGlm, "api.z-ai.com", 443);
         let key = KeySource::Variable { name: "Z_AI_API_KEY".into() };
-        let subject = Subject { id: "z_ai_glm", place: "z_ai_glm", ..Subject::draft(Kind::ZAiGlm, &wrong, &key) };
+        let subject = Subject { id: "z_ai_glm", origin: Origin::Section, ..Subject::draft(Kind::ZAiGlm, &wrong, &key) };
         let remedy = caution(&Cause::KeyWithheld { host: "api.z-ai.com".into() }, &subject);
         assert_eq!(
             remedy.command.as_deref(),

@@ -1,8 +1,7 @@
 //! Routing in words: what a strategy does, what becomes of a policy, a place in a chain, and a whole explanation
 //! as text. `routes explain`, `ask --dry-run` and the dashboard say it with these.
 
-use super::table::{self, Column};
-use super::{escape, may_cost::may_cost, units};
+use super::{escape, may_cost::may_cost, text as columns, units};
 use crate::domain::call::{Facts, Priority};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
@@ -80,14 +79,19 @@ pub fn model<'a>(snapshot: &'a Snapshot, target: &Target) -> Option<&'a ModelVie
     provider(snapshot, target)?.models.iter().find(|model| model.id == target.model)
 }
 
+/// Columns of a target in [`text`]; a longer one is not cut.
+const TARGET: usize = 36;
+
 /// An explanation as `routes explain` prints it, safe for a clipboard.
 pub fn text(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation) -> String {
-    const COLUMNS: [Column; 4] = [Column::left("", 5), Column::right("", 1), Column::left("", 36), Column::left("", 0)];
     let mut out = escape::line(&explanation.sentence).into_owned();
     let mut row = |cells: [&str; 4]| {
         let safe = cells.map(escape::line);
         out.push('\n');
-        out.push_str(&table::row(&COLUMNS, &safe.each_ref().map(AsRef::as_ref), None));
+        let [label, place, target, note] = safe.each_ref().map(AsRef::as_ref);
+        let (label, target) =
+            (columns::pad_right(label, 5), columns::pad_right(target, TARGET.max(columns::width(target))));
+        out.push_str(format!("{label}  {place:>1}  {target}  {note}").trim_end());
     };
     for (place, chosen) in explanation.decision.chain.iter().enumerate() {
         let label = if place == 0 { "chain" } else { "" };

@@ -4,12 +4,16 @@ use crate::domain::call::CallRecord;
 use crate::domain::failure::Failure;
 use crate::domain::money::Money;
 use crate::engine::protocol::{CallOutcome, ProviderView};
+use crate::present::remedy::text_of_call;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
-/// The answer of a call that ran. `provider` is the picture of the one that answered; without it the kind is
-/// the provider's id and whether it is local is not known.
-pub fn service_answer(outcome: &CallOutcome, text: &str, provider: Option<&ProviderView>) -> Value {
+/// The answer of a call that ran. Of a provider that is not among `providers` any more, the kind is its id and
+/// whether it is local is not known.
+pub fn service_answer(outcome: &CallOutcome, text: &str, providers: &[Arc<ProviderView>]) -> Value {
     let record = &outcome.record;
+    let target = record.target.as_ref();
+    let provider = target.and_then(|target| providers.iter().find(|view| view.id == target.provider));
     let mut metadata = Map::new();
     metadata.insert("response_id".into(), json!(record.id));
     metadata.insert("local_model".into(), json!(provider.map(|provider| provider.reach.is_local())));
@@ -22,7 +26,7 @@ pub fn service_answer(outcome: &CallOutcome, text: &str, provider: Option<&Provi
     metadata.insert("cost_provenance".into(), json!(record.cost.provenance));
     metadata.insert("finish_reason".into(), json!(outcome.finish));
     if let Some(failure) = &outcome.failure {
-        add_failure(&mut metadata, failure);
+        add_failure(&mut metadata, failure, &text_of_call(failure, record, providers));
     }
     let model_used = match (&outcome.failure, &record.target) {
         (Some(_), _) => "error".to_owned(),
@@ -45,14 +49,14 @@ pub fn service_answer(outcome: &CallOutcome, text: &str, provider: Option<&Provi
     })
 }
 
-/// The answer of a request that never became a call.
-pub fn service_refusal(failure: &Failure) -> Value {
+/// The answer of a request that never became a call, or whose answer cannot be told.
+pub fn service_refusal(failure: &Failure, remedy: &str) -> Value {
     let mut metadata = Map::new();
     for name in ["response_id", "local_model", "call_id", "policy"] {
         metadata.insert(name.into(), Value::Null);
     }
     metadata.insert("attempts".into(), json!(0));
-    add_failure(&mut metadata, failure);
+    add_failure(&mut metadata, failure, remedy);
     json!({
         "content": "",
         "model_used": "error",
@@ -64,10 +68,10 @@ pub fn service_refusal(failure: &Failure) -> Value {
     })
 }
 
-fn add_failure(metadata: &mut Map<String, Value>, failure: &Failure) {
+fn add_failure(metadata: &mut Map<String, Value>, failure: &Failure, remedy: &str) {
     metadata.insert("error".into(), json!(failure.message));
     metadata.insert("errorCode".into(), json!(failure.code));
-    metadata.insert("remedy".into(), json!(failure.code.class().advice));
+    metadata.insert("remedy".into(), json!(remedy));
 }
 
 /// Null when an answer came and its server did not count.

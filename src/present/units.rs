@@ -56,17 +56,6 @@ fn long(ms: u64, fine: bool) -> String {
     format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60)
 }
 
-/// A setting in seconds: `30 s`, `10 min`, `1.5 s`.
-pub fn span(span: Duration) -> String {
-    let ms = span.as_millis();
-    match ms {
-        0..1000 => format!("{ms} ms"),
-        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
-        _ if ms.is_multiple_of(1000) => format!("{} s", ms / 1000),
-        _ => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-    }
-}
-
 /// Money of one call: `$0.0170`, `<$0.0001`, `free` when it is known to be nothing.
 pub fn money(amount: Money) -> String {
     const UNIT: i64 = 100_000_000;
@@ -227,11 +216,16 @@ pub fn clock_of(written: &str) -> Option<String> {
     Some(clock(UnixMs(at.as_millisecond())))
 }
 
-/// `22:14`.
-pub fn clock_minute(at: UnixMs) -> String {
-    let mut text = clock(at);
-    text.truncate(5);
-    text
+/// `1st`, `2nd`, `11th`.
+pub fn ordinal(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 /// `22:14` of the same day, else with it: `20 Nov 22:14`.
@@ -374,11 +368,16 @@ mod tests {
             ("19.8 GB".into(), "639 MB".into(), "12 kB".into(), "999 B".into())
         );
         assert_eq!(size(999_500_000), "1.0 GB");
-        assert_eq!(
-            (span(Duration::from_secs(30)), span(Duration::from_mins(10)), span(Duration::from_millis(1500))),
-            ("30 s".into(), "10 min".into(), "1.5 s".into())
-        );
         assert_eq!((count(1, "model", "models"), count(3, "model", "models")), ("1 model".into(), "3 models".into()));
+    }
+
+    #[test]
+    fn ordinals_read_as_spoken() {
+        for (number, word) in
+            [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd"), (113, "113th")]
+        {
+            assert_eq!(ordinal(number), word);
+        }
     }
 
     #[test]
@@ -410,7 +409,7 @@ mod tests {
         fn no_number_is_too_large(n in any::<u64>(), m in any::<i64>(), p in any::<u32>()) {
             let shown = [
                 latency(n), duration(n), first_token(n), tokens(n), context(n), thousands(n), size(n), share(n, u64::MAX),
-                age(Duration::from_millis(n)), span(Duration::from_millis(n)), money(Money(m)), money_sum(Money(m)),
+                age(Duration::from_millis(n)), money(Money(m)), money_sum(Money(m)),
                 uptime(p), clock(UnixMs(m)), moment(UnixMs(m), UnixMs(m)), count(n, "call", "calls"),
             ];
             prop_assert!(shown.iter().all(|text| !text.is_empty() && !text.contains('-') || text == MISSING));

@@ -17,6 +17,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Said of an undo, where any other edit says how to undo it.
+const UNDONE: &str = "the last change is taken back";
+
 /// Who waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Owner {
@@ -89,6 +92,7 @@ impl App {
         for complaint in complaints {
             app.notes.say(now, Level::Warning, complaint, None);
         }
+        app.say_gateway_trouble(None);
         app
     }
 
@@ -162,12 +166,7 @@ impl App {
     }
 
     pub fn cx(&self) -> Cx<'_> {
-        Cx {
-            snapshot: &self.snapshot,
-            now: self.now,
-            keymap: &self.keymap,
-            reduce_motion: self.snapshot.config.ui.reduce_motion,
-        }
+        Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap }
     }
 
     /// The part with the keyboard.
@@ -281,7 +280,7 @@ impl App {
                 self.push(Box::new(list));
                 Vec::new()
             }
-            Action::Undo => self.tell(Command::ConfigUndo, "the last change of the file is taken back".into()),
+            Action::Undo => self.tell(Command::ConfigUndo, UNDONE.into()),
             Action::GoTab(digit) => match Tab::ALL.into_iter().find(|tab| tab.digit() == digit) {
                 Some(tab) => self.go(tab),
                 None => Vec::new(),
@@ -336,7 +335,8 @@ impl App {
             self.theme = theme_of(&snapshot, &self.options);
             self.keymap = Keymap::new(&snapshot.config.ui.keys).0;
         }
-        self.snapshot = snapshot;
+        let before = std::mem::replace(&mut self.snapshot, snapshot);
+        self.say_gateway_trouble(before.gateway.trouble.as_deref());
         self.touch(Dirt::Data);
         let mut intents = Vec::new();
         let owners: Vec<Owner> = Tab::ALL
@@ -348,6 +348,14 @@ impl App {
             intents.extend(self.with_owner(&owner, |part, cx, out| part.changed(cx, out)));
         }
         intents
+    }
+
+    /// The header has room for a mark only, and points to the messages.
+    fn say_gateway_trouble(&mut self, said: Option<&str>) {
+        let trouble = self.snapshot.gateway.trouble.clone();
+        if let Some(trouble) = trouble.filter(|trouble| Some(trouble.as_str()) != said) {
+            self.notes.say(self.now, Level::Warning, trouble, None);
+        }
     }
 
     fn take_reply(&mut self, ticket: Ticket, reply: &Reply) -> Vec<Intent> {
@@ -375,7 +383,10 @@ impl App {
             Reply::Edited(report) if report.written => {
                 let lines = if report.lines_changed == 1 { "line" } else { "lines" };
                 let name = report.file.rsplit('/').next().unwrap_or_default();
-                self.say(Level::Info, format!("Saved {name}, {} {lines}. U undoes.", report.lines_changed));
+                let written = format!("{name}, {} {lines}", report.lines_changed);
+                let said =
+                    if done == UNDONE { format!("{done}: {written}.") } else { format!("Saved {written}. U undoes.") };
+                self.say(Level::Info, said);
             }
             _ if done.is_empty() => {}
             _ => self.say(Level::Info, done),
@@ -394,12 +405,7 @@ impl App {
 
     /// Tells every screen and layer something that asks for no answer.
     fn everyone(&mut self, tell: impl Fn(&mut dyn Part, &Cx<'_>)) {
-        let cx = Cx {
-            snapshot: &self.snapshot,
-            now: self.now,
-            keymap: &self.keymap,
-            reduce_motion: self.snapshot.config.ui.reduce_motion,
-        };
+        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap };
         for tab in Tab::ALL {
             tell(self.screens.get_mut(tab), &cx);
         }
@@ -433,7 +439,7 @@ impl App {
     }
 
     fn send(&mut self, ticket: Ticket, command: Command, owner: Owner) -> Vec<Intent> {
-        if self.options.readonly && writes(&command) {
+        if self.options.readonly && command.changes_something() {
             let refusal = Reply::refused(5, "read-only: started with --readonly", "");
             self.owners.insert(ticket, owner);
             return self.take_reply(ticket, &refusal);
@@ -452,12 +458,7 @@ impl App {
             .cloned()
             .unwrap_or_else(|| self.layers.last().map_or(Owner::Screen(self.tab), |layer| Owner::Layer(layer.id)));
         let mut out = Outbox::starting_at(self.tickets);
-        let cx = Cx {
-            snapshot: &self.snapshot,
-            now: self.now,
-            keymap: &self.keymap,
-            reduce_motion: self.snapshot.config.ui.reduce_motion,
-        };
+        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap };
         match &owner {
             Owner::Screen(tab) => f(self.screens.get_mut(*tab), &cx, &mut out),
             Owner::Layer(id) => match self.layers.iter_mut().find(|layer| layer.id == *id) {
@@ -515,21 +516,4 @@ impl App {
 fn theme_of(snapshot: &Snapshot, options: &TuiOptions) -> Theme {
     let preset = Preset::from_word(&snapshot.config.ui.theme, &options.env);
     Theme::new(preset, options.env.depth(options.color))
-}
-
-/// Commands that change the file or the choice of target.
-fn writes(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::AddProvider { .. }
-            | Command::EditProvider { .. }
-            | Command::RemoveProvider { .. }
-            | Command::EnableProvider { .. }
-            | Command::SetStrategy { .. }
-            | Command::SetOrder { .. }
-            | Command::ConfigSet { .. }
-            | Command::ConfigUndo
-            | Command::ConfigTrust
-            | Command::UseTarget { .. }
-    )
 }

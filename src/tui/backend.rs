@@ -4,6 +4,7 @@
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
+use ratatui::style::Color;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -96,7 +97,8 @@ where
         if self.shown.is_some() {
             self.inner.hide_cursor()?;
         }
-        self.inner.draw(content)
+        let cells = calm_blanks(content);
+        self.inner.draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell)))
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -153,6 +155,22 @@ where
         (self.commit)(frame);
         Ok(())
     }
+}
+
+/// Gives every blank the foreground of the cell written before it: it shows in neither, and a column of a chart
+/// costs half the bytes when its blanks do not change the colour.
+fn calm_blanks<'a>(content: impl Iterator<Item = (u16, u16, &'a Cell)>) -> Vec<(u16, u16, Cell)> {
+    let mut before = Color::Reset;
+    content
+        .map(|(x, y, cell)| {
+            let mut cell = cell.clone();
+            if cell.symbol() == " " && cell.modifier.is_empty() {
+                cell.fg = before;
+            }
+            before = cell.fg;
+            (x, y, cell)
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ const WATCH: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// How long parking waits for a reader that sits inside an unfinished escape sequence.
 const PARK_DEADLINE: Duration = Duration::from_millis(300);
 
+/// How long the library looks for more of what the terminal holds. Not zero: then it would not look at all.
+const GLANCE: Duration = Duration::from_millis(1);
+
 /// What the person did, or what became of the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -123,7 +126,7 @@ fn read(sink: &mpsc::Sender<Input>, orders: &Receiver<Order>, ack: &SyncSender<(
             let _ = sink.blocking_send(Input::HungUp);
             return;
         }
-        while let Ok(true) = crossterm::event::poll(Duration::ZERO) {
+        while let Ok(true) = crossterm::event::poll(GLANCE) {
             let Ok(event) = crossterm::event::read() else { break };
             if let Some(input) = translate(event)
                 && sink.blocking_send(input).is_err()

@@ -2,7 +2,7 @@
 
 use super::theme::{ColorWish, TermEnv};
 use crate::domain::time::UnixMs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub struct TuiOptions {
@@ -23,8 +23,8 @@ pub struct TuiOptions {
 }
 
 impl TuiOptions {
-    /// As the environment has it: the machine's clock, rarer frames over SSH.
-    pub fn from_env() -> Self {
+    /// As the environment has it: rarer frames over SSH.
+    pub fn from_env(clock: fn() -> UnixMs) -> Self {
         let env = TermEnv::read();
         let frame_gap = Duration::from_millis(if env.ssh { 100 } else { 33 });
         Self {
@@ -34,13 +34,8 @@ impl TuiOptions {
             readonly: false,
             banner: None,
             env,
-            clock: wall_clock,
+            clock,
             frame_gap,
         }
     }
-}
-
-fn wall_clock() -> UnixMs {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
 }

@@ -16,7 +16,6 @@ pub struct Cx<'a> {
     pub snapshot: &'a Snapshot,
     pub now: UnixMs,
     pub keymap: &'a Keymap,
-    pub reduce_motion: bool,
 }
 
 /// Names one question to the engine or one running call; the answer comes back with it.

@@ -13,6 +13,7 @@ use super::signals::{Caught, Signals};
 use crate::domain::call::{Body, CallRequest, Facts, Message, Role};
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::{CallEvent, CallOutcome};
+use crate::present::remedy::text_of_call;
 use crate::present::{escape, labels, units};
 use crossterm::event::{KeyEvent, KeyModifiers};
 use std::collections::HashSet;
@@ -244,7 +245,7 @@ impl Plain {
             return say(&format!(
                 "-- failed: {}. {}",
                 failure.message.trim_end_matches('.'),
-                failure.code.class().advice
+                text_of_call(failure, record, &self.app.snapshot.providers)
             ));
         }
         let target = record.target.as_ref().map_or_else(|| "no target".to_owned(), ToString::to_string);

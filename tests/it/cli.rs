@@ -10,7 +10,7 @@ use clap::Parser as _;
 use jiff::tz::TimeZone;
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
-use lmdeck::cli::{Checked, Ground, Paths};
+use lmdeck::cli::offline::{Checked, Ground, Paths};
 use lmdeck::domain::call::{Body, Priority, Reject, Role};
 use lmdeck::domain::config::{Issue, KeySource, Severity};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -556,6 +556,43 @@ async fn a_failed_call_exits_by_its_class_and_says_what_to_do() {
         assert_eq!(answer["metadata"]["errorCode"], code.word());
         assert_eq!(answer["tokens_used"], 0);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_no_provider_can_take_says_how_the_first_of_them_is_mended() {
+    let mut record = call_records().remove(1);
+    record.attempts.clear();
+    let reason = "down: connection refused";
+    record.rejects =
+        vec![Reject { target: Target::new("workstation", "qwen3-32b"), code: "down".into(), reason: reason.into() }];
+    let failure = Failure::plain(ErrorCode::NoRoute, format!("no target can take this call: {reason}."));
+    let desk = Desk::new();
+    desk.engine.play(failed(record.clone(), failure.clone()));
+    assert_eq!(desk.run(&["ask", "x"]).await, 4);
+    let err = desk.err.text();
+    assert_eq!(err.matches("connection refused").count(), 1, "said once: {err}");
+    assert!(err.contains("do: Nothing listens on ") && err.contains("llama-server -m "), "{err}");
+
+    let desk = Desk::new();
+    desk.engine.play(failed(record, failure));
+    desk.run(&["ask", "x", "--json"]).await;
+    let remedy = desk.json()["metadata"]["remedy"].clone();
+    assert!(err.contains(remedy.as_str().unwrap()), "the same words: {remedy}");
+}
+
+#[tokio::test]
+async fn an_answer_too_large_for_json_is_cancelled_and_told_as_json() {
+    let desk = Desk::new();
+    let piece = CallEvent::Text { text: "a".repeat(40 * 1024 * 1024) };
+    desk.engine.play_and_hold(vec![piece.clone(), piece]);
+    assert_eq!(desk.run(&["ask", "x", "--json"]).await, 4);
+    assert_eq!(desk.json()["metadata"]["errorCode"], "bad_answer");
+    assert!(
+        desk.err.text().contains("larger than 64 MiB, and --json keeps it whole\n  do: ask without --json"),
+        "{}",
+        desk.err.text()
+    );
+    desk.wait(|desk| desk.engine.open_calls()[0].is_closed()).await;
 }
 
 #[tokio::test]
@@ -1156,11 +1193,12 @@ async fn models_use_understands_every_way_to_name_a_target() {
 }
 
 #[tokio::test]
-async fn models_use_asks_the_engine_for_old_names() {
-    let mut named = explanation();
-    named.decision.by = "named".into();
+async fn models_use_understands_the_names_of_the_original_service() {
     let desk = Desk::new();
-    desk.engine.on(CommandName::Explain, Reply::Explained(Box::new(named)));
+    let mut snapshot = evening();
+    let zai = Arc::make_mut(&mut snapshot.providers).iter_mut().find(|view| view.id.as_str() == "zai").unwrap();
+    Arc::make_mut(zai).aliases.insert("z_ai_glm_4.6".into(), Some("glm-4.6".into()));
+    desk.engine.publish(snapshot);
     assert_eq!(desk.run(&["models", "use", "z_ai_glm_4.6"]).await, 0);
     let choice = ActiveChoice::Target(Target::new("zai", "glm-4.6"));
     assert_eq!(desk.engine.commands().pop(), Some(Command::UseTarget { choice }));

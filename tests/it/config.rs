@@ -155,7 +155,7 @@ fn the_originals_wrong_address_for_z_ai_is_reported_with_the_fix_and_gets_no_key
         assert_eq!((issue.severity, issue.line, issue.column), (Severity::Warning, Some(6), Some(17)));
         assert_eq!(issue.remedy, "lmdeck config set z_ai_glm.api_endpoint https://api.z.ai/api/paas/v4");
         let zai = profile(&loaded, "z_ai_glm");
-        assert!(zai.withheld.as_ref().unwrap().contains("use https://api.z.ai/api/paas/v4"));
+        assert!(zai.withheld.as_ref().unwrap().sentence.contains("use https://api.z.ai/api/paas/v4"));
         assert!(zai.key.is_none());
         assert!(profile(&loaded, "openai").withheld.is_none());
         // Trust is for other hosts; this address stays wrong.
@@ -427,7 +427,7 @@ fn an_unset_variable_is_a_warning_and_only_its_provider_is_withheld() {
         ]
     );
     assert_eq!(
-        profile(&loaded, "a").withheld.as_deref().unwrap(),
+        profile(&loaded, "a").withheld.as_ref().unwrap().sentence,
         "MISSING_KEY is not set: set it in the environment or in .env"
     );
     assert!(profile(&loaded, "b").withheld.is_none());

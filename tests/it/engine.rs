@@ -153,6 +153,19 @@ async fn a_target_that_sends_no_token_in_time_gives_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn past_the_deadline_no_further_target_is_asked() {
+    let house = house(two(), |config, stage| {
+        config.limits.call_deadline = Duration::from_secs(5);
+        stage.acts("local/small", [Act::Silence]);
+        stage.acts("zai/glm-4.6", [Act::Silence]);
+    })
+    .await;
+    let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.failure.unwrap().cause, Cause::Deadline);
+    assert_eq!(house.stage.jobs().len(), 1, "a target without time to answer is not worth asking");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_stands_still_ends_in_an_error_after_the_idle_time() {
     let house = house(two(), |_, _| {}).await;
     house.stage.acts("local/small", [Act::StallAfter("so far")]);
@@ -423,4 +436,46 @@ async fn nobody_left_is_a_clear_answer() {
     assert_eq!(failure.code, ErrorCode::NoRoute);
     assert!(!failure.message.is_empty());
     assert_eq!(outcome.record.rejects.len(), 2, "everybody who was left out is recorded with the reason");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nothing_configured_a_server_found_later_is_used_as_well() {
+    let house = house(Vec::new(), |_, stage| {
+        stage.probe_answers("llama_cpp", &["small"]);
+        stage.probe_answers("llama_cpp_2", &["large"]);
+    })
+    .await;
+    let handle = &house.engine.handle;
+    assert!(handle.snapshot().config.first_run);
+    for (origin, id) in [("http://127.0.0.1:8080", "llama_cpp"), ("http://127.0.0.1:9931", "llama_cpp_2")] {
+        house.stage.appears(Kind::LlamaCpp, origin);
+        drop(handle.ask(Command::Discover).await);
+        let mut snapshots = handle.snapshots();
+        let used = snapshots.wait_for(|snapshot| snapshot.providers.iter().any(|p| p.id.as_str() == id));
+        let snapshot = used.await.unwrap().clone();
+        assert!(snapshot.providers.iter().all(|provider| provider.is_discovered()));
+        assert!(snapshot.config.first_run, "nothing was saved");
+    }
+    let (events, _) = collect(handle.dispatch(ask("auto"))).await;
+    assert_eq!(text(&events), "ok");
+    house.desk.change(|config| config.providers = two());
+    let mut snapshots = handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| !snapshot.config.first_run).await.unwrap());
+    drop(handle.ask(Command::Discover).await);
+    let ids: Vec<String> = handle.snapshot().providers.iter().map(|provider| provider.id.to_string()).collect();
+    assert_eq!(ids, ["local", "zai"], "with a configuration nothing is added by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn switching_the_last_target_off_is_the_reason_told() {
+    let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |_, _| {}).await;
+    let mut events = house.engine.handle.events();
+    let id = "local".into();
+    drop(house.engine.handle.ask(Command::EnableProvider { id, enabled: false }).await);
+    let why = loop {
+        if let EventKind::EffectiveTargetChanged { to: None, why, .. } = events.recv().await.unwrap().kind {
+            break why;
+        }
+    };
+    assert_eq!(why, "local is off");
 }

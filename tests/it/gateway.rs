@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests end the test that called them")]
 
+use crate::support::snapshot;
 use axum::body::Bytes;
 use futures_util::future::BoxFuture;
-use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Priority, Role, Status, Usage};
-use lmdeck::domain::config::{Endpoint, KeySource};
+use lmdeck::adapters::clock::unix_now;
+use lmdeck::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish, Priority, Role, Status, Usage};
+use lmdeck::domain::config::Origin;
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ProviderHealth, State};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -23,7 +25,7 @@ use lmdeck::engine::protocol::{
 use lmdeck::gateway::{self, GatewayOptions};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -107,7 +109,7 @@ impl Setup {
             }
         });
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(gateway::serve(listener, handle, self.options, async move {
+        let served = tokio::spawn(gateway::serve(listener, handle, self.options, unix_now, async move {
             let _ = stopped.await;
         }));
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
@@ -252,54 +254,30 @@ fn provider(id: &str, kind: Kind, reach: Reach, state: State, models: &[&str]) -
         breaker_until: None,
     };
     ProviderView {
-        id: ProviderId::from(id),
-        name: id.into(),
-        kind,
-        endpoint: Endpoint {
-            written: "http://127.0.0.1:1234".into(),
-            origin: "http://127.0.0.1:1234".into(),
-            host: "127.0.0.1".into(),
-            port: 1234,
-            tls: false,
-            api_base: "http://127.0.0.1:1234/v1".into(),
-        },
-        key_source: KeySource::None,
-        enabled: true,
-        local: false,
-        withheld: None,
         health: ProviderHealth { state, ..ProviderHealth::new(now) },
         reach,
         models: models.iter().map(model).collect(),
-        named_models: Vec::new(),
-        probing: false,
-        parked_until: None,
-        history: VecDeque::new(),
-        p50_ms: None,
-        p95_ms: None,
-        uptime_permille: None,
-        lately: Vec::new(),
         place: format!("providers[{id}]"),
-        line: None,
-        probe_interval_s: 30,
-        moved_calls: 0,
+        ..snapshot::provider(id, id, kind, "http://127.0.0.1:1234")
     }
 }
 
 fn snapshot() -> Snapshot {
-    let named = |mut view: ProviderView, place: &str| {
-        view.place = place.into();
+    let section = |mut view: ProviderView, alias: &str| {
+        view.origin = Origin::Section;
+        view.aliases = BTreeMap::from([(alias.to_owned(), view.models.first().map(|model| model.id.clone()))]);
         for model in &mut view.models {
             model.named = true;
         }
         view
     };
     let providers = vec![
-        named(
+        section(
             provider("lm_studio", Kind::LmStudio, Reach::Machine, State::Up, &["smollm2", "qwen/qwen3-4b", "embed-x"]),
-            "lm_studio",
+            "lm_studio_smollm2",
         ),
-        named(provider("zai", Kind::ZAiGlm, Reach::Cloud, State::Up, &["glm-4.6"]), "z_ai_glm"),
-        named(provider("openai", Kind::Openai, Reach::Cloud, State::Unauthorized, &["gpt-x"]), "fallback_models[0]"),
+        section(provider("zai", Kind::ZAiGlm, Reach::Cloud, State::Up, &["glm-4.6"]), "z_ai_glm_4.6"),
+        section(provider("openai", Kind::Openai, Reach::Cloud, State::Unauthorized, &["gpt-x"]), "openai_0"),
         provider("router", Kind::Openrouter, Reach::Cloud, State::Up, &["listed-only", "smollm2"]),
     ];
     Snapshot {
@@ -453,6 +431,33 @@ async fn a_failure_before_the_answer_has_its_own_status_and_the_shape_clients_kn
             assert!(message.contains("it \"broke\"") && message.contains(code.class().advice), "{message}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_failed_provider_s_remedy_reaches_the_client_in_every_form() {
+    let failure = Failure::new(ErrorCode::Network, Cause::Refused, "connection refused");
+    let attempt = Attempt {
+        target: smol(),
+        start_ms: 0,
+        ttft_ms: None,
+        duration_ms: 1,
+        failure: Some(failure.clone()),
+        answered_by: None,
+    };
+    let record = CallRecord { attempts: vec![attempt], error: Some(failure.clone()), ..record() };
+    let outcome = |after_answer_bytes| {
+        let (record, failure) = (record.clone(), Some(failure.clone()));
+        CallEvent::End(Box::new(CallOutcome { record, failure, finish: None, after_answer_bytes }))
+    };
+    let todo = "Start the server: lms server start --port 1234";
+    let whole = Setup::default().start(plays(vec![outcome(false)])).await;
+    let text = whole.chat(&json!({"model": "m"})).await.text().await.unwrap();
+    assert!(text.contains(todo), "{text}");
+    let text = whole.post("/api/v1/llm/generate", "{\"prompt\":\"x\"}").await.text().await.unwrap();
+    assert!(text.contains(todo), "{text}");
+    let broken = Setup::default().start(plays(vec![head(true), raw("data: {}\n\n"), outcome(true)])).await;
+    let text = broken.chat(&json!({"model": "m", "stream": true})).await.text().await.unwrap();
+    assert!(text.contains(todo), "{text}");
 }
 
 #[tokio::test]
@@ -936,6 +941,7 @@ async fn switching_understands_every_name_a_model_has() {
         ("z_ai_glm_4.6", glm.clone()),
         ("glm-4.6", glm),
         ("openai_0", ActiveChoice::Target(Target::new("openai", "gpt-x"))),
+        ("lm_studio_qwen/qwen3-4b", ActiveChoice::Target(Target::new("lm_studio", "qwen/qwen3-4b"))),
         ("smollm2", ActiveChoice::Target(smol())),
         ("router/not-listed-yet", ActiveChoice::Target(Target::new("router", "not-listed-yet"))),
     ] {
@@ -946,6 +952,7 @@ async fn switching_understands_every_name_a_model_has() {
     }
     for (body, status, wanted) in [
         (json!({"model_id": "lm_studio/tippo"}), 404, "lm_studio/smollm2"),
+        (json!({"model_id": "lm_studio/embed-x"}), 404, "lm_studio/smollm2"),
         (json!({"model_id": "nothing"}), 404, "z"),
         (json!({}), 400, "model_id is missing"),
         (json!({"model_id": 3}), 400, "must be a text"),

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
-use lmdeck::domain::config::{Endpoint, Issue, KeySource, Severity, Ui};
+use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
 use lmdeck::domain::ids::Target;
@@ -464,7 +464,7 @@ fn snapshot() -> Snapshot {
         key_source: KeySource::File { tail: Some("wxyz".into()) },
         enabled: true,
         local: false,
-        withheld: Some("unset".into()),
+        withheld: Some(WithheldWhy::Unset { variable: "MY_KEY".into() }.because("unset")),
         health,
         reach: Reach::Cloud,
         models: vec![ModelView {
@@ -487,6 +487,8 @@ fn snapshot() -> Snapshot {
         p95_ms: None,
         uptime_permille: Some(999),
         lately: vec![LatelyEntry { at: UnixMs(2), state: State::Up, reason: String::new() }],
+        aliases: BTreeMap::new(),
+        origin: Origin::Providers,
         place: "providers[0]".into(),
         line: Some(4),
         probe_interval_s: 30,

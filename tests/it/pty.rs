@@ -32,8 +32,12 @@ struct Seen {
     bytes: Vec<u8>,
 }
 
+fn vt_size(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).unwrap()
+}
+
 fn vt() -> vt100::Parser {
-    vt100::Parser::new(NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap(), 0)
+    vt100::Parser::new(vt_size(24), vt_size(80), 0)
 }
 
 /// What came out of the program so far.
@@ -368,6 +372,24 @@ fn a_storm_of_sizes_ends_in_the_last_one() {
     tty.until("a footer in the last row", |screen| {
         screen.rows(0, 120).last().is_some_and(|row| row.contains("? help"))
     });
+    tty.press("q");
+    tty.ends_with(0);
+}
+
+#[test]
+fn the_first_key_after_a_resize_acts_at_once() {
+    let mut tty = Tty::start();
+    tty.until_text("Providers");
+    for (cols, key, tab) in [(100, "2", "[2 Health]"), (80, "3", "[3 Routing]"), (90, "1", "[1 Providers]")] {
+        tty.press(key);
+        tty.until_text(tab);
+        tty.seen.0.lock().unwrap().parser.screen_mut().set_size(vt_size(24), vt_size(cols));
+        tty.master.resize(PtySize { rows: 24, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        tty.press("?");
+        tty.until_text("━ Help");
+        tty.press("\x1b");
+        tty.until("the help closed", |screen| !screen.contents().contains("━ Help"));
+    }
     tty.press("q");
     tty.ends_with(0);
 }

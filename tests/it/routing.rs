@@ -7,7 +7,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Price;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{
-    ActiveChoice, Decision, PolicyOutline, RuleSet, Strategy, World, WorldModel, WorldProvider, decide, explain,
+    ActiveChoice, Decision, PolicyOutline, RuleSet, Strategy, Unclear, World, WorldModel, WorldProvider, choice,
+    decide, explain,
 };
 use lmdeck::domain::time::UnixMs;
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -758,5 +759,36 @@ proptest! {
         };
         prop_assert_eq!(others(&before), others(&after));
         prop_assert!(after.chain.iter().all(|chosen| &chosen.target.provider != id));
+    }
+}
+
+// ---- what is chosen by name
+
+#[test]
+fn a_word_for_the_active_target_means_one_thing_or_says_why_not() {
+    let mut world = original();
+    let merely_listed = |id: &str| WorldModel { candidate: false, ..model(id) };
+    let listed = ["glm-4.6", "rare", "twice"].map(merely_listed).to_vec();
+    world.providers.push(provider("router", Kind::Openrouter, listed));
+    world.providers.push(provider("other", Kind::OpenaiCompatible, vec![merely_listed("twice")]));
+    let target = |provider: &str, model: &str| Ok(ActiveChoice::Target(Target::new(provider, model)));
+    for (word, meant) in [
+        ("auto", Ok(ActiveChoice::Auto)),
+        ("lm_studio", Ok(ActiveChoice::Provider("lm_studio".into()))),
+        ("openrouter", Ok(ActiveChoice::Provider("router".into()))),
+        ("openai/gpt-4o-mini", target("openai", "gpt-4o-mini")),
+        ("openai_0", target("openai", "gpt-4o-mini")),
+        ("lm_studio_aquif-3.5-max-42b-a3b-i1", target("lm_studio", "aquif-3.5-max-42b-a3b-i1")),
+        // The router lists it too, but would never be chosen for it.
+        ("glm-4.6", target("z_ai_glm", "glm-4.6")),
+        ("rare", target("router", "rare")),
+        ("twice", Err(Unclear::Several(vec![Target::new("router", "twice"), Target::new("other", "twice")]))),
+        ("openai/gpt-9", Err(Unclear::Unlisted(Target::new("openai", "gpt-9")))),
+        ("local", Err(Unclear::Unknown)),
+        ("prefer_cloud", Err(Unclear::Unknown)),
+        ("tippo", Err(Unclear::Unknown)),
+        ("", Err(Unclear::Unknown)),
+    ] {
+        assert_eq!(choice(word, &world.providers), meant, "{word}");
     }
 }

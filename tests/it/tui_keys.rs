@@ -1,14 +1,16 @@
 //! The dashboard by its keys: what a person presses, and what stands on the screen then.
 
-use super::support::snapshot::{NOW, evening, first_run, health_event, model, with_provider};
+use super::support::snapshot::{NOW, evening, first_run, health_event, model, provider, with_provider};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use lmdeck::domain::config::{Issue, Severity};
+use lmdeck::domain::config::Origin;
+use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Found, ProbePoint, ProbeWhich, Refusal, Reply, Snapshot, Step, StepState, TestReport,
+    Command, EditReport, Found, GatewayView, ProbePoint, ProbeWhich, ProviderView, Refusal, Reply, Snapshot, Step,
+    StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
@@ -33,7 +35,7 @@ struct Desk {
 }
 
 fn options() -> TuiOptions {
-    TuiOptions { color: lmdeck::tui::ColorWish::Never, clock: || NOW, ..TuiOptions::from_env() }
+    TuiOptions { color: lmdeck::tui::ColorWish::Never, ..TuiOptions::from_env(|| NOW) }
 }
 
 impl Desk {
@@ -226,11 +228,11 @@ fn help_lists_the_keys_of_the_place_says_why_one_does_not_work_and_can_be_search
 fn a_key_of_one_s_own_acts_and_is_shown() {
     let mut snapshot = evening();
     let config = Arc::make_mut(&mut snapshot.config);
-    config.ui.keys.insert("providers.test".into(), "T".into());
+    config.ui.keys.insert("providers.test".into(), "X".into());
     config.ui.keys.insert("providers.edit".into(), "a".into());
     let mut desk = Desk::new(snapshot);
-    desk.shows("T test").shows("ui.keys: providers.edit: a already means providers.add");
-    desk.press("T");
+    desk.shows("X test").shows("ui.keys: providers.edit: a already means providers.add");
+    desk.press("X");
     assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
 }
 
@@ -448,6 +450,15 @@ fn deleting_asks_first_and_the_safe_answer_is_the_default() {
 }
 
 #[test]
+fn an_undo_says_what_it_did_and_not_how_to_undo_a_save() {
+    let report =
+        EditReport { file: "/x/ai_models.yaml".into(), lines_changed: 1, written: true, ..EditReport::default() };
+    let mut desk = desk();
+    desk.press("U").answer(Reply::Edited(report));
+    desk.shows("the last change is taken back: ai_models.yaml, 1 line.").hides("U undoes");
+}
+
+#[test]
 fn n_goes_to_the_next_problem_and_round() {
     let mut desk = desk();
     for name in ["Workstation", "OpenAI", "Claude", "Workstation"] {
@@ -507,7 +518,7 @@ fn text_from_servers_reaches_no_cell_as_it_came() {
         p.name = evil.into();
         p.models = vec![model(evil, Some(true))];
         p.health.reason = evil.into();
-        p.withheld = Some(evil.into());
+        p.withheld = Some(WithheldWhy::NoKey.because(evil));
         p.lately[0].reason = evil.into();
     });
     let config = Arc::make_mut(&mut snapshot.config);
@@ -521,6 +532,70 @@ fn text_from_servers_reaches_no_cell_as_it_came() {
             assert_eq!(bad, None, "{screen}");
         }
     }
+}
+
+/// A server found on this machine, used while nothing is configured.
+fn discovered() -> Snapshot {
+    let mut snapshot = first_run();
+    let found = provider("llama_cpp", "llama_cpp", Kind::LlamaCpp, "http://127.0.0.1:9931");
+    snapshot.providers =
+        Arc::new(vec![Arc::new(ProviderView { origin: Origin::Discovery, place: String::new(), line: None, ..found })]);
+    snapshot
+}
+
+#[test]
+fn what_is_used_unsaved_says_so_and_enter_saves_it_under_its_own_name() {
+    let mut desk = Desk::new(discovered());
+    desk.shows("not saved").shows("Found on this machine").shows("enter saves it to");
+    for keys in ["e", "d", "space"] {
+        desk.press(keys).shows("llama_cpp was found on this machine and stands in no file yet");
+    }
+    for key in ["enter", "a"] {
+        desk.press(key)
+            .shows("New provider")
+            .shows("Id *        llama_cpp\n")
+            .shows("127.0.0.1:9931")
+            .shows("Not saved");
+        desk.press("esc").hides("New provider");
+    }
+    desk.press("enter ctrl-s");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("llama_cpp", "http://127.0.0.1:9931"));
+}
+
+#[test]
+fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
+    let mut desk = Desk::new(with_provider(evening(), "openai", |p| {
+        let why = WithheldWhy::Untrusted { variable: "OPENAI_API_KEY".into() };
+        p.withheld = Some(why.because("OPENAI_API_KEY is not sent to api.openai.com before you allow it"));
+        p.health.state = State::Unauthorized;
+        let cause = Cause::KeyWithheld { host: "api.openai.com".into() };
+        p.health.failure = Some(Failure::new(ErrorCode::Auth, cause, "not sent"));
+    }));
+    desk.press("T").shows("nothing to allow: no key of LM Studio is held back");
+    desk.press("j j j").shows("T allow it").hides("is not set");
+    desk.press("T").shows("Let the keys go there?").shows("https://api.openai.com   the key in OPENAI_API_KEY");
+    let before = desk.commands().len();
+    desk.press("enter").hides("Let the keys go there?");
+    assert_eq!(desk.commands().len(), before, "the safe answer is the default");
+    desk.press("T right enter");
+    assert_eq!(desk.last(), Command::ConfigTrust);
+}
+
+#[test]
+fn why_the_gateway_is_off_stands_among_the_messages() {
+    let mut snapshot = evening();
+    snapshot.gateway = Arc::new(GatewayView { listening: None, trouble: Some("port 4141 is taken".into()) });
+    let mut desk = Desk::new(snapshot);
+    desk.shows("gateway off: !").press("!").shows("Messages 1").shows("port 4141 is taken");
+}
+
+#[test]
+fn what_was_loaded_on_a_server_that_is_down_is_unknown() {
+    let mut desk = Desk::new(with_provider(evening(), "workstation", |p| p.models = vec![model("qwen3", Some(true))]));
+    let screen = desk.press("j").screen(120, 40);
+    let row = screen.lines().find(|line| line.contains("qwen3 ")).unwrap();
+    assert!(row.contains("unknown") && !row.contains("loaded"), "{row}");
 }
 
 // ---- the form
@@ -652,12 +727,24 @@ fn a_file_that_changed_meanwhile_is_shown_and_both_works_can_be_kept() {
         remedy: String::new(),
         exit: 3,
         issues: Vec::new(),
-        difference: Some("+    enabled: true".into()),
+        difference: Some("   - id: box\n+    enabled: true".into()),
     }));
-    desk.shows("The file changed on disk").shows("+    enabled: true").press("right enter");
+    desk.shows("The file changed on disk").shows("│    - id: box").shows("│ +    enabled: true").press("right enter");
     assert_eq!(desk.last(), Command::ConfigReload);
     desk.answer(Reply::Done);
     assert!(matches!(desk.last(), Command::AddProvider { .. }), "{:?}", desk.last());
+}
+
+#[test]
+fn after_a_change_on_disk_one_s_own_can_be_dropped() {
+    let mut desk = desk();
+    desk.press("a right ctrl-s");
+    let changed = Reply::refused(3, "the file changed on disk", "");
+    let Reply::Refused(refusal) = changed else { panic!("no refusal") };
+    desk.answer(Reply::Refused(Refusal { difference: Some("+ x".into()), ..refusal }));
+    let before = desk.commands().len();
+    desk.press("3").hides("New provider").hides("The file changed on disk");
+    assert_eq!(desk.commands().len(), before);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Desk {
     fn with(snapshot: Snapshot, script: impl FnOnce(&FakeEngine)) -> Self {
         let (handle, engine) = handle_for(snapshot.clone());
         script(&engine);
-        let options = TuiOptions { color: ColorWish::Never, clock: || NOW, ..TuiOptions::from_env() };
+        let options = TuiOptions { color: ColorWish::Never, ..TuiOptions::from_env(|| NOW) };
         let mut desk = Self {
             app: App::new(Arc::new(snapshot), options, NOW),
             now: NOW,

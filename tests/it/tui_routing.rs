@@ -34,7 +34,7 @@ impl Desk {
         let reply = explained(&snapshot, &facts);
         let (handle, engine) = handle_for(snapshot.clone());
         engine.on(CommandName::Explain, reply);
-        let options = TuiOptions { color: lmdeck::tui::ColorWish::Never, clock: || NOW, ..TuiOptions::from_env() };
+        let options = TuiOptions { color: lmdeck::tui::ColorWish::Never, ..TuiOptions::from_env(|| NOW) };
         let app = App::new(Arc::new(snapshot), options, NOW);
         let mut desk = Self { app, handle, engine, now: NOW, copied: Vec::new() };
         let first = desk.app.start();
@@ -149,7 +149,7 @@ fn explained(snapshot: &Snapshot, facts: &Facts) -> Reply {
         enabled: view.enabled,
         state: view.health.state,
         reason: view.health.reason.clone(),
-        withheld: view.withheld.clone(),
+        withheld: view.withheld.as_ref().map(|withheld| withheld.sentence.clone()),
         parked_until: view.parked_until,
         aliases: std::collections::BTreeMap::new(),
         models: view

@@ -41,7 +41,7 @@ struct Desk {
 }
 
 fn options() -> TuiOptions {
-    TuiOptions { color: ColorWish::Never, clock: || NOW, ..TuiOptions::from_env() }
+    TuiOptions { color: ColorWish::Never, ..TuiOptions::from_env(|| NOW) }
 }
 
 impl Desk {

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{KeySource, Profile};
+use lmdeck::domain::config::{KeySource, Profile, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ProbeFound, ProbeReport};
 use lmdeck::domain::ids::ModelId;
@@ -639,14 +639,14 @@ async fn nothing_is_sent_without_the_key_a_vendor_needs() {
     assert_eq!(run(&upstream(), job(profile.clone(), chat(true))).await.failed().cause, missing);
     assert_eq!(test(&upstream(), profile.clone(), true).await.failure.unwrap().cause, missing);
 
-    profile.withheld = Some("MY_KEY is not set".into());
+    profile.withheld = Some(WithheldWhy::Unset { variable: "MY_KEY".into() }.because("MY_KEY is not set"));
     profile.key_source = KeySource::Variable { name: "MY_KEY".into() };
     let failure = probe_failure(&upstream(), profile.clone()).await;
     assert_eq!(failure.cause, Cause::KeyMissing { variable: Some("MY_KEY".into()) });
     assert_eq!(failure.message, "MY_KEY is not set");
 
-    profile.key = Some(lmdeck::domain::secret::Secret::new("secret-secret"));
-    profile.withheld = Some("the key is not sent to this host".into());
+    let untrusted = WithheldWhy::Untrusted { variable: "MY_KEY".into() };
+    profile.withheld = Some(untrusted.because("MY_KEY is not sent to this host"));
     assert_eq!(probe_failure(&upstream(), profile).await.cause, Cause::KeyWithheld { host: "127.0.0.1".into() });
     assert_eq!(sim.seen().len(), 0);
 }

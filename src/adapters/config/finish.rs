@@ -6,7 +6,7 @@ use super::expand::{Expanded, sole_name};
 use super::findings::{Findings, names_a_secret};
 use super::profiles::Written;
 use super::trust::{Journey, Trust};
-use crate::domain::config::{Endpoint, KeySource, Profile, Severity, Timeouts};
+use crate::domain::config::{Endpoint, KeySource, Origin, Profile, Severity, Timeouts, Withheld, WithheldWhy};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
@@ -27,7 +27,7 @@ pub struct Finished {
 
 /// `None` when the address is nonsense; the finding says so.
 pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findings<'_>) -> Option<Finished> {
-    let mut withheld: Option<String> = None;
+    let mut withheld: Option<Withheld> = None;
     let unset = unset_names(&written, around);
     // Out of use anyway: worth knowing, not worth a warning.
     let severity = if written.enabled { Severity::Warning } else { Severity::Note };
@@ -44,7 +44,10 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         }
     }
     if let Some(name) = unset.iter().flat_map(|(_, names)| names).next() {
-        withheld = Some(format!("{name} is not set: set it in the environment or in .env"));
+        withheld = Some(
+            WithheldWhy::Unset { variable: name.clone() }
+                .because(format!("{name} is not set: set it in the environment or in .env")),
+        );
     }
     let endpoint = address(&written, around, findings)?;
     let reach = Reach::of_host(&endpoint.host);
@@ -60,7 +63,7 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
             ),
             format!("lmdeck config set {} https://api.z.ai/api/paas/v4", set_path(&written)),
         );
-        withheld = Some(sentence);
+        withheld = Some(WithheldWhy::WrongAddress.because(sentence));
     }
     let variables = carried(&written, around, &key_source);
     if withheld.is_none() && !reach.is_local() {
@@ -81,10 +84,11 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
                 ),
                 "if that is meant: lmdeck config trust",
             );
-            withheld = Some(format!(
+            let why = WithheldWhy::Untrusted { variable: journey.variable.clone() };
+            withheld = Some(why.because(format!(
                 "{} is not sent to {} before you allow it: lmdeck config trust",
                 journey.variable, endpoint.host
-            ));
+            )));
         }
     }
     if withheld.is_none() && key.is_none() && written.kind.is_vendor() && !reach.is_local() {
@@ -95,9 +99,10 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
             format!("{} has no key, so it cannot be used", written.id),
             format!("set {name} in the environment or in .env"),
         );
-        withheld = Some(format!("no key: set {name} in the environment or in .env"));
+        withheld = Some(WithheldWhy::NoKey.because(format!("no key: set {name} in the environment or in .env")));
     }
     let line = findings.line_of(&written.place);
+    let origin = origin_of(&written);
     let times = times(&written);
     let profile = Profile {
         id: ProviderId::from(written.id.as_str()),
@@ -119,6 +124,7 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         max_concurrent: written.max_concurrent,
         api: written.api,
         aliases: written.aliases,
+        origin,
         place: written.place.bracketed(),
         line,
     };
@@ -280,6 +286,14 @@ fn wrong_z_ai(written: &Written, endpoint: &Endpoint) -> Option<String> {
     let own = Kind::ZAiGlm.vendor_hosts().contains(&endpoint.host.as_str());
     (written.kind == Kind::ZAiGlm && public && !own && (stranger || written.original))
         .then(|| format!("{} is not Z.AI's address: use https://api.z.ai/api/paas/v4", endpoint.host))
+}
+
+fn origin_of(written: &Written) -> Origin {
+    match (written.original, written.place.0.is_empty()) {
+        (_, true) => Origin::Environment,
+        (true, false) => Origin::Section,
+        (false, false) => Origin::Providers,
+    }
 }
 
 fn times(written: &Written) -> Timeouts {

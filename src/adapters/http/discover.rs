@@ -4,16 +4,14 @@
 use super::Inner;
 use super::fetch::Asker;
 use crate::adapters::wire::lists;
-use crate::domain::config::{Endpoint, KeySource, ModelSettings, Profile, Timeouts};
+use crate::domain::config::{Endpoint, Profile};
 use crate::domain::failure::{Cause, ErrorCode};
 use crate::domain::health::{ModelInfo, ProbeFound};
-use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
 use crate::engine::protocol::Found;
 use futures_util::future::join_all;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,34 +160,5 @@ pub async fn identify(asker: &mut Asker<'_>) -> Identified {
 
 /// A profile for a server of this machine that nobody has configured.
 pub(super) fn stranger(port: u16, kind: Kind) -> Profile {
-    let origin = format!("http://127.0.0.1:{port}");
-    Profile {
-        id: ProviderId::from("discovery"),
-        name: String::new(),
-        kind,
-        endpoint: Endpoint {
-            written: origin.clone(),
-            api_base: format!("{origin}/v1"),
-            origin,
-            host: "127.0.0.1".into(),
-            port,
-            tls: false,
-        },
-        key: None,
-        key_source: KeySource::None,
-        withheld: None,
-        enabled: true,
-        local: false,
-        models: Vec::new(),
-        preferred_models: Vec::new(),
-        defaults: ModelSettings::default(),
-        model_settings: BTreeMap::new(),
-        timeouts: Timeouts::of(kind),
-        max_retries: 0,
-        max_concurrent: None,
-        api: "auto".into(),
-        aliases: BTreeMap::new(),
-        place: String::new(),
-        line: None,
-    }
+    Profile::new("discovery", kind, Endpoint::http("127.0.0.1", port))
 }

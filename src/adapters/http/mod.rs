@@ -16,7 +16,7 @@ pub use clients::BuildError;
 pub use discover::KNOWN_PORTS;
 pub use resolve::{Lookup, SystemLookup};
 
-use crate::domain::config::{KeySource, Profile};
+use crate::domain::config::{KeySource, Profile, WithheldWhy};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::kind::Kind;
@@ -106,15 +106,23 @@ fn held_back(profile: &Profile) -> Option<Failure> {
         KeySource::Variable { name } => Some(name.clone()),
         _ => None,
     };
-    if let Some(sentence) = &profile.withheld {
-        if profile.key.is_none() && variable.is_some() {
-            return Some(Failure::new(ErrorCode::Auth, Cause::KeyMissing { variable }, sentence.clone()));
-        }
-        if profile.key.is_some() || profile.key_source != KeySource::None {
-            let cause = Cause::KeyWithheld { host: profile.endpoint.host.clone() };
-            return Some(Failure::new(ErrorCode::Auth, cause, sentence.clone()));
-        }
-        return Some(Failure::plain(ErrorCode::InvalidRequest, sentence.clone()));
+    if let Some(withheld) = &profile.withheld {
+        let sentence = withheld.sentence.clone();
+        let cause = match &withheld.why {
+            WithheldWhy::Unset { variable: unset } if variable.as_ref() == Some(unset) => {
+                Cause::KeyMissing { variable }
+            }
+            // It is a part of the address, or of an option.
+            WithheldWhy::Unset { .. } => return Some(Failure::plain(ErrorCode::InvalidRequest, sentence)),
+            WithheldWhy::NoKey => {
+                let variable = variable.or_else(|| profile.kind.key_variable().map(str::to_owned));
+                Cause::KeyMissing { variable }
+            }
+            WithheldWhy::WrongAddress | WithheldWhy::Untrusted { .. } => {
+                Cause::KeyWithheld { host: profile.endpoint.host.clone() }
+            }
+        };
+        return Some(Failure::new(ErrorCode::Auth, cause, sentence));
     }
     if profile.kind.is_vendor() && profile.key.is_none() {
         let variable = variable.or_else(|| profile.kind.key_variable().map(str::to_owned));

@@ -119,12 +119,14 @@ impl StreamReader {
         }
     }
 
-    /// An event without its blank line counts when it is whole all the same.
+    /// An event without its blank line counts when it is whole all the same. It gets the line, or an error that
+    /// is told after it would become a part of it; the beginning of an event is dropped for that reason too.
     fn take_rest(&mut self, event: Event) {
         let whole =
-            event.data.as_ref().is_none_or(|data| is_end(data) || serde_json::from_slice::<Value>(data).is_ok());
+            event.data.as_ref().is_some_and(|data| is_end(data) || serde_json::from_slice::<Value>(data).is_ok());
         if whole {
-            self.take_event(event);
+            let raw = [event.raw.as_ref(), b"\n\n"].concat().into();
+            self.take_event(Event { raw, ..event });
         }
     }
 
@@ -320,6 +322,24 @@ mod tests {
         assert_eq!(stream(Kind::OpenaiCompatible, &format!("{HELLO}{STOP}")), ("hello".into(), None, true));
         let cut = stream(Kind::OpenaiCompatible, &format!("{HELLO}data: {{\"cho"));
         assert_eq!(cut.1.unwrap().cause, Cause::CutOff);
+    }
+
+    #[test]
+    fn what_is_forwarded_of_a_cut_stream_leaves_room_for_an_error_event() {
+        for rest in ["da", "data", "data: {\"cho", ": a comm", "event: x\n"] {
+            let mut reader = StreamReader::new(context(Kind::LlamaCpp));
+            reader.push(Bytes::from(format!("{HELLO}{rest}")));
+            reader.finish(false);
+            let mut raw = Vec::new();
+            while let Some(Ok(frame)) = reader.next_frame() {
+                raw.extend_from_slice(&frame.raw);
+            }
+            assert_eq!(String::from_utf8(raw).unwrap(), HELLO, "{rest}");
+        }
+        let mut reader = StreamReader::new(context(Kind::LlamaCpp));
+        reader.push(Bytes::from(HELLO.trim_end()));
+        reader.finish(false);
+        assert_eq!(reader.next_frame().unwrap().unwrap().raw, HELLO, "a whole event gets the line it lacks");
     }
 
     #[test]

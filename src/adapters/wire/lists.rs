@@ -7,6 +7,9 @@ use crate::domain::ids::ModelId;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Bytes of a model's name at most: some servers use a file's whole path.
+const LONGEST_ID: usize = 1024;
+
 /// A list as read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listed {
@@ -210,6 +213,11 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn id(&mut self, name: &str) -> Option<ModelId> {
         match self.value.get(name) {
+            Some(Value::String(id)) if id.len() > LONGEST_ID => {
+                let found = format!("{}.{name}: expected a name, came {} bytes of text", self.place, id.len());
+                self.findings.0.push(found);
+                None
+            }
             Some(Value::String(id)) if !id.is_empty() => Some(ModelId::from(id.as_str())),
             other => {
                 self.note(name, "a name", other);
@@ -290,6 +298,13 @@ mod tests {
 
         let compat = data_list(&json!({"data":[{"id":"a","object":"model","owned_by":"organization_owner"}]})).unwrap();
         assert_eq!((compat.models[0].loaded, compat.owner.as_deref()), (None, Some("organization_owner")));
+    }
+
+    #[test]
+    fn a_name_longer_than_any_path_is_no_model() {
+        let listed = data_list(&json!({"data":[{"id":"x".repeat(100_000)},{"id":"a"}]})).unwrap();
+        assert_eq!(listed.models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(listed.malformed.as_deref(), Some("data[0].id: expected a name, came 100000 bytes of text"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::domain::ids::Target;
 use crate::engine::protocol::{CallOutcome, ProbeWhich};
 use crate::present::labels::Role;
 use crate::present::may_cost::tokens_of;
-use crate::present::service_answer::service_answer;
+use crate::present::service_answer::{service_answer, service_refusal};
 use answer::Answer;
 use std::io::Read as _;
 
@@ -64,15 +64,19 @@ pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
         if let Some(outcome) = answer.take(&mut session.console, event)? {
             return finish(session, &answer, &outcome, args);
         }
+        if let Some(failure) = answer.too_large() {
+            drop(events);
+            let todo = "ask without --json, which streams it, or with a smaller --max-tokens";
+            session.console.document(&service_refusal(&failure, todo))?;
+            return Err(Ending::new(failure.code.class().exit, failure.message, todo));
+        }
     }
 }
 
 fn finish(session: &mut Session, answer: &Answer, outcome: &CallOutcome, args: &AskArgs) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
     if session.console.json {
-        let target = outcome.record.target.as_ref();
-        let provider = target.and_then(|target| find(&snapshot, target.provider.as_str()));
-        let value = service_answer(outcome, &answer.text, provider.map(AsRef::as_ref));
+        let value = service_answer(outcome, &answer.text, &snapshot.providers);
         session.console.document(&value)?;
     }
     let Some(failure) = &outcome.failure else {
@@ -81,7 +85,7 @@ fn finish(session: &mut Session, answer: &Answer, outcome: &CallOutcome, args: &
         }
         return Ok(());
     };
-    answer::say_rejects(&mut session.console, &outcome.record);
+    answer::say_rejects(&mut session.console, &outcome.record, failure);
     let mut ending = answer::failure(&snapshot, outcome, failure);
     if matches!(failure.code, ErrorCode::NotFound | ErrorCode::NoRoute)
         && let Some(near) = suggestion(session, &args.model)

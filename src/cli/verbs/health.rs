@@ -86,7 +86,7 @@ pub fn as_json(view: &ProviderView) -> Value {
         "kind": view.kind,
         "enabled": view.enabled,
         "reach": view.reach,
-        "withheld": view.withheld,
+        "withheld": view.withheld.as_ref().map(|withheld| &withheld.sentence),
         "errorCode": health.failure.as_ref().map(|failure| failure.code),
         "p50_ms": view.p50_ms,
         "p95_ms": view.p95_ms,

@@ -2,13 +2,12 @@
 
 use crate::cli::args::ModelsVerb;
 use crate::cli::ending::{Ending, UNAVAILABLE, USAGE};
-use crate::cli::session::{Session, find, unexpected, unknown_provider};
+use crate::cli::session::{Session, unknown_provider};
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
-use crate::domain::call::Facts;
 use crate::domain::ids::Target;
-use crate::domain::routing::ActiveChoice;
-use crate::engine::protocol::{Command, ModelView, ProviderView, Reply, Snapshot};
+use crate::domain::routing::{ActiveChoice, Unclear, choice};
+use crate::engine::protocol::{Command, ModelView, ProviderView, Snapshot};
 use crate::present::labels::Role;
 use crate::present::{escape, units};
 use serde_json::{Value, json};
@@ -35,8 +34,7 @@ async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
                 view.models.iter().map(|model| {
                     let mut value = as_json(model);
                     if let Value::Object(fields) = &mut value {
-                        let target = Target { provider: view.id.clone(), model: model.id.clone() };
-                        fields.insert("target".into(), json!(target));
+                        fields.insert("target".into(), json!(view.target(model)));
                         fields.insert("provider".into(), json!(view.id));
                         fields.insert("state".into(), json!(view.health.state));
                     }
@@ -143,60 +141,29 @@ async fn choose(session: &mut Session, target: &str) -> Result<(), Ending> {
     Ok(())
 }
 
-/// What a person's word for a target means. An id of the original service is resolved by the engine, which
-/// knows those.
+/// What a person's word for a target means. What reads as a provider or as `provider/model` is taken as it
+/// stands; any other name needs the lists of the servers.
 async fn resolve(session: &mut Session, word: &str) -> Result<ActiveChoice, Ending> {
-    if word == "auto" {
-        return Ok(ActiveChoice::Auto);
+    match choice(word, &session.handle.snapshot().providers) {
+        Ok(ActiveChoice::Target(target)) if target.to_string() != word => {}
+        Ok(choice) => return Ok(choice),
+        Err(Unclear::Unlisted(target)) => return Ok(ActiveChoice::Target(target)),
+        Err(Unclear::Several(_) | Unclear::Unknown) => {}
     }
-    let mut snapshot = session.handle.snapshot();
-    if let Some(view) = find(&snapshot, word) {
-        return Ok(ActiveChoice::Provider(view.id.clone()));
-    }
-    if let Ok(target) = word.parse::<Target>()
-        && find(&snapshot, target.provider.as_str()).is_some()
-    {
-        return Ok(ActiveChoice::Target(target));
-    }
-    // A bare model id needs the lists of the servers.
-    snapshot = session.probed().await?;
-    let mut served: Vec<Target> = with_model(&snapshot, word);
-    match served.len() {
-        0 => {}
-        1 => return Ok(ActiveChoice::Target(served.swap_remove(0))),
-        _ => {
-            let targets = served.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(Ending::usage(format!("{word} is served in several places"), format!("name one of {targets}")));
+    let snapshot = session.probed().await?;
+    match choice(word, &snapshot.providers) {
+        Ok(choice) => Ok(choice),
+        Err(Unclear::Unlisted(target)) => Ok(ActiveChoice::Target(target)),
+        Err(Unclear::Several(targets)) => {
+            let targets = targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(Ending::usage(format!("{word} is served in several places"), format!("name one of {targets}")))
         }
+        Err(Unclear::Unknown) => Err(unknown_target(&snapshot, word)),
     }
-    match alias(session, word).await? {
-        Some(target) => Ok(ActiveChoice::Target(target)),
-        None => Err(unknown_target(&snapshot, word)),
-    }
-}
-
-fn with_model(snapshot: &Snapshot, model: &str) -> Vec<Target> {
-    targets(snapshot).filter(|target| target.model.as_str() == model).collect()
 }
 
 fn targets(snapshot: &Snapshot) -> impl Iterator<Item = Target> + '_ {
-    snapshot
-        .providers
-        .iter()
-        .flat_map(|view| view.models.iter().map(|model| Target { provider: view.id.clone(), model: model.id.clone() }))
-}
-
-async fn alias(session: &Session, word: &str) -> Result<Option<Target>, Ending> {
-    let facts = Box::new(Facts { requested_model: word.to_owned(), ..Facts::default() });
-    let Reply::Explained(explanation) = session.ask(Command::Explain { facts }).await? else {
-        return Err(unexpected("models use"));
-    };
-    let decision = explanation.decision;
-    if decision.by != "named" {
-        return Ok(None);
-    }
-    let chosen = decision.chain.into_iter().map(|chosen| chosen.target);
-    Ok(chosen.chain(decision.rejected.into_iter().map(|reject| reject.target)).next())
+    snapshot.providers.iter().flat_map(|view| view.models.iter().map(|model| view.target(model)))
 }
 
 /// With the nearest target or provider as a suggestion.

@@ -91,6 +91,7 @@ fn as_json(view: &ProviderView) -> Value {
         fields.insert("key".into(), json!(view.key_source));
         fields.insert("models".into(), json!(view.named_models));
         fields.insert("models_known".into(), json!(view.models.len()));
+        fields.insert("origin".into(), json!(view.origin));
         fields.insert("place".into(), json!(view.place));
         fields.insert("line".into(), json!(view.line));
     }
@@ -134,6 +135,8 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     if !view.place.is_empty() {
         let line = view.line.map(|line| format!(", line {line}")).unwrap_or_default();
         rows.push(("place", format!("{}{line}", view.place)));
+    } else if view.is_discovered() {
+        rows.push(("place", "discovered".to_owned()));
     }
     for (label, value) in rows {
         table.row(vec![Cell::new(Role::Muted, label), value.into()]);

@@ -6,7 +6,7 @@ pub mod issue;
 pub mod profile;
 
 pub use issue::{Issue, Severity};
-pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Profile, Timeouts};
+pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Profile, Timeouts, Withheld, WithheldWhy};
 
 use super::ids::ProviderId;
 use super::money::Money;

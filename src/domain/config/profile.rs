@@ -23,6 +23,34 @@ pub struct Endpoint {
     pub api_base: String,
 }
 
+impl Endpoint {
+    /// A plain server: `http://host:port`, the API below `/v1`.
+    pub fn http(host: &str, port: u16) -> Self {
+        let origin = format!("http://{host}:{port}");
+        Self {
+            written: origin.clone(),
+            api_base: format!("{origin}/v1"),
+            origin,
+            host: host.to_owned(),
+            port,
+            tls: false,
+        }
+    }
+}
+
+/// What brought a profile here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An entry of `providers` in the file, or on its way there.
+    Providers,
+    /// A section of the original service's file: `z_ai_glm`, `lm_studio`, `fallback_models`.
+    Section,
+    Environment,
+    /// Found on this machine; nobody saved it.
+    Discovery,
+}
+
 /// Where a key comes from; what may be shown of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
@@ -99,6 +127,34 @@ impl Timeouts {
     }
 }
 
+/// Why nothing is sent to a provider, known without asking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    pub why: WithheldWhy,
+    /// The same in words.
+    pub sentence: String,
+}
+
+/// What has to happen before something is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithheldWhy {
+    /// A variable that its section refers to has no value.
+    Unset { variable: String },
+    /// A vendor without a key.
+    NoKey,
+    /// The address is a stranger's: no permission helps, it has to be corrected.
+    WrongAddress,
+    /// The variable's value would go to a host that is not its vendor's: the person has to allow it.
+    Untrusted { variable: String },
+}
+
+impl WithheldWhy {
+    pub fn because(self, sentence: impl Into<String>) -> Withheld {
+        Withheld { why: self, sentence: sentence.into() }
+    }
+}
+
 /// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -109,9 +165,8 @@ pub struct Profile {
     pub endpoint: Endpoint,
     pub key: Option<Secret>,
     pub key_source: KeySource,
-    /// Set when calls and probes must not happen, with the sentence why: an unset variable, a key that
-    /// is not sent to this host.
-    pub withheld: Option<String>,
+    /// Set when calls and probes must not happen.
+    pub withheld: Option<Withheld>,
     pub enabled: bool,
     /// `local: true`: `local_only` requests may go there although it is another machine.
     pub local: bool,
@@ -129,13 +184,41 @@ pub struct Profile {
     pub api: String,
     /// Names of the original service for this provider's targets: alias to model (`None`: best model).
     pub aliases: BTreeMap<String, Option<ModelId>>,
+    pub origin: Origin,
     /// Where it stands in the file, for edits and messages: as in `providers[2]`, `lm_studio`,
-    /// `fallback_models[0]`; empty when it came from the environment or discovery.
+    /// `fallback_models[0]`; empty when no file holds it.
     pub place: String,
     pub line: Option<usize>,
 }
 
 impl Profile {
+    /// A profile that says nothing but this: no key, no models, on, as the kind does it.
+    pub fn new(id: impl Into<ProviderId>, kind: Kind, endpoint: Endpoint) -> Self {
+        Self {
+            id: id.into(),
+            name: String::new(),
+            kind,
+            endpoint,
+            key: None,
+            key_source: KeySource::None,
+            withheld: None,
+            enabled: true,
+            local: false,
+            models: Vec::new(),
+            preferred_models: Vec::new(),
+            defaults: ModelSettings::default(),
+            model_settings: BTreeMap::new(),
+            timeouts: Timeouts::of(kind),
+            max_retries: 0,
+            max_concurrent: None,
+            api: "auto".into(),
+            aliases: BTreeMap::new(),
+            origin: Origin::Providers,
+            place: String::new(),
+            line: None,
+        }
+    }
+
     pub fn display_name(&self) -> &str {
         if self.name.is_empty() { self.id.as_str() } else { &self.name }
     }

@@ -22,7 +22,7 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
     let mut board = Board::new(world, facts, guard, scope);
     let preferred = match facts.preferred_provider.trim() {
         "" => Vec::new(),
-        name => resolve::called(name, world),
+        name => resolve::called(name, &world.providers),
     };
 
     let by = match wanted {
@@ -40,7 +40,7 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
 /// What the caller's model name means here.
 pub(super) fn wanted(facts: &Facts, world: &World) -> Meaning {
     let name = facts.requested_model.trim();
-    if name.is_empty() || name.starts_with("auto:") { Meaning::Auto } else { resolve::meaning(name, world) }
+    if name.is_empty() || name.starts_with("auto:") { Meaning::Auto } else { resolve::meaning(name, &world.providers) }
 }
 
 /// The order of this request's type, where there is one that says something.
@@ -75,7 +75,7 @@ fn by_rules(board: &mut Board<'_>, facts: &Facts, rules: &RuleSet, preferred: &[
 fn push_order(board: &mut Board<'_>, items: &[String], facts: &Facts, rules: &RuleSet) -> bool {
     let mut goes_on = false;
     for item in items {
-        match resolve::meaning(item, board.world) {
+        match resolve::meaning(item, &board.world.providers) {
             Meaning::Strategy(strategy) => {
                 goes_on = true;
                 board.reopen_lesser();
@@ -114,7 +114,7 @@ fn push_active(board: &mut Board<'_>) {
         }
         ActiveChoice::Target(target) => {
             if let Some(p) = world.providers.iter().position(|provider| provider.id == target.provider) {
-                match resolve::model_at(world, p, target.model.as_str()) {
+                match resolve::model_at(&world.providers[p], target.model.as_str()) {
                     Some(m) => board.push((p, m), Why::Active),
                     None => board.push_unlisted(p, &target.model, Why::Active),
                 };

@@ -110,7 +110,7 @@ fn silent_providers(facts: &Facts, rules: &RuleSet, world: &World) -> Vec<String
     let asked: Option<Vec<usize>> = match wanted(facts, world) {
         Meaning::Providers(found) => Some(found),
         Meaning::Auto | Meaning::Local | Meaning::Cloud => order_of(facts, rules).map(|(_, items)| {
-            let named = items.iter().filter_map(|item| match resolve::meaning(item, world) {
+            let named = items.iter().filter_map(|item| match resolve::meaning(item, &world.providers) {
                 Meaning::Providers(found) => Some(found),
                 _ => None,
             });
@@ -182,7 +182,10 @@ fn trace(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> 
     let goes_on = !named
         && order.is_some_and(|(_, items)| {
             items.iter().any(|item| {
-                matches!(resolve::meaning(item, world), Meaning::Strategy(_) | Meaning::Auto | Meaning::Fastest)
+                matches!(
+                    resolve::meaning(item, &world.providers),
+                    Meaning::Strategy(_) | Meaning::Auto | Meaning::Fastest
+                )
             })
         });
     let strategy = if goes_on || decision.by == "active" {

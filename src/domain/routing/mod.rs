@@ -2,14 +2,16 @@
 //! inputs give the same decision, always.
 
 mod candidates;
+mod choice;
 mod decide;
 mod explain;
 mod order;
 mod resolve;
 
+pub use choice::{Unclear, choice};
 pub use decide::decide;
 pub use explain::explain;
-pub use resolve::{parse_wanted, request_type};
+pub use resolve::{Named, request_type};
 
 use super::call::Reject;
 use super::health::State;

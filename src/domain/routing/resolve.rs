@@ -3,24 +3,12 @@
 //! Names are looked up here and nowhere else, so that `lm_studio` means the same in a request, an order and
 //! the active choice.
 
-use super::{Strategy, World};
-use crate::domain::call::{Facts, Wanted};
-use crate::domain::ids::{ModelId, Target};
+use super::{Strategy, World, WorldProvider};
+use crate::domain::call::Facts;
+use crate::domain::ids::{ModelId, ProviderId};
 use crate::domain::kind::Kind;
-
-/// What the caller's model name asks for, by its form alone. A word without a slash may also turn out to be a
-/// provider, a kind or an alias; a word with one, a model id that holds a slash: [`super::decide`] asks the
-/// world.
-pub fn parse_wanted(model: &str) -> Wanted {
-    let model = model.trim();
-    match model {
-        "" | "auto" => Wanted::Auto,
-        "local" => Wanted::Local,
-        "cloud" => Wanted::Cloud,
-        _ if model.starts_with("auto:") => Wanted::Auto,
-        _ => model.parse::<Target>().map_or_else(|_| Wanted::Model(model.to_owned()), Wanted::Target),
-    }
-}
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The request type in force: of `auto:<request_type>` where the model name has it, else the label.
 pub fn request_type(facts: &Facts) -> &str {
@@ -30,7 +18,56 @@ pub fn request_type(facts: &Facts) -> &str {
     }
 }
 
-/// Places of a world: provider index, model index.
+/// A provider as far as names go, in whatever picture it stands.
+pub trait Named {
+    fn id(&self) -> &ProviderId;
+
+    fn kind(&self) -> Kind;
+
+    /// Names of the original service: alias to model (`None`: best model).
+    fn aliases(&self) -> &BTreeMap<String, Option<ModelId>>;
+
+    /// The models that can be named, each with whether it may also be chosen without being named.
+    fn models(&self) -> impl Iterator<Item = (&ModelId, bool)>;
+}
+
+impl Named for WorldProvider {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn aliases(&self) -> &BTreeMap<String, Option<ModelId>> {
+        &self.aliases
+    }
+
+    fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
+        self.models.iter().map(|model| (&model.id, model.candidate))
+    }
+}
+
+impl<T: Named> Named for Arc<T> {
+    fn id(&self) -> &ProviderId {
+        (**self).id()
+    }
+
+    fn kind(&self) -> Kind {
+        (**self).kind()
+    }
+
+    fn aliases(&self) -> &BTreeMap<String, Option<ModelId>> {
+        (**self).aliases()
+    }
+
+    fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
+        (**self).models()
+    }
+}
+
+/// Places among providers: provider index, model index.
 pub(super) type Place = (usize, usize);
 
 /// What a name stands for.
@@ -53,7 +90,7 @@ pub(super) enum Meaning {
 
 /// Looks a name up: words with a meaning of their own, provider ids, aliases, kinds, `provider/model`, model
 /// ids, and last the original's `<provider>_<model>`.
-pub(super) fn meaning(name: &str, world: &World) -> Meaning {
+pub(super) fn meaning<P: Named>(name: &str, all: &[P]) -> Meaning {
     let name = name.trim();
     match name {
         "" => return Meaning::Nothing,
@@ -66,60 +103,59 @@ pub(super) fn meaning(name: &str, world: &World) -> Meaning {
     if let Some(strategy) = Strategy::from_word(name) {
         return Meaning::Strategy(strategy);
     }
-    if let Some(p) = world.providers.iter().position(|provider| provider.id.as_str() == name) {
+    if let Some(p) = all.iter().position(|provider| provider.id().as_str() == name) {
         return Meaning::Providers(vec![p]);
     }
-    if let Some(found) = alias(name, world) {
+    if let Some(found) = alias(name, all) {
         return found;
     }
     if let Some(kind) = Kind::from_word(name) {
-        let of_kind: Vec<usize> = providers(world, |p| world.providers[p].kind == kind).collect();
+        let of_kind = of_kind(kind, all);
         return if of_kind.is_empty() { Meaning::Nothing } else { Meaning::Providers(of_kind) };
     }
     let split = name.split_once('/').filter(|(provider, model)| !provider.is_empty() && !model.is_empty());
-    let prefixed: Vec<usize> = split.map_or_else(Vec::new, |(prefix, _)| called(prefix, world));
+    let prefixed: Vec<usize> = split.map_or_else(Vec::new, |(prefix, _)| called(prefix, all));
     if let Some((_, model)) = split {
-        let places: Vec<Place> = prefixed.iter().filter_map(|&p| Some((p, model_at(world, p, model)?))).collect();
+        let places: Vec<Place> = prefixed.iter().filter_map(|&p| Some((p, model_at(&all[p], model)?))).collect();
         if !places.is_empty() {
             return Meaning::Models(places);
         }
     }
     let everywhere: Vec<Place> =
-        (0..world.providers.len()).filter_map(|p| Some((p, model_at(world, p, name)?))).collect();
+        all.iter().enumerate().filter_map(|(p, provider)| Some((p, model_at(provider, name)?))).collect();
     if !everywhere.is_empty() {
         return Meaning::Models(everywhere);
     }
     if let (Some((_, model)), Some(&p)) = (split, prefixed.first()) {
         return Meaning::Unlisted(p, model.into());
     }
-    underscored(name, world)
+    underscored(name, all)
 }
 
 /// The providers that `name` stands for: by id, else by alias, else by kind.
-pub(super) fn called(name: &str, world: &World) -> Vec<usize> {
-    if let Some(p) = world.providers.iter().position(|provider| provider.id.as_str() == name) {
+pub(super) fn called<P: Named>(name: &str, all: &[P]) -> Vec<usize> {
+    if let Some(p) = all.iter().position(|provider| provider.id().as_str() == name) {
         return vec![p];
     }
-    if let Some(Meaning::Providers(found)) = alias(name, world) {
+    if let Some(Meaning::Providers(found)) = alias(name, all) {
         return found;
     }
-    providers(world, |p| world.providers[p].kind.word() == name).collect()
+    Kind::from_word(name).map_or_else(Vec::new, |kind| of_kind(kind, all))
 }
 
-fn providers(world: &World, keep: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
-    (0..world.providers.len()).filter(move |&p| keep(p))
+fn of_kind<P: Named>(kind: Kind, all: &[P]) -> Vec<usize> {
+    all.iter().enumerate().filter(|(_, provider)| provider.kind() == kind).map(|(p, _)| p).collect()
 }
 
-pub(super) fn model_at(world: &World, p: usize, model: &str) -> Option<usize> {
-    world.providers[p].models.iter().position(|known| known.id.as_str() == model)
+pub(super) fn model_at(provider: &impl Named, model: &str) -> Option<usize> {
+    provider.models().position(|(known, _)| known.as_str() == model)
 }
 
-fn alias(name: &str, world: &World) -> Option<Meaning> {
-    let (p, model) =
-        world.providers.iter().enumerate().find_map(|(p, provider)| Some((p, provider.aliases.get(name)?)))?;
+fn alias<P: Named>(name: &str, all: &[P]) -> Option<Meaning> {
+    let (p, model) = all.iter().enumerate().find_map(|(p, provider)| Some((p, provider.aliases().get(name)?)))?;
     Some(match model {
         None => Meaning::Providers(vec![p]),
-        Some(model) => match model_at(world, p, model.as_str()) {
+        Some(model) => match model_at(&all[p], model.as_str()) {
             Some(m) => Meaning::Models(vec![(p, m)]),
             None => Meaning::Unlisted(p, model.clone()),
         },
@@ -127,16 +163,15 @@ fn alias(name: &str, world: &World) -> Option<Meaning> {
 }
 
 /// The original wrote `lm_studio_<model>` for every model the server had.
-fn underscored(name: &str, world: &World) -> Meaning {
-    let places: Vec<Place> = world
-        .providers
+fn underscored<P: Named>(name: &str, all: &[P]) -> Meaning {
+    let places: Vec<Place> = all
         .iter()
         .enumerate()
         .filter_map(|(p, provider)| {
-            let model = [provider.id.as_str(), provider.kind.word()]
+            let model = [provider.id().as_str(), provider.kind().word()]
                 .into_iter()
                 .find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('_'))?;
-            Some((p, model_at(world, p, model)?))
+            Some((p, model_at(provider, model)?))
         })
         .collect();
     if places.is_empty() { Meaning::Nothing } else { Meaning::Models(places) }
@@ -190,17 +225,6 @@ fn distance(wanted: &str, known: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_model_name_says_what_is_wanted_by_its_form() {
-        assert_eq!(parse_wanted(""), Wanted::Auto);
-        assert_eq!(parse_wanted(" auto "), Wanted::Auto);
-        assert_eq!(parse_wanted("auto:quick_responses"), Wanted::Auto);
-        assert_eq!(parse_wanted("local"), Wanted::Local);
-        assert_eq!(parse_wanted("cloud"), Wanted::Cloud);
-        assert_eq!(parse_wanted("zai/glm-4.6"), Wanted::Target(Target::new("zai", "glm-4.6")));
-        assert_eq!(parse_wanted("glm-4.6"), Wanted::Model("glm-4.6".into()));
-    }
 
     #[test]
     fn the_type_in_the_model_name_wins_over_the_label() {

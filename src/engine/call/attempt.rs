@@ -9,6 +9,7 @@ use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::routing::Chosen;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 const LOADING_NOTE: Duration = Duration::from_secs(3);
 /// Bytes held back before the first answer byte; a server that sends more without answering is broken.
 const HELD_BYTES: usize = 1 << 20;
+
+/// Frames passed on together at most, when they arrive faster than they can be passed on.
+const AT_ONCE: usize = 64;
 
 pub struct Attempt<'a> {
     pub shared: &'a Shared,
@@ -96,44 +100,52 @@ impl Attempt<'_> {
 
     async fn pass_on(
         &self,
-        mut answer: UpstreamAnswer,
+        answer: UpstreamAnswer,
         profile: &Profile,
         ticket: &mut Ticket,
         first: Instant,
         loading: bool,
     ) -> Result<(), Failure> {
         let model = &self.chosen.target.model;
+        let (content_type, stream) = (answer.content_type, answer.stream);
+        let mut frames = answer.frames.ready_chunks(AT_ONCE);
         let mut held: Vec<Frame> = Vec::new();
         let mut held_bytes = 0;
         let mut head_sent = false;
-        let (content_type, stream) = (answer.content_type.clone(), answer.stream);
         loop {
             let next = if head_sent {
                 let idle = Instant::now() + profile.timeouts.idle;
-                timeout_at(idle.min(self.deadline), answer.frames.next()).await.map_err(|_| self.stood_still(idle))?
+                timeout_at(idle.min(self.deadline), frames.next()).await.map_err(|_| self.stood_still(idle))?
             } else {
-                self.noting_load(loading, timeout_at(first, answer.frames.next()))
+                self.noting_load(loading, timeout_at(first, frames.next()))
                     .await
                     .map_err(|_| self.too_late(stream, first))?
             };
-            let Some(frame) = next else { break };
-            let frame = frame?;
-            ticket.observe(&frame.seen, model.as_str());
-            if head_sent {
-                self.forward(frame).await?;
-                continue;
+            let Some(arrived) = next else { break };
+            let mut broken = None;
+            let mut answering = false;
+            for frame in arrived {
+                match frame {
+                    Ok(frame) => {
+                        ticket.observe(&frame.seen, model.as_str());
+                        answering |= frame.seen.answer_bytes();
+                        held_bytes += frame.raw.len();
+                        held.push(frame);
+                    }
+                    Err(failure) => broken = Some(failure),
+                }
             }
-            held_bytes += frame.raw.len();
-            let answering = frame.seen.answer_bytes();
-            held.push(frame);
-            if answering {
+            if answering && !head_sent {
                 self.send_head(&content_type, stream, ticket).await?;
                 head_sent = true;
-                for frame in held.drain(..) {
-                    self.forward(frame).await?;
-                }
+            }
+            if head_sent {
+                self.forward(&mut held).await?;
             } else if held_bytes > HELD_BYTES && stream {
                 return Err(Failure::plain(ErrorCode::BadAnswer, "the server sends data and no answer"));
+            }
+            if let Some(failure) = broken {
+                return Err(failure);
             }
         }
         if head_sent {
@@ -175,21 +187,26 @@ impl Attempt<'_> {
         .await
     }
 
-    async fn forward(&self, frame: Frame) -> Result<(), Failure> {
-        let raw = matches!(self.request.body, Body::RawOpenaiChat { .. });
-        if raw {
-            if frame.seen.usage_only && !self.request.wants_usage {
-                return Ok(());
-            }
-            return self.send(CallEvent::Raw { bytes: frame.raw }).await;
+    /// Passes frames on, together: what arrived in one packet leaves in one.
+    async fn forward(&self, frames: &mut Vec<Frame>) -> Result<(), Failure> {
+        if matches!(self.request.body, Body::RawOpenaiChat { .. }) {
+            let bytes = joined(frames.drain(..).filter(|frame| self.request.wants_usage || !frame.seen.usage_only));
+            return if bytes.is_empty() { Ok(()) } else { self.send(CallEvent::Raw { bytes }).await };
         }
-        if !frame.seen.reasoning.is_empty() {
-            self.send(CallEvent::Reasoning { text: frame.seen.reasoning }).await?;
+        let (mut reasoning, mut text) = (String::new(), String::new());
+        let mut usage = None;
+        for frame in frames.drain(..) {
+            reasoning.push_str(&frame.seen.reasoning);
+            text.push_str(&frame.seen.text);
+            usage = frame.seen.usage.or(usage);
         }
-        if !frame.seen.text.is_empty() {
-            self.send(CallEvent::Text { text: frame.seen.text }).await?;
+        if !reasoning.is_empty() {
+            self.send(CallEvent::Reasoning { text: reasoning }).await?;
         }
-        if let Some(usage) = frame.seen.usage {
+        if !text.is_empty() {
+            self.send(CallEvent::Text { text }).await?;
+        }
+        if let Some(usage) = usage {
             self.send(CallEvent::Usage { usage }).await?;
         }
         Ok(())
@@ -219,4 +236,16 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// The bytes of all frames, without a copy when there is one.
+fn joined(mut frames: impl Iterator<Item = Frame>) -> Bytes {
+    let Some(first) = frames.next() else { return Bytes::new() };
+    let Some(second) = frames.next() else { return first.raw };
+    let mut bytes = BytesMut::from(first.raw);
+    bytes.extend_from_slice(&second.raw);
+    for frame in frames {
+        bytes.extend_from_slice(&frame.raw);
+    }
+    bytes.freeze()
 }

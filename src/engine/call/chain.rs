@@ -113,6 +113,10 @@ fn judge(failure: &Failure, live: &Live, more_targets: bool, tries_left: u32, tr
     let class = failure.code.class();
     let more_targets = more_targets && live.config.limits.auto_switch_on_failure;
     let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        // Whoever comes next has no time to answer either.
+        return Next::GiveUp;
+    }
     if failure.code == ErrorCode::RateLimit {
         if more_targets {
             return Next::Onward;

@@ -226,4 +226,35 @@ impl Command {
             Self::CancelCall { .. } => CommandName::CancelCall,
         }
     }
+
+    /// Whether it writes the file or the choice of target, or holds traffic back: what read-only refuses.
+    /// Calls and prompts are recorded all the same.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Pause { .. }
+            | Self::UseTarget { .. }
+            | Self::AddProvider { .. }
+            | Self::EditProvider { .. }
+            | Self::RemoveProvider { .. }
+            | Self::EnableProvider { .. }
+            | Self::SetStrategy { .. }
+            | Self::SetOrder { .. }
+            | Self::ConfigSet { .. }
+            | Self::ConfigUndo
+            | Self::ConfigTrust
+            | Self::CancelCall { .. } => true,
+            Self::Probe { .. }
+            | Self::TestProvider { .. }
+            | Self::TestSaved { .. }
+            | Self::Discover
+            | Self::PreviewEdit { .. }
+            | Self::ConfigReload
+            | Self::Explain { .. }
+            | Self::ListCalls { .. }
+            | Self::GetCall { .. }
+            | Self::ReadLog { .. }
+            | Self::SavePrompt { .. }
+            | Self::ListPrompts { .. } => false,
+        }
+    }
 }

@@ -1,16 +1,16 @@
 //! What *is*, as an immutable value: parts behind `Arc`s with revisions, so that an unchanged part costs a
 //! pointer and a screen can skip it. No secret is ever part of it.
 
-use crate::domain::config::{Endpoint, Issue, KeySource, Ui};
+use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
 use crate::domain::reach::Reach;
-use crate::domain::routing::{ActiveChoice, RuleSet};
+use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The whole picture at one moment.
@@ -53,7 +53,8 @@ pub struct ProviderView {
     pub key_source: KeySource,
     pub enabled: bool,
     pub local: bool,
-    pub withheld: Option<String>,
+    /// Why nothing is sent to it, where that is so.
+    pub withheld: Option<Withheld>,
     pub health: ProviderHealth,
     pub reach: Reach,
     pub models: Vec<ModelView>,
@@ -70,11 +71,53 @@ pub struct ProviderView {
     pub uptime_permille: Option<u32>,
     /// State changes, newest first, at most 20.
     pub lately: Vec<LatelyEntry>,
+    /// Names of the original service for its targets; `None` stands for its best model.
+    pub aliases: BTreeMap<String, Option<ModelId>>,
+    pub origin: Origin,
+    /// Where it stands in the file, as in `providers[2]`; empty when no file holds it.
     pub place: String,
     pub line: Option<usize>,
     pub probe_interval_s: u64,
     /// Calls that moved away since it went down.
     pub moved_calls: u32,
+}
+
+impl ProviderView {
+    /// Found on this machine and used as it is, while nothing is configured.
+    pub fn is_discovered(&self) -> bool {
+        self.origin == Origin::Discovery
+    }
+
+    /// The models that lmdeck may choose by itself: named in the profile, or held by a near server. What a cloud
+    /// vendor merely lists can be named, and is never chosen.
+    pub fn candidates(&self) -> impl Iterator<Item = &ModelView> {
+        let near = self.reach.is_local();
+        self.models.iter().filter(move |model| model.nameable() && (model.named || near))
+    }
+
+    pub fn target(&self, model: &ModelView) -> Target {
+        Target { provider: self.id.clone(), model: model.id.clone() }
+    }
+}
+
+impl Named for ProviderView {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn aliases(&self) -> &BTreeMap<String, Option<ModelId>> {
+        &self.aliases
+    }
+
+    fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
+        let near = self.reach.is_local();
+        let nameable = self.models.iter().filter(|model| model.nameable());
+        nameable.map(move |model| (&model.id, model.named || near))
+    }
 }
 
 /// Probes kept per provider for charts.
@@ -109,6 +152,13 @@ pub struct ModelView {
     pub size_bytes: Option<u64>,
     pub price: Option<Price>,
     pub breaker_until: Option<UnixMs>,
+}
+
+impl ModelView {
+    /// Whether a caller may name it.
+    pub fn nameable(&self) -> bool {
+        self.chat && (self.named || self.listed)
+    }
 }
 
 /// Rules and the target in effect.

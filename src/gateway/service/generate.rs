@@ -42,11 +42,9 @@ async fn answer(gateway: &Gateway, request: CallRequest) -> Response {
         }
     };
     let snapshot = gateway.handle.snapshot();
-    let target = outcome.record.target.as_ref();
-    let provider = target.and_then(|target| snapshot.providers.iter().find(|view| view.id == target.provider));
-    let answer = service_answer(&outcome, &content, provider.map(|view| &**view));
+    let answer = service_answer(&outcome, &content, &snapshot.providers);
     let mut response = match &outcome.failure {
-        Some(failure) => Problem::of(failure).response_with(&answer),
+        Some(failure) => Problem::of_call(failure, &outcome.record, &snapshot).response_with(&answer),
         None => json_response(StatusCode::OK, &answer),
     };
     outcome_headers(response.headers_mut(), &outcome);
@@ -55,7 +53,7 @@ async fn answer(gateway: &Gateway, request: CallRequest) -> Response {
 
 /// A request that never became a call, in this API's fields.
 fn refusal(problem: &Problem, code: ErrorCode) -> Response {
-    problem.response_with(&service_refusal(&Failure::plain(code, problem.message.clone())))
+    problem.response_with(&service_refusal(&Failure::plain(code, problem.message.clone()), code.class().advice))
 }
 
 fn call_request(members: &Map<String, Value>, headers: &HeaderMap) -> Result<CallRequest, Problem> {

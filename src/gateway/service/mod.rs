@@ -10,10 +10,8 @@ pub use overview::{model_status, models};
 pub use switch::switch_model;
 
 use super::body::{self, BodyBounds};
-use super::models::nameable;
 use super::problem::Problem;
 use super::router::Gateway;
-use crate::engine::protocol::{ModelView, ProviderView};
 use axum::body::Body;
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -32,11 +30,4 @@ fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Prob
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Problem::invalid(format!("{name} must be a text")).about(name)),
     }
-}
-
-/// Models that the service API speaks of: named in a profile, or held by a near server. What a cloud vendor
-/// merely lists is left out, as it is never chosen by itself.
-fn candidates(provider: &ProviderView) -> impl Iterator<Item = &ModelView> {
-    let near = provider.reach.is_local();
-    provider.models.iter().filter(move |model| nameable(model) && (model.named || near))
 }

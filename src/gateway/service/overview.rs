@@ -1,12 +1,11 @@
 //! `GET model-status` and `GET models`: which models there are and how they are.
 
 use super::aliases::alias;
-use super::candidates;
 use crate::domain::health::State as HealthState;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
-use crate::gateway::models::{takes_calls, target};
+use crate::gateway::models::takes_calls;
 use crate::gateway::problem::json_response;
 use crate::gateway::router::Gateway;
 use axum::extract::State;
@@ -14,26 +13,25 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub async fn model_status(State(gateway): State<Arc<Gateway>>) -> Response {
-    json_response(StatusCode::OK, &status_of(&gateway.handle.snapshot(), now()))
+    json_response(StatusCode::OK, &status_of(&gateway.handle.snapshot(), (gateway.clock)()))
 }
 
 pub async fn models(State(gateway): State<Arc<Gateway>>) -> Response {
-    json_response(StatusCode::OK, &list_of(&gateway.handle.snapshot(), now()))
+    json_response(StatusCode::OK, &list_of(&gateway.handle.snapshot(), (gateway.clock)()))
 }
 
 fn status_of(snapshot: &Snapshot, now: UnixMs) -> Value {
     let models: Map<String, Value> = pairs(snapshot)
         .map(|(provider, model)| {
-            let name = alias(provider, &model.id).unwrap_or_else(|| target(provider, model).to_string());
+            let name = alias(provider, &model.id).unwrap_or_else(|| provider.target(model).to_string());
             (name, brief(provider, model, now))
         })
         .collect();
     let studios = || snapshot.providers.iter().filter(|provider| provider.kind == Kind::LmStudio);
     let studio_models: Vec<&str> =
-        studios().flat_map(|provider| candidates(provider).map(|model| model.id.as_str())).collect();
+        studios().flat_map(|provider| provider.candidates().map(|model| model.id.as_str())).collect();
     let spend = &snapshot.spend;
     json!({
         "active_model": snapshot.routing.in_effect,
@@ -58,7 +56,7 @@ fn status_of(snapshot: &Snapshot, now: UnixMs) -> Value {
 fn list_of(snapshot: &Snapshot, now: UnixMs) -> Value {
     let models: Vec<Value> = pairs(snapshot)
         .map(|(provider, model)| {
-            let target = target(provider, model);
+            let target = provider.target(model);
             let mut row = brief(provider, model, now);
             row["id"] = json!(target);
             row["alias"] = json!(alias(provider, &model.id));
@@ -74,7 +72,7 @@ fn list_of(snapshot: &Snapshot, now: UnixMs) -> Value {
 
 fn pairs(snapshot: &Snapshot) -> impl Iterator<Item = (&ProviderView, &ModelView)> {
     let providers = snapshot.providers.iter().filter(|provider| provider.enabled);
-    providers.flat_map(|provider| candidates(provider).map(move |model| (&**provider, model)))
+    providers.flat_map(|provider| provider.candidates().map(move |model| (&**provider, model)))
 }
 
 fn brief(provider: &ProviderView, model: &ModelView, now: UnixMs) -> Value {
@@ -91,9 +89,4 @@ fn brief(provider: &ProviderView, model: &ModelView, now: UnixMs) -> Value {
 
 fn answers(provider: &Arc<ProviderView>) -> bool {
     takes_calls(provider) && provider.health.state != HealthState::Unknown
-}
-
-fn now() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

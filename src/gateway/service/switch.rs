@@ -1,11 +1,9 @@
 //! `POST switch-model`: chooses the active target by any name it has.
 
-use super::aliases::alias;
-use super::{candidates, object, text};
-use crate::domain::ids::{ProviderId, Target};
-use crate::domain::routing::ActiveChoice;
+use super::{object, text};
+use crate::domain::ids::Target;
+use crate::domain::routing::{ActiveChoice, Unclear, choice};
 use crate::engine::protocol::{Command, Refusal, Reply, Snapshot};
-use crate::gateway::models::target;
 use crate::gateway::problem::{Problem, json_response};
 use crate::gateway::router::Gateway;
 use axum::extract::{Request, State};
@@ -45,54 +43,37 @@ async fn switch(gateway: &Gateway, request: Request) -> Result<ActiveChoice, Pro
     }
 }
 
-/// What `name` stands for: `auto`, a provider, `provider/model`, a name of the original service, or a model id
-/// that only one provider has.
+/// What `name` stands for. A model that its provider does not list may still be named, but a near server's list
+/// is whole: what is not on it is a slip of the pen.
 fn resolve(name: &str, snapshot: &Snapshot) -> Result<ActiveChoice, Problem> {
-    if name == "auto" {
-        return Ok(ActiveChoice::Auto);
-    }
-    if snapshot.providers.iter().any(|provider| provider.id.as_str() == name) {
-        return Ok(ActiveChoice::Provider(ProviderId::from(name)));
-    }
-    let mut same_id = Vec::new();
-    let mut known = Vec::new();
-    for provider in snapshot.providers.iter() {
-        for model in candidates(provider) {
-            let target = target(provider, model);
-            if target.to_string() == name || alias(provider, &model.id).as_deref() == Some(name) {
-                return Ok(ActiveChoice::Target(target));
-            }
-            if model.id.as_str() == name {
-                same_id.push(target.clone());
-            }
-            known.push(target.to_string());
-        }
-    }
-    match same_id.as_slice() {
-        [only] => Ok(ActiveChoice::Target(only.clone())),
-        [] => unlisted(name, snapshot).ok_or_else(|| unknown(name, &known)),
-        several => {
-            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+    match choice(name, &snapshot.providers) {
+        Ok(choice) => Ok(choice),
+        Err(Unclear::Several(targets)) => {
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
             let list = names.join(", ");
             Err(Problem::invalid(format!("{name} is served by several providers: use one of {list}")).about("model_id"))
         }
+        Err(Unclear::Unlisted(target)) if may_be_unlisted(&target, snapshot) => Ok(ActiveChoice::Target(target)),
+        Err(Unclear::Unlisted(_) | Unclear::Unknown) => Err(unknown(name, snapshot)),
     }
 }
 
-/// A model that its provider does not list may still be named.
-fn unlisted(name: &str, snapshot: &Snapshot) -> Option<ActiveChoice> {
-    let target: Target = name.parse().ok()?;
-    let provider = snapshot.providers.iter().find(|provider| provider.id == target.provider)?;
-    // A near server's list is whole, so a model that is not on it is a slip of the pen.
-    (!provider.reach.is_local() || provider.models.is_empty()).then_some(ActiveChoice::Target(target))
+fn may_be_unlisted(target: &Target, snapshot: &Snapshot) -> bool {
+    let provider = snapshot.providers.iter().find(|provider| provider.id == target.provider);
+    provider.is_some_and(|provider| !provider.reach.is_local() || provider.models.is_empty())
 }
 
-fn unknown(name: &str, known: &[String]) -> Problem {
+fn unknown(name: &str, snapshot: &Snapshot) -> Problem {
+    let models = snapshot
+        .providers
+        .iter()
+        .flat_map(|provider| provider.candidates().map(|model| provider.target(model).to_string()));
+    let known: Vec<String> = models.collect();
     let offer = if known.is_empty() {
         "no provider has a model now; use auto".to_owned()
     } else {
         let more = if known.len() > OFFERED { ", …" } else { "" };
-        let shown = known.get(..OFFERED).unwrap_or(known).join(", ");
+        let shown = known.get(..OFFERED).unwrap_or(&known).join(", ");
         format!("use auto, or one of {shown}{more}")
     };
     Problem::not_found("model_not_found", format!("no model is called {name:?}: {offer}")).about("model_id")

@@ -100,6 +100,7 @@ const PROVIDERS: &[Entry] = {
         entry(C, A::ProviderDelete, "providers.delete", &["d"], "delete", "take it out of the file, after a question"),
         entry(C, A::ProviderUse, "providers.use", &["u"], "use", "make it the active target, or back to auto"),
         entry(C, A::NextProblem, "providers.problem", &["n"], "next problem", "the next one that needs attention"),
+        entry(C, A::Trust, "providers.trust", &["T"], "", "let keys go where the file sends them, after a question"),
         entry(C, A::Copy, "providers.copy", &["y"], "", "copy the command of What to do"),
         entry(C, A::ProviderProbeAll, "providers.probe_all", &["R"], "", "probe all of them now"),
         entry(C, A::Discover, "providers.discover", &["f"], "", "look for servers on this machine again"),

@@ -46,6 +46,14 @@ impl Confirm {
     }
 }
 
+/// Broken into lines that keep the indent of the first.
+fn indented(line: &str, columns: usize) -> Vec<String> {
+    let words = line.trim_start_matches(' ');
+    let indent = line.len() - words.len();
+    let lines = text::wrap(words, columns.saturating_sub(indent));
+    lines.into_iter().map(|line| " ".repeat(indent.min(columns)) + &line).collect()
+}
+
 impl Part for Confirm {
     fn contexts(&self) -> &'static [Context] {
         &[Context::Confirm]
@@ -92,7 +100,7 @@ impl Part for Confirm {
         let wanted = widest.max(self.buttons_wide()).max(text::width(&self.title) + 4) + 4;
         let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(76).min(area.width.saturating_sub(2));
         let inner = width.saturating_sub(4);
-        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
+        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| indented(line, usize::from(inner))).collect();
         let stacked = usize::from(inner) < self.buttons_wide();
         let button_rows = if stacked { self.buttons.len() } else { 1 };
         let room = usize::from(area.height).saturating_sub(4 + button_rows);

@@ -1,5 +1,6 @@
 //! What can be done to one provider, the same on every screen that shows providers.
 
+use crate::domain::config::WithheldWhy;
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::ActiveChoice;
@@ -37,10 +38,31 @@ pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbo
         }
         Action::ProviderDoctor => out.push(Effect::Open(Box::new(Doctor::of(provider)))),
         Action::ProviderEdit => out.push(Effect::Open(Box::new(ProviderForm::edit(provider)))),
+        Action::Trust => out.push(Effect::Open(Box::new(trust_question(cx.snapshot)))),
         Action::ProviderDelete => out.push(Effect::Open(Box::new(question(provider, cx.snapshot)))),
         _ => return false,
     }
     true
+}
+
+/// Whether its key waits for the person's word.
+pub fn untrusted(provider: &ProviderView) -> Option<&str> {
+    match &provider.withheld.as_ref()?.why {
+        WithheldWhy::Untrusted { variable } => Some(variable),
+        _ => None,
+    }
+}
+
+/// Names every key that would go somewhere: the permission is the file's, not one provider's.
+fn trust_question(snapshot: &Snapshot) -> Confirm {
+    let mut lines = vec!["These are public hosts that are not the vendor's own. Allowed, they get:".to_owned()];
+    lines.extend(snapshot.providers.iter().filter_map(|provider| {
+        untrusted(provider).map(|variable| format!("  {}   the key in {variable}", provider.endpoint.origin))
+    }));
+    lines.push("It counts for this file until it sends a key elsewhere.".to_owned());
+    let done = "the keys may go where the file sends them";
+    Confirm::new("Let the keys go there?", lines, "Keep them here")
+        .with("Allow it", Effect::Tell(Command::ConfigTrust, done.to_owned()))
 }
 
 /// Why an act on `provider` cannot be done now.
@@ -49,6 +71,14 @@ pub fn why_not(action: Action, provider: &ProviderView) -> Option<String> {
     let why = match action {
         Action::ProviderTest | Action::ProviderPause if !provider.enabled => {
             format!("{name} is off: space switches it on")
+        }
+        Action::Trust if untrusted(provider).is_none() => match provider.withheld.as_ref().map(|held| &held.why) {
+            Some(WithheldWhy::WrongAddress) => format!("the address of {name} is a stranger's: e corrects it"),
+            Some(_) => format!("{name} has no key that could be allowed to go anywhere"),
+            None => format!("nothing to allow: no key of {name} is held back"),
+        },
+        Action::ProviderEdit | Action::ProviderDelete | Action::ProviderToggle if provider.is_discovered() => {
+            format!("{name} was found on this machine and stands in no file yet: enter saves it")
         }
         Action::ProviderTest if provider.probing => format!("{name} is being asked already"),
         Action::ProviderEdit | Action::ProviderDelete | Action::ProviderToggle if provider.place.is_empty() => {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, ModelSettings, Profile, Timeouts};
+use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -59,6 +59,7 @@ struct Script {
     probes: HashMap<String, Result<ProbeFound, Failure>>,
     jobs: Vec<SeenJob>,
     probed: Vec<String>,
+    found: Vec<Found>,
 }
 
 /// Plays the script and remembers what it was asked.
@@ -83,6 +84,14 @@ impl Stage {
 
     pub fn probe_fails(&self, provider: &str, failure: Failure) {
         self.script.lock().unwrap().probes.insert(provider.into(), Err(failure));
+    }
+
+    /// A server of this kind now answers on this machine.
+    pub fn appears(&self, kind: Kind, endpoint: &str) {
+        let note = "1 model".to_owned();
+        let found =
+            Found { kind, endpoint: endpoint.into(), answered: true, models: Vec::new(), note, configured_as: None };
+        self.script.lock().unwrap().found.push(found);
     }
 
     pub fn jobs(&self) -> Vec<SeenJob> {
@@ -150,7 +159,8 @@ impl Upstream for Stage {
     }
 
     fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
-        Box::pin(async { Vec::new() })
+        let found = self.script.lock().unwrap().found.clone();
+        Box::pin(async move { found })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
@@ -231,9 +241,11 @@ impl Desk {
 
 impl ConfigStore for Desk {
     fn load(&self) -> Result<Loaded, Unusable> {
+        let config = self.config.lock().unwrap().clone();
         Ok(Loaded {
-            config: Arc::new(self.config.lock().unwrap().clone()),
-            file: Some("ai_models.yaml".into()),
+            // A file without a provider is no use here: there is none then.
+            file: (!config.providers.is_empty()).then(|| "ai_models.yaml".into()),
+            config: Arc::new(config),
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
@@ -257,7 +269,9 @@ impl ConfigStore for Desk {
     }
 
     fn profile_of(&self, _: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
-        Ok(profile(&draft.id, draft.kind.unwrap_or(Kind::LlamaCpp), &[]))
+        let mut made = profile(&draft.id, draft.kind.unwrap_or(Kind::LlamaCpp), &[]);
+        made.endpoint.origin.clone_from(&draft.endpoint);
+        Ok(made)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -380,23 +394,15 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
 pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
     let endpoint = kind.default_endpoint().unwrap_or("http://127.0.0.1:9");
+    let endpoint = Endpoint {
+        written: endpoint.into(),
+        origin: endpoint.into(),
+        host: if kind.is_vendor() { "api.example.com".into() } else { "127.0.0.1".into() },
+        port: 80,
+        tls: false,
+        api_base: format!("{endpoint}/v1"),
+    };
     Profile {
-        id: id.into(),
-        name: String::new(),
-        kind,
-        endpoint: Endpoint {
-            written: endpoint.into(),
-            origin: endpoint.into(),
-            host: if kind.is_vendor() { "api.example.com".into() } else { "127.0.0.1".into() },
-            port: 80,
-            tls: false,
-            api_base: format!("{endpoint}/v1"),
-        },
-        key: None,
-        key_source: KeySource::None,
-        withheld: None,
-        enabled: true,
-        local: false,
         models: models
             .iter()
             .map(|id| ModelProfile {
@@ -408,21 +414,13 @@ pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
                 settings: ModelSettings::default(),
             })
             .collect(),
-        preferred_models: Vec::new(),
-        defaults: ModelSettings::default(),
-        model_settings: BTreeMap::new(),
         timeouts: Timeouts {
             first_token: Duration::from_secs(10),
             idle: Duration::from_secs(5),
             load: Duration::ZERO,
             ..Timeouts::of(kind)
         },
-        max_retries: 0,
-        max_concurrent: None,
-        api: "auto".into(),
-        aliases: BTreeMap::new(),
-        place: String::new(),
-        line: None,
+        ..Profile::new(id, kind, endpoint)
     }
 }
 

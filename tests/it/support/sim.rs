@@ -21,12 +21,10 @@ use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use lmdeck::domain::config::{Endpoint, KeySource, ModelSettings, Profile, Timeouts};
-use lmdeck::domain::ids::ProviderId;
+use lmdeck::domain::config::{Endpoint, KeySource, Profile, Timeouts};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::secret::Secret;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -397,19 +395,8 @@ pub const VENDOR_KEY: &str = "test-key-0123456789";
 /// A profile with short time limits for any endpoint.
 pub fn profile_at(id: &str, kind: Kind, endpoint: Endpoint, key: Option<&str>) -> Profile {
     Profile {
-        id: ProviderId::from(id),
-        name: String::new(),
-        kind,
-        endpoint,
         key: key.map(Secret::new),
         key_source: key.map_or(KeySource::None, |_| KeySource::File { tail: None }),
-        withheld: None,
-        enabled: true,
-        local: false,
-        models: Vec::new(),
-        preferred_models: Vec::new(),
-        defaults: ModelSettings::default(),
-        model_settings: BTreeMap::new(),
         timeouts: Timeouts {
             connect: Duration::from_millis(500),
             first_token: Duration::from_secs(5),
@@ -419,12 +406,7 @@ pub fn profile_at(id: &str, kind: Kind, endpoint: Endpoint, key: Option<&str>) -
             probe_timeout: Duration::from_millis(500),
             probe_retries: 1,
         },
-        max_retries: 0,
-        max_concurrent: None,
-        api: "auto".into(),
-        aliases: BTreeMap::new(),
-        place: String::new(),
-        line: None,
+        ..Profile::new(id, kind, endpoint)
     }
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use lmdeck::domain::call::{Attempt, CallRecord, CallRequest, Facts, Finish, Reject, Status, Usage};
-use lmdeck::domain::config::{Endpoint, Issue, KeySource, Severity, Ui};
+use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{Activity, Ladder, ModelInfo, ProviderHealth, State};
 use lmdeck::domain::ids::Target;
@@ -19,7 +19,7 @@ use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallRow, Command, CommandName, ConfigView, Event, EventKind,
     GatewayView, Level, ModelView, ProbePoint, ProviderView, Reply, RoutingView, Snapshot, SpendView,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -170,6 +170,8 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         p95_ms: None,
         uptime_permille: None,
         lately: Vec::new(),
+        aliases: BTreeMap::new(),
+        origin: Origin::Providers,
         place: String::new(),
         line: None,
         probe_interval_s: 30,

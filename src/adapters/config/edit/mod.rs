@@ -18,7 +18,7 @@ use super::history;
 use super::schema::{self, Shape};
 use super::store::{ConfigFile, Opened, Seen, unusable};
 use super::{path::Path, save};
-use crate::domain::config::{Issue, Profile, Severity};
+use crate::domain::config::{Issue, Origin, Profile, Severity};
 use crate::domain::ids::ProviderId;
 use crate::engine::ports::ConfigEdit;
 use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
@@ -131,6 +131,7 @@ impl ConfigFile {
         let known = base.and_then(|base| opened.built.config.provider(base));
         let made = built.config.provider(&id).cloned().map(|profile| Profile {
             // The draft stands nowhere yet.
+            origin: known.map_or(Origin::Providers, |known| known.origin),
             place: known.map(|known| known.place.clone()).unwrap_or_default(),
             line: known.and_then(|known| known.line),
             ..profile

@@ -2,14 +2,13 @@
 
 use crate::cli::console::Console;
 use crate::cli::ending::{Ending, INTERRUPTED};
-use crate::cli::session::find;
 use crate::cli::words;
 use crate::domain::call::CallRecord;
-use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::engine::protocol::{CallEvent, CallOutcome, Snapshot};
 use crate::present::labels::Role;
-use crate::present::remedy::Subject;
+use crate::present::remedy::text_of_call;
 use crate::present::{escape, units};
 
 /// An answer held back for `--json` may grow to this; what a terminal shows is not held.
@@ -29,6 +28,8 @@ pub struct Answer {
     /// Only with `--json`; else it has gone out already.
     pub text: String,
     hold: bool,
+    /// More came than is held back.
+    overflow: bool,
     written: Written,
     carriage_return: bool,
     loading: Option<Target>,
@@ -41,6 +42,7 @@ impl Answer {
         Self {
             text: String::new(),
             hold,
+            overflow: false,
             written: Written::Nothing,
             carriage_return: false,
             loading: None,
@@ -70,10 +72,10 @@ impl Answer {
 
     fn write(&mut self, console: &mut Console, text: &str) -> Result<(), Ending> {
         if self.hold {
-            if self.text.len() + text.len() > MOST_HELD_BYTES {
-                return Err(Ending::internal("the answer is larger than 64 MiB; without --json it streams"));
+            self.overflow |= self.text.len() + text.len() > MOST_HELD_BYTES;
+            if !self.overflow {
+                self.text.push_str(text);
             }
-            self.text.push_str(text);
             return Ok(());
         }
         let harmless = self.harmless(text);
@@ -123,6 +125,14 @@ impl Answer {
         }
     }
 
+    /// Why the rest of an answer is not worth waiting for: it cannot be shown.
+    pub fn too_large(&self) -> Option<Failure> {
+        let limit = MOST_HELD_BYTES / (1024 * 1024);
+        let message = format!("the answer is larger than {limit} MiB, and --json keeps it whole");
+        let cause = Cause::TooLarge { limit_bytes: MOST_HELD_BYTES as u64 };
+        self.overflow.then(|| Failure::new(ErrorCode::BadAnswer, cause, message))
+    }
+
     pub fn stopped(&mut self, console: &mut Console) -> Ending {
         let words = match self.written {
             Written::Nothing => "-- stopped before an answer came",
@@ -145,7 +155,7 @@ impl Answer {
         let target = record.target.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
         let mut line = format!("{target} by {}", words::policy(&record.policy));
         if record.attempts.len() > 1 {
-            let nth = words::ordinal(record.attempts.len());
+            let nth = units::ordinal(record.attempts.len());
             let why = self.fell_back.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             line = format!("{line}, {nth} try{why}");
         }
@@ -164,10 +174,11 @@ impl Answer {
     }
 }
 
-/// Who was left out, where that is why there is no answer.
-pub fn say_rejects(console: &mut Console, record: &CallRecord) {
+/// Who was left out, where that is why there is no answer and the error's own sentence does not tell it.
+pub fn say_rejects(console: &mut Console, record: &CallRecord, failure: &Failure) {
     if record.attempts.is_empty() {
-        for reject in record.rejects.iter().take(MOST_REJECTS) {
+        let untold = record.rejects.iter().filter(|reject| !failure.message.contains(&reject.reason));
+        for reject in untold.take(MOST_REJECTS) {
             let text = format!("-- {}: {}", reject.target, reject.reason);
             console.say(Role::Muted, &escape::line(&text));
         }
@@ -182,11 +193,8 @@ pub fn failure(snapshot: &Snapshot, outcome: &CallOutcome, failure: &Failure) ->
         (_, Some(attempt)) => attempt.target.to_string(),
         (_, None) => "no answer".to_owned(),
     };
-    let about = last.and_then(|attempt| {
-        let view = find(snapshot, attempt.target.provider.as_str())?;
-        Some(Subject::of(view).with_model(Some(attempt.target.model.as_str())))
-    });
-    Ending::of_failure(&what, failure, about.as_ref())
+    let todo = text_of_call(failure, &outcome.record, &snapshot.providers);
+    Ending::new(failure.code.class().exit, format!("{what}: {}", failure.message), todo)
 }
 
 fn what(record: &CallRecord) -> String {

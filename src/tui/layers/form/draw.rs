@@ -63,7 +63,11 @@ impl ProviderForm {
     }
 
     fn status(&self) -> String {
-        let modified = if self.modified() { "Modified" } else { "Not modified" };
+        let modified = match (self.modified(), self.own.is_none() && self.address_typed) {
+            (true, _) => "Modified",
+            (false, true) => "Not saved",
+            (false, false) => "Not modified",
+        };
         match self.complaints.len() {
             0 => modified.to_owned(),
             count => format!("{modified}, {}", units::count(count as u64, "error", "errors")),
@@ -176,7 +180,7 @@ impl ProviderForm {
 
     /// `Will write to ai_models.yaml, section providers, 6 lines; ctrl-o shows`.
     fn written(&self, canvas: &Canvas<'_>) -> Option<String> {
-        if !self.modified() {
+        if !self.modified() && (self.own.is_some() || !self.address_typed) {
             return None;
         }
         let config = &canvas.cx.snapshot.config;

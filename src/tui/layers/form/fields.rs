@@ -144,7 +144,7 @@ impl Fields {
         if let Err(why) = ProviderId::check(id) {
             return Some(why.to_owned());
         }
-        let taken = snapshot.providers.iter().find(|p| p.id.as_str() == id && own != Some(&p.id))?;
+        let taken = standing(snapshot).find(|p| p.id.as_str() == id && own != Some(&p.id))?;
         let line = taken.line.map(|line| format!(" (line {line})")).unwrap_or_default();
         Some(format!("{id} is taken{line}. Free: {}", free_id(id, snapshot)))
     }
@@ -159,9 +159,14 @@ impl Fields {
     }
 }
 
+/// Providers whose ids are taken: those only found on this machine give way to what is saved.
+fn standing(snapshot: &Snapshot) -> impl Iterator<Item = &ProviderView> {
+    snapshot.providers.iter().map(AsRef::as_ref).filter(|provider| !provider.is_discovered())
+}
+
 /// `stem`, or the first of `stem_2`, `stem_3` … that no provider has.
 pub fn free_id(stem: &str, snapshot: &Snapshot) -> String {
-    let taken = |id: &str| snapshot.providers.iter().any(|provider| provider.id.as_str() == id);
+    let taken = |id: &str| standing(snapshot).any(|provider| provider.id.as_str() == id);
     if !taken(stem) {
         return stem.to_owned();
     }

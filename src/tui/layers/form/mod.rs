@@ -79,10 +79,21 @@ impl ProviderForm {
     pub fn from_found(found: &Found, cx: &Cx<'_>) -> Self {
         let mut form = Self::with(None, Fields::new(found.kind));
         form.fields.address.set(found.endpoint.clone());
-        form.address_typed = true;
         form.propose_id(cx);
-        form.test_at = Some(cx.now);
-        form
+        form.found_here(cx)
+    }
+
+    /// To save a provider that is used though it stands in no file.
+    pub fn save_discovered(provider: &ProviderView, cx: &Cx<'_>) -> Self {
+        Self::with(None, Fields::of(provider)).found_here(cx)
+    }
+
+    /// Nothing was typed so far: leaving loses nothing.
+    fn found_here(mut self, cx: &Cx<'_>) -> Self {
+        self.address_typed = true;
+        self.saved = self.fields.draft();
+        self.test_at = Some(cx.now);
+        self
     }
 
     /// What adding a found server without looking would write.

@@ -41,7 +41,9 @@ impl ProviderForm {
             let mut lines: Vec<String> = difference.lines().take(12).map(str::to_owned).collect();
             lines.insert(0, "Someone saved it after it was read. Theirs:".into());
             let question = Confirm::new("The file changed on disk", lines, "Back to the form");
-            let question = question.with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop));
+            let question = question
+                .with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop))
+                .with("Drop mine", Effect::Pass(Action::FormDiscard));
             out.push(Effect::Open(Box::new(question)));
             return;
         }

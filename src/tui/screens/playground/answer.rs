@@ -6,7 +6,7 @@ use super::lane::{Growing, Lane, Phase};
 use super::preview::decided_by;
 use super::wrap;
 use crate::engine::protocol::Snapshot;
-use crate::present::remedy::{Subject, remedy};
+use crate::present::remedy::of_call;
 use crate::present::{escape, labels, text};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
@@ -243,12 +243,10 @@ fn failure(lane: &Lane, snapshot: &Snapshot, columns: usize) -> Vec<Said> {
     };
     let bad = labels::level(crate::engine::protocol::Level::Error);
     let mut said = marked(&bad, &format!("{who}: {}", failure.message), columns);
-    let provider = last.and_then(|target| snapshot.providers.iter().find(|view| view.id == target.provider));
-    let (Some(provider), Some(target)) = (provider, last) else {
+    let Some(remedy) = record.and_then(|record| of_call(failure, record, &snapshot.providers)) else {
         said.extend(wrapped(MARKED, failure.code.class().advice, Role::Plain, columns));
         return said;
     };
-    let remedy = remedy(failure, &Subject::of(provider).with_model(Some(target.model.as_str())));
     said.extend(wrapped(MARKED, &remedy.headline, Role::Plain, columns));
     if let Some(command) = &remedy.command {
         said.extend(wrapped(MARKED + 4, command, Role::Accent, columns));

@@ -8,6 +8,7 @@ use crate::engine::protocol::{ModelView, ProviderView};
 use crate::present::remedy::Remedy;
 use crate::present::{labels, text, units};
 use crate::tui::canvas::Canvas;
+use crate::tui::screens::acts;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
@@ -40,7 +41,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
         return draw_found(screen, canvas, area, focused);
     };
     let title = if area.width >= 70 {
-        format!("{}  {}  {}  {}", provider.name, provider.id, provider.kind.word(), provider.reach.word())
+        let id = if provider.name == provider.id.as_str() { String::new() } else { format!("  {}", provider.id) };
+        format!("{}{id}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
     } else {
         format!("{}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
     };
@@ -56,11 +58,14 @@ fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
     let mut lines = Lines::new(width);
     state(canvas, provider, &mut lines, wide);
     if let Some(remedy) = labels::what_to_do(provider) {
-        what_to_do(&remedy, &mut lines);
+        what_to_do(&remedy, acts::untrusted(provider).is_some(), &mut lines);
         if let Some(meanwhile) = meanwhile(canvas, provider) {
             lines.labelled("Meanwhile", 13, &meanwhile);
             lines.blank();
         }
+    }
+    if provider.is_discovered() {
+        not_saved(canvas, &mut lines);
     }
     facts(provider, &mut lines, wide);
     lines.blank();
@@ -92,7 +97,7 @@ fn state(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: 
     lines.blank();
 }
 
-fn what_to_do(remedy: &Remedy, lines: &mut Lines) {
+fn what_to_do(remedy: &Remedy, may_be_trusted: bool, lines: &mut Lines) {
     lines.title("What to do");
     lines.wrapped(2, &remedy.headline, Role::Plain);
     if let Some(command) = &remedy.command {
@@ -107,9 +112,21 @@ fn what_to_do(remedy: &Remedy, lines: &mut Lines) {
     if remedy.command.is_some() {
         keys.extend(key("y", if wide { " copy the command     " } else { " copy   " }));
     }
+    if may_be_trusted {
+        keys.extend(key("T", if wide { " allow it     " } else { " allow   " }));
+    }
     keys.extend(key("D", if wide { " run every step     " } else { " doctor   " }));
     keys.extend(key("t", " try again"));
     lines.put(2, &keys);
+    lines.blank();
+}
+
+/// Used as it was found: what is not yet done, and the key that does it.
+fn not_saved(canvas: &Canvas<'_>, lines: &mut Lines) {
+    lines.title("Found on this machine");
+    lines.wrapped(2, "It is used as it is while there is no configuration. Nothing has been written.", Role::Plain);
+    let saves = format!(" saves it to {}", canvas.cx.snapshot.config.would_write);
+    lines.put(2, &[Piece::new("enter", Role::Accent), Piece::plain(&saves)]);
     lines.blank();
 }
 
@@ -196,19 +213,22 @@ fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide:
         let context = model.context.map_or_else(|| "-".into(), units::context);
         let size = model.size_bytes.map_or_else(|| "-".into(), units::size);
         let quant = model.quantization.as_deref().unwrap_or("-");
-        let line = row(model_state(model, canvas.cx.now), model.id.as_str(), &context, quant, &size);
+        let line =
+            row(model_state(model, provider.health.state, canvas.cx.now), model.id.as_str(), &context, quant, &size);
         lines.put(2, &[Piece::plain(&line)]);
     }
     lines.blank();
 }
 
-fn model_state(model: &ModelView, now: UnixMs) -> &'static str {
+fn model_state(model: &ModelView, state: State, now: UnixMs) -> &'static str {
     if model.breaker_until.is_some_and(|until| until > now) {
         return "resting";
     }
     match model.loaded {
         _ if !model.listed => "not listed",
         _ if !model.chat => "no chat",
+        // What was loaded when it last answered says nothing of now.
+        Some(_) if state == State::Down => "unknown",
         Some(true) => "loaded",
         Some(false) => "on disk",
         None => "unknown",

@@ -90,6 +90,15 @@ impl Providers {
         }
     }
 
+    /// The form for a chosen row that works or would work and stands in no file.
+    fn to_save(&self, cx: &Cx<'_>) -> Option<ProviderForm> {
+        if let Some(found) = self.chosen_found(cx) {
+            return Some(ProviderForm::from_found(found, cx));
+        }
+        let provider = self.chosen(cx).filter(|provider| provider.is_discovered())?;
+        Some(ProviderForm::save_discovered(provider, cx))
+    }
+
     fn next_problem(&mut self, cx: &Cx<'_>) {
         let keys = self.keys(cx);
         let here = self.cursor.place(&keys).unwrap_or(0);
@@ -185,6 +194,7 @@ impl Part for Providers {
             | A::ProviderToggle
             | A::ProviderDoctor
             | A::ProviderUse
+            | A::Trust
             | A::Copy => match self.chosen(cx) {
                 None => Some("no provider is chosen: a adds one".into()),
                 Some(provider) if action == A::Copy && detail::command_of(provider).is_none() => {
@@ -209,11 +219,11 @@ impl Part for Providers {
             Action::NextPart | Action::PreviousPart => {
                 self.focus = if self.focus == Focus::List { Focus::Detail } else { Focus::List };
             }
-            Action::Open => match self.chosen_found(cx) {
-                Some(found) => out.push(Effect::Open(Box::new(ProviderForm::from_found(found, cx)))),
-                None => self.focus = Focus::Detail,
+            Action::Open | Action::ProviderAdd => match self.to_save(cx) {
+                Some(form) => out.push(Effect::Open(Box::new(form))),
+                None if action == Action::Open => self.focus = Focus::Detail,
+                None => out.push(Effect::Open(Box::new(ProviderForm::new()))),
             },
-            Action::ProviderAdd => out.push(Effect::Open(Box::new(ProviderForm::new()))),
             Action::ProviderProbeAll => out.tell(Command::Probe { which: ProbeWhich::All }, "all are probed"),
             Action::Discover => self.look(out),
             Action::WelcomeAddAll => self.add_all(cx, out),

@@ -34,7 +34,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     let all = snapshot.providers.len();
     let title =
         if screen.filter.is_empty() { format!("Providers {all}") } else { format!("Providers {known} of {all}") };
-    canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
+    let saved = if canvas.cx.snapshot.config.first_run && all > 0 { "not saved" } else { "" };
+    canvas.rule(Rect { height: 1, ..area }, &title, saved, focused);
     let mut y = area.y + 1;
     if screen.typing || !screen.filter.is_empty() {
         canvas.text(area.x + 1, y, 1, "/", Role::Accent);

@@ -28,7 +28,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
     let ways = [
         ("a", "add by form, or paste an address, a curl line, an env block"),
         ("f", "look again, after starting a server"),
-        ("?", "help"),
+        ("?", "help: every key of this page"),
+        ("q", "leave; README.md has a tour of five minutes, and what to do about trouble"),
     ];
     for (key, about) in ways {
         canvas.text(x, y, 2, key, Role::Accent);

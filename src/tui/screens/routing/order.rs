@@ -145,7 +145,9 @@ impl OrderEditor {
             let mut lines: Vec<String> = difference.lines().take(12).map(str::to_owned).collect();
             lines.insert(0, "Someone saved it after it was read. Theirs:".into());
             let question = Confirm::new("The file changed on disk", lines, "Back to the order");
-            let question = question.with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop));
+            let question = question
+                .with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop))
+                .with("Drop mine", Effect::Pass(Action::FormDiscard));
             out.push(Effect::Open(Box::new(question)));
             return;
         }

@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::ids::Target;
 use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
-use crate::present::remedy::{Subject, remedy};
+use crate::present::remedy::of_call;
 use crate::present::{escape, labels, reason, text, units};
 use crate::tui::part::Cx;
 use crate::tui::theme::Role;
@@ -87,16 +87,12 @@ fn outcome(record: &CallRecord, row: &CallRow, cx: &Cx<'_>, lines: &mut Lines) {
 }
 
 fn advice(record: &CallRecord, failure: &Failure, cx: &Cx<'_>, lines: &mut Lines) {
-    let about = record.target.as_ref();
-    let provider = about.and_then(|target| super::super::acts::find(cx.snapshot, &target.provider));
     lines.put(5, &[Piece::new("What to do", Role::Title)]);
-    let Some(provider) = provider else {
+    let Some(remedy) = of_call(failure, record, &cx.snapshot.providers) else {
         let advice = failure.code.class().advice;
         lines.wrapped(7, &format!("{advice}."), Role::Plain);
         return;
     };
-    let model = about.map(|target| target.model.as_str());
-    let remedy = remedy(failure, &Subject::of(provider).with_model(model));
     lines.wrapped(7, &remedy.headline, Role::Plain);
     if let Some(command) = &remedy.command {
         lines.wrapped(11, command, Role::Plain);
@@ -184,7 +180,7 @@ fn answered(record: &CallRecord) -> String {
     }
     let mut said = target.to_string();
     if record.attempts.len() > 1 {
-        said = format!("{said}, {} try", ordinal(record.attempts.len()));
+        said = format!("{said}, {} try", units::ordinal(record.attempts.len()));
     }
     if let Some(other) = last.and_then(|attempt| attempt.answered_by.as_ref()) {
         said = format!("{said}; the server names the model {other}");
@@ -325,7 +321,7 @@ fn considered(record: &CallRecord, lines: &mut Lines) {
     let head = format!("decided by rules version {}", record.rules_version);
     row(lines, "considered", &head, Role::Muted);
     for (place, target) in record.chain.iter().enumerate() {
-        let said = format!("{}{}", ordinal(place + 1), fate(record, target));
+        let said = format!("{}{}", units::ordinal(place + 1), fate(record, target));
         row(lines, &escape::line(&target.to_string()), &said, Role::Plain);
     }
     for reject in record.rejects.iter().filter(|reject| !record.chain.contains(&reject.target)) {
@@ -381,16 +377,4 @@ fn recorded_text(record: &CallRecord, lines: &mut Lines) {
         }
         lines.blank();
     }
-}
-
-/// `1st`, `2nd`, `11th`.
-fn ordinal(number: usize) -> String {
-    let ending = match (number % 100, number % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }
