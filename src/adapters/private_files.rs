@@ -53,7 +53,10 @@ impl DailyFile {
             .filename_prefix(prefix)
             .filename_suffix(suffix)
             .build(folder)
-            .map_err(|error| format!("no log file can be made in {}: {error}", folder.display()))?;
+            .map_err(|error| {
+                let folder = folder.display();
+                format!("no log file can be made in {folder}: {error}: choose another folder with --state-dir")
+            })?;
         let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
         let file = Self { appender, folder: folder.to_owned(), prefix, suffix, keep, day: today() };
         file.tidy();

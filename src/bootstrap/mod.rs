@@ -12,8 +12,11 @@ use crate::engine::ports::{ConfigStore as _, Loaded, Unusable};
 use crate::engine::{Engine, Options};
 use color_eyre::eyre::{Result, WrapErr as _};
 use ground::{Folders, Opened};
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
+/// How long tasks and threads that still run may hold the exit.
+const LAST_TASKS: Duration = Duration::from_millis(100);
 /// Exit code for a configuration that cannot be used.
 const CONFIGURATION: u8 = 3;
 
@@ -33,9 +36,13 @@ pub fn run(cli: &Cli) -> Result<u8> {
         return Ok(code);
     }
     let runtime = runtime(cli).wrap_err("the runtime could not be started")?;
-    let code = runtime.block_on(with_engine(cli, &folders, console))?;
-    // A prompt typed into a terminal that is gone may still hold a reader thread: it must not hold the exit.
-    runtime.shutdown_background();
+    let (code, opened) = runtime.block_on(with_engine(cli, &folders, console))?;
+    // Tasks hold on to the adapters: they go first, so that the ledger's last batch has nobody to wait for. A
+    // reader thread on a terminal that is gone must not hold the exit.
+    runtime.shutdown_timeout(LAST_TASKS);
+    if let Some(opened) = opened {
+        opened.close();
+    }
     Ok(code)
 }
 
@@ -47,13 +54,14 @@ fn runtime(cli: &Cli) -> std::io::Result<Runtime> {
     builder.enable_all().thread_name("lmdeck").build()
 }
 
-async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Result<u8> {
+/// The exit code, and what is to be closed when every task has ended.
+async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Result<(u8, Option<Opened>)> {
     let store = folders.config_store();
     let loaded = store.load();
     if let Err(unusable) = &loaded
         && !works_with_a_broken_file(cli)
     {
-        return Ok(say_unusable(&mut console, unusable));
+        return Ok((say_unusable(&mut console, unusable), None));
     }
     let opened = Opened::new(folders, store, loaded.as_ref().ok())?;
     if let Some(notice) = opened.ledger.take_notice() {
@@ -66,8 +74,7 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
         Some(_) => crate::cli::run(cli, engine.handle.clone(), console).await,
     };
     engine.stop().await;
-    opened.close();
-    Ok(code)
+    Ok((code, Some(opened)))
 }
 
 /// The dashboard opens on the error; undo and trust are among what mends it.

@@ -93,7 +93,7 @@ pub enum ColorWhen {
 pub enum Verb {
     /// Serve the gateway without a screen
     #[command(after_help = "Examples:\n  lmdeck serve\n  lmdeck serve --listen 127.0.0.1:5151\n\n\
-                            Point a client at http://127.0.0.1:4141/v1 with any model name, or auto.")]
+                            Point a client at http://127.0.0.1:4141/v1 with a model of lmdeck models list, or auto.")]
     Serve(ServeArgs),
     /// Where prompts go now, what was spent, and how every provider is
     Status,

@@ -2,7 +2,7 @@
 //! Knows nothing of verbs.
 
 use super::args::{ColorWhen, Globals};
-use super::ending::Ending;
+use super::ending::{Ending, HUNG_UP, INTERRUPTED, TERMINATED};
 use crate::domain::time::UnixMs;
 use crate::present::escape;
 use crate::present::labels::Role;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 /// A role in the terminal's own 16 colours, which its user has chosen.
@@ -29,7 +30,7 @@ fn sgr(role: Role) -> Option<&'static str> {
 /// What ends a watch or a running answer early.
 #[derive(Clone)]
 pub enum Interrupt {
-    /// ctrl-c
+    /// ctrl-c, or being asked to end by SIGTERM or a hang-up
     Signal,
     /// Somebody else says so.
     Notified(Arc<Notify>),
@@ -162,17 +163,31 @@ impl Console {
         tint(self.colour_out, role, &escape::line(text))
     }
 
-    /// Resolves when the person wants to stop. Listens from the moment it is first polled.
-    pub(super) fn interrupted(&self) -> BoxFuture<'static, ()> {
+    /// Resolves when the person wants to stop, with the exit code that says so. Listens from the moment it is
+    /// first polled.
+    pub(super) fn interrupted(&self) -> BoxFuture<'static, u8> {
         match self.interrupt.clone() {
-            Interrupt::Notified(notify) => Box::pin(async move { notify.notified().await }),
-            Interrupt::Signal => Box::pin(async {
-                if tokio::signal::ctrl_c().await.is_err() {
-                    // Cannot be listened for: then ctrl-c ends the process by itself.
-                    std::future::pending::<()>().await;
-                }
+            Interrupt::Notified(notify) => Box::pin(async move {
+                notify.notified().await;
+                INTERRUPTED
             }),
+            Interrupt::Signal => Box::pin(ending_signal()),
         }
+    }
+}
+
+/// SIGINT, SIGTERM or SIGHUP, whichever comes first, as shells count them.
+async fn ending_signal() -> u8 {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        // Cannot be listened for: then a signal ends the process by itself.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => INTERRUPTED,
+        _ = terminate.recv() => TERMINATED,
+        _ = hangup.recv() => HUNG_UP,
     }
 }
 

@@ -16,6 +16,9 @@ pub const UNAVAILABLE: u8 = 4;
 pub const DENIED: u8 = 5;
 /// What shells use for a program that ctrl-c ended.
 pub const INTERRUPTED: u8 = 130;
+/// The same for SIGTERM and for a terminal that is gone.
+pub const TERMINATED: u8 = 143;
+pub const HUNG_UP: u8 = 129;
 
 #[derive(Debug)]
 pub enum Ending {

@@ -59,8 +59,7 @@ pub fn run(cli: &Cli, console: &mut Console, ground: &dyn Ground) -> Option<u8> 
 fn completions(console: &mut Console, shell: clap_complete::Shell) -> Result<(), Ending> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "lmdeck", &mut script);
-    console.out.write_all(&script)?;
-    Ok(())
+    text(console, "script", &script)
 }
 
 fn man(console: &mut Console, verb: &[String]) -> Result<(), Ending> {
@@ -72,7 +71,15 @@ fn man(console: &mut Console, verb: &[String]) -> Result<(), Ending> {
     }
     let mut roff = Vec::new();
     clap_mangen::Man::new(page.clone()).render(&mut roff)?;
-    console.out.write_all(&roff)?;
+    text(console, "roff", &roff)
+}
+
+/// A text that is made for another program, bare or as the one member of a JSON document.
+fn text(console: &mut Console, name: &str, text: &[u8]) -> Result<(), Ending> {
+    if console.json {
+        return console.document(&json!({ name: String::from_utf8_lossy(text) }));
+    }
+    console.out.write_all(text)?;
     Ok(())
 }
 

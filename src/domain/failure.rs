@@ -116,8 +116,13 @@ pub enum Cause {
     ConnectTimeout,
     /// The name cannot be resolved.
     Dns,
-    /// The TLS handshake failed; the text says how.
-    Tls { detail: String },
+    /// The TLS handshake failed; the text says how. `certificate`: the server speaks TLS, and what it shows is
+    /// not accepted.
+    Tls {
+        detail: String,
+        #[serde(default)]
+        certificate: bool,
+    },
     /// The connection was cut.
     Reset,
     /// Connected, but no first byte in time.

@@ -149,6 +149,9 @@ pub struct ProviderHealth {
     pub reach: Option<Reach>,
     pub activity: Activity,
     pub interface: Option<String>,
+    /// What was not as expected in the newest list.
+    #[serde(default)]
+    pub malformed: Option<String>,
     /// Good probes in a row since it was last down; counted only while `returning`.
     pub good_probes: u32,
     /// Down until [`GOOD_PROBES_TO_RETURN`] good probes came.
@@ -178,6 +181,7 @@ impl ProviderHealth {
             reach: None,
             activity: Activity::default(),
             interface: None,
+            malformed: None,
             good_probes: 0,
             returning: false,
         }
@@ -200,10 +204,13 @@ impl ProviderHealth {
                     );
                 }
                 self.returning = false;
-                let (state, reason) = self.healthy_state(found.malformed.as_deref(), breaker_open, tally);
+                let (state, reason) = self.healthy_state(breaker_open, tally);
                 self.enter(state, reason, report.at)
             }
-            Err(failure) => self.take_failure(report, failure),
+            Err(failure) => match &failure.cause {
+                Cause::MalformedList { detail } => self.take_unreadable(report, failure, detail),
+                _ => self.take_failure(report, failure),
+            },
         }
     }
 
@@ -219,6 +226,19 @@ impl ProviderHealth {
         self.models_seen = Some(report.at);
         self.activity = found.activity;
         self.interface.clone_from(&found.interface);
+        self.malformed.clone_from(&found.malformed);
+    }
+
+    /// It answers, and no model can be read out of it: what the configuration names may work all the same.
+    fn take_unreadable(&mut self, report: &ProbeReport, failure: &Failure, detail: &str) -> Option<StateChange> {
+        self.latency_ms = Some(report.latency_ms);
+        self.failure = Some(failure.clone());
+        self.activity = Activity::default();
+        self.returning = false;
+        self.ladder = Ladder { reachable: Some(true), listed: Some(false), ..Ladder::default() };
+        self.malformed = Some(detail.to_owned());
+        let (state, reason) = self.healthy_state(false, CallTally::default());
+        self.enter(state, reason, report.at)
     }
 
     fn take_failure(&mut self, report: &ProbeReport, failure: &Failure) -> Option<StateChange> {
@@ -246,13 +266,14 @@ impl ProviderHealth {
             authenticated: refused_key.then_some(false),
             ..Ladder::default()
         };
+        self.malformed = None;
         let state = if refused_key { State::Unauthorized } else { State::Down };
         self.returning = state == State::Down;
         self.enter(state, failure.message.clone(), report.at)
     }
 
-    fn healthy_state(&self, malformed: Option<&str>, breaker_open: bool, tally: CallTally) -> (State, String) {
-        if let Some(detail) = malformed {
+    fn healthy_state(&self, breaker_open: bool, tally: CallTally) -> (State, String) {
+        if let Some(detail) = &self.malformed {
             (State::Degraded, format!("its model list is malformed: {detail}"))
         } else if breaker_open {
             (State::Degraded, "a model of it fails: its calls pause".into())
@@ -270,7 +291,7 @@ impl ProviderHealth {
         if !matches!(self.state, State::Up | State::Degraded) {
             return None;
         }
-        let (state, reason) = self.healthy_state(None, breaker_open, tally);
+        let (state, reason) = self.healthy_state(breaker_open, tally);
         self.enter(state, reason, now)
     }
 

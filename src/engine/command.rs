@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Where a reply goes; a command sent without waiting has none.
-type Asker = Option<oneshot::Sender<Reply>>;
+pub(super) type Asker = Option<oneshot::Sender<Reply>>;
 
 impl Supervisor {
     pub(super) fn command(&mut self, command: Command, asker: Asker) {
@@ -120,7 +120,11 @@ impl Supervisor {
         })
     }
 
-    fn probe_now(&mut self, which: &ProbeWhich, asker: Asker) {
+    pub(super) fn probe_now(&mut self, which: &ProbeWhich, asker: Asker) {
+        if self.unconfigured.looking() {
+            // Without this the first look at an unconfigured machine would say that there is nothing.
+            return self.early_probes.push((which.clone(), asker));
+        }
         if let ProbeWhich::One(id) = which
             && let Err(refusal) = self.profile(id)
         {

@@ -1,10 +1,11 @@
 //! The actor that owns the state: takes commands, results and timers, applies them, carries out the effects,
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
+use super::command::Asker;
 use super::handle::Envelope;
 use super::live::Live;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
-use super::protocol::{Event, EventKind, Level, Reply, Snapshot};
+use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::state::{Effect, State};
 use super::traffic::{Ended, Traffic};
@@ -70,6 +71,8 @@ pub struct Supervisor {
     pub(super) traffic: Arc<Traffic>,
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) waiting_probes: Vec<WaitingProbe>,
+    /// Asked for while it was not known yet what there is on this machine.
+    pub(super) early_probes: Vec<(ProbeWhich, Asker)>,
     pub(super) active: ActiveChoice,
     pub(super) views: Views,
     pub(super) unconfigured: Unconfigured,
@@ -131,6 +134,7 @@ impl Supervisor {
             traffic,
             inputs: inputs.clone(),
             waiting_probes: Vec::new(),
+            early_probes: Vec::new(),
             active,
             views,
             unconfigured: Unconfigured::default(),

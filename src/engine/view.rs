@@ -13,7 +13,7 @@ use crate::domain::call::Facts;
 use crate::domain::config::{Config, Issue, Origin};
 use crate::domain::health::State as Health;
 use crate::domain::ids::{ModelId, Target};
-use crate::domain::routing::{ActiveChoice, decide};
+use crate::domain::routing::{ActiveChoice, World, decide};
 use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
@@ -165,7 +165,7 @@ fn routing_view(live: &Live, today: &DaySums) -> RoutingView {
         })
     });
     let in_effect_why = match (&in_effect, kept) {
-        (None, _) => decision.rejected.first().map_or_else(|| "no provider yet".into(), |reject| reject.reason.clone()),
+        (None, _) => decision.rejected.first().map_or_else(|| nobody(&live.world), |reject| reject.reason.clone()),
         (Some(_), true) => String::new(),
         (Some(_), false) => chosen
             .and_then(|(provider, _)| decision.rejected.iter().find(|reject| reject.target.provider == provider))
@@ -177,6 +177,15 @@ fn routing_view(live: &Live, today: &DaySums) -> RoutingView {
         in_effect,
         in_effect_why,
         decided_today: today.by_policy.clone(),
+    }
+}
+
+/// Why there is not even a candidate: no provider, or none that has told its models.
+fn nobody(world: &World) -> String {
+    match world.providers.iter().find(|provider| provider.enabled && !provider.state.usable()) {
+        Some(provider) => format!("{} is {}: {}", provider.id, provider.state.word(), provider.reason),
+        None if world.providers.is_empty() => "no provider yet".into(),
+        None => "no model is known yet".into(),
     }
 }
 
@@ -245,7 +254,8 @@ fn model_views(provider: &Provider, config: &Config, traffic: &Traffic, now: Uni
             named,
             listed: listed.is_some(),
             chat: listed.is_none_or(|model| model.chat),
-            loaded: listed.and_then(|model| model.loaded),
+            // What was loaded when it last answered says nothing of now.
+            loaded: listed.and_then(|model| model.loaded).filter(|_| provider.health.state != Health::Down),
             context: listed.and_then(|model| model.context).or_else(|| written.and_then(|model| model.context)),
             quantization: listed.and_then(|model| model.quantization.clone()),
             size_bytes: listed.and_then(|model| model.size_bytes),

@@ -160,7 +160,7 @@ pub fn since(view: &ProviderView, now: UnixMs) -> String {
 
 /// What to do about a provider that needs attention; `None` when there is nothing to do.
 pub fn what_to_do(view: &ProviderView) -> Option<super::remedy::Remedy> {
-    let trouble = matches!(view.health.state, State::Down | State::Unauthorized);
+    let trouble = matches!(view.health.state, State::Down | State::Unauthorized | State::Degraded);
     let failure = view.health.failure.as_ref().filter(|_| view.enabled && trouble)?;
     Some(remedy(failure, &Subject::of(view)))
 }

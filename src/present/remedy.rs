@@ -11,8 +11,8 @@ mod server;
 
 pub use call::{of_call, text_of_call};
 
-use super::escape;
 use super::server_commands::pastes_safely;
+use super::{escape, units};
 use crate::domain::config::{Endpoint, KeySource, Origin};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
@@ -172,8 +172,17 @@ impl<'a> Subject<'a> {
         match (self.origin, self.kind) {
             (Origin::Section, Kind::LmStudio) => format!("lmdeck config set lm_studio.timeout {seconds}"),
             (Origin::Section, _) => format!("lmdeck config set performance.request_timeout {seconds}"),
+            // What was only found, or comes from the environment, stands in no file yet: saving it comes first.
+            (Origin::Discovery | Origin::Environment, kind) => {
+                format!("lmdeck providers add --type {kind} --endpoint {}", self.endpoint.origin)
+            }
             _ => format!("lmdeck config set providers.{}.{key} {seconds}", self.id_in_command()),
         }
+    }
+
+    /// The same server without TLS.
+    fn plain_origin(&self) -> String {
+        self.endpoint.origin.replacen("https://", "http://", 1)
     }
 
     /// The address this server is likely to answer at.
@@ -185,12 +194,22 @@ impl<'a> Subject<'a> {
             None => format!("{origin}/v1"),
         }
     }
+
+    /// The same, where it is another one than the present: with and without `/v1` is the same address.
+    fn better_endpoint(&self) -> Option<String> {
+        let base = |url: &str| {
+            let url = url.trim_end_matches('/');
+            url.strip_suffix("/v1").unwrap_or(url).to_owned()
+        };
+        let likely = self.likely_endpoint();
+        (base(&likely) != base(&self.endpoint.api_base)).then_some(likely)
+    }
 }
 
 /// What to do about `failure`.
 pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     match &failure.cause {
-        Cause::Other => by_code(failure.code, subject),
+        Cause::Other => by_code(failure, subject),
         cause => by_cause(cause, subject),
     }
 }
@@ -205,7 +224,7 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::Refused => connection::refused(subject),
         Cause::ConnectTimeout => connection::filtered(subject),
         Cause::Dns => connection::no_name(subject),
-        Cause::Tls { detail } => connection::tls(subject, detail),
+        Cause::Tls { detail, certificate } => connection::tls(subject, detail, *certificate),
         Cause::Reset => connection::reset(subject),
         Cause::SilentServer => connection::silent(subject),
         Cause::Redirect { to } => connection::redirect(subject, to),
@@ -226,21 +245,23 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::ModelCrashed => server::crashed(subject),
         Cause::ServerError { status } => server::failed(subject, *status),
         Cause::CutOff => server::cut_off(subject),
-        Cause::TooLarge { limit_bytes } => server::too_large(*limit_bytes),
+        Cause::TooLarge { limit_bytes } => server::too_large(subject, *limit_bytes),
         Cause::Other => Remedy::new(format!("{} failed in a way lmdeck has no name for.", subject.who_first()))
             .step("lmdeck logs has the details.")
             .command(subject.test_command()),
     }
 }
 
-fn by_code(code: ErrorCode, subject: &Subject<'_>) -> Remedy {
+fn by_code(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     let (who, who_first) = (subject.who(), subject.who_first());
-    match code {
+    match failure.code {
         ErrorCode::Auth => key::refused(subject, 401),
         ErrorCode::RateLimit => {
-            Remedy::new(format!("{who_first} takes no more calls for a while: its rate limit is reached."))
-                .step("Calls go to the next target of their order meanwhile; it is asked again by itself.")
-                .command("lmdeck routes explain")
+            let wait = failure
+                .retry_after_ms
+                .map_or_else(|| "a while".to_owned(), |ms| format!("another {}", units::duration(ms)));
+            Remedy::new(format!("{who_first} takes no more calls for {wait}: its rate limit is reached."))
+                .step("Calls go to the next target of their order meanwhile; which that is: lmdeck routes explain.")
         }
         ErrorCode::Quota => Remedy::new(format!("{who_first} says that the account has no credit left."))
             .step(format!("Top it up where the key was made: {}.", super::server_commands::key_page(subject.kind)))
@@ -255,6 +276,9 @@ fn by_code(code: ErrorCode, subject: &Subject<'_>) -> Remedy {
         ErrorCode::Upstream => server::failed(subject, 502),
         ErrorCode::EmptyAnswer => Remedy::new("The model answered nothing.")
             .step("Often its loaded context is too small for the prompt, or max_tokens is used up by its reasoning.")
+            .command(subject.test_command()),
+        ErrorCode::BadAnswer => Remedy::new(format!("What came is no answer of {}.", subject.kind.label()))
+            .step("Is its kind right, and is it as new as its clients expect? Its own log may say more.")
             .command(subject.test_command()),
         other => {
             let class = other.class();
@@ -302,7 +326,8 @@ mod tests {
             Cause::Refused,
             Cause::ConnectTimeout,
             Cause::Dns,
-            Cause::Tls { detail: "certificate has expired".into() },
+            Cause::Tls { detail: "certificate has expired".into(), certificate: true },
+            Cause::Tls { detail: "the server does not speak TLS there".into(), certificate: false },
             Cause::Reset,
             Cause::SilentServer,
             Cause::FirstTokenTimeout,
@@ -361,6 +386,49 @@ mod tests {
             "account",
         ];
         ACTS.iter().any(|act| text.contains(act))
+    }
+
+    #[test]
+    fn an_address_that_is_right_already_is_never_the_advice() {
+        for kind in Kind::ALL {
+            let endpoint = match kind.default_endpoint().filter(|_| kind.is_vendor()) {
+                Some(documented) => Endpoint { api_base: documented.into(), ..endpoint(kind, "api.example", 443) },
+                None => endpoint(kind, "127.0.0.1", 8080),
+            };
+            let key = KeySource::None;
+            let subject = Subject { id: "p", ..Subject::draft(kind, &endpoint, &key) };
+            for cause in [Cause::WrongPath { path: "/v1/models".into() }, Cause::HtmlPage] {
+                let said = caution(&cause, &subject).text();
+                assert!(!said.contains("--endpoint"), "{kind}: {said}");
+                assert!(said.contains("lsof ") || said.contains("curl "), "{kind}: {said}");
+            }
+        }
+        let doubled = Endpoint {
+            api_base: "http://127.0.0.1:8080/v1/v1".into(),
+            ..endpoint(Kind::OpenaiCompatible, "127.0.0.1", 8080)
+        };
+        let subject = Subject { id: "p", ..Subject::draft(Kind::OpenaiCompatible, &doubled, &KeySource::None) };
+        let said = caution(&Cause::WrongPath { path: "/v1/v1/models".into() }, &subject).text();
+        assert!(said.contains("lmdeck providers edit p --endpoint http://127.0.0.1:8080/v1"), "{said}");
+    }
+
+    #[test]
+    fn a_server_that_speaks_tls_is_never_said_to_speak_plain_http() {
+        let endpoint = Endpoint { tls: true, ..endpoint(Kind::LlamaCpp, "192.168.1.20", 8443) };
+        let subject = Subject { id: "p", ..Subject::draft(Kind::LlamaCpp, &endpoint, &KeySource::None) };
+        let said = |certificate| caution(&Cause::Tls { detail: "it is so".into(), certificate }, &subject).text();
+        assert!(said(true).contains("SSL_CERT_FILE=") && !said(true).contains("--endpoint"), "{}", said(true));
+        assert!(said(false).contains("--endpoint http://192.168.1.20:8443"), "{}", said(false));
+    }
+
+    #[test]
+    fn a_rate_limit_says_for_how_long() {
+        let endpoint = endpoint(Kind::Openai, "api.openai.com", 443);
+        let subject = Subject::draft(Kind::Openai, &endpoint, &KeySource::None);
+        let failure = Failure::plain(ErrorCode::RateLimit, "slow down");
+        assert!(remedy(&failure, &subject).headline.contains("no more calls for a while:"));
+        let failure = failure.retry_after(Some(std::time::Duration::from_secs(77)));
+        assert!(remedy(&failure, &subject).headline.contains("no more calls for another 1 min 17 s:"));
     }
 
     #[test]

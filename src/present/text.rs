@@ -43,35 +43,44 @@ pub fn pad_left(text: &str, columns: usize) -> String {
 }
 
 /// Breaks `text` at spaces into lines of at most `columns`; longer words are cut where they must be. Line ends
-/// of the text are kept.
+/// of the text are kept, and so is the indent of each: lines broken off it begin below its first word.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
-        let mut line = String::new();
-        let mut used = 0;
-        for word in paragraph.split(' ') {
-            let wide = width(word);
-            if used > 0 && used + 1 + wide > columns {
+        let words = paragraph.trim_start_matches(' ');
+        // Half of the columns are the words', and never fewer than the widest letter takes.
+        let indent = (paragraph.len() - words.len()).min(columns / 2).min(columns.saturating_sub(2));
+        lines.extend(wrap_words(words, columns - indent).into_iter().map(|line| " ".repeat(indent) + &line));
+    }
+    lines
+}
+
+fn wrap_words(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let wide = width(word);
+        if used > 0 && used + 1 + wide > columns {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for cluster in word.graphemes(true) {
+            let wide = width(cluster);
+            if used + wide > columns && used > 0 {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
-            if used > 0 {
-                line.push(' ');
-                used += 1;
-            }
-            for cluster in word.graphemes(true) {
-                let wide = width(cluster);
-                if used + wide > columns && used > 0 {
-                    lines.push(std::mem::take(&mut line));
-                    used = 0;
-                }
-                line.push_str(cluster);
-                used += wide;
-            }
+            line.push_str(cluster);
+            used += wide;
         }
-        lines.push(line);
     }
+    lines.push(line);
     lines
 }
 
@@ -94,6 +103,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("a\n\nb", 9), ["a", "", "b"]);
+        assert_eq!(wrap("  one two\n three", 6), ["  one", "  two", " three"]);
     }
 
     proptest! {

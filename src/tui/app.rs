@@ -200,6 +200,10 @@ impl App {
             Action::Undo if !self.snapshot.config.can_undo => {
                 Some("nothing to take back: no change was made here".into())
             }
+            Action::OpenEditor if self.options.readonly => Some("read-only: started with --readonly".into()),
+            Action::OpenEditor if self.snapshot.config.file.is_none() => {
+                Some("there is no file yet: the first save writes one".into())
+            }
             _ => self.top().why_not(action, &self.cx()),
         }
     }
@@ -280,13 +284,17 @@ impl App {
                 self.push(Box::new(list));
                 Vec::new()
             }
+            Action::OpenEditor => match &self.snapshot.config.file {
+                Some(file) => vec![Intent::Edit(file.clone())],
+                None => Vec::new(),
+            },
             Action::Undo => self.tell(Command::ConfigUndo, UNDONE.into()),
             Action::GoTab(digit) => match Tab::ALL.into_iter().find(|tab| tab.digit() == digit) {
                 Some(tab) => self.go(tab),
                 None => Vec::new(),
             },
-            Action::NextTab => self.go(self.neighbour(1)),
-            Action::PreviousTab => self.go(self.neighbour(Tab::ALL.len() - 1)),
+            Action::NextTab => self.pass_to(self.neighbour(1)),
+            Action::PreviousTab => self.pass_to(self.neighbour(Tab::ALL.len() - 1)),
             Action::Back if self.has_layer() => {
                 self.layers.pop();
                 Vec::new()
@@ -315,6 +323,11 @@ impl App {
     fn go(&mut self, tab: Tab) -> Vec<Intent> {
         self.tab = tab;
         self.with_part(Some(&Owner::Screen(tab)), |part, cx, out| part.shown(cx, out))
+    }
+
+    fn pass_to(&mut self, tab: Tab) -> Vec<Intent> {
+        self.screens.get_mut(tab).passed_through();
+        self.go(tab)
     }
 
     /// Opens a tab with the cursor on `place`.

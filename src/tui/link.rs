@@ -45,6 +45,11 @@ impl Link {
         }
     }
 
+    /// As it is now, also where the message of it still waits.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.handle.snapshot()
+    }
+
     pub fn ask(&self, ticket: Ticket, command: Command) {
         let asked = if self.replies.len() < QUESTIONS {
             self.handle.ask_later(command)

@@ -54,8 +54,6 @@ impl Tab {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
     Provider(ProviderId),
-    /// For the playground: who is to answer, as typed.
-    Target(String),
     /// For the playground: a prompt sent before.
     Prompt(Box<SavedPrompt>),
 }
@@ -171,6 +169,9 @@ pub trait Part {
     /// It is on the screen now, for the first time or again.
     fn shown(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
+    /// The person goes through the tabs one by one and may not stay: letters must be keys.
+    fn passed_through(&mut self) {}
+
     /// A newer snapshot is there.
     fn changed(&mut self, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
@@ -205,6 +206,11 @@ pub trait Part {
     /// One line per thing a listener should know now, for plain mode: position and role first.
     fn plain(&self, _cx: &Cx<'_>) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The row with the cursor in one line, told in plain mode when it changes.
+    fn choice(&self, _cx: &Cx<'_>) -> Option<String> {
+        None
     }
 
     /// Draws into `area`; its first row is the rule with the titles. Changes nothing but scroll positions.

@@ -2,17 +2,19 @@
 //! choose, keys to press, text for a field, or a prompt after `ask`.
 
 use super::Exit;
+use super::action::Action;
 use super::app::App;
 use super::input::Input;
-use super::keymap::Chord;
+use super::keymap::{Chord, Meaning};
 use super::link::Link;
 use super::msg::{Intent, Msg};
 use super::options::TuiOptions;
 use super::part::{Place, Tab, Ticket};
 use super::signals::{Caught, Signals};
 use crate::domain::call::{Body, CallRequest, Facts, Message, Role};
+use crate::domain::ids::ProviderId;
 use crate::engine::handle::EngineHandle;
-use crate::engine::protocol::{CallEvent, CallOutcome};
+use crate::engine::protocol::{CallEvent, CallOutcome, Reply};
 use crate::present::remedy::text_of_call;
 use crate::present::{escape, labels, units};
 use crossterm::event::{KeyEvent, KeyModifiers};
@@ -31,6 +33,10 @@ struct Plain {
     options: TuiOptions,
     /// Lines told last: only what is new is told again.
     told: HashSet<String>,
+    /// The chosen row told last, without its figures.
+    choice: String,
+    /// Lines are text for a field; what that means was told.
+    typing: bool,
     said: u64,
     /// Text of an answer that is not yet a whole sentence.
     answer: String,
@@ -54,6 +60,8 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> std::io::R
         link: Link::new(handle),
         options,
         told: HashSet::new(),
+        choice: String::new(),
+        typing: false,
         said: 0,
         answer: String::new(),
         asking: false,
@@ -104,8 +112,24 @@ impl Plain {
             self.hear(*event)?;
             return Ok(None);
         }
+        if let Msg::Reply(_, reply) = &msg
+            && let Reply::Probed(found) = reply.as_ref()
+        {
+            self.answer_probes(found.iter().map(|(id, _)| id))?;
+        }
         let intents = self.app.update(msg, (self.options.clock)());
         self.carry_out(intents)
+    }
+
+    /// Whoever asked for a probe wants to hear of it, also where nothing changed.
+    fn answer_probes<'a>(&self, asked: impl Iterator<Item = &'a ProviderId>) -> std::io::Result<()> {
+        let snapshot = self.link.snapshot();
+        for id in asked {
+            if let Some(provider) = snapshot.providers.iter().find(|provider| provider.id == *id) {
+                say(&format!("asked: {}", labels::describe(provider, (self.options.clock)())))?;
+            }
+        }
+        Ok(())
     }
 
     fn carry_out(&mut self, intents: Vec<Intent>) -> std::io::Result<Option<Exit>> {
@@ -132,6 +156,7 @@ impl Plain {
         }
         if word.is_empty() {
             self.told.clear();
+            self.choice.clear();
             return Ok(None);
         }
         if self.app.top().typing() {
@@ -156,7 +181,7 @@ impl Plain {
             return Ok(None);
         };
         let intents = self.app.go_to(Tab::Providers, &Place::Provider(provider.id.clone()));
-        say(&format!("chosen: {}", labels::describe(provider, (self.options.clock)())))?;
+        self.choice.clear();
         self.carry_out(intents)
     }
 
@@ -178,6 +203,12 @@ impl Plain {
             say(&format!("{keys} is no key and no number: ? lists the keys"))?;
             return Ok(None);
         };
+        if let [only] = chord.0.as_slice()
+            && self.app.keymap.meaning(&self.app.contexts(), None, *only) == Meaning::Nothing
+        {
+            say(&format!("{keys} means nothing here: ? lists the keys"))?;
+            return Ok(None);
+        }
         for key in chord.0 {
             let ctrl = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
             if let Some(exit) = self.update(Msg::Input(Input::Key(KeyEvent::new(key.code, ctrl))))? {
@@ -190,7 +221,7 @@ impl Plain {
     /// The keys that work here, with why others do not.
     fn keys(&mut self) -> std::io::Result<Option<Exit>> {
         for context in self.app.contexts() {
-            for bound in self.app.keymap.of(context) {
+            for bound in self.app.keymap.of(context).filter(|bound| works_in_lines(bound.entry.action)) {
                 let not_now = self.app.why_not(bound.entry.action).map(|why| format!(" (not now: {why})"));
                 say(&format!("{}: {}{}", bound.key(), bound.entry.about, not_now.unwrap_or_default()))?;
             }
@@ -273,8 +304,38 @@ impl Plain {
             }
         }
         self.told = lines.iter().map(|line| without_ages(line)).collect();
+        self.tell_choice()?;
+        self.tell_typing()
+    }
+
+    fn tell_choice(&mut self) -> std::io::Result<()> {
+        let choice = self.app.top().choice(&self.app.cx()).unwrap_or_default();
+        let bare = without_ages(&choice);
+        if bare != self.choice && !choice.is_empty() {
+            say(&format!("chosen: {choice}"))?;
+        }
+        self.choice = bare;
         Ok(())
     }
+
+    /// Where lines become text, the keys that still act are told once.
+    fn tell_typing(&mut self) -> std::io::Result<()> {
+        let typing = self.app.top().typing();
+        if typing && !self.typing {
+            let contexts = self.app.contexts();
+            let bound = contexts.iter().flat_map(|context| self.app.keymap.of(*context));
+            let keys = bound.filter(|bound| !bound.entry.footer.is_empty());
+            let keys: Vec<String> = keys.map(|bound| format!("{} {}", bound.key(), bound.entry.footer)).collect();
+            say(&format!("A line is text for this field now. Keys: {}, F1 all of them.", keys.join(", ")))?;
+        }
+        self.typing = typing;
+        Ok(())
+    }
+}
+
+/// Digits choose providers here, and there is no picture to draw again.
+fn works_in_lines(action: Action) -> bool {
+    !matches!(action, Action::GoTab(_) | Action::Repaint)
 }
 
 /// The line with its numbers blanked: figures that move every half minute are told when asked for.

@@ -192,7 +192,28 @@ gateway   http://127.0.0.1:4141                            rules     1 order, 1 
 [x]  claude        unauthorized        -   401: the key was refused: check ANTHROPIC_API_KEY
 "
     );
-    assert_eq!(desk.err.text(), "");
+    assert_eq!(
+        desk.err.text(),
+        "\
+-- workstation: llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080
+-- claude: export ANTHROPIC_API_KEY=YOUR_KEY
+",
+        "what to do comes as words beside the data"
+    );
+}
+
+#[tokio::test]
+async fn health_says_what_to_do_about_each_provider_in_trouble() {
+    let desk = Desk::new();
+    desk.run(&["health"]).await;
+    assert!(desk.err.text().contains("-- workstation: llama-server"), "{}", desk.err.text());
+    let desk = Desk::new();
+    desk.run(&["health", "--json"]).await;
+    let rows: serde_json::Value = serde_json::from_str(&desk.out.text()).unwrap();
+    let remedy =
+        |name: &str| rows.as_array().unwrap().iter().find(|row| row["provider"] == name).unwrap()["remedy"].clone();
+    assert!(remedy("workstation").as_str().unwrap().contains("--port 8080"));
+    assert_eq!(remedy("lm_studio"), serde_json::Value::Null);
 }
 
 #[tokio::test]
@@ -418,6 +439,15 @@ async fn a_refusal_of_the_engine_is_told_with_its_remedy_and_its_exit_code() {
         assert_eq!(desk.err.text(), "error: the file changed: someone saved it\n  do: look at it first\n");
         assert_eq!(desk.out.text(), "");
     }
+}
+
+#[tokio::test]
+async fn an_undo_does_not_promise_that_the_next_one_brings_the_change_back() {
+    let desk = Desk::new();
+    desk.engine.on(CommandName::ConfigUndo, edited(1));
+    assert_eq!(desk.run(&["config", "undo"]).await, 0);
+    assert!(desk.out.text().starts_with("took back the last change: 1 line in "), "{}", desk.out.text());
+    assert_eq!(desk.err.text(), "");
 }
 
 #[tokio::test]
@@ -1389,6 +1419,9 @@ fn completions_and_manual_pages_come_from_the_same_tree() {
     let desk = Desk::new();
     assert_eq!(offline(&desk, &["man", "providers", "add"], &checked(None)), Some(0));
     assert!(desk.out.text().contains("save\\-anyway"), "{}", desk.out.text());
+    let desk = Desk::new();
+    assert_eq!(offline(&desk, &["man", "--json"], &checked(None)), Some(0));
+    assert!(desk.json()["roff"].as_str().unwrap().contains(".TH lmdeck"));
     let desk = Desk::new();
     assert_eq!(offline(&desk, &["man", "provider"], &checked(None)), Some(2));
     assert!(desk.err.text().contains("did you mean providers?"));

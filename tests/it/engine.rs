@@ -1,10 +1,10 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
-use crate::support::engine::{Act, ask, collect, house, profile, refused, text};
+use crate::support::engine::{Act, House, ask, collect, house, profile, refused, text};
 use lmdeck::domain::call::{Body, Message, Role, Status};
 use lmdeck::domain::config::ModelSettings;
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
-use lmdeck::domain::health::State;
+use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::ActiveChoice;
@@ -163,6 +163,40 @@ async fn past_the_deadline_no_further_target_is_asked() {
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
     assert_eq!(outcome.failure.unwrap().cause, Cause::Deadline);
     assert_eq!(house.stage.jobs().len(), 1, "a target without time to answer is not worth asking");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_whose_list_cannot_be_read_still_gets_calls_for_the_models_the_file_names() {
+    let house = house(two(), |_, stage| {
+        let cause = Cause::MalformedList { detail: "data: expected a list".into() };
+        stage.probe_fails("local", Failure::new(ErrorCode::BadAnswer, cause, "the model list cannot be read"));
+    })
+    .await;
+    let state = |house: &House| {
+        let view = house.engine.handle.snapshot().providers[0].clone();
+        (view.health.state, view.health.reason.clone())
+    };
+    let told = (State::Degraded, "its model list is malformed: data: expected a list".to_owned());
+    assert_eq!(state(&house), told);
+    let (events, outcome) = collect(house.engine.handle.dispatch(ask("local/small"))).await;
+    assert_eq!((text(&events).as_str(), outcome.failure), ("ok", None));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(state(&house), told, "a call that went well does not mend the list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_model_that_its_server_calls_unloaded_is_said_to_be_loading() {
+    for (loaded, told) in [(None, false), (Some(false), true)] {
+        let house = house(two(), |_, stage| {
+            let model = ModelInfo { loaded, ..ModelInfo::named("small") };
+            stage.probe_finds("local", vec![model]);
+            stage.acts("local/small", [Act::Silence]);
+        })
+        .await;
+        let (events, _) = collect(house.engine.handle.dispatch(ask("local/small"))).await;
+        let said = events.iter().any(|event| matches!(event, CallEvent::Loading { .. }));
+        assert_eq!(said, told, "loaded: {loaded:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -425,6 +459,21 @@ async fn an_edit_is_in_force_when_its_reply_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_no_configuration_a_first_look_waits_for_what_this_machine_has() {
+    let house = house(Vec::new(), |_, stage| {
+        stage.runs_here(Kind::LlamaCpp);
+        stage.probe_answers("llama_cpp", &["small"]);
+    })
+    .await;
+    assert!(house.engine.handle.snapshot().providers.is_empty(), "it is still looking");
+    let reply = house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    assert!(matches!(&reply, Reply::Probed(found) if found.len() == 1), "{reply:?}");
+    let snapshot = house.engine.handle.snapshot();
+    assert_eq!(snapshot.providers[0].health.state, State::Up);
+    assert_eq!(snapshot.routing.in_effect.as_ref().unwrap().to_string(), "llama_cpp/small");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_left_is_a_clear_answer() {
     let house = house(two(), |_, stage| {
         stage.probe_fails("local", refused());
@@ -478,4 +527,17 @@ async fn switching_the_last_target_off_is_the_reason_told() {
         }
     };
     assert_eq!(why, "local is off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_loaded_on_a_server_that_went_down_is_unknown() {
+    let house = house(two(), |_, _| {}).await;
+    let handle = &house.engine.handle;
+    let loaded = || handle.snapshot().providers[0].models[0].loaded;
+    assert_eq!(loaded(), Some(true));
+    house.stage.probe_fails("local", refused());
+    drop(handle.ask(Command::Probe { which: ProbeWhich::One("local".into()) }).await);
+    let mut snapshots = handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.state == State::Down).await.unwrap());
+    assert_eq!(loaded(), None);
 }

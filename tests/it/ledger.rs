@@ -109,7 +109,7 @@ fn any_failure() -> impl Strategy<Value = Failure> {
         Just(Cause::Refused),
         Just(Cause::Other),
         any::<u16>().prop_map(|status| Cause::ServerError { status }),
-        any::<String>().prop_map(|detail| Cause::Tls { detail }),
+        (any::<String>(), any::<bool>()).prop_map(|(detail, certificate)| Cause::Tls { detail, certificate }),
         prop::collection::vec(any::<String>(), 0..3).prop_map(|offered| Cause::UnknownModel { offered }),
         prop::option::of(any::<String>()).prop_map(|variable| Cause::KeyMissing { variable }),
     ];
@@ -883,6 +883,10 @@ async fn two_who_share_the_log_write_whole_lines() {
     for number in 0..400 {
         let answer = Some("long ".repeat(4000));
         ledgers[number % 2].record(CallRecord { answer, ..call(&format!("c{number}"), unix_now().0) });
+    }
+    // Leaving waits for the disk no longer than a second; what this is about is whole lines.
+    for ledger in &ledgers {
+        ledger.flush().await;
     }
     drop(ledgers);
     let seen: HashSet<String> = log_lines(&logs)

@@ -5,12 +5,14 @@
 
 mod architecture;
 mod cli;
+mod commands_named;
 mod config;
 mod config_edit;
 mod engine;
 mod gateway;
 mod ledger;
 mod parity;
+mod process;
 mod protocol;
 mod pty;
 mod routing;

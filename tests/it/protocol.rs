@@ -56,7 +56,7 @@ fn failure() -> Failure {
 fn causes() -> Vec<Cause> {
     vec![
         Cause::Refused,
-        Cause::Tls { detail: "expired".into() },
+        Cause::Tls { detail: "expired".into(), certificate: true },
         Cause::KeyRefused { status: 401 },
         Cause::KeyMissing { variable: Some("Z_AI_API_KEY".into()) },
         Cause::KeyWithheld { host: "example.org".into() },

@@ -520,7 +520,7 @@ fn plain(lines: &str, change: impl FnOnce(&mut Command)) -> (String, Option<i32>
 
 #[test]
 fn plain_mode_tells_in_lines_and_takes_numbers_and_keys() {
-    let (said, code) = plain("1\n?\na\nesc\nno such key\n2\n9999\nq\n", |command| {
+    let (said, code) = plain("1\n?\nZ\na\ntab\nesc\nd\nright\n1\nno such key\n2\n9999\nt\nq\n", |command| {
         command.arg("--plain");
     });
     assert_eq!(code, Some(0), "{said}");
@@ -529,12 +529,17 @@ fn plain_mode_tells_in_lines_and_takes_numbers_and_keys() {
         "Providers, 1 of ",
         "chosen: ",
         "a: add a provider by form",
-        "New provider, field 1 of 8, Kind",
+        "Z means nothing here: ? lists the keys",
+        "New provider, field 1 of 8, Kind, required",
+        "A line is text for this field now. Keys: tab next",
+        "chosen: Keep; enter presses it",
+        "chosen: Delete; enter presses it",
         "no such key is no key and no number",
         "there is no 9999",
     ] {
         assert!(said.contains(text), "{text:?} is not in\n{said}");
     }
+    assert!(!said.contains("1: Providers"), "digits choose providers here: {said}");
 }
 
 #[test]

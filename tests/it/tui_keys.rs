@@ -9,8 +9,8 @@ use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Found, GatewayView, ProbePoint, ProbeWhich, ProviderView, Refusal, Reply, Snapshot, Step,
-    StepState, TestReport,
+    Command, EditReport, Found, GatewayView, ModelView, ProbePoint, ProbeWhich, ProviderView, Refusal, Reply, Snapshot,
+    Step, StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
@@ -591,11 +591,15 @@ fn why_the_gateway_is_off_stands_among_the_messages() {
 }
 
 #[test]
-fn what_was_loaded_on_a_server_that_is_down_is_unknown() {
-    let mut desk = Desk::new(with_provider(evening(), "workstation", |p| p.models = vec![model("qwen3", Some(true))]));
-    let screen = desk.press("j").screen(120, 40);
-    let row = screen.lines().find(|line| line.contains("qwen3 ")).unwrap();
-    assert!(row.contains("unknown") && !row.contains("loaded"), "{row}");
+fn a_model_s_name_made_of_escapes_moves_no_column() {
+    let evil = "\u{1b}[31mx\u{202e}".repeat(12);
+    let models = vec![ModelView { context: Some(32_768), ..model(&evil, Some(true)) }];
+    let desk = Desk::new(with_provider(evening(), "lm_studio", |p| p.models = models));
+    let screen = desk.screen(120, 40);
+    let column = |row: &str, text: &str| row.find(text).map(|at| row[..at].chars().count() + text.len());
+    let head = screen.lines().find(|line| line.contains("quant")).unwrap();
+    let row = screen.lines().find(|line| line.contains("^[[31mx<U+202E>")).unwrap();
+    assert_eq!(column(row, "32k"), column(head, "context"), "{screen}");
 }
 
 // ---- the form
@@ -736,6 +740,14 @@ fn a_file_that_changed_meanwhile_is_shown_and_both_works_can_be_kept() {
 }
 
 #[test]
+fn the_help_of_a_field_is_whole_on_a_usual_terminal() {
+    let mut desk = desk();
+    let screen = desk.press("a").screen(80, 24);
+    assert!(screen.contains("OpenAI-compatible works with most."), "{screen}");
+    assert!(screen.contains("Connection"), "{screen}");
+}
+
+#[test]
 fn after_a_change_on_disk_one_s_own_can_be_dropped() {
     let mut desk = desk();
     desk.press("a right ctrl-s");
@@ -786,6 +798,7 @@ fn health_shows_states_figures_charts_and_what_to_do() {
     assert!(small.contains("3 open: i") && small.contains("down: connection"), "{small}");
     assert!(desk.screen(60, 20).contains("\u{2588}\u{2588}\u{2588}"), "no timeline at 60x20");
     assert!(desk.press("i").screen(80, 24).contains("Open incidents 3"));
+    desk.shows("Health 3 of 5, with open incidents").press("esc").shows("Health 5");
 }
 
 #[test]
@@ -864,6 +877,25 @@ fn a_broken_file_opens_on_its_error_and_offers_the_editor() {
     desk.tell(Msg::Edited(Ok(())));
     assert_eq!(desk.last(), Command::ConfigReload);
     desk.tell(Msg::Snapshot(Arc::new(evening()))).hides("cannot be used").shows("Providers 5");
+}
+
+#[test]
+fn a_broken_file_can_be_left_alone_and_opened_later() {
+    let mut snapshot = first_run();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.file = Some("/x/ai_models.yaml".into());
+    config.rejected = Some("not valid YAML".into());
+    config.issues = vec![issue("providers.box.timeout", "timeout wants a number")];
+    config.first_run = false;
+    let mut desk = Desk::new(snapshot.clone());
+    desk.press("esc").hides("ai_models.yaml cannot be used").shows("are none: E opens it").shows("line 12:");
+    desk.press("E");
+    assert_eq!(desk.others.last(), Some(&Intent::Edit("/x/ai_models.yaml".into())));
+    let mut leaving = Desk::new(snapshot);
+    leaving.press("q");
+    assert_eq!(leaving.others.last(), Some(&Intent::Quit));
+    let mut fresh = Desk::new(first_run());
+    fresh.press("E").shows("there is no file yet");
 }
 
 // ---- always

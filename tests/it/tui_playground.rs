@@ -626,6 +626,14 @@ fn a_stream_goes_on_while_another_tab_is_open() {
 }
 
 #[test]
+fn the_keys_for_the_tabs_go_all_the_way_round_and_catch_on_no_prompt() {
+    let mut desk = Desk::new();
+    desk.press("esc 3 ]").sees(&["[4 Playground]", "i prompt", "No answer yet: i goes to the prompt."]);
+    desk.press("]").sees(&["[5 Telemetry]"]).press("[ [").sees(&["[3 Routing]"]);
+    desk.press("] i").type_in("]").sees(&["    ]", "enter send"]);
+}
+
+#[test]
 fn it_fits_every_size() {
     let mut desk = Desk::with(evening(), by_teaching);
     desk.type_in("Explain dependent origination.").wait(150).press("enter").event(head(glm())).event(text("Think."));

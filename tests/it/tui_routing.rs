@@ -232,6 +232,16 @@ fn a_choice_that_holds_no_such_text_says_so_and_takes_nothing() {
 }
 
 #[test]
+fn esc_clears_the_filter_of_a_choice_before_it_closes_it() {
+    let mut desk = Desk::new(evening());
+    desk.press("G enter").type_in("cost").press("esc");
+    assert!(desk.wide().contains("4 of 4"), "{}", desk.wide());
+    desk.press("esc");
+    assert!(!desk.wide().contains("4 of 4"), "{}", desk.wide());
+    assert_eq!(desk.asked(CommandName::SetStrategy), []);
+}
+
+#[test]
 fn the_active_target_may_be_auto_a_provider_a_model_or_a_typed_model_of_a_provider() {
     let cases = [
         ("zai best", ActiveChoice::Provider("zai".into())),

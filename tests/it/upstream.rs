@@ -535,7 +535,10 @@ async fn tls_where_none_is_spoken_says_what_to_write() {
     profile.endpoint.origin = profile.endpoint.origin.replace("http:", "https:");
     profile.endpoint.api_base = profile.endpoint.api_base.replace("http:", "https:");
     let failure = probe_failure(&upstream(), profile).await;
-    assert!(matches!(&failure.cause, Cause::Tls { detail } if detail.contains("http://")), "{failure:?}");
+    assert!(
+        matches!(&failure.cause, Cause::Tls { detail, certificate: false } if detail.contains("http://")),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 """The server dies and comes back: what `health`, `status`, `providers test` and `health --watch` say."""
 
 import json
+import time
+
+import pytest
 
 from support import machine
 
@@ -23,6 +26,19 @@ def test_a_running_server_is_up_everywhere(deck):
     assert status["in_effect"] == "smol/smollm2" and status["all_healthy"]
     shown = deck.run("status").stdout
     assert "smol" in shown and "up" in shown
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["up", "down"])
+def test_a_look_costs_no_waiting(deck, model, running):
+    """Five times, since a wait for a task that never ends is a matter of luck."""
+    if not running:
+        model.kill()
+    times = []
+    for _ in range(5):
+        begun = time.monotonic()
+        assert deck.run("status").returncode == (0 if running else 4)
+        times.append(time.monotonic() - begun)
+    assert max(times) < 0.9, times
 
 
 def test_a_connection_test_names_every_step(deck):

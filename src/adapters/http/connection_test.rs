@@ -149,7 +149,7 @@ impl Run {
                         .unwrap_or_else(|| Failure::plain(ErrorCode::Network, format!("{named}: {error}")));
                     last = last.or(Some(failure));
                 }
-                Err(_) => last = last.or_else(|| Some(transport::connect_timeout(&named, limit))),
+                Err(_) => last = last.or_else(|| Some(transport::connect_timeout(&named, false, limit))),
             }
         }
         let failure =

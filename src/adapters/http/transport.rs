@@ -19,10 +19,11 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if let Some(tls) = find::<rustls::Error>(error) {
         let detail = tls_words(tls);
         let message = format!("TLS with {place} failed: {detail}");
-        return Failure::new(ErrorCode::Network, Cause::Tls { detail }, message);
+        let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
+        return Failure::new(ErrorCode::Network, Cause::Tls { detail, certificate }, message);
     }
     if error.is_connect() && error.is_timeout() {
-        return connect_timeout(&place, connect);
+        return connect_timeout(&place, endpoint.tls, connect);
     }
     if let Some(io) = find::<io::Error>(error)
         && let Some(failure) = io_failure(io, endpoint, &place)
@@ -30,7 +31,9 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
         return failure;
     }
     if let Some(hyper) = find::<hyper::Error>(error) {
-        if hyper.is_parse() {
+        // A banner that is quicker than the request has no predicate of its own.
+        let spoke_first = hyper.to_string().contains("unexpected message");
+        if hyper.is_parse() || spoke_first {
             let message = format!("what answers on {place} does not speak HTTP");
             return Failure::new(ErrorCode::BadAnswer, Cause::OtherProgram { looks_like: None }, message);
         }
@@ -82,8 +85,10 @@ fn reset(place: &str) -> Failure {
     Failure::new(ErrorCode::Network, Cause::Reset, format!("{place} cut the connection before it answered"))
 }
 
-pub fn connect_timeout(place: &str, limit: Duration) -> Failure {
-    let message = format!("{place} did not answer the connection attempt within {}", time(limit));
+/// `tls` is for a limit that held for TLS as well: the connection itself may have been taken.
+pub fn connect_timeout(place: &str, tls: bool, limit: Duration) -> Failure {
+    let what = if tls { "the connection attempt or the TLS greeting" } else { "the connection attempt" };
+    let message = format!("{place} did not answer {what} within {}", time(limit));
     Failure::new(ErrorCode::Timeout, Cause::ConnectTimeout, message)
 }
 
@@ -115,6 +120,11 @@ fn tls_words(error: &rustls::Error) -> String {
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             "its certificate is for another name".into()
         }
+        // webpki's word for a certificate that signed itself.
+        E::InvalidCertificate(C::Other(why)) if why.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is self-signed, and nobody trusted here vouches for it".into()
+        }
+        E::InvalidCertificate(C::Other(_)) => "its certificate is not accepted here".into(),
         other => other.to_string(),
     }
 }

@@ -92,7 +92,11 @@ pub fn sentence(path: &Path, error: &rusqlite::Error) -> String {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => format!(
             "the ledger {file} cannot be opened for writing: {error}: check its owner and mode, or choose another folder with --state-dir"
         ),
-        _ => format!("the ledger {file} cannot be used: {error}: lmdeck logs has more"),
+        // A disk without room says this too: the journal beside the file cannot grow.
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the ledger {file} cannot be read or written: {error}: is the disk full? make room, or choose another folder with --state-dir"
+        ),
+        _ => format!("the ledger {file} cannot be used: {error}: choose another folder with --state-dir"),
     }
 }
 

@@ -29,13 +29,13 @@ pub struct AskArgs {
     /// 0 is sober, 2 is wild
     #[arg(long, value_name = "N", value_parser = temperature)]
     pub temperature: Option<f64>,
-    /// Place in the queue
+    /// How urgent it is; recorded with the call, the queue does not look at it yet
     #[arg(long, value_name = "PRIORITY", default_value = "normal")]
     pub priority: PriorityWord,
     /// A label for the rules; may be given several times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
-    /// Calls of one session stay at one target while the rules allow
+    /// Name of the session; recorded with the call, it pins no target yet
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub session: String,
     /// Say where it would go and what it may cost; send nothing
@@ -61,7 +61,7 @@ pub struct SampleArgs {
     /// Whom it is for, in the caller's words
     #[arg(long, value_name = "WORD", default_value = "", hide_default_value = true)]
     pub audience: String,
-    /// Place in the queue
+    /// How urgent it is
     #[arg(long, value_name = "PRIORITY", default_value = "normal")]
     pub priority: PriorityWord,
     /// A provider whose targets come first

@@ -47,10 +47,10 @@ pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
     loop {
         let event = tokio::select! {
             biased;
-            () = &mut interrupted => {
+            exit = &mut interrupted => {
                 // Hanging up is what cancels the call.
                 drop(events);
-                return Err(answer.stopped(&mut session.console));
+                return Err(answer.stopped(&mut session.console, exit));
             }
             event = events.recv() => event,
         };
@@ -172,7 +172,9 @@ async fn look_first(session: &mut Session, model: &str) -> Result<(), Ending> {
     {
         return Ok(());
     }
-    if snapshot.providers.iter().all(|view| !view.enabled || view.health.last_checked.is_some()) {
+    if !snapshot.config.first_run
+        && snapshot.providers.iter().all(|view| !view.enabled || view.health.last_checked.is_some())
+    {
         return Ok(());
     }
     let which = find(&snapshot, model).map_or(ProbeWhich::All, |view| ProbeWhich::One(view.id.clone()));

@@ -7,7 +7,7 @@ use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
 use crate::domain::call::CallRecord;
 use crate::domain::ids::CallId;
-use crate::domain::money::{Cost, Money};
+use crate::domain::money::Money;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallPage, CallQuery, CallRow, Command, Reply};
 use crate::present::labels::{self, Role};
@@ -103,7 +103,7 @@ fn table(session: &Session, rows: &[CallRow]) -> Table {
 
 /// Nothing was bought where no target was reached; that is not an unknown price.
 fn cost(row: &CallRow) -> String {
-    if row.target.is_none() && row.cost == Cost::UNKNOWN { "-".to_owned() } else { units::cost(row.cost) }
+    if row.bought_nothing() { "-".to_owned() } else { units::cost(row.cost) }
 }
 
 fn target(row: &CallRow) -> String {
@@ -285,7 +285,7 @@ async fn tail(session: &mut Session, filter: &str) -> Result<(), Ending> {
         seen = Some(ids);
         tokio::select! {
             biased;
-            () = &mut interrupted => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
             () = tokio::time::sleep(POLL) => {}
         }
     }

@@ -19,7 +19,7 @@ pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), E
 pub async fn undo(session: &mut Session) -> Result<(), Ending> {
     session.writable()?;
     let reply = session.ask(Command::ConfigUndo).await?;
-    edited::tell(session, reply, "took back the last change")
+    edited::tell_undone(session, reply)
 }
 
 pub async fn trust(session: &mut Session) -> Result<(), Ending> {

@@ -9,6 +9,20 @@ use crate::present::labels::Role;
 
 /// `what` is the change in a few words: `added zai`.
 pub fn tell(session: &mut Session, reply: Reply, what: &str) -> Result<(), Ending> {
+    let undoable = report_of(session, reply, what)?;
+    if undoable && !session.console.json {
+        session.console.say(Role::Muted, "-- lmdeck config undo takes it back");
+    }
+    Ok(())
+}
+
+/// The same for a change that takes one back: the next undo goes further back, it does not bring this one again.
+pub fn tell_undone(session: &mut Session, reply: Reply) -> Result<(), Ending> {
+    report_of(session, reply, "took back the last change").map(|_| ())
+}
+
+/// Whether something was written.
+fn report_of(session: &mut Session, reply: Reply, what: &str) -> Result<bool, Ending> {
     let Reply::Edited(report) = reply else { return Err(unexpected(what)) };
     if session.console.json {
         session.console.document(&report)?;
@@ -25,10 +39,7 @@ pub fn tell(session: &mut Session, reply: Reply, what: &str) -> Result<(), Endin
     for issue in &report.issues {
         say_issue(&mut session.console, issue);
     }
-    if report.written && !session.console.json {
-        session.console.say(Role::Muted, "-- lmdeck config undo takes it back");
-    }
-    Ok(())
+    Ok(report.written)
 }
 
 /// What a change would do, as a difference of the file.

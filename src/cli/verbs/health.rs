@@ -26,8 +26,18 @@ pub async fn run(session: &mut Session, watch: bool) -> Result<(), Ending> {
             .say(Role::Plain, "No providers yet: lmdeck providers discover looks for servers on this machine.");
     } else {
         print(session, &snapshot)?;
+        say_what_to_do(session, &snapshot);
     }
     exit_by_target(&snapshot)
+}
+
+/// Under a table, for each provider in trouble: what to do, in one line of words.
+pub fn say_what_to_do(session: &mut Session, snapshot: &Snapshot) {
+    for view in snapshot.providers.iter() {
+        if let Some(remedy) = labels::what_to_do(view) {
+            session.console.say(Role::Muted, &escape::line(&format!("-- {}: {}", view.id, remedy.act())));
+        }
+    }
 }
 
 /// Exit 4 unless the target in effect is up (DESIGN §4 and the screens: `status` and `health` alike).
@@ -88,6 +98,7 @@ pub fn as_json(view: &ProviderView) -> Value {
         "reach": view.reach,
         "withheld": view.withheld.as_ref().map(|withheld| &withheld.sentence),
         "errorCode": health.failure.as_ref().map(|failure| failure.code),
+        "remedy": labels::what_to_do(view).map(|remedy| remedy.act()),
         "p50_ms": view.p50_ms,
         "p95_ms": view.p95_ms,
         "uptime_24h": view.uptime_permille.map(|permille| f64::from(permille) / 1000.0),
@@ -104,7 +115,7 @@ async fn follow(session: &mut Session) -> Result<(), Ending> {
     loop {
         let event = tokio::select! {
             biased;
-            () = &mut interrupted => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
             event = events.recv() => event,
         };
         match event {

@@ -36,7 +36,7 @@ pub async fn run(session: &mut Session, args: &LogsArgs) -> Result<(), Ending> {
     loop {
         tokio::select! {
             biased;
-            () = &mut interrupted => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
             () = tokio::time::sleep(POLL) => {}
         }
         let lines = ask(session, &query).await?;

@@ -44,6 +44,12 @@ fn print(session: &mut Session, snapshot: &Snapshot) -> Result<(), Ending> {
             .say(Role::Plain, "No providers yet: lmdeck providers discover looks for servers on this machine.");
         return Ok(());
     }
+    if snapshot.config.first_run {
+        let found = snapshot.providers.iter().map(|view| format!("{} at {}", view.kind.label(), view.endpoint.origin));
+        let found = found.collect::<Vec<_>>().join(", ");
+        let text = format!("-- no configuration; found on this machine and used: {found}");
+        session.console.say(Role::Muted, &escape::line(&text));
+    }
     let now = session.console.now();
     let mut table = Table::new(vec![
         Column::mark(),
@@ -62,7 +68,9 @@ fn print(session: &mut Session, snapshot: &Snapshot) -> Result<(), Ending> {
             brief::note(view, now).into(),
         ]);
     }
-    table.print(&mut session.console)
+    table.print(&mut session.console)?;
+    health::say_what_to_do(session, snapshot);
+    Ok(())
 }
 
 /// Two labelled values on one line, or on two where they do not fit.

@@ -8,7 +8,7 @@ use super::{Shared, params};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
-use crate::domain::routing::Chosen;
+use crate::domain::routing::{Chosen, WorldProvider};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl Attempt<'_> {
                 Failure::plain(ErrorCode::NoRoute, format!("{} was removed meanwhile", target.provider))
             })?;
         let stream = params::streams(&self.request.body, self.request.facts.stream);
-        let loading = self.may_have_to_load();
-        let first = self.first_limit(&profile, stream, loading);
+        let loading = self.has_to_load();
+        let first = self.first_limit(&profile, stream);
         let job = UpstreamJob {
             profile: profile.clone(),
             model: target.model.clone(),
@@ -65,24 +65,31 @@ impl Attempt<'_> {
     }
 
     /// Until when the first answer byte must be there. Whole answers have the call's deadline only.
-    fn first_limit(&self, profile: &Profile, stream: bool, loading: bool) -> Instant {
+    fn first_limit(&self, profile: &Profile, stream: bool) -> Instant {
         if !stream {
             return self.deadline;
         }
-        let load = if loading { profile.timeouts.load } else { Duration::ZERO };
+        let load = if self.may_have_to_load() { profile.timeouts.load } else { Duration::ZERO };
         (Instant::now() + profile.timeouts.first_token + load).min(self.deadline)
     }
 
     /// A local model that is not known to be loaded may be loaded by this very call.
     fn may_have_to_load(&self) -> bool {
-        let provider = self.live.world.providers.iter().find(|provider| provider.id == self.chosen.target.provider);
-        provider.is_some_and(|provider| {
-            provider.reach.is_local()
-                && !provider
-                    .models
-                    .iter()
-                    .any(|model| model.id == self.chosen.target.model && model.loaded == Some(true))
-        })
+        self.provider().is_some_and(|provider| provider.reach.is_local()) && self.loaded() != Some(true)
+    }
+
+    /// Its server said that it is not loaded: only then a caller is told so.
+    fn has_to_load(&self) -> bool {
+        self.may_have_to_load() && self.loaded() == Some(false)
+    }
+
+    /// Whether the model is loaded, where its server tells.
+    fn loaded(&self) -> Option<bool> {
+        self.provider()?.models.iter().find(|model| model.id == self.chosen.target.model)?.loaded
+    }
+
+    fn provider(&self) -> Option<&WorldProvider> {
+        self.live.world.providers.iter().find(|provider| provider.id == self.chosen.target.provider)
     }
 
     fn too_late(&self, stream: bool, limit: Instant) -> Failure {

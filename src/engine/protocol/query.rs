@@ -3,7 +3,7 @@
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::{CallId, Target};
-use crate::domain::money::Cost;
+use crate::domain::money::{Cost, Money};
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,13 @@ pub struct CallRow {
     pub cost: Cost,
     pub target: Option<Target>,
     pub policy: String,
+}
+
+impl CallRow {
+    /// Nobody was asked, or the asking failed and cost nothing: neither free nor of unknown price.
+    pub fn bought_nothing(&self) -> bool {
+        self.target.is_none() || (self.status != Status::Ok && self.cost.amount == Some(Money::ZERO))
+    }
 }
 
 impl From<&CallRecord> for CallRow {

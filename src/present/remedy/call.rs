@@ -25,5 +25,9 @@ pub fn of_call(failure: &Failure, record: &CallRecord, providers: &[Arc<Provider
 
 /// [`of_call`] as running text, the class's own advice where nothing finer is known.
 pub fn text_of_call(failure: &Failure, record: &CallRecord, providers: &[Arc<ProviderView>]) -> String {
+    if failure.code == ErrorCode::NoRoute && providers.is_empty() {
+        return "lmdeck providers discover looks for servers on this machine; or add one: lmdeck providers add"
+            .to_owned();
+    }
     of_call(failure, record, providers).map_or_else(|| failure.code.class().advice.to_owned(), |remedy| remedy.text())
 }

@@ -60,6 +60,14 @@ pub(super) fn filtered(on: &Subject<'_>) -> Remedy {
         .command(format!("ping {}", on.host_in_command()))
         .step(format!("It answers? Then open port {} in the firewall of that machine.", on.endpoint.port));
     }
+    if on.endpoint.tls {
+        return Remedy::new(format!(
+            "{} did not answer the greeting of https: most likely it speaks plain http:",
+            on.at()
+        ))
+        .command(on.set_endpoint(&on.plain_origin()))
+        .step(format!("Else its program hangs: {} shows which it is.", who_listens(on.endpoint.port)));
+    }
     Remedy::new(format!(
         "No answer from {}: a firewall on this machine drops it, or its program hangs. See which:",
         on.at()
@@ -83,12 +91,18 @@ pub(super) fn no_name(on: &Subject<'_>) -> Remedy {
     ))
 }
 
-pub(super) fn tls(on: &Subject<'_>, detail: &str) -> Remedy {
+pub(super) fn tls(on: &Subject<'_>, detail: &str, certificate: bool) -> Remedy {
     let headline = format!("TLS with {} failed: {}.", on.host(), quoted(detail.trim_end_matches('.')));
     if on.kind.is_vendor() {
         return Remedy::new(format!("{headline} See who answers:"))
             .command(format!("curl -vI https://{}", on.host_in_command()))
             .step("A company's proxy that opens TLS, or a wrong clock on this machine, does this.");
+    }
+    if certificate {
+        return Remedy::new(format!("{headline} If that server is yours, name the file of who signed it:"))
+            .command("export SSL_CERT_FILE=FILE")
+            .step("It counts from the next start of lmdeck on, and instead of the authorities of this machine.")
+            .step("Or let the system trust it, as with update-ca-certificates.");
     }
     let tunnel = format!("ssh -N -L {0}:127.0.0.1:{0} {1}", on.endpoint.port, on.host_in_command());
     if !Reach::of_host(&on.endpoint.host).is_local() {
@@ -97,9 +111,8 @@ pub(super) fn tls(on: &Subject<'_>, detail: &str) -> Remedy {
             .command(tunnel)
             .step(format!("Then the address is http://127.0.0.1:{}.", on.endpoint.port));
     }
-    let plain = on.endpoint.origin.replacen("https://", "http://", 1);
     let remedy = Remedy::new(format!("{headline} {} speaks plain http unless set up otherwise:", on.who_first()))
-        .command(on.set_endpoint(&plain));
+        .command(on.set_endpoint(&on.plain_origin()));
     if on.elsewhere() { remedy.step(format!("A tunnel keeps it private: {tunnel}.")) } else { remedy }
 }
 
@@ -153,6 +166,10 @@ pub(super) fn wrong_reach(on: &Subject<'_>, address: &str) -> Remedy {
 
 pub(super) fn wrong_path(on: &Subject<'_>, path: &str) -> Remedy {
     let path = quoted(path);
+    let Some(better) = on.better_endpoint() else {
+        let headline = format!("{} answers, but knows no {path}, where {} has it.", on.at(), on.who());
+        return whoever_answers(on, &headline);
+    };
     let why = if path.contains("/v1/v1") {
         "/v1 stands there twice"
     } else if path.contains("/v1") {
@@ -161,17 +178,32 @@ pub(super) fn wrong_path(on: &Subject<'_>, path: &str) -> Remedy {
         "a /v1 is missing"
     };
     Remedy::new(format!("{} answers, but not on {path}: {why}. The address should be:", on.at()))
-        .command(on.set_endpoint(&on.likely_endpoint()))
+        .command(on.set_endpoint(&better))
 }
 
 pub(super) fn web_page(on: &Subject<'_>) -> Remedy {
-    Remedy::new(format!(
-        "{} sent a web page where {} sends a model list: a chat page, a proxy's login, or the address of a site. The address should be:",
+    let headline = format!(
+        "{} sent a web page where {} sends JSON: a chat page, a proxy's login, or the address of a site.",
         on.at(),
         on.who()
-    ))
-    .command(on.set_endpoint(&on.likely_endpoint()))
+    );
+    match on.better_endpoint() {
+        Some(better) => Remedy::new(format!("{headline} The address should be:")).command(on.set_endpoint(&better)),
+        None => whoever_answers(on, &headline),
+    }
     .step("A page of your own network that asks to log in? Open the address in a browser once.")
+}
+
+/// The address is right as far as one can tell: whether the right program answers there is the question.
+fn whoever_answers(on: &Subject<'_>, headline: &str) -> Remedy {
+    if on.kind.is_vendor() {
+        return Remedy::new(format!("{headline} See what answers:"))
+            .command(format!("curl -sI https://{}", on.host_in_command()));
+    }
+    let there = if on.elsewhere() { "On that machine, see what holds the port" } else { "See what holds the port" };
+    Remedy::new(format!("{headline} {there}:"))
+        .command(who_listens(on.endpoint.port))
+        .step("The right server under another path? Then that path belongs into the address.")
 }
 
 pub(super) fn other_program(on: &Subject<'_>, looks_like: Option<&str>) -> Remedy {

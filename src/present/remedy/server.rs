@@ -1,7 +1,7 @@
 //! Remedies for what goes wrong once the right server answers: models, time, answers.
 
+use super::super::escape;
 use super::super::server_commands::{fetch, load, log};
-use super::super::{escape, units};
 use super::{Remedy, Subject, quoted};
 use crate::domain::kind::Kind;
 
@@ -119,7 +119,12 @@ pub(super) fn crashed(on: &Subject<'_>) -> Remedy {
 }
 
 pub(super) fn failed(on: &Subject<'_>, status: u16) -> Remedy {
-    look_at_log(Remedy::new(format!("{} failed with status {status}.", on.who_first())), on)
+    let headline = if status < 400 {
+        format!("{} sent an error where its answer belongs.", on.who_first())
+    } else {
+        format!("{} failed with status {status}.", on.who_first())
+    };
+    look_at_log(Remedy::new(headline), on)
 }
 
 pub(super) fn cut_off(on: &Subject<'_>) -> Remedy {
@@ -127,9 +132,11 @@ pub(super) fn cut_off(on: &Subject<'_>) -> Remedy {
     look_at_log(Remedy::new(headline), on)
 }
 
-pub(super) fn too_large(limit_bytes: u64) -> Remedy {
-    Remedy::new(format!("The answer is larger than the {} that lmdeck keeps in memory.", units::size(limit_bytes)))
-        .step("Ask for a stream, or set a smaller max_tokens.")
+pub(super) fn too_large(on: &Subject<'_>, limit_bytes: u64) -> Remedy {
+    let limit = limit_bytes >> 20;
+    Remedy::new(format!("{} sent more than the {limit} MiB that lmdeck keeps of one piece.", on.who_first()))
+        .step("A whole answer of that length is better asked for as a stream, or with a smaller max_tokens.")
+        .command(on.test_command())
 }
 
 fn there(on: &Subject<'_>) -> &'static str {

@@ -67,6 +67,7 @@ const EVERYWHERE: &[Entry] = {
         entry(C, A::NextPart, "part.next", &["tab"], "", "the next part of this screen"),
         entry(C, A::PreviousPart, "part.previous", &["shift-tab"], "", "the part before"),
         entry(C, A::Messages, "messages", &["!"], "", "messages so far"),
+        entry(C, A::OpenEditor, "editor", &["E"], "", "open the configuration file in $EDITOR"),
         entry(C, A::Undo, "undo", &["U"], "", "take back the last change of the file"),
         entry(C, A::Back, "back", &["esc"], "", "close, or clear the filter"),
         entry(C, A::Help, "help.keys", &["?"], "", "help for this place"),
@@ -160,12 +161,6 @@ const ROUTING: &[Entry] = &[
     entry(Context::OrderItems, A::FieldPrevious, "order.name", &["tab", "shift-tab"], "", "to the name, while the order is new"),
     entry(Context::OrderItems, A::FormSave, "order.save", &["ctrl-s"], "save", "write it to the file").kept(),
     entry(Context::OrderItems, A::FormLeave, "order.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
-    entry(Context::Picker, A::Open, "picker.choose", &["enter"], "choose", "take the row with the mark").kept(),
-    entry(Context::Picker, A::Down, "picker.down", &["down", "ctrl-n"], "next", "the next row"),
-    entry(Context::Picker, A::Up, "picker.up", &["up", "ctrl-p"], "", "the row before"),
-    entry(Context::Picker, A::PageDown, "picker.page_down", &["pgdn"], "", "a page down"),
-    entry(Context::Picker, A::PageUp, "picker.page_up", &["pgup"], "", "a page up"),
-    entry(Context::Picker, A::Back, "picker.back", &["esc"], "back", "choose nothing").kept(),
 ];
 
 #[rustfmt::skip]
@@ -180,19 +175,13 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Prompt, A::PromptUndo, "prompt.undo", &["ctrl-u"], "", "take back the last edit of the text"),
     entry(Context::Prompt, A::PromptRedo, "prompt.redo", &["ctrl-y"], "", "do it again"),
     entry(Context::Prompt, A::Back, "prompt.leave", &["esc"], "leave", "to the answer, where letters are keys").kept(),
-    entry(Context::Answer, A::PromptEdit, "answer.prompt", &["i"], "prompt", "back to the prompt"),
+    entry(Context::Answer, A::PromptEdit, "answer.prompt", &["i"], "prompt", "to the prompt").kept(),
     entry(Context::Answer, A::PromptSend, "answer.again", &["enter"], "send again", "send the prompt as it stands"),
     entry(Context::Answer, A::Copy, "answer.copy", &["y"], "copy", "copy the answer"),
     entry(Context::Answer, A::AnswerFold, "answer.fold", &["z"], "reasoning", "show or fold what the model thought"),
     entry(Context::Answer, A::PromptTarget, "answer.target", &["ctrl-t", "t"], "target", "choose who is to answer"),
     entry(Context::Answer, A::PromptHistory, "answer.history", &["ctrl-r"], "", "prompts sent before"),
     entry(Context::Answer, A::AnswerWhy, "answer.why", &["w", "ctrl-w"], "why", "why this model"),
-    entry(Context::Choose, A::Open, "choose.take", &["enter"], "choose", "take this one"),
-    entry(Context::Choose, A::Down, "choose.down", &["down", "ctrl-n"], "next", "next"),
-    entry(Context::Choose, A::Up, "choose.up", &["up", "ctrl-p"], "", "previous"),
-    entry(Context::Choose, A::PageDown, "choose.page_down", &["pgdn"], "", "a page down"),
-    entry(Context::Choose, A::PageUp, "choose.page_up", &["pgup"], "", "a page up"),
-    entry(Context::Choose, A::Back, "choose.close", &["esc"], "close", "clear the filter, then close"),
 ];
 
 #[rustfmt::skip]
@@ -245,6 +234,12 @@ const TYPING: &[Entry] = {
 
 #[rustfmt::skip]
 const LAYERS: &[Entry] = &[
+    entry(Context::Choose, A::Open, "choose.take", &["enter"], "choose", "take the row with the mark").kept(),
+    entry(Context::Choose, A::Down, "choose.down", &["down", "ctrl-n"], "next", "the next row"),
+    entry(Context::Choose, A::Up, "choose.up", &["up", "ctrl-p"], "", "the row before"),
+    entry(Context::Choose, A::PageDown, "choose.page_down", &["pgdn"], "", "a page down"),
+    entry(Context::Choose, A::PageUp, "choose.page_up", &["pgup"], "", "a page up"),
+    entry(Context::Choose, A::Back, "choose.close", &["esc"], "close", "clear the filter, then choose nothing").kept(),
     entry(Context::Help, A::Filter, "help.search", &["/"], "search", "search this page"),
     entry(Context::Help, A::Back, "help.close", &["esc", "q", "?"], "close", "close the help"),
     entry(Context::Pager, A::Back, "pager.close", &["esc", "q"], "close", "close"),
@@ -270,5 +265,6 @@ const PAGES: &[Entry] = &[
     entry(Context::Welcome, A::Discover, "welcome.again", &["f", "r"], "look again", "ask the known ports again"),
     entry(Context::Broken, A::OpenEditor, "broken.editor", &["enter", "e"], "editor", "open the file in $EDITOR"),
     entry(Context::Broken, A::Reload, "broken.reload", &["r"], "read again", "read the file again"),
-    entry(Context::Broken, A::Back, "broken.later", &["esc"], "go on without", "go on with the configuration in force"),
+    entry(Context::Broken, A::Back, "broken.later", &["esc"], "go on without", "go on without what the file says"),
+    entry(Context::Broken, A::Quit, "broken.quit", &["q"], "quit", "leave lmdeck").kept(),
 ];

@@ -81,8 +81,15 @@ impl Part for Broken {
         let keys = [
             ("enter", "open it in $EDITOR; it is read again when you leave the editor"),
             ("r", "read it again now"),
-            ("esc", "go on with the configuration in force"),
-            ("q", "quit"),
+            (
+                "esc",
+                if config.first_run || canvas.cx.snapshot.providers.is_empty() {
+                    "go on without it; E opens it from there"
+                } else {
+                    "go on with what ran before; E opens it from there"
+                },
+            ),
+            ("q", "quit: nothing was changed"),
         ];
         let first = area.bottom().saturating_sub(4).max(page.y);
         for ((key, about), y) in keys.into_iter().zip(first..area.bottom()) {

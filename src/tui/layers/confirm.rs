@@ -46,14 +46,6 @@ impl Confirm {
     }
 }
 
-/// Broken into lines that keep the indent of the first.
-fn indented(line: &str, columns: usize) -> Vec<String> {
-    let words = line.trim_start_matches(' ');
-    let indent = line.len() - words.len();
-    let lines = text::wrap(words, columns.saturating_sub(indent));
-    lines.into_iter().map(|line| " ".repeat(indent.min(columns)) + &line).collect()
-}
-
 impl Part for Confirm {
     fn contexts(&self) -> &'static [Context] {
         &[Context::Confirm]
@@ -89,10 +81,12 @@ impl Part for Confirm {
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {
         let mut lines = vec![format!("Question: {}", self.title)];
         lines.extend(self.lines.iter().cloned());
-        for (place, button) in self.buttons.iter().enumerate() {
-            lines.push(format!("{} {}{}", place + 1, button.label, if place == self.chosen { ", chosen" } else { "" }));
-        }
+        lines.extend(self.buttons.iter().enumerate().map(|(place, button)| format!("{} {}", place + 1, button.label)));
         lines
+    }
+
+    fn choice(&self, _: &Cx<'_>) -> Option<String> {
+        self.buttons.get(self.chosen).map(|button| format!("{}; enter presses it", button.label))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -100,7 +94,7 @@ impl Part for Confirm {
         let wanted = widest.max(self.buttons_wide()).max(text::width(&self.title) + 4) + 4;
         let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(76).min(area.width.saturating_sub(2));
         let inner = width.saturating_sub(4);
-        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| indented(line, usize::from(inner))).collect();
+        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
         let stacked = usize::from(inner) < self.buttons_wide();
         let button_rows = if stacked { self.buttons.len() } else { 1 };
         let room = usize::from(area.height).saturating_sub(4 + button_rows);

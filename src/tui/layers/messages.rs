@@ -63,7 +63,12 @@ impl Part for Messages {
     }
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {
-        self.notes.iter().map(|note| note.text.clone()).collect()
+        let nothing = self.notes.is_empty().then(|| "Messages: nothing was said yet.".to_owned());
+        nothing.into_iter().chain(self.notes.iter().map(|note| note.text.clone())).collect()
+    }
+
+    fn choice(&self, _: &Cx<'_>) -> Option<String> {
+        self.chosen().map(|note| note.text.clone())
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

@@ -1,6 +1,7 @@
 //! What lies over a screen until it is closed.
 
 pub mod broken;
+pub mod choose;
 pub mod confirm;
 pub mod doctor;
 pub mod form;

@@ -122,6 +122,25 @@ impl ConnectionTest {
         failed.into_iter().chain(report.cautions.iter().map(|cause| remedy::caution(cause, subject))).collect()
     }
 
+    /// How it ended, in one line, for who listens.
+    pub fn told(&self) -> Option<String> {
+        match self {
+            Self::NotRun | Self::Running { .. } => None,
+            Self::Refused(why) => Some(format!("Connection: not tried. {why}")),
+            Self::Done { report, .. } => {
+                let worst = [StepState::Failed, StepState::Warned]
+                    .into_iter()
+                    .find_map(|state| report.steps.iter().find(|step| step.state == state));
+                Some(match worst {
+                    Some(step) => {
+                        format!("Connection, {}: {}, {}.", step.name, labels::step(step.state).word, verdict(step))
+                    }
+                    None => format!("Connection: works, {}.", units::latency(report.total_ms)),
+                })
+            }
+        }
+    }
+
     /// As text, for the clipboard and plain mode.
     pub fn text(&self) -> Vec<String> {
         let row = |(label, name, verdict): (labels::Label, String, String)| {

@@ -76,7 +76,11 @@ impl Stage {
     }
 
     pub fn probe_answers(&self, provider: &str, models: &[&str]) {
-        let models = models.iter().map(|id| ModelInfo { loaded: Some(true), ..ModelInfo::named(*id) }).collect();
+        let model = |id: &&str| ModelInfo { loaded: Some(true), ..ModelInfo::named(*id) };
+        self.probe_finds(provider, models.iter().map(model).collect());
+    }
+
+    pub fn probe_finds(&self, provider: &str, models: Vec<ModelInfo>) {
         let found =
             ProbeFound { models, authenticated: None, activity: Activity::default(), malformed: None, interface: None };
         self.script.lock().unwrap().probes.insert(provider.into(), Ok(found));
@@ -92,6 +96,11 @@ impl Stage {
         let found =
             Found { kind, endpoint: endpoint.into(), answered: true, models: Vec::new(), note, configured_as: None };
         self.script.lock().unwrap().found.push(found);
+    }
+
+    /// A server of this kind runs on this machine.
+    pub fn runs_here(&self, kind: Kind) {
+        self.appears(kind, "http://127.0.0.1:8080");
     }
 
     pub fn jobs(&self) -> Vec<SeenJob> {
@@ -160,7 +169,10 @@ impl Upstream for Stage {
 
     fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let found = self.script.lock().unwrap().found.clone();
-        Box::pin(async move { found })
+        Box::pin(async move {
+            sleep(Duration::from_millis(200)).await;
+            found
+        })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
@@ -243,7 +255,6 @@ impl ConfigStore for Desk {
     fn load(&self) -> Result<Loaded, Unusable> {
         let config = self.config.lock().unwrap().clone();
         Ok(Loaded {
-            // A file without a provider is no use here: there is none then.
             file: (!config.providers.is_empty()).then(|| "ai_models.yaml".into()),
             config: Arc::new(config),
             would_write: "ai_models.yaml".into(),

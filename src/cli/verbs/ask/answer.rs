@@ -1,7 +1,7 @@
 //! The answer under way: its text to one stream, what happens to it to the other.
 
 use crate::cli::console::Console;
-use crate::cli::ending::{Ending, INTERRUPTED};
+use crate::cli::ending::Ending;
 use crate::cli::words;
 use crate::domain::call::CallRecord;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -133,7 +133,7 @@ impl Answer {
         self.overflow.then(|| Failure::new(ErrorCode::BadAnswer, cause, message))
     }
 
-    pub fn stopped(&mut self, console: &mut Console) -> Ending {
+    pub fn stopped(&mut self, console: &mut Console, exit: u8) -> Ending {
         let words = match self.written {
             Written::Nothing => "-- stopped before an answer came",
             Written::WholeLines | Written::OpenLine => "-- stopped: the answer ends here",
@@ -142,7 +142,7 @@ impl Answer {
             return ending;
         }
         console.say(Role::Muted, words);
-        Ending::Exit(INTERRUPTED)
+        Ending::Exit(exit)
     }
 
     /// The two lines after an answer: who gave it and how fast; tokens, money and where to read on.

@@ -15,6 +15,10 @@ const LIST: u16 = 38;
 /// Labels and the mark before them.
 const LABEL: u16 = 13;
 
+/// Rows of help where the form has no room to spare, and what must be left below the fields for them.
+const HELP_ROWS: usize = 3;
+const ROOM_FOR_HELP: u16 = 8;
+
 /// Whether the list fits beside the form.
 pub fn beside(area: Rect) -> bool {
     area.width >= 100
@@ -31,6 +35,7 @@ impl ProviderForm {
             let right = Rect { x: whole.x + LIST + 1, width: whole.width - LIST - 1, ..whole };
             canvas.clear(right);
             canvas.joint(whole.x + LIST, whole.y, false);
+            canvas.divider(whole.x + LIST, whole.y + 1..whole.bottom());
             right
         } else {
             canvas.clear(whole);
@@ -89,8 +94,7 @@ impl ProviderForm {
 
     fn field(&self, canvas: &mut Canvas<'_>, row: Rect, field: Field) {
         let focused = field == self.focus;
-        let needed = matches!(field, Field::Kind | Field::Id | Field::Address);
-        let label = format!("{}{}", field.label(), if needed { " *" } else { "" });
+        let label = format!("{}{}", field.label(), if needed(field) { " *" } else { "" });
         canvas.text(row.x, row.y, 1, if focused { ">" } else { " " }, Role::Accent);
         canvas.text(row.x + 2, row.y, LABEL - 2, &label, if focused { Role::Title } else { Role::Plain });
         let x = row.x + LABEL + 1;
@@ -149,8 +153,15 @@ impl ProviderForm {
             }
         } else {
             let help = format!("{}: {}", self.focus.label(), self.focus.help());
-            let short = text::truncate(&help, lines.width());
-            lines.put(0, &[Piece::plain(&short)]);
+            let most = if area.height >= ROOM_FOR_HELP { HELP_ROWS } else { 1 };
+            let wrapped = text::wrap(&help, lines.width());
+            // Always as many rows, so that nothing below moves from field to field.
+            for place in 0..most {
+                let line = wrapped.get(place).map_or("", String::as_str);
+                let cut = place + 1 == most && wrapped.len() > most;
+                let whole = if cut { format!("{line} {}", wrapped[most]) } else { line.to_owned() };
+                lines.put(0, &[Piece::plain(&text::truncate(&whole, lines.width()))]);
+            }
         }
         lines.blank();
         let status = self.test.status(canvas);
@@ -213,15 +224,26 @@ impl ProviderForm {
     pub(super) fn plain_lines(&self) -> Vec<String> {
         let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
         let value = self.value(self.focus);
+        let value = if value.is_empty() { "empty" } else { &value };
+        let needed = if needed(self.focus) { ", required" } else { "" };
         let error = self.complaints.get(&self.focus).map(|text| format!(" Error: {text}")).unwrap_or_default();
-        vec![format!(
-            "{}, field {} of {}, {}: {value}.{error}",
+        let mut lines = vec![format!(
+            "{}, field {} of {}, {}{needed}: {value}.{error}",
             self.title(),
             place + 1,
             Field::ALL.len(),
             self.focus.label()
-        )]
+        )];
+        lines.extend(self.test.told());
+        let (endpoint, key) = (self.endpoint(), self.key_source());
+        let subject = Subject::draft(self.fields.kind, &endpoint, &key);
+        lines.extend(self.test.remedies(&subject).into_iter().map(|remedy| remedy.text()));
+        lines
     }
+}
+
+fn needed(field: Field) -> bool {
+    matches!(field, Field::Kind | Field::Id | Field::Address)
 }
 
 fn yes_no(value: bool) -> &'static str {

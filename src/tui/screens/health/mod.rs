@@ -71,8 +71,13 @@ impl Health {
         }
     }
 
-    fn title(cx: &Cx<'_>) -> String {
-        format!("Health {}", cx.snapshot.providers.len())
+    fn title(&self, cx: &Cx<'_>) -> String {
+        let (shown, all) = (self.rows(cx).len(), cx.snapshot.providers.len());
+        match (self.incidents, shown == all) {
+            (true, _) => format!("Health {shown} of {all}, with open incidents"),
+            (false, true) => format!("Health {all}"),
+            (false, false) => format!("Health {shown} of {all}"),
+        }
     }
 
     /// `3 up, 1 down, 1 unauthorized`; with little room the number of incidents and their key.
@@ -197,8 +202,12 @@ impl Part for Health {
         cx.snapshot.providers.iter().enumerate().map(line).collect()
     }
 
+    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
+        self.chosen(cx).map(|provider| labels::describe(provider, cx.now))
+    }
+
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let (title, right) = (Self::title(canvas.cx), Self::summary(canvas.cx, area.width));
+        let (title, right) = (self.title(canvas.cx), Self::summary(canvas.cx, area.width));
         canvas.rule(Rect { height: 1, ..area }, &title, &right, true);
         let mut y = area.y + 1;
         let left = |y: u16| area.bottom().saturating_sub(y);

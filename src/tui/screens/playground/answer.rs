@@ -79,7 +79,11 @@ pub fn draw(lane: Option<&Lane>, view: &View, canvas: &mut Canvas<'_>, area: Rec
     let Some(lane) = lane else {
         canvas.rule(rule, "Answer", "", focused);
         if area.height > 1 {
-            let hint = "No answer yet: type a prompt, enter sends it.";
+            let hint = if focused {
+                "No answer yet: i goes to the prompt."
+            } else {
+                "No answer yet: type a prompt, enter sends it."
+            };
             canvas.text(area.x + margin, area.y + 1, area.width.saturating_sub(margin), hint, Role::Muted);
         }
         return;

@@ -1,9 +1,9 @@
 //! Earlier prompts of the playground, newest first; choosing one puts it back as it was sent.
 
-use super::choose::{Row, Source, holds};
 use crate::engine::protocol::{Command, Reply, SavedPrompt};
 use crate::present::units;
-use crate::tui::part::{Cx, Outbox, Place, Ticket};
+use crate::tui::layers::choose::{Row, Source, holds};
+use crate::tui::part::{Cx, Effect, Outbox, Place, Tab, Ticket};
 
 /// Prompts listed.
 const LIMIT: usize = 500;
@@ -29,7 +29,7 @@ impl History {
 
 impl Source for History {
     type Key = usize;
-    const NOTE_FIRST: bool = true;
+    const PAGE: bool = true;
 
     fn title(&self) -> &'static str {
         "Prompts sent"
@@ -53,8 +53,9 @@ impl Source for History {
         matching.map(row).collect()
     }
 
-    fn place(&self, key: &usize) -> Option<Place> {
-        self.all().get(*key).map(|saved| Place::Prompt(Box::new(saved.clone())))
+    fn chosen(&self, key: &usize) -> Option<Effect> {
+        let prompt = self.all().get(*key)?.clone();
+        Some(Effect::Go(Tab::Playground, Some(Place::Prompt(Box::new(prompt)))))
     }
 
     fn total(&self, _: &Cx<'_>) -> usize {

@@ -13,14 +13,12 @@
 //! ```
 
 mod answer;
-mod choose;
 mod draw;
 mod editor;
 mod fields;
 mod history;
 mod lane;
 mod preview;
-mod targets;
 mod why;
 mod wrap;
 
@@ -30,7 +28,9 @@ use crate::present::escape;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key, Meaning};
+use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
+use crate::tui::screens::targets;
 use crossterm::event::KeyCode;
 use fields::{Complaint, Field, Fields};
 use lane::Lane;
@@ -147,7 +147,7 @@ impl Playground {
     }
 
     fn open_targets(&self, out: &mut Outbox) {
-        let choose = choose::Choose::new(targets::Targets).at(self.fields.target.value().to_owned());
+        let choose = Choose::new(Choices::new("Target", targets::wanted)).at(self.fields.target.value().to_owned());
         out.push(Effect::Open(Box::new(choose)));
     }
 
@@ -260,7 +260,7 @@ impl Part for Playground {
             }
             Action::PromptTarget => self.open_targets(out),
             Action::PromptHistory => {
-                out.push(Effect::Open(Box::new(choose::Choose::new(history::History::default()))));
+                out.push(Effect::Open(Box::new(Choose::new(history::History::default()))));
             }
             Action::AnswerWhy => out.push(Effect::Open(Box::new(self.why()))),
             Action::AnswerFold => {
@@ -299,6 +299,10 @@ impl Part for Playground {
         self.preview.wake(&self.fields, cx.now, out);
     }
 
+    fn passed_through(&mut self) {
+        self.focus = Focus::Answer;
+    }
+
     fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
         let world = (Arc::clone(&cx.snapshot.routing), Arc::clone(&cx.snapshot.providers));
         let same = |(routing, providers): &World| Arc::ptr_eq(routing, &world.0) && Arc::ptr_eq(providers, &world.1);
@@ -310,13 +314,17 @@ impl Part for Playground {
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
         match place {
-            Place::Target(target) => self.fields.target.set(target.as_str()),
             Place::Prompt(saved) => {
                 self.fields.load(saved);
                 self.focus = Focus::Field(Field::Prompt);
             }
             Place::Provider(_) => return,
         }
+        self.preview.typed(cx.now);
+    }
+
+    fn take(&mut self, target: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        self.fields.target.set(target);
         self.preview.typed(cx.now);
     }
 

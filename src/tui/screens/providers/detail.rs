@@ -1,12 +1,12 @@
 //! What is known of the chosen provider: state and reason first, then what to do, then the facts.
 
 use super::Providers;
-use crate::domain::config::KeySource;
+use crate::domain::config::{KeySource, Severity};
 use crate::domain::health::State;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ModelView, ProviderView};
 use crate::present::remedy::Remedy;
-use crate::present::{labels, text, units};
+use crate::present::{escape, labels, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
@@ -213,22 +213,20 @@ fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide:
         let context = model.context.map_or_else(|| "-".into(), units::context);
         let size = model.size_bytes.map_or_else(|| "-".into(), units::size);
         let quant = model.quantization.as_deref().unwrap_or("-");
-        let line =
-            row(model_state(model, provider.health.state, canvas.cx.now), model.id.as_str(), &context, quant, &size);
+        let name = escape::line(model.id.as_str());
+        let line = row(model_state(model, canvas.cx.now), &name, &context, quant, &size);
         lines.put(2, &[Piece::plain(&line)]);
     }
     lines.blank();
 }
 
-fn model_state(model: &ModelView, state: State, now: UnixMs) -> &'static str {
+fn model_state(model: &ModelView, now: UnixMs) -> &'static str {
     if model.breaker_until.is_some_and(|until| until > now) {
         return "resting";
     }
     match model.loaded {
         _ if !model.listed => "not listed",
         _ if !model.chat => "no chat",
-        // What was loaded when it last answered says nothing of now.
-        Some(_) if state == State::Down => "unknown",
         Some(true) => "loaded",
         Some(false) => "on disk",
         None => "unknown",
@@ -255,7 +253,19 @@ fn lately(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines) {
 fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
     let Some(found) = screen.chosen_found(canvas.cx) else {
         canvas.rule(Rect { height: 1, ..area }, "Nothing chosen", "", focused);
-        canvas.text(area.x + 2, area.y + 2, area.width.saturating_sub(3), "a adds a provider.", Role::Muted);
+        let config = &canvas.cx.snapshot.config;
+        let said = config.rejected.as_ref().map_or_else(
+            || "a adds a provider.".to_owned(),
+            |why| {
+                let first = config.issues.iter().find(|issue| issue.severity == Severity::Error);
+                let line = first.and_then(|issue| issue.line).map(|line| format!("line {line}: ")).unwrap_or_default();
+                format!("{line}{why}")
+            },
+        );
+        let room = area.width.saturating_sub(3);
+        for (line, y) in text::wrap(&said, usize::from(room)).iter().zip(area.y + 2..area.bottom()) {
+            canvas.text(area.x + 2, y, room, line, Role::Muted);
+        }
         return;
     };
     canvas.rule(Rect { height: 1, ..area }, &format!("{}  found on this machine", found.kind.label()), "", focused);

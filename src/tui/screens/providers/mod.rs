@@ -143,6 +143,12 @@ impl Providers {
     }
 }
 
+/// What discovery found, as one line.
+fn told(found: &Found) -> String {
+    let note = crate::present::escape::line_capped(&found.note, 120);
+    format!("Found on this machine: {} at {}, {note}. enter adds it.", found.kind.label(), found.endpoint)
+}
+
 impl Part for Providers {
     fn contexts(&self) -> &'static [Context] {
         if self.first_run {
@@ -294,15 +300,32 @@ impl Part for Providers {
     }
 
     fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        let config = &cx.snapshot.config;
         let total = cx.snapshot.providers.len();
-        cx.snapshot
-            .providers
-            .iter()
-            .enumerate()
-            .map(|(place, provider)| {
-                format!("Providers, {} of {total}: {}", place + 1, labels::describe(provider, cx.now))
-            })
-            .collect()
+        let mut lines = Vec::new();
+        if config.first_run {
+            let found = if total > 0 {
+                "what was found on this machine is used as it is, enter saves it"
+            } else if self.looking.is_some() {
+                "looking for servers on this machine"
+            } else {
+                "no server was found on this machine: f looks again, a adds one by form"
+            };
+            lines.push(format!("No configuration yet: {found}. The first save writes {}.", config.would_write));
+        }
+        lines.extend(cx.snapshot.providers.iter().enumerate().map(|(place, provider)| {
+            format!("Providers, {} of {total}: {}", place + 1, labels::describe(provider, cx.now))
+        }));
+        lines.extend(self.offered().map(told));
+        lines
+    }
+
+    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
+        match (self.chosen(cx), self.chosen_found(cx)) {
+            (Some(provider), _) => Some(labels::describe(provider, cx.now)),
+            (None, Some(found)) => Some(told(found)),
+            (None, None) => None,
+        }
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

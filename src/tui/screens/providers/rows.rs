@@ -44,7 +44,11 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     }
     let rows = area.bottom().saturating_sub(y);
     if keys.is_empty() {
-        let said = if all == 0 { "No providers yet: a adds one." } else { "Nothing holds this text: esc clears it." };
+        let said = match (all, snapshot.config.rejected.is_some()) {
+            (0, true) => "The file cannot be used, so there are none: E opens it in your editor.",
+            (0, false) => "No providers yet: a adds one.",
+            _ => "Nothing holds this text: esc clears it.",
+        };
         let room = area.width.saturating_sub(3);
         for (line, row) in text::wrap(said, usize::from(room)).iter().zip(y + 1..area.bottom()) {
             canvas.text(area.x + 2, row, room, line, Role::Muted);

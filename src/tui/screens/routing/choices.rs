@@ -1,12 +1,12 @@
 //! What can be chosen on the Routing screen, with what each choice means.
 
-use super::picker::Choice;
 use crate::domain::ids::Target;
 use crate::domain::kind::Kind;
 use crate::domain::routing::{ActiveChoice, Strategy};
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 use crate::present::{labels, routes};
-use crate::tui::part::Cx;
+use crate::tui::layers::choose::Choice;
+use crate::tui::screens::targets::{best, targets};
 
 pub fn strategies() -> Vec<Choice> {
     Strategy::ALL.into_iter().map(|strategy| Choice::new(strategy.word(), routes::strategy(strategy))).collect()
@@ -29,16 +29,10 @@ pub fn items(snapshot: &Snapshot, taken: &[String]) -> Vec<Choice> {
     all
 }
 
-/// Names a caller may give as its model.
-pub fn models(snapshot: &Snapshot) -> Vec<Choice> {
-    let words = [("auto", "the rules decide"), ("local", "models on your own machines"), ("cloud", "cloud models")];
-    words.into_iter().map(|(word, about)| Choice::new(word, about)).chain(targets(snapshot)).collect()
-}
-
 /// `any`, then the providers.
 pub fn preferred(snapshot: &Snapshot) -> Vec<Choice> {
     let any = Choice::new("any", "no preference");
-    std::iter::once(any).chain(snapshot.providers.iter().map(|provider| provider_choice(provider))).collect()
+    std::iter::once(any).chain(snapshot.providers.iter().map(|provider| best(provider))).collect()
 }
 
 /// Request types with an order, then those of today's calls.
@@ -48,9 +42,9 @@ pub fn request_types(snapshot: &Snapshot) -> Vec<Choice> {
 }
 
 /// A model that no server lists, at a provider that is there.
-pub fn typed_target(typed: &str, cx: &Cx<'_>) -> Option<Choice> {
+pub fn typed_target(typed: &str, snapshot: &Snapshot) -> Option<Choice> {
     let target: Target = typed.parse().ok()?;
-    let provider = cx.snapshot.providers.iter().find(|provider| provider.id == target.provider)?;
+    let provider = snapshot.providers.iter().find(|provider| provider.id == target.provider)?;
     Some(Choice::new(typed, format!("as typed: {} names no such model now", provider.name)))
 }
 
@@ -75,7 +69,8 @@ pub fn item_about(item: &str, snapshot: &Snapshot) -> String {
         return format!("all the rest: {}", routes::strategy(strategy));
     }
     if let Some(provider) = snapshot.providers.iter().find(|provider| provider.id.as_str() == item) {
-        return provider_choice(provider).about;
+        let state = labels::provider(provider).word;
+        return format!("the best model of {}, {state}", provider.name);
     }
     let target = item.parse::<Target>().ok();
     let known = target.as_ref().and_then(|target| routes::provider(snapshot, target));
@@ -94,20 +89,6 @@ fn word_about(item: &str, snapshot: &Snapshot) -> String {
     let serving = snapshot.providers.iter().filter(|p| p.models.iter().any(|model| model.id.as_str() == item));
     let names: Vec<&str> = serving.map(|provider| provider.name.as_str()).collect();
     if names.is_empty() { String::new() } else { format!("this model at {}", names.join(", ")) }
-}
-
-fn targets(snapshot: &Snapshot) -> impl Iterator<Item = Choice> {
-    snapshot.providers.iter().flat_map(|provider| {
-        let models = provider.models.iter().filter(|model| model.chat);
-        let models =
-            models.map(|model| Choice::new(format!("{}/{}", provider.id, model.id), model_about(provider, model)));
-        std::iter::once(provider_choice(provider)).chain(models)
-    })
-}
-
-fn provider_choice(provider: &ProviderView) -> Choice {
-    let state = labels::provider(provider).word;
-    Choice::new(provider.id.as_str(), format!("the best model of {}, {state}", provider.name))
 }
 
 fn model_about(provider: &ProviderView, model: &ModelView) -> String {

@@ -14,7 +14,6 @@
 mod choices;
 mod explainer;
 mod order;
-mod picker;
 mod rules;
 mod sample;
 mod tryout;
@@ -27,12 +26,13 @@ use crate::present::{routes, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::screens::targets;
 use crate::tui::widgets::list::Selection;
 use explainer::Explainer;
 use order::OrderEditor;
-use picker::{Choice, Picker};
 use ratatui::layout::Rect;
 use rules::RowKey;
 use sample::{Field, Sample};
@@ -53,7 +53,7 @@ enum Focus {
     Sample,
 }
 
-/// What the open picker or editor was opened for.
+/// What the open choice or editor was opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Strategy,
@@ -86,11 +86,9 @@ impl Routing {
         }
     }
 
-    fn pick(&mut self, asked: Asked, title: &str, choices: Vec<Choice>, now: &str, out: &mut Outbox) {
+    fn pick(&mut self, asked: Asked, choices: Choices, now: &str, out: &mut Outbox) {
         self.asked = Some(asked);
-        let picker = Picker::new(title, choices, now);
-        let picker = if asked == Asked::Active { picker.or_typed(choices::typed_target) } else { picker };
-        out.push(Effect::Open(Box::new(picker)));
+        out.push(Effect::Open(Box::new(Choose::new(choices).at(now.to_owned()))));
     }
 
     fn edit(&mut self, editor: OrderEditor, out: &mut Outbox) {
@@ -109,25 +107,26 @@ impl Routing {
                 }
             }
             RowKey::Active => {
-                let choices = choices::active(cx.snapshot);
-                self.pick(Asked::Active, "Active target", choices, &routing.active.to_string(), out);
+                let choices = Choices::new("Active target", choices::active).or_typed(choices::typed_target);
+                self.pick(Asked::Active, choices, &routing.active.to_string(), out);
             }
             RowKey::Strategy => {
-                self.pick(Asked::Strategy, "Strategy", choices::strategies(), routing.rules.strategy.word(), out);
+                let choices = Choices::new("Strategy", |_| choices::strategies());
+                self.pick(Asked::Strategy, choices, routing.rules.strategy.word(), out);
             }
         }
     }
 
-    fn known_ones(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+    fn known_ones(&mut self, out: &mut Outbox) {
         let field = self.sample.focus;
-        let (title, choices) = match field {
-            Field::Type => ("Request type", choices::request_types(cx.snapshot)),
-            Field::Model => ("Model asked for", choices::models(cx.snapshot)),
-            Field::Prefer => ("Preferred provider", choices::preferred(cx.snapshot)),
+        let choices = match field {
+            Field::Type => Choices::new("Request type", choices::request_types),
+            Field::Model => Choices::new("Model asked for", targets::wanted),
+            Field::Prefer => Choices::new("Preferred provider", choices::preferred),
             _ => return,
         };
         let now = self.sample.word(field).to_owned();
-        self.pick(Asked::Field(field), title, choices, &now, out);
+        self.pick(Asked::Field(field), choices, &now, out);
     }
 
     fn question(name: &str, snapshot: &Snapshot) -> Confirm {
@@ -181,7 +180,7 @@ impl Routing {
                 self.sample.choose(action == Action::ChoiceNext, cx.snapshot);
                 self.changed_sample(cx);
             }
-            Action::SampleKnown => self.known_ones(cx, out),
+            Action::SampleKnown => self.known_ones(out),
             Action::SampleDone => {
                 self.focus = Focus::Explained;
                 self.explainer.ask(&self.sample, cx, out);
@@ -378,6 +377,12 @@ impl Part for Routing {
             lines.extend(routes::text(cx.snapshot, facts, explanation).lines().map(str::to_owned));
         }
         lines
+    }
+
+    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
+        let key = self.chosen(cx);
+        let rules = self.focus == Focus::Rules;
+        rules.then(|| format!("{}, {}", rules::name(&key), rules::meaning(&key, &cx.snapshot.routing)))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

@@ -2,12 +2,12 @@
 //! written before ctrl-s.
 
 use super::choices;
-use super::picker::Picker;
 use crate::engine::protocol::{Command, EditReport, Level, Refusal, Reply, Snapshot};
 use crate::present::{text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
@@ -236,8 +236,9 @@ impl Part for OrderEditor {
             }
             Action::FieldPrevious => self.focus = Focus::Name,
             Action::ItemAdd => {
-                let picker = Picker::new("Add a target", choices::items(cx.snapshot, &self.items), "");
-                out.push(Effect::Open(Box::new(picker.or_typed(choices::typed_target))));
+                let taken = self.items.clone();
+                let free = Choices::new("Add a target", move |snapshot| choices::items(snapshot, &taken));
+                out.push(Effect::Open(Box::new(Choose::new(free.or_typed(choices::typed_target)))));
             }
             Action::ItemRemove => {
                 if let Some(place) = self.chosen() {
@@ -300,11 +301,15 @@ impl Part for OrderEditor {
             vec![format!("{}, {}", self.title(), units::count(self.items.len() as u64, "target", "targets"))];
         let count = self.items.len();
         lines.extend(self.items.iter().enumerate().map(|(place, item)| {
-            let mark = if Some(place) == self.chosen() { ", chosen" } else { "" };
-            format!("{} of {count}: {item}, {}{mark}", place + 1, choices::item_about(item, cx.snapshot))
+            format!("{} of {count}: {item}, {}", place + 1, choices::item_about(item, cx.snapshot))
         }));
         lines.extend(self.complaint.iter().map(|complaint| format!("Error: {complaint}")));
         lines
+    }
+
+    fn choice(&self, _: &Cx<'_>) -> Option<String> {
+        let place = self.chosen()?;
+        self.items.get(place).map(|item| format!("{}, {item}", place + 1))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, whole: Rect) {

@@ -530,6 +530,10 @@ impl Part for Telemetry {
         lines
     }
 
+    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
+        self.chosen().filter(|_| self.focus == Focus::List).map(|entry| list::describe(entry, cx))
+    }
+
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         self.split.set(area.height >= TALL);
         if self.focus == Focus::Charts {

@@ -1,8 +1,6 @@
 //! The table of calls: columns by the width there is, never by the data.
 
 use super::calls::Entry;
-use crate::domain::call::Status;
-use crate::domain::money::Money;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallRow, RunningCall};
 use crate::present::labels::{self, Label};
@@ -173,8 +171,7 @@ fn narrow(ms: u64, words: impl Fn(u64) -> String) -> String {
 
 /// `-` where nothing was bought, which is neither free nor of unknown price.
 pub fn cost(call: &CallRow) -> String {
-    let nothing = call.target.is_none() || (call.status != Status::Ok && call.cost.amount == Some(Money::ZERO));
-    if nothing { units::MISSING.into() } else { units::cost(call.cost) }
+    if call.bought_nothing() { units::MISSING.into() } else { units::cost(call.cost) }
 }
 
 fn running_cell(canvas: &Canvas<'_>, call: &RunningCall, column: Column) -> String {
