@@ -5,7 +5,7 @@ use super::ports::ConfigEdit;
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::unconfigured;
-use crate::domain::config::Profile;
+use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, explain};
 use std::sync::Arc;
@@ -153,7 +153,9 @@ impl Supervisor {
 
     fn test_draft(&self, draft: super::protocol::ProviderDraft, answer: bool, asker: Asker) {
         let base = ProviderId::from(draft.id.as_str());
-        let base = self.state.provider(&base).map(|provider| provider.profile.id.clone());
+        // One only found on this machine is unknown to the file: its draft is a new provider's.
+        let known = self.state.provider(&base).filter(|provider| provider.profile.origin != Origin::Discovery);
+        let base = known.map(|provider| provider.profile.id.clone());
         let ports = self.ports.clone();
         tokio::spawn(async move {
             let config = ports.config.clone();

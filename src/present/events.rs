@@ -2,7 +2,7 @@
 
 use super::remedy::{Subject, remedy};
 use super::{escape, reason};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
 
@@ -64,6 +64,14 @@ fn health(name: &str, from: State, to: State, reason: &str, failure: Option<&Fai
         State::Up if from == State::Degraded => format!("{name} is well again."),
         State::Up => format!("{name} is up."),
         State::Down => format!("{name} went down: {why}"),
+        // It was never asked: there is no key, or none that may go there.
+        State::Unauthorized
+            if failure.is_some_and(|failure| {
+                matches!(failure.cause, Cause::KeyMissing { .. } | Cause::KeyWithheld { .. })
+            }) =>
+        {
+            format!("{name} cannot be used: {why}")
+        }
         State::Unauthorized => format!("{name} refused its key: {why}"),
         State::Degraded => format!("{name} is degraded: {why}"),
         State::Paused => format!("{name} is paused: no probes and no calls until it is resumed."),
@@ -88,6 +96,7 @@ fn ended(text: &str) -> String {
 mod tests {
     use super::super::labels::tests::{refused, workstation};
     use super::*;
+    use crate::domain::failure::ErrorCode;
 
     fn changed(from: State, to: State, failure: Option<Failure>) -> EventKind {
         EventKind::HealthChanged {
@@ -111,6 +120,16 @@ mod tests {
         let slow = changed(State::Up, State::Degraded, None);
         assert_eq!(sentence(&slow, None), "Workstation is degraded: probe slower than 1 s.");
         assert_eq!(watch_line(&EventKind::RecordsDropped { count: 1 }), None);
+    }
+
+    #[test]
+    fn only_a_server_that_was_asked_refuses_a_key() {
+        let because =
+            |cause| changed(State::Unknown, State::Unauthorized, Some(Failure::new(ErrorCode::Auth, cause, "")));
+        let missing = because(Cause::KeyMissing { variable: Some("MY_KEY".into()) });
+        assert_eq!(sentence(&missing, None), "Workstation cannot be used: no key: MY_KEY is not set.");
+        let refused = because(Cause::KeyRefused { status: 401 });
+        assert_eq!(sentence(&refused, None), "Workstation refused its key: 401: the key was refused.");
     }
 
     #[test]

@@ -117,7 +117,14 @@ impl Plain {
         {
             self.answer_probes(found.iter().map(|(id, _)| id))?;
         }
-        let intents = self.app.update(msg, (self.options.clock)());
+        let now = (self.options.clock)();
+        let mut intents = Vec::new();
+        // What an answer made of the world is told with it, not what stood there before.
+        let newest = self.link.snapshot();
+        if matches!(msg, Msg::Reply(..)) && newest.revision > self.app.snapshot.revision {
+            intents = self.app.update(Msg::Snapshot(newest), now);
+        }
+        intents.extend(self.app.update(msg, now));
         self.carry_out(intents)
     }
 

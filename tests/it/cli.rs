@@ -442,6 +442,27 @@ async fn a_refusal_of_the_engine_is_told_with_its_remedy_and_its_exit_code() {
 }
 
 #[tokio::test]
+async fn a_bare_key_is_not_set_from_the_command_line_and_a_reference_is() {
+    for (path, value) in [
+        ("z_ai_glm.api_key", "sk-verysecret-1"),
+        ("providers.zai.authToken", "verysecret"),
+        ("gateway.api_keys", "[verysecret]"),
+        ("gateway.api_keys.0", "verysecret"),
+    ] {
+        let desk = Desk::new();
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 2, "{path}");
+        let err = desk.err.text();
+        assert!(err.contains("'${NAME}'") && !err.contains("verysecret"), "{err}");
+        assert_eq!(desk.engine.commands(), []);
+    }
+    for (path, value) in [("providers.zai.authToken", "${Z_AI_API_KEY}"), ("gateway.api_keys", "[]")] {
+        let desk = Desk::new();
+        desk.engine.on(CommandName::ConfigSet, edited(1));
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_undo_does_not_promise_that_the_next_one_brings_the_change_back() {
     let desk = Desk::new();
     desk.engine.on(CommandName::ConfigUndo, edited(1));

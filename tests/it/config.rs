@@ -414,6 +414,18 @@ fn variables_come_from_the_environment_then_env_files_beside_the_file_and_in_the
 }
 
 #[test]
+fn what_looks_like_a_reference_and_is_none_is_told() {
+    let place = Place::holding(
+        "providers:\n  - { id: a, type: vllm, authToken: '${MY KEY}' }\n  - { id: b, type: vllm, name: 'costs $${5}' }\n",
+    );
+    let loaded = place.load(&[]).unwrap();
+    let issue = said(&loaded.issues, "holds a ${ that is no reference");
+    assert_eq!((issue.severity, issue.line), (Severity::Warning, Some(2)));
+    let told = loaded.issues.iter().filter(|issue| issue.message.contains("no reference")).count();
+    assert_eq!(told, 1, "an escaped one is meant");
+}
+
+#[test]
 fn an_unset_variable_is_a_warning_and_only_its_provider_is_withheld() {
     let place = Place::holding(
         "providers:\n  - { id: a, type: openai, authToken: '${MISSING_KEY}' }\n  - { id: b, type: lm_studio }\n  - { id: c, type: openai_compatible, endpoint: '${MISSING_URL}' }\ngateway:\n  listen: ${MISSING_LISTEN}\n",

@@ -13,7 +13,6 @@ use super::trust::{Journey, Trust};
 use crate::domain::config::{Config, Issue, KeySource, Profile, Severity};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
-use std::collections::BTreeMap;
 
 /// A configuration made from a text.
 pub struct Built {
@@ -74,6 +73,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         }
     }
     other_unset(&expanded, &providers, &mut findings);
+    broken_references(&expanded, &mut findings);
     let value = &expanded.value;
     let rules = sections::rules(value, reading.version, |path| findings.line_of(path));
     if !rules.confined_by.is_empty() {
@@ -138,7 +138,7 @@ pub fn from_environment(environment: &Environment) -> Vec<Written> {
 /// The configuration without a file.
 pub fn without_file(reading: &Reading<'_>) -> Built {
     let document = Document::empty();
-    let expanded = Expanded { value: document.value.clone(), references: BTreeMap::new() };
+    let expanded = Expanded { value: document.value.clone(), ..Expanded::default() };
     let mut findings = document.findings(reading.file);
     for (file, sentence) in &reading.environment.troubles {
         findings.general(
@@ -196,6 +196,18 @@ fn check_ids(written: &[Written], findings: &mut Findings<'_>) {
             &place,
             format!("the provider {} stands twice: in {} and in {}", provider.id, line(one), line(two)),
             "give one of them another id",
+        );
+    }
+}
+
+/// What was meant as a reference is sent as it stands, a key too.
+fn broken_references(expanded: &Expanded, findings: &mut Findings<'_>) {
+    for path in &expanded.broken {
+        findings.value(
+            Severity::Warning,
+            path,
+            format!("{} holds a ${{ that is no reference, so it is taken as it stands", path.human(&expanded.value)),
+            "write ${NAME} or ${NAME:-default}; $${ is a plain ${",
         );
     }
 }

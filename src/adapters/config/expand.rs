@@ -15,6 +15,8 @@ pub struct Reference {
     pub unset: Vec<String>,
     /// The whole scalar is one reference.
     pub whole: bool,
+    /// A `${` opens what is no reference, and stands as it is written.
+    pub broken: bool,
 }
 
 /// A replaced tree, and what it referred to where.
@@ -22,6 +24,8 @@ pub struct Reference {
 pub struct Expanded {
     pub value: Value,
     pub references: BTreeMap<Path, Reference>,
+    /// Scalars with something that looks like a reference and is none.
+    pub broken: Vec<Path>,
 }
 
 impl Expanded {
@@ -33,25 +37,25 @@ impl Expanded {
 
 /// Replaces all references of `value`.
 pub fn expand(value: &Value, environment: &Environment) -> Expanded {
-    let mut expanded = Expanded { value: value.clone(), references: BTreeMap::new() };
+    let mut expanded = Expanded { value: value.clone(), ..Expanded::default() };
     let mut root = std::mem::take(&mut expanded.value);
-    walk(&mut root, &Path::root(), environment, &mut expanded.references);
+    walk(&mut root, &Path::root(), environment, &mut expanded);
     expanded.value = root;
     expanded
 }
 
-fn walk(value: &mut Value, path: &Path, environment: &Environment, references: &mut BTreeMap<Path, Reference>) {
+fn walk(value: &mut Value, path: &Path, environment: &Environment, expanded: &mut Expanded) {
     match value {
         Value::Mapping(map) => {
             for (key, value) in map.iter_mut() {
                 if let Some(key) = key.as_str() {
-                    walk(value, &path.key(key), environment, references);
+                    walk(value, &path.key(key), environment, expanded);
                 }
             }
         }
         Value::Sequence(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &path.index(index), environment, references);
+                walk(item, &path.index(index), environment, expanded);
             }
         }
         Value::String(text) if text.contains("${") => {
@@ -67,8 +71,11 @@ fn walk(value: &mut Value, path: &Path, environment: &Environment, references: &
             } else {
                 Value::String(new)
             };
+            if reference.broken {
+                expanded.broken.push(path.clone());
+            }
             if !reference.names.is_empty() || !reference.unset.is_empty() {
-                references.insert(path.clone(), reference);
+                expanded.references.insert(path.clone(), reference);
             }
         }
         _ => {}
@@ -102,6 +109,7 @@ pub fn replace(text: &str, environment: &Environment) -> (String, Reference) {
             continue;
         }
         let Some((name, default, after)) = parse(from) else {
+            reference.broken = true;
             out.push_str(before);
             out.push_str("${");
             rest = from.get(2..).unwrap_or_default();
@@ -172,6 +180,11 @@ mod tests {
             ("a ${NOPE} b", "a  b"),
         ] {
             assert_eq!(replace(text, &environment()).0, result, "{text}");
+        }
+        for (text, broken) in
+            [("${", true), ("${}", true), ("${not a name}", true), ("$${", false), ("$5 ${HOST}", false)]
+        {
+            assert_eq!(replace(text, &environment()).1.broken, broken, "{text}");
         }
         assert_eq!(replace("${NOPE}${EMPTY}", &environment()).1.unset, ["NOPE", "EMPTY"]);
     }

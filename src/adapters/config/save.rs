@@ -2,6 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names of files that are being written.
+const PREFIX: &str = ".ai_models.";
+const SUFFIX: &str = ".tmp";
+/// A write takes milliseconds: a file of that name and age has no writer any more.
+const ABANDONED: Duration = Duration::from_mins(1);
 
 /// Follows links to the file that is really written, so that a link stays one.
 fn real_place(file: &Path) -> std::io::Result<PathBuf> {
@@ -36,8 +43,9 @@ pub fn write_with(file: &Path, produce: impl FnOnce(&mut std::fs::File) -> std::
         _ => PathBuf::from("."),
     };
     std::fs::create_dir_all(&folder)?;
+    sweep(&folder);
     // Created for the owner only; the name begins with a dot so that nobody takes it for a configuration.
-    let mut temporary = tempfile::Builder::new().prefix(".ai_models.").suffix(".tmp").tempfile_in(&folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(&folder)?;
     produce(temporary.as_file_mut())?;
     if let Ok(about) = std::fs::metadata(&place) {
         temporary.as_file().set_permissions(about.permissions())?;
@@ -49,6 +57,25 @@ pub fn write_with(file: &Path, produce: impl FnOnce(&mut std::fs::File) -> std::
         folder.sync_all()?;
     }
     Ok(())
+}
+
+/// Removes what writers left that were killed half-way: it may hold a key.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let old = || {
+            entry
+                .metadata()
+                .and_then(|about| about.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ABANDONED))
+        };
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && old() {
+            // Somebody else may sweep at the same moment.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// For records in the state folder: always for the owner only, and so is the folder when it is new.
@@ -117,6 +144,24 @@ mod tests {
         assert!(result.is_err());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "old: 1\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write_and_a_living_writer_s_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = |name: &str| folder.path().join(name);
+        for name in [".ai_models.old.tmp", ".ai_models.new.tmp", ".ai_models.yaml.swp", "notes.tmp"] {
+            std::fs::write(beside(name), "x").unwrap();
+        }
+        for name in [".ai_models.old.tmp", ".ai_models.yaml.swp", "notes.tmp"] {
+            let file = std::fs::File::options().write(true).open(beside(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - ABANDONED * 2).unwrap();
+        }
+        write(&beside("ai_models.yaml"), b"a: 1\n").unwrap();
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".ai_models.new.tmp", ".ai_models.yaml.swp", "ai_models.yaml", "notes.tmp"]);
     }
 
     #[test]

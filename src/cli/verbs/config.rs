@@ -11,9 +11,23 @@ use serde_json::{Value, json};
 
 pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), Ending> {
     session.writable()?;
+    refuse_a_bare_key(path, value)?;
     let command = Command::ConfigSet { path: path.to_owned(), value: value.to_owned() };
     let reply = session.ask(command).await?;
     edited::tell(session, reply, &format!("set {path}"))
+}
+
+/// As for `providers add --key`: a key on the command line stays in the shell's history. Never repeats it.
+fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
+    let secret = path.split('.').any(|part| matches!(part, "authToken" | "api_key" | "api_keys"));
+    let empty = matches!(value.trim(), "" | "null" | "~" | "[]" | "''" | "\"\"");
+    if !secret || empty || value.contains("${") {
+        return Ok(());
+    }
+    Err(Ending::usage(
+        "a key on the command line is refused: it stays in the shell's history and everybody on this machine can see it",
+        format!("name a variable with single quotes: lmdeck config set {path} '${{NAME}}'"),
+    ))
 }
 
 pub async fn undo(session: &mut Session) -> Result<(), Ending> {

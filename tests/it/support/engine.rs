@@ -279,7 +279,11 @@ impl ConfigStore for Desk {
         Ok(())
     }
 
-    fn profile_of(&self, _: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
+    fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
+        if base.is_some_and(|base| self.config.lock().unwrap().providers.iter().all(|profile| profile.id != *base)) {
+            let message = "there is no such provider".to_owned();
+            return Err(Refusal { message, remedy: String::new(), exit: 2, issues: Vec::new(), difference: None });
+        }
         let mut made = profile(&draft.id, draft.kind.unwrap_or(Kind::LlamaCpp), &[]);
         made.endpoint.origin.clone_from(&draft.endpoint);
         Ok(made)

@@ -53,7 +53,7 @@ fn columns(width: u16) -> (u16, &'static [(Column, u16)]) {
     use Column::{Client, Cost, First, In, Out, Total, Type};
     match width {
         160.. => (15, &[(Client, 16), (Type, 24), (First, 6), (Total, 6), (In, 5), (Out, 5), (Cost, 8)]),
-        120..160 => (11, &[(Client, 9), (Type, 19), (First, 6), (Total, 6), (In, 5), (Out, 5), (Cost, 8)]),
+        120..160 => (11, &[(Client, 10), (Type, 19), (First, 6), (Total, 6), (In, 5), (Out, 5), (Cost, 8)]),
         100..120 => (12, &[(Client, 10), (Type, 19), (Total, 6), (Cost, 8)]),
         76..100 => (12, &[(Client, 10), (Total, 6), (Cost, 8)]),
         _ => (0, &[(Total, 6)]),
