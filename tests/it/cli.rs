@@ -614,8 +614,13 @@ async fn a_call_that_no_provider_can_take_says_how_the_first_of_them_is_mended()
     let mut record = call_records().remove(1);
     record.attempts.clear();
     let reason = "down: connection refused";
-    record.rejects =
-        vec![Reject { target: Target::new("workstation", "qwen3-32b"), code: "down".into(), reason: reason.into() }];
+    let reject = |provider: &str, code: &str, reason: &str| Reject {
+        target: Target::new(provider, "qwen3-32b"),
+        code: code.into(),
+        reason: reason.into(),
+    };
+    // The other one needs mending too, and is not what the request asked for.
+    record.rejects = vec![reject("claude", "not_named", "not named"), reject("workstation", "down", reason)];
     let failure = Failure::plain(ErrorCode::NoRoute, format!("no target can take this call: {reason}."));
     let desk = Desk::new();
     desk.engine.play(failed(record.clone(), failure.clone()));

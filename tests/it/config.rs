@@ -637,3 +637,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_condition_that_cannot_be_read_is_an_error_with_its_place_and_a_hint() {
+    for (when, hint) in [
+        (r#"request.type = "x""#, "=="),
+        (r#"request.type == "x" and request.stream"#, "&&"),
+        (r#"request.type == ("x""#, "request."),
+        (r"request.type ==", "request."),
+    ] {
+        let text = format!(
+            "routing:\n  policies:\n    - name: p\n      use: [local]\n      when: '{when}'\nproviders:\n  - {{ id: a, type: llama_cpp }}\n"
+        );
+        let place = Place::holding(&text);
+        let unusable = place.load(&[]).expect_err(when);
+        let issue = &unusable.issues[0];
+        assert_eq!(issue.line, Some(5), "{issue:?}");
+        assert!(issue.message.starts_with("the condition cannot be read"), "{issue:?}");
+        assert!(issue.remedy.contains(hint), "{when}: {issue:?}");
+    }
+    let deep = format!("{}1{} == 1", "(".repeat(5000), ")".repeat(5000));
+    let text = format!("routing:\n  policies:\n    - name: p\n      use: [local]\n      when: '{deep}'\n");
+    assert!(Place::holding(&text).load(&[]).is_err(), "a deep condition is refused, not followed");
+}

@@ -88,6 +88,7 @@ fn denied(id: &str, ts: i64) -> CallRecord {
 }
 
 async fn ids(ledger: &SqliteLedger, filter: &str) -> Vec<String> {
+    ledger.flush().await;
     page(ledger, CallQuery { filter: filter.into(), limit: 100, ..CallQuery::default() }).await
 }
 
@@ -678,6 +679,7 @@ async fn a_damaged_file_is_kept_aside_and_told_and_a_new_one_begun() {
     assert_eq!(fs::read(&aside).unwrap(), garbage);
     assert_eq!(ledger.take_notice(), None, "told once");
     ledger.record(call("c1", NOON.0));
+    ledger.flush().await;
     assert!(ledger.call("c1".into()).await.unwrap().is_some());
     drop(ledger);
     assert_eq!(open(folder.path()).take_notice(), None);
@@ -714,12 +716,14 @@ async fn damage_while_running_loses_no_later_call() {
         }
     }
     ledger.record(call("after", NOON.0));
+    ledger.flush().await;
     assert!(ledger.call("after".into()).await.unwrap().is_some());
     assert!(ledger.take_notice().unwrap().contains("the ledger was damaged"));
     assert_eq!(ledger.dropped(), 0);
     drop(ledger);
     let ledger = open(folder.path());
     ledger.record(call("e1", NOON.0));
+    ledger.flush().await;
     assert!(ledger.call("e1".into()).await.unwrap().is_some());
 }
 
@@ -933,6 +937,7 @@ async fn a_full_disk_under_the_log_is_counted_and_the_ledger_still_has_the_call(
     std::os::unix::fs::symlink("/dev/full", &today).unwrap();
     let ledger = SqliteLedger::open(folder.path(), Some(CallLog::open(&logs, 30).unwrap())).unwrap();
     ledger.record(call("c1", unix_now().0));
+    ledger.flush().await;
     assert!(ledger.call("c1".into()).await.unwrap().is_some());
     assert_eq!(ledger.dropped(), 1);
 }

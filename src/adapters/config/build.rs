@@ -1,6 +1,7 @@
 //! From a parsed file to the one configuration inside, with everything there is to say about it.
 
 use super::check;
+use super::conditions;
 use super::document::Document;
 use super::environment::Environment;
 use super::expand::{Expanded, expand};
@@ -52,6 +53,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         );
     }
     check::check(&expanded, &mut findings);
+    conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
     let around = Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust };

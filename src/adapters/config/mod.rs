@@ -7,6 +7,7 @@
 
 mod build;
 mod check;
+mod conditions;
 mod document;
 mod edit;
 mod endpoint;

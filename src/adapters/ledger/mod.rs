@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Writer};
 
 /// How long a question waits for records handed over before it: they are then part of the answer.
-const SEE_OWN_WRITES: Duration = Duration::from_millis(250);
+const SEE_OWN_WRITES: Duration = Duration::from_secs(2);
 /// How long dropping the ledger waits for the last batch.
 const LAST_BATCH: Duration = Duration::from_secs(1);
 

@@ -9,6 +9,9 @@ use crate::engine::protocol::ProviderView;
 use crate::present::labels::what_to_do;
 use std::sync::Arc;
 
+/// Codes of rejects that speak of the provider's own trouble.
+const MENDABLE: [&str; 3] = ["withheld", "unauthorized", "down"];
+
 /// `None` when no provider is to blame, or it is gone from the configuration: the class's own advice holds then.
 pub fn of_call(failure: &Failure, record: &CallRecord, providers: &[Arc<ProviderView>]) -> Option<Remedy> {
     let known = |target: &Target| providers.iter().find(|view| view.id == target.provider);
@@ -19,8 +22,10 @@ pub fn of_call(failure: &Failure, record: &CallRecord, providers: &[Arc<Provider
     if failure.code != ErrorCode::NoRoute {
         return None;
     }
-    // Nobody was asked: what keeps the first candidate out is what there is to mend.
-    record.rejects.iter().find_map(|reject| what_to_do(known(&reject.target)?))
+    // Nobody was asked: what keeps the first candidate out is what there is to mend. Who is out because the
+    // request or a rule leaves it out may be down as well, and that is not why.
+    let mut stopped = record.rejects.iter().filter(|reject| MENDABLE.contains(&reject.code.as_str()));
+    stopped.find_map(|reject| what_to_do(known(&reject.target)?))
 }
 
 /// [`of_call`] as running text, the class's own advice where nothing finer is known.
