@@ -222,6 +222,29 @@ pub fn slots(view: &ProviderView) -> Option<String> {
     }
 }
 
+/// `1 of 4 busy, 3 wait, contexts 43 % full`; `None` when the server tells nothing.
+pub fn activity(view: &ProviderView) -> Option<String> {
+    let activity = view.health.activity;
+    let busy = match (slots(view), activity.slots_total) {
+        (Some(slots), _) => Some(format!("{slots} busy")),
+        (None, total) => total.map(|total| total.to_string()),
+    };
+    let queued = activity.queued.filter(|count| *count > 0).map(|count| format!("{count} wait"));
+    let full = activity.kv_cache_permille.map(|share| format!("contexts {} % full", (share + 5) / 10));
+    let parts: Vec<String> = [busy, queued, full].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The narrow form for a table: `1 of 4 +3`, where three wait.
+pub fn slots_and_queue(view: &ProviderView) -> Option<String> {
+    let queued = view.health.activity.queued.filter(|count| *count > 0);
+    match (slots(view), queued) {
+        (Some(slots), Some(queued)) => Some(format!("{slots} +{queued}")),
+        (None, Some(queued)) => Some(format!("+{queued}")),
+        (slots, None) => slots,
+    }
+}
+
 /// `, 3 models, 1 loaded`; empty when nothing is known.
 fn models(view: &ProviderView) -> String {
     let chat = view.models.iter().filter(|model| model.chat);
@@ -278,16 +301,11 @@ pub(super) mod tests {
             health,
             reach: Reach::Network,
             models: vec![ModelView {
-                id: "qwen3-32b".into(),
                 named: true,
                 listed: true,
-                chat: true,
                 loaded: Some(true),
                 context: Some(32_768),
-                quantization: None,
-                size_bytes: None,
-                price: None,
-                breaker_until: None,
+                ..ModelView::of("qwen3-32b")
             }],
             named_models: vec!["qwen3-32b".into()],
             probing: false,
@@ -303,6 +321,8 @@ pub(super) mod tests {
             line: Some(24),
             probe_interval_s: 30,
             moved_calls: 2,
+            loading: Vec::new(),
+            model_changes: Vec::new(),
         }
     }
 
