@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
@@ -78,7 +79,7 @@ pub struct Supervisor {
     pub(super) unconfigured: Unconfigured,
     commands: mpsc::Receiver<Envelope>,
     results: mpsc::Receiver<Input>,
-    events: broadcast::Sender<Event>,
+    pub(super) events: broadcast::Sender<Event>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) slots: Arc<Semaphore>,
@@ -88,7 +89,8 @@ pub struct Supervisor {
     day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
+    pub(super) diagnoses: Diagnoses,
 }
 
 impl Supervisor {
@@ -151,6 +153,7 @@ impl Supervisor {
             in_effect: None,
             announced_ready: false,
             stop,
+            diagnoses: Diagnoses::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)

@@ -1,6 +1,7 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
+use super::diagnosis::RunId;
 use super::query::{CallQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ProviderId};
@@ -136,6 +137,17 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// Walks every step of a connection; each is announced as [`super::EventKind::StepDone`] under `run`, and
+    /// the reply holds all of them. `answer` adds one small completion.
+    Diagnose {
+        id: ProviderId,
+        answer: bool,
+        run: RunId,
+    },
+    /// Ends the work of a run; its asker gets the steps that were done.
+    StopDiagnosis {
+        run: RunId,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +177,12 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    Diagnose,
+    StopDiagnosis,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +207,8 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::Diagnose,
+        Self::StopDiagnosis,
     ];
 }
 
@@ -224,6 +240,8 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::Diagnose { .. } => CommandName::Diagnose,
+            Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
         }
     }
 
@@ -254,7 +272,9 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::Diagnose { .. }
+            | Self::StopDiagnosis { .. } => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Things worth announcing once. What *is* stands in the snapshot; an event says what just changed.
 
+use super::diagnosis::RunId;
+use super::reply::Step;
 use crate::domain::failure::Failure;
 use crate::domain::health::State;
 use crate::domain::ids::{CallId, ProviderId};
@@ -59,5 +61,10 @@ pub enum EventKind {
     /// Records that could not be written.
     RecordsDropped {
         count: u64,
+    },
+    /// One step of a doctor's run ended. Who misses one finds it in the reply.
+    StepDone {
+        run: RunId,
+        step: Step,
     },
 }
