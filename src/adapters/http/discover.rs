@@ -4,6 +4,7 @@
 use super::{Inner, elsewhere};
 use super::fetch::Asker;
 use crate::adapters::wire::lists;
+use crate::adapters::wire::words::quote;
 use crate::domain::config::{Endpoint, Profile};
 use crate::domain::failure::{Cause, ErrorCode};
 use crate::domain::health::{ModelInfo, ProbeFound};
@@ -43,9 +44,10 @@ async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]
     let mut profile = stranger(port, usual);
     // Its own key helps to see the models of a server that is configured already.
     profile.key = owner.and_then(|owner| owner.key.clone());
-    let identified = match timeout(LIMIT, identify(&mut Asker::new(inner, &profile, LIMIT))).await {
-        Ok(identified) => identified,
-        Err(_) => Identified::Silent,
+    let (identified, program) = {
+        let mut asker = Asker::new(inner, &profile, LIMIT);
+        let identified = timeout(LIMIT, identify(&mut asker)).await.unwrap_or(Identified::Silent);
+        (identified, asker.program.as_deref().map(|program| quote(program, &asker.secrets())))
     };
     let found = |kind, answered, models, note: &str| Found {
         kind,
@@ -58,7 +60,10 @@ async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]
     match identified {
         Identified::Nothing => found(usual, false, Vec::new(), "nothing there"),
         Identified::Silent => found(usual, false, Vec::new(), "something takes connections there and says nothing"),
-        Identified::Other => found(usual, true, Vec::new(), "another program answers here"),
+        Identified::Other => {
+            let named = program.map_or_else(String::new, |program| format!(" ({program})"));
+            found(usual, false, Vec::new(), &format!("another program holds this port{named}, no model server"))
+        }
         Identified::Server(kind) => {
             profile.kind = kind;
             let survey = timeout(LIMIT, async { Asker::new(inner, &profile, LIMIT).survey().await }).await;
