@@ -21,7 +21,7 @@ use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
     EditReport, Event, EventKind, Found, GatewayView, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport,
     ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
-    RoutingView, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -304,7 +304,7 @@ fn reply_name(reply: &Reply) -> &'static str {
     }
 }
 
-const REPLIES: usize = 11;
+const REPLIES: usize = 12;
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
@@ -402,10 +402,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::Trouble { .. } => "trouble",
         EventKind::RecordsDropped { .. } => "records_dropped",
         EventKind::ModelsChanged { .. } => "models_changed",
+        EventKind::StepDone { .. } => "step_done",
     }
 }
 
-const EVENTS: usize = 7;
+const EVENTS: usize = 9;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -424,6 +425,10 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::CallFinished { id: "c1".into() },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
+        EventKind::StepDone {
+            run: RunId(7),
+            step: Step { name: "connect".into(), state: StepState::Passed, verdict: "ok".into(), ms: None },
+        },
         EventKind::ModelsChanged {
             provider: "zai".into(),
             name: "Z.AI".into(),

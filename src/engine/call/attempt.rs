@@ -296,10 +296,11 @@ impl Drop for Load<'_> {
 fn joined(mut frames: impl Iterator<Item = Frame>) -> Bytes {
     let Some(first) = frames.next() else { return Bytes::new() };
     let Some(second) = frames.next() else { return first.raw };
-    let mut bytes = BytesMut::from(first.raw);
-    bytes.extend_from_slice(&second.raw);
-    for frame in frames {
-        bytes.extend_from_slice(&frame.raw);
+    let rest: Vec<Bytes> = frames.map(|frame| frame.raw).collect();
+    let size = first.raw.len() + second.raw.len() + rest.iter().map(Bytes::len).sum::<usize>();
+    let mut bytes = BytesMut::with_capacity(size);
+    for part in [&first.raw, &second.raw].into_iter().chain(&rest) {
+        bytes.extend_from_slice(part);
     }
     bytes.freeze()
 }
