@@ -228,6 +228,7 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         line: profile.line,
         probe_interval_s: profile.timeouts.probe_interval.as_secs(),
         moved_calls: provider.moved_calls,
+        rate: traffic.rate(&profile.id),
     }
 }
 

@@ -303,6 +303,7 @@ pub(super) mod tests {
             line: Some(24),
             probe_interval_s: 30,
             moved_calls: 2,
+            rate: None,
         }
     }
 

@@ -493,6 +493,7 @@ fn snapshot() -> Snapshot {
         line: Some(4),
         probe_interval_s: 30,
         moved_calls: 2,
+        rate: None,
     };
     let policy = PolicyOutline {
         name: "private".into(),

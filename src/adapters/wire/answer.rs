@@ -251,7 +251,7 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
 
 /// Judges a body that came where another form was expected: a web page, an error, a whole answer where a
 /// stream was asked for or the reverse; `None` when it may be an answer.
-fn not_an_answer(context: &Context, content_type: &str, body: &[u8]) -> Option<Failure> {
+pub(super) fn not_an_answer(context: &Context, content_type: &str, body: &[u8]) -> Option<Failure> {
     if is_web_page(content_type, body) {
         let message = format!("a web page came from {} instead of an answer", context.path);
         return Some(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));

@@ -6,6 +6,7 @@ use crate::domain::health::{ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
+use crate::domain::rate::RateState;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::time::UnixMs;
@@ -80,6 +81,9 @@ pub struct ProviderView {
     pub probe_interval_s: u64,
     /// Calls that moved away since it went down.
     pub moved_calls: u32,
+    /// What its vendor last said of its limits.
+    #[serde(default)]
+    pub rate: Option<RateState>,
 }
 
 impl ProviderView {

@@ -176,6 +176,7 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         line: None,
         probe_interval_s: 30,
         moved_calls: 0,
+        rate: None,
     }
 }
 

@@ -67,7 +67,7 @@ fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
     if provider.is_discovered() {
         not_saved(canvas, &mut lines);
     }
-    facts(provider, &mut lines, wide);
+    facts(provider, canvas.cx.now, &mut lines, wide);
     lines.blank();
     models(canvas, provider, &mut lines, wide);
     lately(canvas, provider, &mut lines);
@@ -148,7 +148,7 @@ fn meanwhile(canvas: &Canvas<'_>, provider: &ProviderView) -> Option<String> {
     Some(first + back)
 }
 
-fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
+fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
     let key = match &provider.key_source {
         KeySource::None => "none".to_owned(),
         KeySource::Variable { name } => format!("from {name}"),
@@ -187,6 +187,10 @@ fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
         }
     }
     lines.put(0, &known);
+    let left = provider.rate.iter().flat_map(|rate| limits::lines(rate, now));
+    for line in left.take(if wide { 4 } else { 1 }) {
+        lines.labelled("Limit", if wide { 12 } else { 10 }, &line);
+    }
 }
 
 fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {
