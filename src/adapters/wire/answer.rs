@@ -3,6 +3,7 @@
 
 use super::errors::{ServerError, inside};
 use super::openai::{Read, read};
+use super::shape;
 use super::sse::{EVENT_LIMIT, Event, Reader};
 use super::words::{is_web_page, quote};
 use crate::domain::call::{Finish, Usage};
@@ -151,7 +152,15 @@ impl StreamReader {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
-            Ok(chunk) => self.take_chunk(event.raw, chunk),
+            Ok(chunk) => match says_nothing(&chunk).then(|| shape::odd(&data)).flatten() {
+                Some(why) => self.fail(bad_answer(&odd_answer(&why), &self.context.secrets)),
+                None => {
+                    if chunk.seen.usage.is_none() && says_nothing(&chunk) {
+                        tell_odd_usage(&self.context, &data);
+                    }
+                    self.take_chunk(event.raw, chunk);
+                }
+            },
         }
     }
 
@@ -199,6 +208,26 @@ impl StreamReader {
     }
 }
 
+/// Nothing of an answer was found in it: either it says nothing, or its shape is not the known one.
+fn says_nothing(read: &Read) -> bool {
+    !read.seen.answer_bytes()
+        && !read.other
+        && read.seen.finish.is_none()
+        && read.seen.usage.is_none()
+        && read.error.is_none()
+}
+
+fn odd_answer(why: &str) -> String {
+    format!("the answer's shape is not the known one: {why}")
+}
+
+/// Counts that cannot be read cost the caller nothing but its account: they are reported and not an error.
+fn tell_odd_usage(context: &Context, json: &[u8]) {
+    if let Some(why) = shape::odd_usage(json) {
+        tracing::warn!(kind = context.kind.word(), "the counts of an answer cannot be read: {why}");
+    }
+}
+
 fn is_end(data: &[u8]) -> bool {
     data.trim_ascii() == b"[DONE]"
 }
@@ -242,7 +271,10 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
     let mut summary = Summary::default();
     summary.take(&read);
     if summary.empty() {
-        return Err(empty_answer());
+        return Err(shape::odd(&body).map_or_else(empty_answer, |why| bad_answer(&odd_answer(&why), &context.secrets)));
+    }
+    if read.seen.usage.is_none() {
+        tell_odd_usage(context, &body);
     }
     read.seen.end = true;
     read.seen.usage_only = false;

@@ -16,6 +16,7 @@ pub mod rate;
 pub mod request;
 pub mod responses;
 mod retry_after;
+mod shape;
 pub mod splice;
 pub mod sse;
 pub mod translated;

@@ -11,7 +11,7 @@ use crate::domain::health::Ladder;
 use crate::engine::protocol::{Command, Found, ProviderView, Reply, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
-use crate::present::{escape, reason, units};
+use crate::present::{escape, limits, reason, units};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Ending> {

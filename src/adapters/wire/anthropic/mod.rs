@@ -9,8 +9,8 @@ pub mod stream;
 
 use serde_json::Value;
 
-/// The version of the interface that is spoken; sent as `anthropic-version`.
-pub const VERSION: &str = "2023-06-01";
+
+
 
 /// Where messages go: below `/v1` of the provider's address.
 pub fn messages_url(api_base: &str) -> String {

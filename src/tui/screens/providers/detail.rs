@@ -6,7 +6,7 @@ use crate::domain::health::State;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ModelView, ProviderView};
 use crate::present::remedy::Remedy;
-use crate::present::{escape, labels, text, units};
+use crate::present::{escape, labels, limits, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
