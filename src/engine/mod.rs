@@ -9,6 +9,8 @@ mod call;
 mod command;
 pub mod handle;
 mod live;
+mod loads;
+mod models;
 pub mod ports;
 pub mod protocol;
 mod publish;

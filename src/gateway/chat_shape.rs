@@ -48,9 +48,8 @@ impl ChatShape {
         match read {
             Ok(()) => Ok(reader.finish()),
             Err(error) => {
-                let problem = Problem::invalid(format!(
-                    "the body is not {what}: {error}; send a JSON object with {fields}"
-                ));
+                let problem =
+                    Problem::invalid(format!("the body is not {what}: {error}; send a JSON object with {fields}"));
                 Err(match reader.at {
                     Some(field) => problem.about(field),
                     None => problem,

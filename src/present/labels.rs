@@ -343,7 +343,7 @@ pub(super) mod tests {
     #[test]
     fn a_provider_that_is_up_or_off_asks_for_nothing() {
         let mut view = workstation(State::Up, None);
-        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: None };
+        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), ..Activity::default() };
         assert_eq!(describe(&view, NOW), "Workstation, up, 12 ms, 1 model, 1 loaded.");
         assert_eq!((note(&view).as_str(), status_note(&view, NOW).as_str()), ("12 ms", "1 of 4 slots busy"));
         assert!(!needs_attention(&view));

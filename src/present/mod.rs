@@ -9,6 +9,7 @@ pub mod events;
 pub mod labels;
 pub mod limits;
 pub mod may_cost;
+pub mod models;
 pub mod reason;
 pub mod remedy;
 pub mod routes;

@@ -42,7 +42,7 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     }
     let request = prepare(profile, &job.model, &job.body)?;
     let connect = profile.timeouts.connect;
-    let url = request.url;
+    let url = inner.clients.url(&request.url)?;
     let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
     let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
@@ -128,7 +128,7 @@ impl Attempt {
         }
         let rate = rate::read(&headers, inner.clock.now());
         let frames = if stream {
-            stream::unfold(Incoming::new(self, response), Incoming::next).boxed()
+            stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
             stream::once(self.whole(response)).boxed()
         };
@@ -183,7 +183,7 @@ impl Incoming {
         Self { attempt, response: Some(response), reader, bytes: 0, over: false }
     }
 
-    async fn next(mut self) -> Option<(Result<Frame, Failure>, Self)> {
+    async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
         loop {
             if let Some(frame) = self.reader.next_frame() {
                 return Some((frame, self));
@@ -211,7 +211,7 @@ impl Incoming {
         }
     }
 
-    fn fail(mut self, failure: Failure) -> (Result<Frame, Failure>, Self) {
+    fn fail(mut self: Box<Self>, failure: Failure) -> (Result<Frame, Failure>, Box<Self>) {
         self.over = true;
         self.response = None;
         (Err(failure), self)

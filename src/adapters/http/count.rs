@@ -3,8 +3,8 @@
 use super::clients::{headers, way};
 use super::fetch::{BodyError, body};
 use super::{Inner, held_back};
-use crate::adapters::wire::anthropic;
 use crate::adapters::wire::answer::bad_answer;
+use crate::adapters::wire::anthropic;
 use crate::adapters::wire::dialect::{Dialect, prepare};
 use crate::adapters::wire::errors::{Reply, refusal};
 use crate::domain::call::Body;
@@ -49,13 +49,21 @@ pub async fn count(inner: &Inner, profile: &Profile, model: &ModelId, asked: &Bo
         })?;
         if !(200..300).contains(&status) {
             let now = inner.clock.now();
-            let reply = Reply { kind: profile.kind, path: &path, status, headers: &headers, body: &body, secrets: &secrets, now };
+            let reply = Reply {
+                kind: profile.kind,
+                path: &path,
+                status,
+                headers: &headers,
+                body: &body,
+                secrets: &secrets,
+                now,
+            };
             return Err(refusal(&reply));
         }
         anthropic::counted(&body)
             .ok_or_else(|| bad_answer("input_tokens: expected a whole number, found none", &secrets))
     };
-    timeout(profile.timeouts.first_token, answer).await.unwrap_or_else(|_| {
-        Err(Failure::new(ErrorCode::Timeout, Cause::Deadline, "the vendor did not count in time"))
-    })
+    timeout(profile.timeouts.first_token, answer)
+        .await
+        .unwrap_or_else(|_| Err(Failure::new(ErrorCode::Timeout, Cause::Deadline, "the vendor did not count in time")))
 }

@@ -8,6 +8,7 @@ mod connection_test;
 mod count;
 mod discover;
 mod fetch;
+mod models;
 mod probe;
 mod resolve;
 mod survey;
@@ -23,7 +24,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
-use crate::engine::ports::{Clock, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
 use crate::engine::protocol::{Found, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
@@ -106,6 +107,11 @@ impl Upstream for HttpUpstream {
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let inner = self.inner.clone();
         Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { models::carry_out(&inner, &job).await })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {

@@ -3,6 +3,7 @@
 
 use super::errors::{ServerError, inside};
 use super::openai::{Read, read};
+use super::repeat::Pattern;
 use super::shape;
 use super::sse::{EVENT_LIMIT, Event, Reader};
 use super::words::{is_web_page, quote};
@@ -32,6 +33,7 @@ pub struct StreamReader {
     sse: Reader,
     ready: VecDeque<Result<Frame, Failure>>,
     answer: Summary,
+    pattern: Pattern,
     model: Option<String>,
     id_told: bool,
     done: bool,
@@ -68,6 +70,7 @@ impl StreamReader {
             sse: Reader::new(),
             ready: VecDeque::new(),
             answer: Summary::default(),
+            pattern: Pattern::default(),
             model: None,
             id_told: false,
             done: false,
@@ -136,6 +139,14 @@ impl StreamReader {
             self.ready.push_back(Ok(Frame { raw: event.raw, seen: Seen::default() }));
             return;
         };
+        if event.name.is_empty()
+            && let Some(words) = self.pattern.words(&data)
+        {
+            self.answer.answered |= !words.is_empty();
+            let seen = Seen { text: words.to_owned(), ..Seen::default() };
+            self.ready.push_back(Ok(Frame { raw: event.raw, seen }));
+            return;
+        }
         if is_end(&data) {
             self.end(event.raw);
             return;
@@ -158,6 +169,7 @@ impl StreamReader {
                     if chunk.seen.usage.is_none() && says_nothing(&chunk) {
                         tell_odd_usage(&self.context, &data);
                     }
+                    self.pattern.learn(&data, &chunk);
                     self.take_chunk(event.raw, chunk);
                 }
             },

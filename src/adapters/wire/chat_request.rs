@@ -96,7 +96,11 @@ pub enum Format {
     Text,
     /// Any JSON object.
     Json,
-    Schema { name: String, schema: Value, strict: Option<bool> },
+    Schema {
+        name: String,
+        schema: Value,
+        strict: Option<bool>,
+    },
 }
 
 /// Takes a request apart.
@@ -241,7 +245,10 @@ fn one_part(part: &Value, place: &str) -> Result<Option<Part>, Failure> {
             let file = part.get("file");
             let inner = |name: &str| file.and_then(|file| file.get(name)).and_then(Value::as_str).map(str::to_owned);
             let data = inner("file_data").ok_or_else(|| {
-                invalid(&format!("{place}.file.file_data"), "expected the file itself: a file_id is known elsewhere only")
+                invalid(
+                    &format!("{place}.file.file_data"),
+                    "expected the file itself: a file_id is known elsewhere only",
+                )
             })?;
             Ok(Some(Part::File { data, name: inner("filename") }))
         }
@@ -321,7 +328,8 @@ fn format(format: Option<&Value>) -> Result<Format, Failure> {
         Some("json_schema") => {
             let inner = format.get("json_schema").unwrap_or(format);
             let schema = inner.get("schema").filter(|schema| schema.is_object());
-            let schema = schema.ok_or_else(|| invalid("response_format.json_schema.schema", "expected a JSON Schema"))?;
+            let schema =
+                schema.ok_or_else(|| invalid("response_format.json_schema.schema", "expected a JSON Schema"))?;
             Ok(Format::Schema {
                 name: inner.get("name").and_then(Value::as_str).unwrap_or("answer").to_owned(),
                 schema: schema.clone(),

@@ -167,7 +167,10 @@ fn judge(error: &ServerError, kind: Kind, status: u16, path: &str, secrets: &[Se
             (ErrorCode::NotFound, Cause::UnknownModel { offered: Vec::new() }, summary.to_owned())
         }
         Some((code, summary)) => (code, z_ai::cause(code, status), summary.to_owned()),
-        None => own().or_else(|| by_words(error, path)).or_else(|| by_type(error, meant)).unwrap_or_else(|| by_status(meant, path)),
+        None => own()
+            .or_else(|| by_words(error, path))
+            .or_else(|| by_type(error, meant))
+            .unwrap_or_else(|| by_status(meant, path)),
     };
     let prefix = if status < 400 { String::new() } else { format!("{status}: ") };
     let quoted = if words.is_empty() { String::new() } else { format!(" ({words})") };

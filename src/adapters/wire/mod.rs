@@ -13,6 +13,7 @@ pub mod lists;
 pub mod openai;
 mod quirks;
 pub mod rate;
+mod repeat;
 pub mod request;
 pub mod responses;
 mod retry_after;

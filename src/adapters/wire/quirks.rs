@@ -9,7 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// LM Studio takes a schema or free text, and no "any object".
-const ANY_OBJECT: &str = r#"{"type":"json_schema","json_schema":{"name":"object","schema":{"type":"object","additionalProperties":true}}}"#;
+const ANY_OBJECT: &str =
+    r#"{"type":"json_schema","json_schema":{"name":"object","schema":{"type":"object","additionalProperties":true}}}"#;
 
 /// A client's OpenAI chat request for `model` of a server of this kind.
 ///

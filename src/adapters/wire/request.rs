@@ -18,7 +18,9 @@ pub fn chat(kind: Kind, model: &ModelId, body: &Body) -> Result<Spliced, Failure
         Body::RawOpenaiChat { json } => quirks::forward(kind, model.as_str(), json),
         Body::RawOpenaiCompletion { json } => splice(json, model.as_str()),
         // Vectors do not stream, whatever the body says.
-        Body::RawOpenaiEmbeddings { json } => splice(json, model.as_str()).map(|spliced| Spliced { stream: false, ..spliced }),
+        Body::RawOpenaiEmbeddings { json } => {
+            splice(json, model.as_str()).map(|spliced| Spliced { stream: false, ..spliced })
+        }
         Body::Chat { messages, max_tokens, temperature, stream } => {
             let renamed = wants_completion_tokens(kind, model.as_str());
             let request = Request {

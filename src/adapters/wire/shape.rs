@@ -98,14 +98,29 @@ mod tests {
             (r#"[1]"#, "the answer: expected an object, came a list"),
             (r#"{"choices":[7]}"#, "choices[0]: expected an object, came a number"),
             (r#"{"choices":[{"delta":"hi"}]}"#, "choices[0].delta: expected an object, came a text"),
-            (r#"{"choices":[{"delta":{"content":{"t":1}}}]}"#, "choices[0].delta.content: expected a text, came an object"),
-            (r#"{"choices":[{"message":{"content":[{"type":"text","text":7}]}}]}"#, "choices[0].message.content[0].text: expected a text, came a number"),
-            (r#"{"choices":[{"message":{"tool_calls":{}}}]}"#, "choices[0].message.tool_calls: expected a list, came an object"),
-            (r#"{"choices":[{"index":0,"output":"hi"}]}"#, "choices[0]: expected delta, message or text in it, came nothing"),
+            (
+                r#"{"choices":[{"delta":{"content":{"t":1}}}]}"#,
+                "choices[0].delta.content: expected a text, came an object",
+            ),
+            (
+                r#"{"choices":[{"message":{"content":[{"type":"text","text":7}]}}]}"#,
+                "choices[0].message.content[0].text: expected a text, came a number",
+            ),
+            (
+                r#"{"choices":[{"message":{"tool_calls":{}}}]}"#,
+                "choices[0].message.tool_calls: expected a list, came an object",
+            ),
+            (
+                r#"{"choices":[{"index":0,"output":"hi"}]}"#,
+                "choices[0]: expected delta, message or text in it, came nothing",
+            ),
         ] {
             assert_eq!(odd(json.as_bytes()).as_deref(), Some(why), "{json}");
         }
-        assert_eq!(odd_usage(br#"{"usage":{"prompt_tokens":"9"}}"#).unwrap(), "usage.prompt_tokens: expected a number, came a text");
+        assert_eq!(
+            odd_usage(br#"{"usage":{"prompt_tokens":"9"}}"#).unwrap(),
+            "usage.prompt_tokens: expected a number, came a text"
+        );
         assert_eq!(odd_usage(br#"{"usage":{"prompt_tokens":9,"completion_tokens":1}}"#), None);
         assert_eq!(odd_usage(br#"{"usage":null}"#), None);
     }

@@ -98,7 +98,10 @@ mod tests {
         let wait = |code: u32, message: &str| wait(Some(code), message, now).map(|wait| wait.as_secs());
         let to_reset = Some(6621); // 16:35:41 UTC
         assert_eq!(
-            wait(1308, "[1308][Usage limit reached for 5 hour. Your limit will reset at 2026-09-12 00:35:41][2026091200]"),
+            wait(
+                1308,
+                "[1308][Usage limit reached for 5 hour. Your limit will reset at 2026-09-12 00:35:41][2026091200]"
+            ),
             to_reset
         );
         assert_eq!(wait(1308, "已达到 5 小时的使用上限。您的限额将在 2026-09-12 00:35:41 重置。"), to_reset);

@@ -3,7 +3,7 @@
 
 use super::query::{CallQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
-use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,18 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// Has a server load a model now; answered when it is there. Goes on when nobody waits for the answer.
+    LoadModel {
+        provider: ProviderId,
+        model: ModelId,
+        /// Tokens of context; the server's own choice when `None`.
+        context: Option<u64>,
+    },
+    /// Has a server give a model's memory back. The model's id, or that of one loaded copy.
+    UnloadModel {
+        provider: ProviderId,
+        model: ModelId,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +177,12 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    LoadModel,
+    UnloadModel,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +207,8 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::LoadModel,
+        Self::UnloadModel,
     ];
 }
 
@@ -224,6 +240,8 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::LoadModel { .. } => CommandName::LoadModel,
+            Self::UnloadModel { .. } => CommandName::UnloadModel,
         }
     }
 
@@ -242,7 +260,9 @@ impl Command {
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
             | Self::ConfigTrust
-            | Self::CancelCall { .. } => true,
+            | Self::CancelCall { .. }
+            | Self::LoadModel { .. }
+            | Self::UnloadModel { .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }

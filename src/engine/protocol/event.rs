@@ -1,7 +1,7 @@
 //! Things worth announcing once. What *is* stands in the snapshot; an event says what just changed.
 
 use crate::domain::failure::Failure;
-use crate::domain::health::State;
+use crate::domain::health::{ModelChanges, State};
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -59,5 +59,11 @@ pub enum EventKind {
     /// Records that could not be written.
     RecordsDropped {
         count: u64,
+    },
+    /// A provider's list is another than before.
+    ModelsChanged {
+        provider: ProviderId,
+        name: String,
+        changes: ModelChanges,
     },
 }

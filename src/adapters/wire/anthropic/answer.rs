@@ -142,9 +142,9 @@ impl Said {
     fn take(&mut self, index: usize, block: &Value) -> Result<(), Trouble> {
         let text = |name: &str| {
             let found = block.get(name);
-            found.and_then(Value::as_str).ok_or_else(|| {
-                Trouble::shape(&format!("content[{index}].{name}"), "a text", found)
-            })
+            found
+                .and_then(Value::as_str)
+                .ok_or_else(|| Trouble::shape(&format!("content[{index}].{name}"), "a text", found))
         };
         match block.get("type").and_then(Value::as_str).unwrap_or_default() {
             "text" => self.text.push_str(text("text")?),
@@ -160,7 +160,8 @@ impl Said {
             }
             other => {
                 let other: String = other.chars().take(40).collect();
-                self.unknown = Some(format!("content[{index}].type: expected text, tool_use or thinking, came {other:?}"));
+                self.unknown =
+                    Some(format!("content[{index}].type: expected text, tool_use or thinking, came {other:?}"));
             }
         }
         Ok(())

@@ -12,7 +12,11 @@ pub fn judge(error: &ServerError, status: u16) -> Option<(ErrorCode, Cause, &'st
         return Some((ErrorCode::Quota, Cause::Other, "no credit left, or the account's own limit is reached"));
     }
     if error.is("not_found_error") && text.starts_with("model") {
-        return Some((ErrorCode::NotFound, Cause::UnknownModel { offered: Vec::new() }, "the model is not known there"));
+        return Some((
+            ErrorCode::NotFound,
+            Cause::UnknownModel { offered: Vec::new() },
+            "the model is not known there",
+        ));
     }
     if error.is("conflict_error") {
         return Some((ErrorCode::Upstream, server, "the request met another one: it may be tried again"));

@@ -9,9 +9,6 @@ pub mod stream;
 
 use serde_json::Value;
 
-
-
-
 /// Where messages go: below `/v1` of the provider's address.
 pub fn messages_url(api_base: &str) -> String {
     let base = api_base.trim_end_matches('/');

@@ -140,10 +140,9 @@ pub fn ended(response: &Value, calls: bool) -> Result<(Finish, &'static str), Tr
 /// What is wrong with an answer that holds nothing; `None` when its end explains it.
 pub fn nothing_said(finish: Finish, usage: Option<Usage>) -> Option<Failure> {
     match finish {
-        Finish::ContentFilter => Some(Failure::plain(
-            ErrorCode::ContentFilter,
-            "the vendor stopped the answer: its content was refused",
-        )),
+        Finish::ContentFilter => {
+            Some(Failure::plain(ErrorCode::ContentFilter, "the vendor stopped the answer: its content was refused"))
+        }
         Finish::Stop if usage.is_none_or(|usage| usage.output <= 1) => {
             Some(Failure::plain(ErrorCode::EmptyAnswer, "the model ended its answer without a word"))
         }

@@ -94,7 +94,9 @@ impl Events {
         let piece = piece(data, member, event)?;
         let place = number(data, "output_index", event)?;
         let Some((index, written)) = self.calls.get_mut(&place) else {
-            return Err(Trouble::Shape(format!("{event}: expected a function_call at output_index {place}, none began")));
+            return Err(Trouble::Shape(format!(
+                "{event}: expected a function_call at output_index {place}, none began"
+            )));
         };
         // The whole text at the end is news only when no piece came before.
         if piece.is_empty() || (member == "arguments" && *written) {
