@@ -151,6 +151,9 @@ pub struct ProviderHealth {
     pub good_probes: u32,
     /// Down until [`GOOD_PROBES_TO_RETURN`] good probes came.
     pub returning: bool,
+    /// Why the last call that it answered badly failed; forgotten with the next good one.
+    #[serde(default)]
+    pub trouble: Option<Failure>,
 }
 
 /// A change worth announcing.
@@ -182,6 +185,7 @@ impl ProviderHealth {
             looks_like: None,
             good_probes: 0,
             returning: false,
+            trouble: None,
         }
     }
 
@@ -252,6 +256,7 @@ impl ProviderHealth {
             || !matches!(
                 failure.cause,
                 Cause::Refused
+                    | Cause::BoundElsewhere { .. }
                     | Cause::ConnectTimeout
                     | Cause::Dns
                     | Cause::Tls { .. }
@@ -284,6 +289,21 @@ impl ProviderHealth {
             (State::Degraded, "probe slower than 1 s".into())
         } else {
             (State::Up, String::new())
+        }
+    }
+
+    /// Takes in how a call ended, for what to do about it. A caller's own mistake says nothing of the server.
+    pub fn called(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else {
+            self.ladder.answering = Some(true);
+            self.trouble = None;
+            return;
+        };
+        if failure.code.class().breaker {
+            self.ladder.answering = Some(false);
+        }
+        if failure.code.class().breaker || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff) {
+            self.trouble = Some(failure.clone());
         }
     }
 

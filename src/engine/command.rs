@@ -96,6 +96,14 @@ impl Supervisor {
                 Ok(prompts) => Reply::Prompts(prompts),
                 Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
             }),
+            Command::Diagnose { id, answer, run } => match self.profile(&id) {
+                Ok(profile) => self.diagnose(profile, answer, run, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::StopDiagnosis { run } => {
+                self.diagnoses.stop(run);
+                reply_to(asker, Reply::Done);
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

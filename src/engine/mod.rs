@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod diagnosis;
 pub mod handle;
 mod live;
 mod loads;

@@ -1,7 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, Step,
+    TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// The wall clock. Durations inside the engine use tokio's clock.
 pub trait Clock: Send + Sync {
@@ -24,6 +25,10 @@ pub trait Clock: Send + Sync {
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
 }
 
+/// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
+/// report alone.
+pub const STEP_CAPACITY: usize = 16;
+
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.
@@ -31,6 +36,18 @@ pub trait Upstream: Send + Sync {
 
     /// The steps of a connection test in order; `answer` ends with one small completion.
     fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport>;
+
+    /// Every step of a connection, one by one ([`super::protocol::DOCTOR_STEPS`]), each told to `steps` as it
+    /// ends. Dropping the future ends its work.
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        drop(steps);
+        self.test(profile, answer)
+    }
 
     /// Asks the known ports of this machine. `configured` are the providers that exist already.
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>>;

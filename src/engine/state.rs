@@ -152,11 +152,7 @@ impl State {
     ) -> Vec<Effect> {
         let Some(provider) = self.provider_mut(&target.provider) else { return Vec::new() };
         let mut effects = Vec::new();
-        match failure {
-            None => provider.health.ladder.answering = Some(true),
-            Some(failure) if failure.code.class().breaker => provider.health.ladder.answering = Some(false),
-            Some(_) => {}
-        }
+        provider.health.called(failure);
         if moved_on {
             provider.moved_calls = provider.moved_calls.saturating_add(1);
         }

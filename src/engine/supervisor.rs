@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -84,7 +85,7 @@ pub struct Supervisor {
     pub(super) jobs: ModelJobs,
     commands: mpsc::Receiver<Envelope>,
     results: mpsc::Receiver<Input>,
-    events: broadcast::Sender<Event>,
+    pub(super) events: broadcast::Sender<Event>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) slots: Arc<Semaphore>,
@@ -95,6 +96,7 @@ pub struct Supervisor {
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
     pub(super) stop: CancellationToken,
+    pub(super) diagnoses: Diagnoses,
 }
 
 impl Supervisor {
@@ -158,6 +160,7 @@ impl Supervisor {
             in_effect: None,
             announced_ready: false,
             stop,
+            diagnoses: Diagnoses::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)

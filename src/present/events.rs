@@ -47,6 +47,10 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
                 "{count} {what} of calls {were} lost: the disk did not keep up. Look at the room in the state folder."
             )
         }
+        EventKind::StepDone { step, .. } => {
+            let word = super::labels::step(step.state).word;
+            ended(&format!("{}: {word}: {}", quoted(&step.name), quoted(&step.verdict)))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod clients;
 mod connection_test;
 mod count;
 mod discover;
+mod elsewhere;
 mod fetch;
 mod models;
 mod probe;
@@ -25,12 +26,13 @@ use crate::domain::health::ProbeReport;
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
-use crate::engine::protocol::{Found, TestReport};
+use crate::engine::protocol::{Found, Step, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use survey::Memory;
+use tokio::sync::mpsc;
 
 /// Where an [`HttpUpstream`] looks; tests put in their own.
 pub struct Surroundings {
@@ -102,6 +104,16 @@ impl Upstream for HttpUpstream {
     fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport> {
         let inner = self.inner.clone();
         Box::pin(async move { connection_test::test(&inner, &profile, answer).await })
+    }
+
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        let inner = self.inner.clone();
+        Box::pin(async move { connection_test::diagnose(&inner, &profile, answer, steps).await })
     }
 
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {

@@ -1,6 +1,7 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
+use super::diagnosis::RunId;
 use super::query::{CallQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
@@ -148,6 +149,17 @@ pub enum Command {
         provider: ProviderId,
         model: ModelId,
     },
+    /// Walks every step of a connection; each is announced as [`super::EventKind::StepDone`] under `run`, and
+    /// the reply holds all of them. `answer` adds one small completion.
+    Diagnose {
+        id: ProviderId,
+        answer: bool,
+        run: RunId,
+    },
+    /// Ends the work of a run; its asker gets the steps that were done.
+    StopDiagnosis {
+        run: RunId,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -179,10 +191,12 @@ pub enum CommandName {
     CancelCall,
     LoadModel,
     UnloadModel,
+    Diagnose,
+    StopDiagnosis,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -209,6 +223,8 @@ impl CommandName {
         Self::CancelCall,
         Self::LoadModel,
         Self::UnloadModel,
+        Self::Diagnose,
+        Self::StopDiagnosis,
     ];
 }
 
@@ -242,6 +258,8 @@ impl Command {
             Self::CancelCall { .. } => CommandName::CancelCall,
             Self::LoadModel { .. } => CommandName::LoadModel,
             Self::UnloadModel { .. } => CommandName::UnloadModel,
+            Self::Diagnose { .. } => CommandName::Diagnose,
+            Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
         }
     }
 
@@ -274,7 +292,9 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::Diagnose { .. }
+            | Self::StopDiagnosis { .. } => false,
         }
     }
 }

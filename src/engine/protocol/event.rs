@@ -1,5 +1,7 @@
 //! Things worth announcing once. What *is* stands in the snapshot; an event says what just changed.
 
+use super::diagnosis::RunId;
+use super::reply::Step;
 use crate::domain::failure::Failure;
 use crate::domain::health::{ModelChanges, State};
 use crate::domain::ids::{CallId, ProviderId};
@@ -65,5 +67,10 @@ pub enum EventKind {
         provider: ProviderId,
         name: String,
         changes: ModelChanges,
+    },
+    /// One step of a doctor's run ended. Who misses one finds it in the reply.
+    StepDone {
+        run: RunId,
+        step: Step,
     },
 }

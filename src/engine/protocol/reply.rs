@@ -78,7 +78,7 @@ pub struct Found {
     pub kind: Kind,
     /// As in `http://127.0.0.1:1234`.
     pub endpoint: String,
-    /// Whether something answered; `false` rows say that nothing is there.
+    /// Whether a model server answered; other rows say what is there instead, mostly nothing.
     pub answered: bool,
     pub models: Vec<ModelInfo>,
     /// In words: `3 models, 1 loaded`, `nothing there`, `another program answers here`.
@@ -100,7 +100,7 @@ pub struct EditReport {
     pub issues: Vec<Issue>,
 }
 
-/// One step of a connection test, in order: address, connect, http, kind, key, models, answer.
+/// One step of a connection test ([`super::TEST_STEPS`]) or of the doctor ([`super::DOCTOR_STEPS`]), in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     pub name: String,
