@@ -151,10 +151,7 @@ mod tests {
             loaded: vec![("z".into(), Some(8192))],
             unloaded: vec!["w".into()],
         };
-        assert_eq!(
-            changes(&some),
-            "1 model new: x; 1 gone: y; z is loaded now, context 8k; w is loaded no longer"
-        );
+        assert_eq!(changes(&some), "1 model new: x; 1 gone: y; z is loaded now, context 8k; w is loaded no longer");
         let many = ModelChanges { new: (0..5).map(|n| format!("m{n}").into()).collect(), ..ModelChanges::default() };
         assert_eq!(changes(&many), "5 models new: m0, m1, m2 and 2 more");
         let nasty = ModelChanges { gone: vec!["\x1b[2J".into()], ..ModelChanges::default() };

@@ -81,8 +81,7 @@ impl Stage {
     }
 
     pub fn probe_finds(&self, provider: &str, models: Vec<ModelInfo>) {
-        let found =
-            ProbeFound { models, ..ProbeFound::default() };
+        let found = ProbeFound { models, ..ProbeFound::default() };
         self.script.lock().unwrap().probes.insert(provider.into(), Ok(found));
     }
 
