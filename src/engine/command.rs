@@ -96,6 +96,10 @@ impl Supervisor {
                 Ok(prompts) => Reply::Prompts(prompts),
                 Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
             }),
+            Command::ListIncidents { query } => {
+                let incidents = self.ports.ledger.incidents(*query);
+                later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

@@ -18,6 +18,7 @@ mod supervisor;
 mod traffic;
 mod unconfigured;
 mod view;
+mod watched;
 
 use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};

@@ -33,5 +33,6 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),
         CommandName::CancelCall => Ok("calls.stop"),
+        CommandName::ListIncidents => Ok("health.incidents"),
     }
 }

@@ -8,6 +8,7 @@ use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, W
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
 use lmdeck::domain::ids::Target;
+use lmdeck::domain::incident::{Ending, Incident, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
@@ -17,9 +18,9 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall, SavedPrompt,
-    Snapshot, SpendView, Step, StepState, TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, Level, LogLine, LogQuery, ModelView,
+    PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall,
+    SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -194,6 +195,14 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::ListIncidents {
+            query: Box::new(IncidentQuery {
+                limit: 5,
+                since: Some(UnixMs(1)),
+                provider: Some("lm_studio".into()),
+                open_only: true,
+            }),
+        },
     ]
 }
 
@@ -269,11 +278,27 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Call(_) => "call",
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
+        Reply::Incidents(_) => "incidents",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 11;
+const REPLIES: usize = 12;
+
+fn incident() -> Incident {
+    Incident {
+        provider: "lm_studio".into(),
+        state: State::Down,
+        reason: "refused".into(),
+        failure: Some(failure()),
+        since: UnixMs(3),
+        seen: UnixMs(4),
+        until: Some(UnixMs(5)),
+        ending: Some(Ending::Unseen),
+        calls_moved: 2,
+        moved_to: Some(target()),
+    }
+}
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
@@ -316,6 +341,7 @@ fn replies() -> Vec<Reply> {
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
+        Reply::Incidents(vec![incident()]),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),
@@ -376,6 +402,8 @@ fn every_event_travels_under_its_fixed_name() {
             to: State::Down,
             reason: "refused".into(),
             failure: Some(failure()),
+            lasted_ms: Some(840_000),
+            times: 3,
         },
         EventKind::EffectiveTargetChanged { from: None, to: Some("zai/glm-4.6".into()), why: "down".into() },
         EventKind::ConfigLoaded { file: "f".into(), changes: "1 provider".into() },
@@ -493,6 +521,7 @@ fn snapshot() -> Snapshot {
         line: Some(4),
         probe_interval_s: 30,
         moved_calls: 2,
+        day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
     };
     let policy = PolicyOutline {
         name: "private".into(),
@@ -535,6 +564,7 @@ fn snapshot() -> Snapshot {
             target: Some(target()),
             writing: true,
         }]),
+        incidents: Arc::new(vec![incident()]),
     }
 }
 

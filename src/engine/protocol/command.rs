@@ -1,7 +1,7 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
-use super::query::{CallQuery, LogQuery, SavedPrompt};
+use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::kind::Kind;
@@ -136,6 +136,9 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    ListIncidents {
+        query: Box<IncidentQuery>,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +168,11 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    ListIncidents,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +197,7 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::ListIncidents,
     ];
 }
 
@@ -224,6 +229,7 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::ListIncidents { .. } => CommandName::ListIncidents,
         }
     }
 
@@ -254,7 +260,8 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::ListIncidents { .. } => false,
         }
     }
 }

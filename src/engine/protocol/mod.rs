@@ -11,7 +11,7 @@ pub mod snapshot;
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
 pub use event::{Event, EventKind, Level};
-pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
+pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{EditReport, Found, Refusal, Reply, Step, StepState, TestReport};
 pub use snapshot::{
     ConfigView, GatewayView, ModelView, ProbePoint, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,

@@ -4,6 +4,7 @@
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
+use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
 use crate::domain::reach::Reach;
@@ -23,6 +24,9 @@ pub struct Snapshot {
     pub spend: Arc<SpendView>,
     pub gateway: Arc<GatewayView>,
     pub running: Arc<Vec<RunningCall>>,
+    /// Open incidents first, then those that ended not long ago, the newest first.
+    #[serde(default)]
+    pub incidents: Arc<Vec<Incident>>,
 }
 
 /// The configuration's file and its findings.
@@ -80,6 +84,9 @@ pub struct ProviderView {
     pub probe_interval_s: u64,
     /// Calls that moved away since it went down.
     pub moved_calls: u32,
+    /// What was seen in the last 24 hours, oldest first, by this process or another; what is missing was not asked.
+    #[serde(default)]
+    pub day: VecDeque<Slot>,
 }
 
 impl ProviderView {

@@ -9,6 +9,7 @@ use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Prof
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
+use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::time::UnixMs;
@@ -17,7 +18,7 @@ use lmdeck::engine::ports::{
     Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LogLine, LogQuery, ProviderDraft, Refusal,
     SavedPrompt, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
@@ -300,9 +301,22 @@ pub struct Book {
     records: Mutex<Vec<CallRecord>>,
     notes: Mutex<BTreeMap<String, String>>,
     next: AtomicU64,
+    /// What an engine finds at its start.
+    pub past: Mutex<Past>,
+    incidents: Mutex<Vec<Incident>>,
+    slots: Mutex<Vec<(ProviderId, Slot)>>,
 }
 
 impl Book {
+    /// Every state of every incident that was kept, in order.
+    pub fn incidents_kept(&self) -> Vec<Incident> {
+        self.incidents.lock().unwrap().clone()
+    }
+
+    pub fn slots_kept(&self) -> Vec<(ProviderId, Slot)> {
+        self.slots.lock().unwrap().clone()
+    }
+
     pub fn records(&self) -> Vec<CallRecord> {
         self.records.lock().unwrap().clone()
     }
@@ -346,6 +360,23 @@ impl Ledger for Book {
 
     fn remember(&self, key: &str, value: &str) {
         self.notes.lock().unwrap().insert(key.into(), value.into());
+    }
+
+    fn past(&self, _: UnixMs, _: usize) -> Past {
+        self.past.lock().unwrap().clone()
+    }
+
+    fn note_incident(&self, incident: &Incident) {
+        self.incidents.lock().unwrap().push(incident.clone());
+    }
+
+    fn note_slot(&self, provider: &ProviderId, slot: Slot) {
+        self.slots.lock().unwrap().push((provider.clone(), slot));
+    }
+
+    fn incidents(&self, _: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>> {
+        let kept = self.incidents_kept();
+        Box::pin(async move { Ok(kept) })
     }
 }
 
