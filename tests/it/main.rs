@@ -10,6 +10,7 @@ mod config;
 mod config_edit;
 mod engine;
 mod gateway;
+mod incidents;
 mod ledger;
 mod parity;
 mod probe_frames;

@@ -408,6 +408,15 @@ pub struct House {
 
 /// A house with these providers, all up unless the stage says otherwise, after its first round of probes.
 pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage)) -> House {
+    house_with_past(providers, Past::default(), set).await
+}
+
+/// The same with what earlier processes saw.
+pub async fn house_with_past(
+    providers: Vec<Profile>,
+    past: Past,
+    set: impl FnOnce(&mut Config, &Stage),
+) -> House {
     let stage = Arc::new(Stage::default());
     for provider in &providers {
         let models: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
@@ -416,7 +425,7 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
     let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
-    let book = Arc::new(Book::default());
+    let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let ports = Ports {
         clock: Arc::new(TokioClock),
         upstream: stage.clone(),
