@@ -249,6 +249,7 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "list_incidents",
         ]
     );
 }

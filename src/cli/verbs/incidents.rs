@@ -44,7 +44,9 @@ pub async fn run(
     if found.is_empty() {
         let what = if open { "No incident is open" } else { "No incident" };
         session.console.say(Role::Plain, &format!("{what} in the last {}.", units::age(since)));
-        session.console.say(Role::Muted, "What nobody watched is not known: lmdeck or lmdeck serve watches.");
+        session
+            .console
+            .say(Role::Muted, "What nobody watched is not known: the dashboard watches, and so does lmdeck serve.");
         return Ok(());
     }
     print(session, &found)?;

@@ -18,8 +18,8 @@ use lmdeck::engine::ports::{
     Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LogLine, LogQuery, ProviderDraft, Refusal,
-    SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LogLine, LogQuery,
+    ProviderDraft, Refusal, SavedPrompt, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -412,11 +412,7 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
 }
 
 /// The same with what earlier processes saw.
-pub async fn house_with_past(
-    providers: Vec<Profile>,
-    past: Past,
-    set: impl FnOnce(&mut Config, &Stage),
-) -> House {
+pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOnce(&mut Config, &Stage)) -> House {
     let stage = Arc::new(Stage::default());
     for provider in &providers {
         let models: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
