@@ -1,9 +1,10 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
+use super::diagnosis::RunId;
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
-use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,29 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// Has a server load a model now; answered when it is there. Goes on when nobody waits for the answer.
+    LoadModel {
+        provider: ProviderId,
+        model: ModelId,
+        /// Tokens of context; the server's own choice when `None`.
+        context: Option<u64>,
+    },
+    /// Has a server give a model's memory back. The model's id, or that of one loaded copy.
+    UnloadModel {
+        provider: ProviderId,
+        model: ModelId,
+    },
+    /// Walks every step of a connection; each is announced as [`super::EventKind::StepDone`] under `run`, and
+    /// the reply holds all of them. `answer` adds one small completion.
+    Diagnose {
+        id: ProviderId,
+        answer: bool,
+        run: RunId,
+    },
+    /// Ends the work of a run; its asker gets the steps that were done.
+    StopDiagnosis {
+        run: RunId,
+    },
     ListIncidents {
         query: Box<IncidentQuery>,
     },
@@ -168,11 +192,15 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    LoadModel,
+    UnloadModel,
+    Diagnose,
+    StopDiagnosis,
     ListIncidents,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -197,6 +225,10 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::LoadModel,
+        Self::UnloadModel,
+        Self::Diagnose,
+        Self::StopDiagnosis,
         Self::ListIncidents,
     ];
 }
@@ -229,6 +261,10 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::LoadModel { .. } => CommandName::LoadModel,
+            Self::UnloadModel { .. } => CommandName::UnloadModel,
+            Self::Diagnose { .. } => CommandName::Diagnose,
+            Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
             Self::ListIncidents { .. } => CommandName::ListIncidents,
         }
     }
@@ -248,7 +284,9 @@ impl Command {
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
             | Self::ConfigTrust
-            | Self::CancelCall { .. } => true,
+            | Self::CancelCall { .. }
+            | Self::LoadModel { .. }
+            | Self::UnloadModel { .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -261,6 +299,8 @@ impl Command {
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
             | Self::ListPrompts { .. }
+            | Self::Diagnose { .. }
+            | Self::StopDiagnosis { .. }
             | Self::ListIncidents { .. } => false,
         }
     }
