@@ -79,7 +79,10 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
 
 /// The dashboard opens on the error; undo and trust are among what mends it.
 fn works_with_a_broken_file(cli: &Cli) -> bool {
-    matches!(cli.verb, None | Some(Verb::Config { verb: ConfigVerb::Undo | ConfigVerb::Trust }))
+    matches!(
+        cli.verb,
+        None | Some(Verb::Config { verb: ConfigVerb::Undo { .. } | ConfigVerb::Trust } | Verb::Report(_))
+    )
 }
 
 fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
@@ -102,7 +105,15 @@ fn options(cli: &Cli, folders: &Folders) -> Options {
         state_dir: folders.state.display().to_string(),
         rejected: None,
         read_only: cli.globals.readonly,
+        system: system(),
     }
+}
+
+/// As in `Linux 6.8.0 x86_64`.
+fn system() -> String {
+    let name = rustix::system::uname();
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
 }
 
 /// What a configuration says about records; the defaults when there is none.

@@ -34,6 +34,8 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ListCalls => Ok("calls list"),
         CommandName::GetCall => Ok("calls show"),
         CommandName::ReadLog => Ok("logs"),
+        CommandName::LastGood => Ok("config undo"),
+        CommandName::Report => Ok("report"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Pausing is not written to the file; reloading re-reads it, which every new process does anyway.
         CommandName::Pause | CommandName::ConfigReload | CommandName::CancelCall => Err(ATTACHING_COMES_LATER),

@@ -99,4 +99,12 @@ pub enum Action {
     OpenEditor,
     Reload,
     Trust,
+    /// The page of a file that cannot be used.
+    BrokenPage,
+    LastGoodRun,
+    LastGoodCompare,
+    LastGoodPutBack,
+    // for other programs and for reports
+    Connect,
+    Report,
 }

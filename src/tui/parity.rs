@@ -33,5 +33,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),
         CommandName::CancelCall => Ok("calls.stop"),
+        CommandName::LastGood => Ok("broken.last_good"),
+        CommandName::Report => Ok("report"),
     }
 }

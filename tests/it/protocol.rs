@@ -17,9 +17,9 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall, SavedPrompt,
-    Snapshot, SpendView, Step, StepState, TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, LastGoodAct, LedgerCheck, Level, LogLine, LogQuery, ModelView,
+    PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RoutingView,
+    RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -194,6 +194,8 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::LastGood { act: LastGoodAct::PutBack },
+        Command::Report { draft: "d".into() },
     ]
 }
 
@@ -240,6 +242,8 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "last_good",
+            "report",
         ]
     );
 }
@@ -269,6 +273,7 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Call(_) => "call",
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
+        Reply::Report(_) => "report",
         Reply::Refused(_) => "refused",
     }
 }
@@ -316,6 +321,14 @@ fn replies() -> Vec<Reply> {
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
+        Reply::Report(Box::new(ReportParts {
+            system: "Linux".into(),
+            draft: "d".into(),
+            config: Some("a: 1".into()),
+            config_trouble: None,
+            ledger: Some(LedgerCheck { integrity: "ok".into(), calls: 1, ..LedgerCheck::default() }),
+            ledger_trouble: None,
+        })),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),

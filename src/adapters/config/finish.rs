@@ -17,6 +17,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     pub expanded: &'a Expanded,
     pub trust: &'a Trust,
+    /// Whether the file was found in the working folder, named by nobody.
+    pub unfamiliar: bool,
 }
 
 /// A profile, and the journeys its key would make to hosts that are not its vendor's.
@@ -66,7 +68,9 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         withheld = Some(WithheldWhy::WrongAddress.because(sentence));
     }
     let variables = carried(&written, around, &key_source);
-    if withheld.is_none() && !reach.is_local() {
+    // Whoever wrote a file that merely lies in the working folder also chose its addresses: then this machine and
+    // the network around it are strangers too. The key's own vendor gets it without any file.
+    if withheld.is_none() && (around.unfamiliar || !reach.is_local()) {
         for variable in variables.iter().filter(|variable| !may_go(variable, written.kind, &endpoint)) {
             journeys.push(Journey {
                 provider: written.id.clone(),
@@ -78,10 +82,17 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
             findings.value(
                 Severity::Warning,
                 &written.address_path,
-                format!(
-                    "{} would be sent to {}, which is not its vendor's host, so {} is not used",
-                    journey.variable, endpoint.host, written.id
-                ),
+                if reach.is_local() {
+                    format!(
+                        "{} would be sent to {} by a file of the working folder that is new here, so {} is not used",
+                        journey.variable, endpoint.host, written.id
+                    )
+                } else {
+                    format!(
+                        "{} would be sent to {}, which is not its vendor's host, so {} is not used",
+                        journey.variable, endpoint.host, written.id
+                    )
+                },
                 "if that is meant: lmdeck config trust",
             );
             let why = WithheldWhy::Untrusted { variable: journey.variable.clone() };

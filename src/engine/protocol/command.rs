@@ -136,6 +136,26 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// What to do with the last version of the file that could be used.
+    LastGood {
+        act: LastGoodAct,
+    },
+    /// Takes every key out of a draft and adds what only the engine can tell.
+    Report {
+        draft: String,
+    },
+}
+
+/// What can be done while the file cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastGoodAct {
+    /// The difference that putting it back would make; nothing is written.
+    Compare,
+    /// Runs with it; the file stays as it is.
+    Run,
+    /// Writes it to the file, and keeps the file as it was beside it.
+    PutBack,
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +185,12 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    LastGood,
+    Report,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +215,8 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::LastGood,
+        Self::Report,
     ];
 }
 
@@ -224,6 +248,8 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::LastGood { .. } => CommandName::LastGood,
+            Self::Report { .. } => CommandName::Report,
         }
     }
 
@@ -242,7 +268,8 @@ impl Command {
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
             | Self::ConfigTrust
-            | Self::CancelCall { .. } => true,
+            | Self::CancelCall { .. }
+            | Self::LastGood { act: LastGoodAct::PutBack } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -254,7 +281,9 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
+            | Self::Report { .. } => false,
         }
     }
 }

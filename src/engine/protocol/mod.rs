@@ -9,10 +9,10 @@ pub mod reply;
 pub mod snapshot;
 
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
-pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
+pub use command::{Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use event::{Event, EventKind, Level};
 pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
-pub use reply::{EditReport, Found, Refusal, Reply, Step, StepState, TestReport};
+pub use reply::{EditReport, Found, LedgerCheck, Refusal, Reply, ReportParts, Step, StepState, TestReport};
 pub use snapshot::{
     ConfigView, GatewayView, ModelView, ProbePoint, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
 };

@@ -40,6 +40,18 @@ pub struct ConfigView {
     pub state_dir: String,
     /// No file, no provider from the environment: the first page is shown.
     pub first_run: bool,
+    /// Since when a version of a rejected file is kept that could be used.
+    #[serde(default)]
+    pub last_good: Option<UnixMs>,
+    /// The last good version runs in place of a rejected file.
+    #[serde(default)]
+    pub on_last_good: bool,
+    /// Where a gateway of this configuration listens, as in `127.0.0.1:4141`.
+    #[serde(default)]
+    pub gateway_listen: String,
+    /// Whether its callers must send a key.
+    #[serde(default)]
+    pub gateway_needs_key: bool,
 }
 
 /// One provider with everything a screen shows of it.

@@ -17,8 +17,8 @@ use lmdeck::engine::ports::{
     Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal,
-    SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LedgerCheck, LogLine, LogQuery,
+    ProviderDraft, Refusal, SavedPrompt, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -275,8 +275,28 @@ impl ConfigStore for Desk {
         Ok(EditReport::default())
     }
 
-    fn trust(&self) -> Result<(), Refusal> {
-        Ok(())
+    fn trust(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn last_good(&self) -> Option<Loaded> {
+        self.load().ok()
+    }
+
+    fn compare_last_good(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn put_last_good_back(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn masked(&self) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
     }
 
     fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
@@ -340,6 +360,10 @@ impl Ledger for Book {
         Box::pin(async { Ok(DaySums::default()) })
     }
 
+    fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>> {
+        Box::pin(async { Ok(LedgerCheck { integrity: "ok".into(), ..LedgerCheck::default() }) })
+    }
+
     fn recall(&self, key: &str) -> Option<String> {
         self.notes.lock().unwrap().get(key).cloned()
     }
@@ -395,7 +419,13 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
         history: Arc::new(NoLog),
     };
     let loaded = desk.load();
-    let options = Options { schedule_probes: true, state_dir: String::new(), rejected: None, read_only: false };
+    let options = Options {
+        schedule_probes: true,
+        state_dir: String::new(),
+        rejected: None,
+        read_only: false,
+        system: String::new(),
+    };
     let engine = Engine::start(ports, loaded, options);
     let mut snapshots = engine.handle.snapshots();
     let checked = snapshots.wait_for(|snapshot| {
