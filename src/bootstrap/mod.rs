@@ -92,7 +92,12 @@ fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
     let code = ending::Ending::new(
         CONFIGURATION,
         format!("the configuration {} cannot be used", unusable.file),
-        "mend it, then: lmdeck config check",
+        if unusable.last_good.is_some() {
+            "mend it (lmdeck config check), or put the last version back that could be used: lmdeck config undo \
+             --last-good"
+        } else {
+            "mend it, then: lmdeck config check"
+        },
     )
     .tell(console);
     if console.flush().is_err() { CONFIGURATION } else { code }

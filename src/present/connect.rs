@@ -143,7 +143,7 @@ pub fn notes(gateway: &Gateway, answers: Answers) -> Vec<String> {
             gateway.root()
         )),
         Answers::AnotherProgram => notes.push(format!(
-            "Another program answers at {}: end it, or let lmdeck listen elsewhere: lmdeck config set gateway.listen \
+            "Another program answers at {}: end it, or choose another place: lmdeck config set gateway.listen \
              127.0.0.1:4142",
             gateway.root()
         )),

@@ -278,7 +278,7 @@ fn reply_name(reply: &Reply) -> &'static str {
     }
 }
 
-const REPLIES: usize = 11;
+const REPLIES: usize = 12;
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };

@@ -572,6 +572,8 @@ fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
         let cause = Cause::KeyWithheld { host: "api.openai.com".into() };
         p.health.failure = Some(Failure::new(ErrorCode::Auth, cause, "not sent"));
     }));
+    // It must not be overlooked: the dashboard opens on the question.
+    desk.shows("Let the keys go there?").press("esc").hides("Let the keys go there?");
     desk.press("T").shows("nothing to allow: no key of LM Studio is held back");
     desk.press("j j j").shows("T allow it").hides("is not set");
     desk.press("T").shows("Let the keys go there?").shows("https://api.openai.com   the key in OPENAI_API_KEY");

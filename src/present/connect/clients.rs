@@ -155,7 +155,7 @@ pub const CLIENTS: &[Client] = &[
                 "export OPENAI_API_BASE_URL={base}\nexport OPENAI_API_KEY={key}\nopen-webui serve",
             ),
             step(
-                "In a container 127.0.0.1 is the container itself: let lmdeck listen on an address that the container \
+                "In a container 127.0.0.1 is the container itself: set gateway.listen to an address that the container \
                  reaches, with gateway.api_keys, and give that address instead of {root}.",
                 "",
             ),
