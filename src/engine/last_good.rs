@@ -2,7 +2,7 @@
 
 use super::command::{Asker, edited, reply_to};
 use super::ports::Loaded;
-use super::protocol::{Event, EventKind, LastGoodAct, Level, Reply};
+use super::protocol::{LastGoodAct, Reply};
 use super::rules_version::numbered;
 use super::supervisor::{Input, Supervisor, answer};
 
@@ -40,8 +40,7 @@ impl Supervisor {
         let now = self.ports.clock.now();
         let config = numbered(&loaded.config, &self.ports);
         self.put_in_force(config, now);
-        let message = "the last good version runs; the file is not in force".to_owned();
-        self.announce(Event { at: now, level: Level::Warning, kind: EventKind::Trouble { message } });
+        tracing::warn!("the last good version of the configuration runs in place of the file");
         self.publish();
         if let Some(asker) = asker {
             answer(asker, Reply::Done);

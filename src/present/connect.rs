@@ -4,9 +4,13 @@ mod clients;
 
 pub use clients::{CLIENTS, LATER};
 
+use super::text;
 use crate::engine::protocol::Snapshot;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+
+/// Columns of a page, for a terminal of 80.
+const PAGE: usize = 76;
 
 /// One program, or one way into many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +120,15 @@ impl Client {
             if !page.is_empty() {
                 page.push('\n');
             }
-            let _ = writeln!(page, "{said}");
+            for line in text::wrap(&said, PAGE) {
+                let _ = writeln!(page, "{line}");
+            }
             for line in lines.lines() {
                 let _ = writeln!(page, "    {line}");
             }
         }
         for note in notes(gateway, answers) {
-            let _ = writeln!(page, "\n{note}");
+            let _ = writeln!(page, "\n{}", text::wrap(&note, PAGE).join("\n"));
         }
         page
     }
@@ -181,6 +187,8 @@ mod tests {
             for open in ["{base}", "{root}", "{key}"] {
                 assert!(!page.contains(open), "{}: {page}", client.name);
             }
+            let wide = page.lines().find(|line| line.chars().count() > PAGE);
+            assert_eq!(wide, None, "{}: a terminal of 80 columns cuts it", client.name);
             assert!(!client.lines_for(&gateway("127.0.0.1:5151", false)).is_empty());
             assert_eq!(find(client.name), Some(client), "{}", client.name);
         }

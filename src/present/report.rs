@@ -2,7 +2,7 @@
 //!
 //! Nothing in here knows a secret; the engine takes every key out of the draft before it comes back.
 
-use super::{escape, units};
+use super::{escape, text, units};
 use crate::domain::config::KeySource;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallPage, CallRow, LogLine, ProviderView, ReportParts, Snapshot};
@@ -33,6 +33,12 @@ pub struct Draft<'a> {
 pub const CONTENTS: &str = "version and system, terminal, configuration with keys hidden and hosts kept, what is wrong \
     with it, providers with their health, the last lines of the log, the last calls without their texts, the \
     ledger's condition";
+
+/// See [`CONTENTS`].
+const NOT_IN_HERE: &str = "Not in here: keys (whatever the file, the environment or a .env holds as one is replaced), \
+    comments of the file, prompts and answers. Read it before you send it: hosts, names and paths are yours.";
+/// Columns of its sentences, for a terminal of 80.
+const PAGE: usize = 76;
 
 impl Draft<'_> {
     /// The front end's part.
@@ -108,7 +114,7 @@ impl Draft<'_> {
         let spend = &self.snapshot.spend;
         let _ = writeln!(
             out,
-            "- today: {} of them failed or denied {}, {}",
+            "- today: {}, {} of them failed or denied, {}",
             units::count(spend.calls_today, "call", "calls"),
             spend.failed_today,
             units::spend(spend.today, spend.limit)
@@ -159,13 +165,12 @@ impl Draft<'_> {
 
 /// The whole report.
 pub fn whole(parts: &ReportParts, now: UnixMs) -> String {
-    let mut out = format!("# lmdeck report\n\nMade at {}. ", units::date_time(now));
-    let _ = writeln!(
-        out,
-        "In here: {CONTENTS}.\nNot in here: keys (whatever the file, the environment or a .env holds as one is \
-         replaced), comments of the file, prompts and answers. Read it before you send it: hosts, names and paths are \
-         yours."
-    );
+    let mut out = format!("# lmdeck report\n\nMade at {}.\n\n", units::date_time(now));
+    for paragraph in [format!("In here: {CONTENTS}."), NOT_IN_HERE.to_owned()] {
+        let _ = writeln!(out, "{}\n", text::wrap(&paragraph, PAGE).join("\n"));
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
     heading(&mut out, "Version and system");
     let _ = writeln!(out, "- lmdeck {}\n- {}", env!("CARGO_PKG_VERSION"), escape::line(&parts.system));
     out.push_str(&parts.draft);
@@ -228,9 +233,17 @@ fn provider(out: &mut String, view: &ProviderView, now: UnixMs) {
     if !health.reason.is_empty() {
         let _ = writeln!(out, "    - reason: {}", escape::line_capped(&health.reason, 300));
     }
-    if let Ok(ladder) = serde_json::to_string(&health.ladder) {
-        let _ = writeln!(out, "    - ladder: {}", escape::line(&ladder));
-    }
+    let ladder = &health.ladder;
+    let rungs = [
+        ("reachable", ladder.reachable),
+        ("authenticated", ladder.authenticated),
+        ("listed", ladder.listed),
+        ("loaded", ladder.loaded),
+        ("answering", ladder.answering),
+    ];
+    let rungs =
+        rungs.map(|(name, known)| format!("{name} {}", known.map_or("?", |yes| if yes { "yes" } else { "no" })));
+    let _ = writeln!(out, "    - ladder: {}", rungs.join(", "));
     let key = match &view.key_source {
         KeySource::None => "none".to_owned(),
         KeySource::Variable { name } => format!("from {name}"),

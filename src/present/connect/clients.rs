@@ -27,13 +27,16 @@ pub const CLIENTS: &[Client] = &[
             step(
                 "In Python:",
                 "import dspy\n\
-                 lm = dspy.LM(\"openai/auto\", api_base=\"{base}\", api_key=\"{key}\")\n\
+                 lm = dspy.LM(\"openai/auto\",\n\
+                 \x20            api_base=\"{base}\", api_key=\"{key}\")\n\
                  dspy.configure(lm=lm)\n\
-                 print(dspy.Predict(\"question -> answer\")(question=\"What is a lotus?\").answer)",
+                 ask = dspy.Predict(\"question -> answer\")\n\
+                 print(ask(question=\"What is a lotus?\").answer)",
             ),
             step(
                 "With a label for your rules:",
-                "lm = dspy.LM(\"openai/auto\", api_base=\"{base}\", api_key=\"{key}\",\n\
+                "lm = dspy.LM(\"openai/auto\",\n\
+                 \x20            api_base=\"{base}\", api_key=\"{key}\",\n\
                  \x20            extra_headers={\"x-lmdeck-request-type\": \"quick_responses\"})",
             ),
         ],
@@ -47,7 +50,8 @@ pub const CLIENTS: &[Client] = &[
             "from openai import OpenAI\n\
              client = OpenAI(base_url=\"{base}\", api_key=\"{key}\")\n\
              answer = client.chat.completions.create(\n\
-             \x20   model=\"auto\", messages=[{\"role\": \"user\", \"content\": \"Say hello.\"}])\n\
+             \x20   model=\"auto\",\n\
+             \x20   messages=[{\"role\": \"user\", \"content\": \"Say hello.\"}])\n\
              print(answer.choices[0].message.content)",
         )],
     },
@@ -58,9 +62,12 @@ pub const CLIENTS: &[Client] = &[
         steps: &[step(
             "In a module (Node, Deno, Bun):",
             "import OpenAI from \"openai\";\n\
-             const client = new OpenAI({ baseURL: \"{base}\", apiKey: \"{key}\" });\n\
+             const client = new OpenAI({\n\
+             \x20 baseURL: \"{base}\", apiKey: \"{key}\",\n\
+             });\n\
              const answer = await client.chat.completions.create({\n\
-             \x20 model: \"auto\", messages: [{ role: \"user\", content: \"Say hello.\" }],\n\
+             \x20 model: \"auto\",\n\
+             \x20 messages: [{ role: \"user\", content: \"Say hello.\" }],\n\
              });\n\
              console.log(answer.choices[0].message.content);",
         )],
@@ -80,9 +87,11 @@ pub const CLIENTS: &[Client] = &[
         agents: &["curl"],
         steps: &[step(
             "In a shell:",
-            "curl {base}/chat/completions -H 'content-type: application/json' \\\n\
+            "curl {base}/chat/completions \\\n\
+             \x20 -H 'content-type: application/json' \\\n\
              \x20 -H 'authorization: Bearer {key}' \\\n\
-             \x20 -d '{\"model\": \"auto\", \"messages\": [{\"role\": \"user\", \"content\": \"Say hello.\"}]}'",
+             \x20 -d '{\"model\": \"auto\",\n\
+             \x20      \"messages\": [{\"role\": \"user\", \"content\": \"Say hello.\"}]}'",
         )],
     },
     Client {
@@ -94,7 +103,8 @@ pub const CLIENTS: &[Client] = &[
                 "In Python:",
                 "import litellm\n\
                  answer = litellm.completion(\n\
-                 \x20   model=\"openai/auto\", api_base=\"{base}\", api_key=\"{key}\",\n\
+                 \x20   model=\"openai/auto\",\n\
+                 \x20   api_base=\"{base}\", api_key=\"{key}\",\n\
                  \x20   messages=[{\"role\": \"user\", \"content\": \"Say hello.\"}])\n\
                  print(answer.choices[0].message.content)",
             ),
@@ -116,7 +126,8 @@ pub const CLIENTS: &[Client] = &[
         steps: &[step(
             "In Python, with langchain-openai:",
             "from langchain_openai import ChatOpenAI\n\
-             llm = ChatOpenAI(model=\"auto\", base_url=\"{base}\", api_key=\"{key}\")\n\
+             llm = ChatOpenAI(model=\"auto\",\n\
+             \x20                base_url=\"{base}\", api_key=\"{key}\")\n\
              print(llm.invoke(\"Say hello.\").content)",
         )],
     },
@@ -141,7 +152,9 @@ pub const CLIENTS: &[Client] = &[
         agents: LITELLM,
         steps: &[step(
             "In the folder of your project:",
-            "aider --model openai/auto --openai-api-base {base} --openai-api-key {key}",
+            "aider --model openai/auto \\\n\
+             \x20 --openai-api-base {base} \\\n\
+             \x20 --openai-api-key {key}",
         )],
     },
     Client {

@@ -152,7 +152,7 @@ fn keys(config: &ConfigView, cx: &Cx<'_>) -> Vec<(&'static str, String)> {
     if let Some(since) = config.last_good {
         let age = units::age(cx.now.since(since));
         if !config.on_last_good {
-            keys.push(("g", format!("run with the last good version, kept {age} ago; the file stays as it is")));
+            keys.push(("g", format!("run with its last good version, kept {age} ago")));
         }
         keys.push(("d", "show what differs between the two".to_owned()));
         keys.push(("P", "put that version back; this one stays beside it as .broken".to_owned()));
