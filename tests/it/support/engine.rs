@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Profile, Timeouts};
+use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, ModelSettings, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -241,6 +241,8 @@ impl Clock for TokioClock {
 /// The configuration as a value that tests change.
 pub struct Desk {
     config: Mutex<Config>,
+    /// What is wrong with the file now; the good one is the one above.
+    broken: Mutex<Option<Issue>>,
     changes: watch::Sender<u64>,
 }
 
@@ -251,16 +253,31 @@ impl Desk {
     }
 }
 
-impl ConfigStore for Desk {
-    fn load(&self) -> Result<Loaded, Unusable> {
+impl Desk {
+    /// Somebody spoils the file, or mends it.
+    pub fn spoil(&self, issue: Option<Issue>) {
+        *self.broken.lock().unwrap() = issue;
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn good(&self) -> Loaded {
         let config = self.config.lock().unwrap().clone();
-        Ok(Loaded {
+        Loaded {
             file: (!config.providers.is_empty()).then(|| "ai_models.yaml".into()),
             config: Arc::new(config),
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
-        })
+        }
+    }
+}
+
+impl ConfigStore for Desk {
+    fn load(&self) -> Result<Loaded, Unusable> {
+        if let Some(issue) = self.broken.lock().unwrap().clone() {
+            return Err(Unusable { file: "ai_models.yaml".into(), issues: vec![issue], last_good: Some(UnixMs(1)) });
+        }
+        Ok(self.good())
     }
 
     fn edit(&self, edit: &ConfigEdit, _: bool) -> Result<EditReport, Refusal> {
@@ -280,7 +297,7 @@ impl ConfigStore for Desk {
     }
 
     fn last_good(&self) -> Option<Loaded> {
-        self.load().ok()
+        Some(self.good())
     }
 
     fn compare_last_good(&self) -> Result<EditReport, Refusal> {
@@ -288,7 +305,8 @@ impl ConfigStore for Desk {
     }
 
     fn put_last_good_back(&self) -> Result<EditReport, Refusal> {
-        Ok(EditReport::default())
+        *self.broken.lock().unwrap() = None;
+        Ok(EditReport { written: true, ..EditReport::default() })
     }
 
     fn masked(&self) -> Result<Option<String>, String> {
@@ -408,7 +426,7 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
     }
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
-    let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
+    let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let book = Arc::new(Book::default());
     let ports = Ports {
         clock: Arc::new(TokioClock),
