@@ -132,7 +132,7 @@ proptest! {
             Ok(loaded) => format!("{:?}", loaded.issues),
             Err(unusable) => format!("{:?}", unusable.issues),
         };
-        let masked = store.masked().unwrap_or_else(|sentence| Some(sentence)).unwrap_or_default();
+        let masked = store.masked().unwrap_or_else(Some).unwrap_or_default();
         prop_assert!(!masked.contains(&key), "{masked}");
         let draft = store.redact(&format!("{told}\nserver said: {key}, and \"{key}\".\n"));
         prop_assert!(!draft.contains(&key), "{draft}");

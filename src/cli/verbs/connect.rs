@@ -178,7 +178,13 @@ fn seen(session: &mut Session, client: &Client, row: &CallRow) -> Result<(), End
         None => format!("{} in {}", row.status.word(), units::duration(row.duration_ms)),
         Some(code) => format!("it failed: {}", code.word()),
     };
-    let line = format!("seen: call {} from {} to {target}, {ended}", row.id, client.title);
+    // Several programs may share a name: whose it was is said as far as it said so itself.
+    let called = if row.client.is_empty() || row.client.eq_ignore_ascii_case(client.title) {
+        String::new()
+    } else {
+        format!(" (it calls itself {})", row.client)
+    };
+    let line = format!("seen: call {} from {}{called} to {target}, {ended}", row.id, client.title);
     let role = if row.error.is_none() { Role::Good } else { Role::Warn };
     let painted = session.console.paint(role, &line);
     session.console.line(&painted)?;

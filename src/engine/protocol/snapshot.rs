@@ -27,6 +27,7 @@ pub struct Snapshot {
 
 /// The configuration's file and its findings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
 pub struct ConfigView {
     /// Where it was read from; `None` when there is no file.
     pub file: Option<String>,

@@ -22,7 +22,8 @@ pub const CLIENTS: &[Client] = &[
     Client {
         name: "dspy",
         title: "DSPy",
-        agents: &["DSPy", "litellm", "OpenAI", "AsyncOpenAI"],
+        // Newer ones call through a library of their own, older ones through LiteLLM.
+        agents: &["DSPy", "lm15", "litellm", "OpenAI", "AsyncOpenAI"],
         steps: &[
             step(
                 "In Python:",

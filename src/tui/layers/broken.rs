@@ -113,7 +113,7 @@ impl Part for Broken {
         let name = file.rsplit('/').next().unwrap_or(file);
         canvas.rule(Rect { height: 1, ..area }, &format!("{name} cannot be used"), "nothing was changed", true);
         let width = area.width.saturating_sub(4);
-        let keys = keys(config, &canvas.cx);
+        let keys = keys(config, canvas.cx);
         let rows = u16::try_from(keys.len()).unwrap_or(KEY_ROWS);
         let mut page = Page { x: area.x + 2, y: area.y + 2, width, end: area.bottom().saturating_sub(rows + 1) };
         page.put(canvas, file, Role::Muted);
