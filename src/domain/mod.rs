@@ -12,6 +12,7 @@ pub mod ids;
 pub mod kind;
 pub mod money;
 pub mod price;
+pub mod quality;
 pub mod reach;
 pub mod routing;
 pub mod secret;

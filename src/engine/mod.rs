@@ -9,6 +9,7 @@ mod call;
 mod command;
 pub mod handle;
 mod live;
+mod pins;
 pub mod ports;
 pub mod protocol;
 mod publish;

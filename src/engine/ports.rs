@@ -9,6 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::money::Money;
+use crate::domain::routing::LocalTime;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -21,6 +22,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMs;
     /// The start of the civil day that holds `at`, in the IANA zone given or the machine's own.
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
+    /// Hour and weekday on the machine's own clock; in UTC where it has none.
+    fn local_time(&self, at: UnixMs) -> LocalTime {
+        LocalTime::utc(at)
+    }
 }
 
 /// The provider side: probes, connection tests, calls.

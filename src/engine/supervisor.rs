@@ -17,7 +17,7 @@ use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
-use crate::domain::routing::{ActiveChoice, World};
+use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -55,6 +55,14 @@ pub enum Input {
         start: UnixMs,
         sums: DaySums,
     },
+    /// A policy's condition came to no result.
+    RuleFailed {
+        policy: String,
+        why: String,
+        /// It protects, so it was applied.
+        applied: bool,
+        rules_version: u64,
+    },
 }
 
 /// A probe command whose providers have not all answered.
@@ -80,6 +88,8 @@ pub struct Supervisor {
     results: mpsc::Receiver<Input>,
     events: broadcast::Sender<Event>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Policies whose failure was announced, with the version of the rules: once each is enough.
+    failed_rules: HashSet<(String, u64)>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) slots: Arc<Semaphore>,
     schedule: HashMap<ProviderId, Instant>,
@@ -117,6 +127,7 @@ impl Supervisor {
         let slots = Arc::new(Semaphore::new(config.limits.max_concurrent_requests.max(1)));
         let state = State::new(config.clone(), now);
         let live = Live {
+            reads: Reads::default(),
             config: config.clone(),
             world: World::default(),
             profiles: HashMap::new(),
@@ -142,6 +153,7 @@ impl Supervisor {
             results,
             events,
             snapshots,
+            failed_rules: HashSet::new(),
             live,
             slots,
             schedule: HashMap::new(),
@@ -218,6 +230,9 @@ impl Supervisor {
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
             // Sums of a day that has ended say nothing.
             Input::Day { .. } => {}
+            Input::RuleFailed { policy, why, applied, rules_version } => {
+                self.rule_failed(policy, &why, applied, rules_version);
+            }
         }
     }
 
@@ -278,6 +293,21 @@ impl Supervisor {
                 }
             }
         });
+    }
+
+    /// A rule whose condition has no result: said once per rule set, however many calls meet it.
+    fn rule_failed(&mut self, policy: String, why: &str, applied: bool, rules_version: u64) {
+        self.failed_rules.retain(|(_, version)| *version == rules_version);
+        let message = if applied {
+            format!("policy {policy} applies although its condition has no result: {why}")
+        } else {
+            format!("policy {policy} is skipped: its condition has no result: {why}")
+        };
+        if self.failed_rules.insert((policy, rules_version)) {
+            tracing::warn!("{message}");
+            let kind = EventKind::Trouble { message };
+            self.announce(Event { at: self.ports.clock.now(), level: Level::Warning, kind });
+        }
     }
 
     pub(super) fn announce(&self, event: Event) {

@@ -99,7 +99,7 @@ async fn list(session: &mut Session) -> Result<(), Ending> {
         let mut table =
             Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 16), Column::left("WHEN", 0)]);
         for policy in &routing.rules.policies {
-            let state = policy_state(policy, &routing.rules);
+            let state = policy_state(policy);
             table.row(vec![policy.name.as_str().into(), state.into(), policy.when.as_str().into()]);
         }
         table.print(&mut session.console)?;
@@ -124,7 +124,6 @@ fn as_json(routing: &RoutingView) -> serde_json::Value {
         "rules_version": routing.rules.version,
         "request_orders": orders,
         "policies": routing.rules.policies,
-        "confined_by": routing.rules.confined_by,
         "decided_today": decided,
     })
 }
