@@ -40,6 +40,7 @@ fn world() -> World {
         quality: (m != 3).then_some(40 + 5 * u32::try_from(m).unwrap_or(0)),
         price: if p.is_multiple_of(2) { Some(Price::FREE) } else { Price::per_million(0.5, 2.0, None) },
         breaker_until: (m == 3 && p == 3).then_some(UnixMs(2_000)),
+        ttft_ms: None,
     };
     let provider = |p: usize| WorldProvider {
         id: format!("provider-{p}").into(),
@@ -54,12 +55,13 @@ fn world() -> World {
         aliases: BTreeMap::from([(format!("alias_{p}"), None)]),
         models: (0..MODELS_EACH).map(|m| model(p, m)).collect(),
         preferred_models: vec![model(p, 2).id, model(p, 1).id],
+        p50_ms: Some(20),
     };
     World {
         now: UnixMs(1_000),
         active: ActiveChoice::Target(Target::new("provider-5", "vendor-5/some-model-name-0-32b-instruct")),
         providers: (0..PROVIDERS).map(provider).collect(),
-        budget_exhausted: false,
+        ..World::default()
     }
 }
 

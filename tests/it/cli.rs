@@ -745,7 +745,7 @@ fn explanation() -> Explanation {
                 code: "down".into(),
                 reason: "down for 14 min: connection refused".into(),
             }],
-            local_only: false,
+            ..Decision::default()
         },
         sentence: "zai/glm-4.6 by teaching_generation".into(),
         rules: Vec::new(),
@@ -800,11 +800,12 @@ async fn a_dry_run_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_chain_that_leads_nowhere_exits_4_and_5_where_a_rule_keeps_it_local() {
-    for (local_only, exit) in [(false, 4), (true, 5)] {
+async fn a_chain_that_leads_nowhere_exits_4_and_5_where_a_rule_denies() {
+    for (denied, exit) in [(None, 4), (Some("stays at home".to_owned()), 5)] {
         let mut nowhere = explanation();
         nowhere.decision.chain.clear();
-        nowhere.decision.local_only = local_only;
+        nowhere.decision.local_only = true;
+        nowhere.decision.denied = denied;
         let desk = Desk::new();
         desk.engine.on(CommandName::Explain, Reply::Explained(Box::new(nowhere)));
         assert_eq!(desk.run(&["routes", "explain", "--json"]).await, exit);

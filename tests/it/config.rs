@@ -128,21 +128,18 @@ fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_forc
     assert_eq!(price.of(1_000_000, 1_000_000, 0), Money::from_dollars(0.11).unwrap());
     assert!(!profile(&loaded, "claude").enabled);
     assert_eq!(loaded.config.rules.policies.len(), 4);
-    assert_eq!(loaded.config.rules.confined_by, ["private-stays-here", "no-images"]);
+    let names: Vec<_> = loaded.config.rules.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["private-stays-here", "long-prompts", "no-cloud-at-night", "no-images"]);
     assert!(loaded.config.gateway.api_keys.is_empty());
     let warnings: Vec<_> = loaded.issues.iter().filter(|issue| issue.severity == Severity::Warning).collect();
-    assert_eq!(warnings.len(), 1);
-    assert_eq!(
-        warnings[0].message,
-        "private-stays-here, no-images cannot be evaluated yet, so every request stays on local providers"
-    );
+    assert!(warnings.is_empty(), "{warnings:?}");
     let notes: Vec<_> = loaded
         .issues
         .iter()
         .filter(|issue| issue.severity == Severity::Note)
         .map(|issue| issue.path.as_str())
         .collect();
-    assert_eq!(notes, ["providers.lm_studio.max_concurrent", "routing.policies", "presets", "cache", "budget"]);
+    assert_eq!(notes, ["providers.lm_studio.max_concurrent", "presets", "cache", "budget"]);
     said(&loaded.issues, "rate_limit and max_concurrent are not yet in force");
     said(&loaded.issues, "alert_threshold, when_exhausted and allow_unpriced are not yet in force");
 }

@@ -219,11 +219,12 @@ fn explanation(target: &Target, by: &str) -> Explanation {
                 reason: "down: connection refused".into(),
             }],
             local_only: false,
+            ..Decision::default()
         },
         sentence: format!("{target}, because it is the first of the order of teaching_generation that can take it."),
         rules: vec![
-            RuleTrace { name: "long-prompts".into(), when: String::new(), verdict: "not yet in force".into() },
-            RuleTrace { name: "teaching_generation".into(), when: "zai, lm_studio".into(), verdict: "decides".into() },
+            RuleTrace { name: "long-prompts".into(), when: String::new(), verdict: "no".into(), ..RuleTrace::default() },
+            RuleTrace { name: "teaching_generation".into(), when: "zai, lm_studio".into(), verdict: "decides".into(), ..RuleTrace::default() },
         ],
     }
 }

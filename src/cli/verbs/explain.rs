@@ -33,7 +33,7 @@ pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
     let decision = &explanation.decision;
     if !decision.chain.is_empty() {
         Ok(())
-    } else if decision.local_only {
+    } else if decision.denied.is_some() {
         Err(Ending::Exit(DENIED))
     } else {
         Err(Ending::Exit(UNAVAILABLE))

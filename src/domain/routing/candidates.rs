@@ -175,7 +175,7 @@ impl<'a> Board<'a> {
             Scope::Unlisted(named, id) => (*named != p || id != model).then_some(Out::NotNamed),
             Scope::All | Scope::Local | Scope::Cloud => None,
         };
-        let out = asked.or_else(|| self.judge_reach(provider, false));
+        let out = self.judge_reach(provider, false).or(asked);
         self.covered |= out.is_none();
         let out = out.or_else(|| {
             self.judge_provider(provider).or_else(|| {

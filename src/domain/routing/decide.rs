@@ -137,10 +137,11 @@ impl<'a> Request<'a> {
     /// A decision that reaches nobody.
     fn denied(&self, policy: &Policy, by: String, message: String) -> Decision {
         let guard = policy.local_only.then_some(policy.name.as_str());
-        let rejected = match guard {
-            Some(_) => Board::new(self.world, self.facts, guard, scope_of(self.wanted)).finish(String::new(), 0).rejected,
-            None => Vec::new(),
-        };
+        let mut rejected = Board::new(self.world, self.facts, guard, Scope::All).finish(String::new(), 0).rejected;
+        for reject in rejected.iter_mut().filter(|reject| reject.code != "not_local") {
+            "denied".clone_into(&mut reject.code);
+            reject.reason = format!("policy {} denies the request", policy.name);
+        }
         Decision {
             by,
             rules_version: self.rules.version,

@@ -182,7 +182,7 @@ impl Reader<'_> {
             && tag.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
         {
             return Slip::new(
-                front.chars().count(),
+                front.chars().count() + "request.tags.".len(),
                 format!("a tag with - in its name cannot stand behind a dot: request.tags.{tag}-{name}"),
                 format!("write request.tags[\"{tag}-{name}\"]"),
             );

@@ -7,6 +7,8 @@
 mod convert;
 mod operators;
 mod slips;
+#[cfg(test)]
+mod tests;
 
 use super::findings::Findings;
 use super::path::Path;
