@@ -10,5 +10,7 @@ pub mod logs;
 pub mod models;
 mod provider_edit;
 pub mod providers;
+pub mod policies;
+pub mod route_table;
 pub mod routes;
 pub mod status;

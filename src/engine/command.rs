@@ -3,6 +3,7 @@
 
 use super::ports::ConfigEdit;
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
+use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::unconfigured;
 use crate::domain::config::{Origin, Profile};
@@ -96,6 +97,14 @@ impl Supervisor {
                 Ok(prompts) => Reply::Prompts(prompts),
                 Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
             }),
+            Command::EditPolicy { edit, dry_run: false } => self.edit(ConfigEdit::Policy(*edit), asker),
+            Command::EditPolicy { edit, dry_run: true } => {
+                self.blocking(asker, move |ports| edited(ports.config.edit(&ConfigEdit::Policy(*edit), true)));
+            }
+            Command::TestRoutes { cases } => {
+                let config = self.state.config.clone();
+                self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

@@ -13,6 +13,7 @@ mod pins;
 pub mod ports;
 pub mod protocol;
 mod publish;
+mod rehearsal;
 mod rules_version;
 mod state;
 mod supervisor;

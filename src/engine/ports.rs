@@ -1,7 +1,7 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -113,6 +113,7 @@ pub enum ConfigEdit {
     SetStrategy(String),
     SetOrder { request_type: String, items: Vec<String> },
     Set { path: String, value: String },
+    Policy(PolicyEdit),
 }
 
 /// A configuration as loaded, with what there is to say about it.

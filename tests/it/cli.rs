@@ -184,7 +184,7 @@ async fn status_shows_target_money_and_every_provider_with_what_to_do() {
         "\
 target    auto -> lm_studio/openai_gpt-oss-120b-neo        strategy  prefer_local
 spend     $0.42 of $10.00 today, 4%                        calls     214 today, 5 failed or denied
-gateway   http://127.0.0.1:4141                            rules     1 order, 1 policy not yet in force
+gateway   http://127.0.0.1:4141                            rules     1 policy, 1 order
 [ok] lm_studio     up              12 ms   1 of 4 slots busy
 [x]  workstation   down                -   connection refused for 14 min: start llama-server there
 [ok] zai           up             310 ms

@@ -637,11 +637,13 @@ proptest! {
 
 #[test]
 fn a_condition_that_cannot_be_read_is_an_error_with_its_place_and_a_hint() {
-    for (when, hint) in [
-        (r#"request.type = "x""#, "=="),
-        (r#"request.type == "x" and request.stream"#, "&&"),
-        (r#"request.type == ("x""#, "request."),
-        (r"request.type ==", "request."),
+    for (when, column, hint) in [
+        (r#"request.type = "x""#, 27, "=="),
+        (r#"request.type == "x" and request.stream"#, 34, "&&"),
+        (r#"request.type == ("x""#, 30, "close it with )"),
+        (r"request.type ==", 29, "has to follow"),
+        (r#"request.typ == "x""#, 22, "did you mean request.type?"),
+        (r#"request.model.matches("[")"#, 36, "contains"),
     ] {
         let text = format!(
             "routing:\n  policies:\n    - name: p\n      use: [local]\n      when: '{when}'\nproviders:\n  - {{ id: a, type: llama_cpp }}\n"
@@ -649,7 +651,7 @@ fn a_condition_that_cannot_be_read_is_an_error_with_its_place_and_a_hint() {
         let place = Place::holding(&text);
         let unusable = place.load(&[]).expect_err(when);
         let issue = &unusable.issues[0];
-        assert_eq!(issue.line, Some(5), "{issue:?}");
+        assert_eq!((issue.line, issue.column), (Some(5), Some(column)), "{issue:?}");
         assert!(issue.message.starts_with("the condition cannot be read"), "{issue:?}");
         assert!(issue.remedy.contains(hint), "{when}: {issue:?}");
     }

@@ -521,7 +521,6 @@ fn why_shows_rules_order_and_who_was_left_out() {
         "Order",
         "zai/glm-4.6   cloud   named by the order",
         "decides",
-        "not yet in force",
         "workstation/qwen3-32b: down: connection refused",
     ]);
     desk.press("y esc").sees(&["Explain."]);

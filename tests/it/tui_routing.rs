@@ -468,7 +468,7 @@ fn a_sample_is_explained_with_its_rules_its_chain_and_who_was_left_out() {
     let screen = desk.wide();
     for part in [
         "zai/glm-4.6, because it is the first of the order of",
-        "long-prompts          not yet in force  request.prompt_tokens > 24000",
+        "long-prompts          no                request.prompt_tokens > 24000",
         "teaching_generation   decides           zai, lm_studio",
         " 1 zai/glm-4.6 ",
         "[ok] up, 310 ms         named by the order",
@@ -775,7 +775,7 @@ fn plain_mode_is_told_position_name_and_meaning_first() {
     assert_eq!(
         told[..4],
         [
-            "Routing, 1 of 4: long-prompts, not yet in force: request.prompt_tokens > 24000. 0 calls today.",
+            "Routing, 1 of 4: long-prompts, zai/glm-4.6, workstation, then the strategy, when request.prompt_tokens > 24000. 0 calls today.",
             "Routing, 2 of 4: teaching_generation, zai, lm_studio. 36 calls today.",
             "Routing, 3 of 4: active target, auto, now lm_studio/openai_gpt-oss-120b-neo. 0 calls today.",
             "Routing, 4 of 4: strategy, prefer_local: your own machines first, then the cloud. 133 calls today.",

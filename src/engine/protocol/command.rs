@@ -1,6 +1,7 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
+use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ProviderId};
@@ -136,6 +137,15 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// Changes the policies of the file, or with `dry_run` says what it would write.
+    EditPolicy {
+        edit: Box<PolicyEdit>,
+        dry_run: bool,
+    },
+    /// Tries the rules out on a table of requests, with everything up; asks nobody.
+    TestRoutes {
+        cases: Vec<RouteCase>,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +175,12 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    EditPolicy,
+    TestRoutes,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +205,8 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::EditPolicy,
+        Self::TestRoutes,
     ];
 }
 
@@ -224,6 +238,8 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::EditPolicy { .. } => CommandName::EditPolicy,
+            Self::TestRoutes { .. } => CommandName::TestRoutes,
         }
     }
 
@@ -242,7 +258,8 @@ impl Command {
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
             | Self::ConfigTrust
-            | Self::CancelCall { .. } => true,
+            | Self::CancelCall { .. }
+            | Self::EditPolicy { dry_run: false, .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -254,7 +271,9 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::EditPolicy { dry_run: true, .. }
+            | Self::TestRoutes { .. } => false,
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod call_stream;
 pub mod command;
 pub mod event;
+pub mod policy;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
@@ -11,6 +12,7 @@ pub mod snapshot;
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
 pub use event::{Event, EventKind, Level};
+pub use policy::{CaseWorld, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase};
 pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
 pub use reply::{EditReport, Found, Refusal, Reply, Step, StepState, TestReport};
 pub use snapshot::{

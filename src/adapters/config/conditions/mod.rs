@@ -61,7 +61,8 @@ pub fn check(value: &Value, findings: &mut Findings<'_>) {
         let Some(condition) = policy.get("when").and_then(Value::as_str) else { continue };
         if let Err(slip) = read(condition) {
             let path = Path::of("routing.policies").index(index).key("when");
-            findings.inside(Severity::Error, &path, slip.at, slip.message, slip.remedy);
+            let message = format!("the condition cannot be read: {}", slip.message);
+            findings.inside(Severity::Error, &path, slip.at, message, slip.remedy);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Conditions as people write them, their slips, and generated ones held against the crate's own evaluator.
+
 use super::read;
 use crate::domain::call::{Facts, Priority};
 use crate::domain::health::State;
