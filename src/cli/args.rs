@@ -7,10 +7,12 @@
 mod ask;
 mod change;
 mod look;
+mod routes;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs, RoutesVerb};
+pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
+pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -130,7 +132,7 @@ pub enum Verb {
         /// A provider; all when not given
         id: Option<String>,
     },
-    /// Which target a prompt goes to, and why
+    /// Where prompts go and why: policies, orders, the strategy
     #[command(arg_required_else_help = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
     Routes {
         #[command(subcommand)]

@@ -31,6 +31,8 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ConfigUndo | CommandName::LastGood => Ok("config undo"),
         CommandName::ConfigTrust => Ok("config trust"),
         CommandName::Explain => Ok("routes explain"),
+        CommandName::EditPolicy => Ok("routes edit"),
+        CommandName::TestRoutes => Ok("routes test"),
         CommandName::ListCalls => Ok("calls list"),
         CommandName::GetCall => Ok("calls show"),
         CommandName::ReadLog => Ok("logs"),

@@ -3,6 +3,7 @@
 
 use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
+use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
@@ -110,6 +111,14 @@ impl Supervisor {
             }
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
+            Command::EditPolicy { edit, dry_run: false } => self.edit(ConfigEdit::Policy(*edit), asker),
+            Command::EditPolicy { edit, dry_run: true } => {
+                self.blocking(asker, move |ports| edited(ports.config.edit(&ConfigEdit::Policy(*edit), true)));
+            }
+            Command::TestRoutes { cases } => {
+                let config = self.state.config.clone();
+                self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

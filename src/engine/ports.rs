@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, ProviderDraft, Refusal,
-    SavedPrompt, Step, TestReport,
+    CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
+    Refusal, SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -12,6 +12,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::money::Money;
 use crate::domain::rate::RateState;
+use crate::domain::routing::LocalTime;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -24,6 +25,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMs;
     /// The start of the civil day that holds `at`, in the IANA zone given or the machine's own.
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
+    /// Hour and weekday on the machine's own clock; in UTC where it has none.
+    fn local_time(&self, at: UnixMs) -> LocalTime {
+        LocalTime::utc(at)
+    }
 }
 
 /// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
@@ -163,6 +168,7 @@ pub enum ConfigEdit {
     SetStrategy(String),
     SetOrder { request_type: String, items: Vec<String> },
     Set { path: String, value: String },
+    Policy(PolicyEdit),
 }
 
 /// A configuration as loaded, with what there is to say about it.

@@ -7,7 +7,7 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
-use lmdeck::domain::routing::ActiveChoice;
+use lmdeck::domain::routing::{ActiveChoice, Policy};
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -334,8 +334,12 @@ async fn five_failures_open_the_breaker_and_one_trial_closes_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rules_that_keep_prompts_at_home_hold_although_they_are_not_evaluated_yet() {
-    let house = house(two(), |config, _| config.rules.confined_by = vec!["private-stays-here".into()]).await;
+async fn a_rule_that_keeps_prompts_at_home_holds_whatever_fails() {
+    let house = house(two(), |config, _| {
+        config.rules.policies =
+            vec![Policy { name: "private-stays-here".into(), local_only: true, ..Policy::default() }];
+    })
+    .await;
     house.stage.acts("local/small", [Act::Fail(server_error())]);
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
     assert!(outcome.failure.is_some());

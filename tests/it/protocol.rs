@@ -14,7 +14,10 @@ use lmdeck::domain::incident::{Ending, Incident, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, PolicyOutline, RuleSet, RuleTrace};
+use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
+use lmdeck::domain::routing::{
+    ActiveChoice, Chosen, Decision, Effects, Explanation, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace,
+};
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
@@ -347,8 +350,22 @@ fn replies() -> Vec<Reply> {
         chain: vec![Chosen { target: target(), reach: Reach::Network, why: "loaded".into() }],
         rejected: record().rejects,
         local_only: true,
+        denied: Some("no images".into()),
+        effects: Effects {
+            max_tokens: Some(300),
+            temperature: Some(0.25),
+            system_prompt: Some("brief".into()),
+            timeout_ms: Some(1500),
+        },
+        notes: vec![PolicyNote { policy: "b".into(), what: NoteKind::Skipped, why: "it divides by zero".into() }],
     };
-    let rule = RuleTrace { name: "a".into(), when: "type".into(), verdict: "no".into() };
+    let rule = RuleTrace {
+        name: "a".into(),
+        when: "type".into(),
+        verdict: "no".into(),
+        why: "request.stream is false".into(),
+        holds: Some(false),
+    };
     vec![
         Reply::Done,
         Reply::Probed(vec![("a".into(), probe_report()), ("b".into(), failed)]),
@@ -604,18 +621,26 @@ fn snapshot() -> Snapshot {
         rate: None,
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
     };
-    let policy = PolicyOutline {
+    let policy = Policy {
         name: "private".into(),
         priority: -1,
-        when: "true".into(),
-        enabled: true,
-        observe: false,
-        line: None,
+        when: "request.model.matches(\"^a\")".into(),
+        condition: Condition::new(Test::And(vec![
+            Test::Matches(Box::new(Text::Fact(TextFact::Model)), Pattern::new("^a").unwrap()),
+            Test::Fact(SwitchFact::Up("lm_studio".into())),
+        ])),
+        enabled: false,
+        observe: true,
+        targets: vec!["local".into()],
+        fallback: Fallback::Strategy,
+        deny: Some("no".into()),
+        local_only: true,
+        effects: Effects::default(),
+        line: Some(4),
     };
     let rules = RuleSet {
         request_orders: vec![("quick".into(), vec!["local".into()])],
         policies: vec![policy],
-        confined_by: vec!["private".into()],
         ..RuleSet::default()
     };
     Snapshot {

@@ -7,7 +7,9 @@ use super::environment::Environment;
 use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
+use super::lint;
 use super::path::Path;
+use super::policies;
 use super::profiles::{self, Written};
 use super::sections;
 use super::trust::{Journey, Trust};
@@ -84,19 +86,11 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     other_unset(&expanded, &providers, &mut findings);
     broken_references(&expanded, &mut findings);
     let value = &expanded.value;
-    let rules = sections::rules(value, reading.version, |path| findings.line_of(path));
-    if !rules.confined_by.is_empty() {
-        let path = Path::of("routing.policies");
-        findings.key(
-            Severity::Warning,
-            &path,
-            format!(
-                "{} cannot be evaluated yet, so every request stays on local providers",
-                rules.confined_by.join(", ")
-            ),
-            "set enabled: false on these policies to use cloud providers meanwhile",
-        );
-    }
+    let placed =
+        policies::policies(value.get("routing").unwrap_or(&serde_yaml::Value::Null), |path| findings.line_of(path));
+    let places = lint::places(&placed);
+    let rules = sections::rules(value, reading.version, placed);
+    lint::check(&rules, &places, &providers, &mut findings);
     check_cost_names(value, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let gateway = sections::gateway(value);
@@ -160,7 +154,7 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
         Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust, unfamiliar: false };
     let mut config = Config {
         money: sections::money(&document.value),
-        rules: sections::rules(&document.value, reading.version, |_| None),
+        rules: sections::rules(&document.value, reading.version, Vec::new()),
         ..Config::default()
     };
     let mut journeys = Vec::new();

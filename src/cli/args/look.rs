@@ -1,50 +1,8 @@
-//! Verbs that look: `routes`, `calls`, `logs`. (Strategy and orders are set here too, where one reads them.)
+//! Verbs that look: `calls`, `logs`.
 
-use super::{SampleArgs, StrategyWord};
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  lmdeck routes explain
-  lmdeck routes explain --type teaching_generation --tokens 25800
-  lmdeck routes explain --call c1214";
-
-#[derive(Debug, Clone, Subcommand)]
-pub enum RoutesVerb {
-    /// The chosen target, the strategy and the orders by request type
-    List,
-    /// Where a request would go, and why
-    #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain {
-        /// A call that was made, instead of a sample
-        #[arg(long, value_name = "CALL", conflicts_with_all = ["model", "request_type", "complexity", "audience",
-            "priority", "prefer", "tokens", "max_tokens", "client", "session", "tags", "with"])]
-        call: Option<String>,
-        #[command(flatten)]
-        sample: Box<SampleArgs>,
-    },
-    /// Show or set the order used when nothing else decides
-    #[command(after_help = "Examples:\n  lmdeck routes strategy\n  lmdeck routes strategy prefer_cloud")]
-    Strategy {
-        /// The new strategy; shows the present one when not given
-        strategy: Option<StrategyWord>,
-    },
-    /// Show or set the order of targets for a request type
-    #[command(after_help = "Examples:\n  lmdeck routes order teaching_generation\n  \
-                            lmdeck routes order teaching_generation zai lm_studio\n  \
-                            lmdeck routes order teaching_generation --remove")]
-    Order {
-        /// A request type, as callers label their work
-        request_type: String,
-        /// Targets in order: provider/model, a provider, local, cloud or a strategy
-        items: Vec<String>,
-        /// Remove the order
-        #[arg(long, conflicts_with = "items")]
-        remove: bool,
-    },
-}
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum CallsVerb {

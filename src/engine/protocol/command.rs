@@ -2,6 +2,7 @@
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
 use super::diagnosis::RunId;
+use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
@@ -171,6 +172,15 @@ pub enum Command {
     Report {
         draft: String,
     },
+    /// Changes the policies of the file, or with `dry_run` says what it would write.
+    EditPolicy {
+        edit: Box<PolicyEdit>,
+        dry_run: bool,
+    },
+    /// Tries the rules out on a table of requests, with everything up; asks nobody.
+    TestRoutes {
+        cases: Vec<RouteCase>,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -219,10 +229,12 @@ pub enum CommandName {
     ListIncidents,
     LastGood,
     Report,
+    EditPolicy,
+    TestRoutes,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -254,6 +266,8 @@ impl CommandName {
         Self::ListIncidents,
         Self::LastGood,
         Self::Report,
+        Self::EditPolicy,
+        Self::TestRoutes,
     ];
 }
 
@@ -292,6 +306,8 @@ impl Command {
             Self::ListIncidents { .. } => CommandName::ListIncidents,
             Self::LastGood { .. } => CommandName::LastGood,
             Self::Report { .. } => CommandName::Report,
+            Self::EditPolicy { .. } => CommandName::EditPolicy,
+            Self::TestRoutes { .. } => CommandName::TestRoutes,
         }
     }
 
@@ -313,7 +329,8 @@ impl Command {
             | Self::CancelCall { .. }
             | Self::LoadModel { .. }
             | Self::UnloadModel { .. }
-            | Self::LastGood { act: LastGoodAct::PutBack } => true,
+            | Self::LastGood { act: LastGoodAct::PutBack }
+            | Self::EditPolicy { dry_run: false, .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -330,7 +347,9 @@ impl Command {
             | Self::StopDiagnosis { .. }
             | Self::ListIncidents { .. }
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
-            | Self::Report { .. } => false,
+            | Self::Report { .. }
+            | Self::EditPolicy { dry_run: true, .. }
+            | Self::TestRoutes { .. } => false,
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum Reply {
     Model(ModelReport),
     Incidents(Vec<Incident>),
     Report(Box<ReportParts>),
+    /// One explanation per row of a table, or why the row cannot be tried.
+    RoutesTested(Vec<Result<Explanation, String>>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }

@@ -5,6 +5,7 @@ mod change;
 mod difference;
 mod draft;
 mod intent;
+mod intent_policy;
 mod intent_provider;
 mod lists;
 mod page;
