@@ -129,7 +129,10 @@ const CASES: [(&str, Strategy); 9] = [
 ];
 
 fn percentiles() {
-    println!("decide: {} targets, {POLICIES} policies, {ORDERS} request orders, {ROUNDS} rounds each", PROVIDERS * MODELS_EACH);
+    println!(
+        "decide: {} targets, {POLICIES} policies, {ORDERS} request orders, {ROUNDS} rounds each",
+        PROVIDERS * MODELS_EACH
+    );
     let world = world();
     for (name, strategy) in CASES {
         let (rules, facts) = (rules(strategy), facts(name));

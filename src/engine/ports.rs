@@ -1,7 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
+    TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};

@@ -18,7 +18,10 @@ pub fn rehearse(cases: &[RouteCase], config: &Config) -> Vec<Result<Explanation,
 }
 
 fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
-    let mut world = World { providers: config.providers.iter().map(|profile| provider(profile, config)).collect(), ..World::default() };
+    let mut world = World {
+        providers: config.providers.iter().map(|profile| provider(profile, config)).collect(),
+        ..World::default()
+    };
     for id in &change.down {
         let found = world.providers.iter_mut().find(|provider| provider.id.as_str() == id);
         let provider = found.ok_or_else(|| format!("world.down: no provider {id} is configured"))?;

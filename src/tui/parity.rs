@@ -33,7 +33,11 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),
         CommandName::CancelCall => Ok("calls.stop"),
-        CommandName::EditPolicy => Err("the rule editor is not built yet; lmdeck routes edits policies meanwhile"),
-        CommandName::TestRoutes => Err("a table of requests is a file for scripts; the dashboard tries one request at a time"),
+        CommandName::EditPolicy => {
+            Err("the rule editor is not built yet; policies are edited on the command line meanwhile")
+        }
+        CommandName::TestRoutes => {
+            Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
+        }
     }
 }

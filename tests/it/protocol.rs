@@ -12,15 +12,17 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
-use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, Effects, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace};
+use lmdeck::domain::routing::{
+    ActiveChoice, Chosen, Decision, Effects, Explanation, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace,
+};
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall, SavedPrompt,
-    Snapshot, SpendView, Step, StepState, TestReport,
+    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
+    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView,
+    PROTOCOL_VERSION, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    RouteCase, RoutingView, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -195,6 +197,19 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::EditPolicy {
+            edit: Box::new(PolicyEdit::Edit {
+                name: "p".into(),
+                draft: PolicyDraft { priority: Some(3), clear: vec!["when".into()], ..PolicyDraft::default() },
+            }),
+            dry_run: true,
+        },
+        Command::TestRoutes {
+            cases: vec![RouteCase {
+                world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
+                ..RouteCase::default()
+            }],
+        },
     ]
 }
 
@@ -241,6 +256,8 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "edit_policy",
+            "test_routes",
         ]
     );
 }
@@ -270,11 +287,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Call(_) => "call",
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
+        Reply::RoutesTested(_) => "routes_tested",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 11;
+const REPLIES: usize = 12;
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
@@ -327,6 +345,7 @@ fn replies() -> Vec<Reply> {
             written: true,
             issues: vec![issue()],
         }),
+        Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),

@@ -7,8 +7,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Price;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{
-    ActiveChoice, Decision, Policy, RuleSet, Strategy, Unclear, World, WorldModel, WorldProvider, choice,
-    decide, explain,
+    ActiveChoice, Decision, Policy, RuleSet, Strategy, Unclear, World, WorldModel, WorldProvider, choice, decide,
+    explain,
 };
 use lmdeck::domain::time::UnixMs;
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -258,7 +258,8 @@ fn a_model_only_the_cloud_vendors_list_holds_can_be_named_but_is_never_chosen() 
 #[test]
 fn the_best_model_of_a_provider_is_loaded_and_preferred_then_loaded_then_preferred_then_listed() {
     let best = |models: Vec<WorldModel>, preferred: &[&str]| {
-        let mut world = World { now: NOW, providers: vec![provider("p", Kind::LmStudio, models)].into(), ..World::default() };
+        let mut world =
+            World { now: NOW, providers: vec![provider("p", Kind::LmStudio, models)].into(), ..World::default() };
         world.providers[0].preferred_models = preferred.iter().map(|id| ModelId::from(*id)).collect();
         chain(&decide(&wanting("p"), &RuleSet::default(), &world)).remove(0)
     };
@@ -624,10 +625,7 @@ fn any_rules() -> impl Generator<Value = RuleSet> {
             strategy,
             request_orders: vec![("t".into(), items)],
             prefer_local_ties,
-            policies: confined
-                .into_iter()
-                .map(|name| Policy { name, local_only: true, ..Policy::default() })
-                .collect(),
+            policies: confined.into_iter().map(|name| Policy { name, local_only: true, ..Policy::default() }).collect(),
         })
 }
 

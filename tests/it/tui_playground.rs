@@ -223,8 +223,18 @@ fn explanation(target: &Target, by: &str) -> Explanation {
         },
         sentence: format!("{target}, because it is the first of the order of teaching_generation that can take it."),
         rules: vec![
-            RuleTrace { name: "long-prompts".into(), when: String::new(), verdict: "no".into(), ..RuleTrace::default() },
-            RuleTrace { name: "teaching_generation".into(), when: "zai, lm_studio".into(), verdict: "decides".into(), ..RuleTrace::default() },
+            RuleTrace {
+                name: "long-prompts".into(),
+                when: String::new(),
+                verdict: "no".into(),
+                ..RuleTrace::default()
+            },
+            RuleTrace {
+                name: "teaching_generation".into(),
+                when: "zai, lm_studio".into(),
+                verdict: "decides".into(),
+                ..RuleTrace::default()
+            },
         ],
     }
 }

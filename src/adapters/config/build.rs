@@ -79,9 +79,8 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     other_unset(&expanded, &providers, &mut findings);
     broken_references(&expanded, &mut findings);
     let value = &expanded.value;
-    let placed = policies::policies(value.get("routing").unwrap_or(&serde_yaml::Value::Null), |path| {
-        findings.line_of(path)
-    });
+    let placed =
+        policies::policies(value.get("routing").unwrap_or(&serde_yaml::Value::Null), |path| findings.line_of(path));
     let places = lint::places(&placed);
     let rules = sections::rules(value, reading.version, placed);
     lint::check(&rules, &places, &providers, &mut findings);

@@ -92,7 +92,9 @@ pub async fn run(session: &mut Session, file: &Path) -> Result<(), Ending> {
     }
     let all = table.tests.len();
     if session.console.json {
-        session.console.document(&json!({ "ok": failed == 0, "passed": all - failed, "failed": failed, "tests": rows }))?;
+        session
+            .console
+            .document(&json!({ "ok": failed == 0, "passed": all - failed, "failed": failed, "tests": rows }))?;
     } else {
         let line = if failed == 0 {
             format!("{}: all as expected", words::count(all, "test"))
@@ -107,7 +109,7 @@ pub async fn run(session: &mut Session, file: &Path) -> Result<(), Ending> {
 fn read(file: &Path) -> Result<Table, Ending> {
     let name = escape::line(&file.to_string_lossy()).into_owned();
     let cannot = |error: std::io::Error| {
-        Ending::new(USAGE, format!("{name} cannot be read: {error}"), "name a YAML file; lmdeck routes test --help shows one")
+        Ending::new(USAGE, format!("{name} cannot be read: {error}"), "name a YAML file; --help shows one")
     };
     let mut text = String::new();
     if file.as_os_str() == "-" {
@@ -116,10 +118,10 @@ fn read(file: &Path) -> Result<Table, Ending> {
         std::fs::File::open(file).map_err(cannot)?.take(LARGEST).read_to_string(&mut text).map_err(cannot)?;
     }
     let table: Table = serde_yaml::from_str(&text).map_err(|error| {
-        Ending::new(USAGE, format!("{name} is no table of tests: {error}"), "lmdeck routes test --help shows one")
+        Ending::new(USAGE, format!("{name} is no table of tests: {error}"), "--help shows how it is written")
     })?;
     if table.tests.is_empty() {
-        return Err(Ending::new(USAGE, format!("{name} holds no tests"), "lmdeck routes test --help shows one"));
+        return Err(Ending::new(USAGE, format!("{name} holds no tests"), "--help shows how it is written"));
     }
     if let Some(place) = table.tests.iter().position(|row| row.expect.is_empty()) {
         return Err(Ending::new(
@@ -131,7 +133,12 @@ fn read(file: &Path) -> Result<Table, Ending> {
     Ok(table)
 }
 
-fn tell(session: &mut Session, name: &str, result: &Result<Explanation, String>, wrong: &[String]) -> Result<(), Ending> {
+fn tell(
+    session: &mut Session,
+    name: &str,
+    result: &Result<Explanation, String>,
+    wrong: &[String],
+) -> Result<(), Ending> {
     let (mark, role) = if wrong.is_empty() { ("[ok]", Role::Good) } else { ("[x] ", Role::Bad) };
     let mark = session.console.paint(role, mark);
     session.console.line(&format!("{mark} {}", escape::line(name)))?;

@@ -109,8 +109,7 @@ async fn list(session: &mut Session) -> Result<(), Ending> {
         table.print(&mut session.console)?;
     }
     if !routing.rules.policies.is_empty() {
-        let mut table =
-            Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 8), Column::left("WHAT", 0)]);
+        let mut table = Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 8), Column::left("WHAT", 0)]);
         for policy in &routing.rules.policies {
             let state = policy_state(policy);
             table.row(vec![policy.name.as_str().into(), state.into(), policies::beside(policy).into()]);

@@ -417,7 +417,8 @@ impl<'a> Board<'a> {
         let reason: Cow<'static, str> = match out {
             Out::NotLocal => match self.guard {
                 Some(policy) if provider.reach == Reach::Network => {
-                    format!("not on this machine: policy {policy} keeps this call local, and it lacks local: true").into()
+                    format!("not on this machine: policy {policy} keeps this call local, and it lacks local: true")
+                        .into()
                 }
                 Some(policy) => format!("cloud: policy {policy} keeps this call local").into(),
                 None => "not local".into(),

@@ -2,10 +2,10 @@
 //! that end nowhere, promises that contradict each other. Pure, so that edited rules are judged before they are
 //! saved.
 
+use super::RuleSet;
 use super::condition::{Compare, Condition, SwitchFact, Test, Text};
 use super::policy::{Fallback, Policy};
 use super::resolve::{self, Meaning, Named};
-use super::RuleSet;
 use crate::domain::config::Profile;
 use crate::domain::ids::{ModelId, ProviderId};
 use crate::domain::kind::Kind;
@@ -45,7 +45,9 @@ impl Named for Written<'_> {
     fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
         let named = self.profile.models.iter().map(|model| &model.id);
         let preferred = self.profile.preferred_models.iter();
-        named.chain(preferred.filter(|id| self.profile.models.iter().all(|model| &model.id != *id))).map(|id| (id, true))
+        named
+            .chain(preferred.filter(|id| self.profile.models.iter().all(|model| &model.id != *id)))
+            .map(|id| (id, true))
     }
 }
 
@@ -150,7 +152,9 @@ fn covers(wide: &Test, narrow: &Test) -> bool {
         return true;
     }
     match (wide, narrow) {
-        (Test::TextIn(one, list), Test::TextIn(other, fewer)) => one == other && fewer.iter().all(|item| list.contains(item)),
+        (Test::TextIn(one, list), Test::TextIn(other, fewer)) => {
+            one == other && fewer.iter().all(|item| list.contains(item))
+        }
         (Test::TextIn(one, list), Test::Texts(Compare::Equal, sides)) => **one == sides.0 && list.contains(&sides.1),
         (Test::Or(any), narrow) => any.iter().any(|part| covers(part, narrow)),
         _ => false,
@@ -228,7 +232,9 @@ fn targets(policy: &Policy, written: &[Written<'_>], add: &mut Add<'_>) {
                     format!("{} uses {name:?}, which names no provider; it is skipped", policy.name),
                     match resolve::closest(name, &profiles) {
                         Some(near) => format!("did you mean {near}?"),
-                        None => format!("known here: {}, provider/model, local, cloud or a strategy", profiles.join(", ")),
+                        None => {
+                            format!("known here: {}, provider/model, local, cloud or a strategy", profiles.join(", "))
+                        }
                     },
                 );
                 continue;
@@ -281,7 +287,14 @@ fn reach(profile: &Profile) -> Reach {
 }
 
 /// A condition that asks for what the target is known to lack.
-fn capabilities(policy: &Policy, written: &[Written<'_>], meaning: &Meaning, name: &str, item: usize, add: &mut Add<'_>) {
+fn capabilities(
+    policy: &Policy,
+    written: &[Written<'_>],
+    meaning: &Meaning,
+    name: &str,
+    item: usize,
+    add: &mut Add<'_>,
+) {
     let Meaning::Models(places) = meaning else { return };
     for (fact, word) in
         [(SwitchFact::HasTools, "tools"), (SwitchFact::HasImages, "images"), (SwitchFact::WantsJson, "json")]
@@ -305,10 +318,8 @@ fn capabilities(policy: &Policy, written: &[Written<'_>], meaning: &Meaning, nam
 
 fn effects(policy: &Policy, add: &mut Add<'_>) {
     let effects = &policy.effects;
-    let idle = policy.targets.is_empty()
-        && !policy.protects()
-        && !effects.touch_the_body()
-        && effects.timeout_ms.is_none();
+    let idle =
+        policy.targets.is_empty() && !policy.protects() && !effects.touch_the_body() && effects.timeout_ms.is_none();
     if idle {
         add(
             "name",

@@ -18,8 +18,8 @@ pub use decide::decide;
 pub use explain::explain;
 pub use policy::{Effects, Fallback, Outcome, Policy};
 pub use reads::{PinKey, Reads};
-pub use world::{BudgetFacts, LocalTime, Providers, World, WorldModel, WorldProvider};
 pub use resolve::{Named, request_type};
+pub use world::{BudgetFacts, LocalTime, Providers, World, WorldModel, WorldProvider};
 
 use super::call::Reject;
 use super::ids::{ProviderId, Target};

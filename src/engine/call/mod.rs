@@ -48,7 +48,16 @@ struct Shared {
 
 impl CallRunner {
     pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, waiting: AtomicUsize::new(0), pins: Pins::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                ports,
+                live,
+                traffic,
+                inputs,
+                waiting: AtomicUsize::new(0),
+                pins: Pins::default(),
+            }),
+        }
     }
 }
 

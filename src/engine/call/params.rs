@@ -1,12 +1,12 @@
 //! The parameters of one attempt: the caller's own over the model's settings over its section's; what the deciding
 //! policy says comes last and wins.
 
+use super::raw_body;
 use crate::domain::call::{Body, Message, Role};
 use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
 use crate::domain::ids::ModelId;
 use crate::domain::routing::Effects;
-use super::raw_body;
 
 /// The body for one target. A raw body stays as the client sent it: a system prompt of the configuration must
 /// not reach programs that never asked for it, unless a policy says so.

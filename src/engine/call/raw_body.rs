@@ -85,8 +85,7 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
         let messages: Vec<&RawValue> = serde_json::from_str(body.get("messages").unwrap_or("[]")).map_err(bad)?;
         let prompt = format!(r#"{{"role":"system","content":{}}}"#, quoted(prompt));
         let others = messages.iter().enumerate().filter(|(at, message)| *at > 0 || !is_system(message));
-        let all: Vec<&str> =
-            std::iter::once(prompt.as_str()).chain(others.map(|(_, message)| message.get())).collect();
+        let all: Vec<&str> = std::iter::once(prompt.as_str()).chain(others.map(|(_, message)| message.get())).collect();
         let written = format!("[{}]", all.join(","));
         body.set("messages", written);
     }

@@ -33,13 +33,29 @@ pub struct PolicyDraft {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyEdit {
-    Add { draft: PolicyDraft },
-    Edit { name: String, draft: PolicyDraft },
+    Add {
+        draft: PolicyDraft,
+    },
+    Edit {
+        name: String,
+        draft: PolicyDraft,
+    },
     /// A second one that is switched off until it is enabled.
-    Copy { name: String, to: String },
-    Move { name: String, place: PolicyPlace },
-    Enable { name: String, enabled: bool },
-    Remove { name: String },
+    Copy {
+        name: String,
+        to: String,
+    },
+    Move {
+        name: String,
+        place: PolicyPlace,
+    },
+    Enable {
+        name: String,
+        enabled: bool,
+    },
+    Remove {
+        name: String,
+    },
 }
 
 /// Where a policy goes, in the order policies apply.

@@ -104,7 +104,11 @@ impl Reader<'_> {
     pub(super) fn text(&self, node: &IdedExpr, depth: usize) -> Read<Text> {
         match self.part(node, depth)? {
             Part::Text(text) => Ok(text),
-            other => Err(Slip::new(self.at(node), format!("this is {}, and text is needed here", other.what()), "put texts in quotes")),
+            other => Err(Slip::new(
+                self.at(node),
+                format!("this is {}, and text is needed here", other.what()),
+                "put texts in quotes",
+            )),
         }
     }
 
@@ -121,22 +125,30 @@ impl Reader<'_> {
 
     pub(super) fn part(&self, node: &IdedExpr, depth: usize) -> Read<Part> {
         if depth > DEEPEST {
-            return Err(Slip::new(self.at(node), "the condition is nested too deeply", "make it flatter, or split it into rules"));
+            return Err(Slip::new(
+                self.at(node),
+                "the condition is nested too deeply",
+                "make it flatter, or split it into rules",
+            ));
         }
         match &node.expr {
             Expr::Literal(literal) => self.literal(node, literal),
             Expr::Ident(name) => self.ident(node, name),
             Expr::Select(select) => self.select(node, select, depth),
             Expr::Call(call) => self.call(node, call, depth),
-            Expr::List(_) => Err(Slip::new(self.at(node), "a list stands only behind in", "as in request.type in [\"a\", \"b\"]")),
+            Expr::List(_) => {
+                Err(Slip::new(self.at(node), "a list stands only behind in", "as in request.type in [\"a\", \"b\"]"))
+            }
             Expr::Comprehension(_) => Err(Slip::new(
                 self.at(node),
                 "all, exists, map and filter are not known here",
                 "name the facts one by one, or use in [...]",
             )),
-            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
-                Err(Slip::new(self.at(node), "sections in braces are not known here", "name a fact, a text or a number"))
-            }
+            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => Err(Slip::new(
+                self.at(node),
+                "sections in braces are not known here",
+                "name a fact, a text or a number",
+            )),
         }
     }
 
@@ -144,9 +156,10 @@ impl Reader<'_> {
         Ok(match literal {
             LiteralValue::Boolean(value) => Part::Test(Test::Const(*value.inner())),
             LiteralValue::Int(value) => Part::Number(Number::Whole(*value.inner())),
-            LiteralValue::UInt(value) => Part::Number(Number::Whole(i64::try_from(*value.inner()).map_err(|_| {
-                Slip::new(self.at(node), "this number is too large", "use a smaller one")
-            })?)),
+            LiteralValue::UInt(value) => Part::Number(Number::Whole(
+                i64::try_from(*value.inner())
+                    .map_err(|_| Slip::new(self.at(node), "this number is too large", "use a smaller one"))?,
+            )),
             LiteralValue::Double(value) => {
                 let value = *value.inner();
                 if !value.is_finite() {
@@ -156,10 +169,18 @@ impl Reader<'_> {
             }
             LiteralValue::String(value) => Part::Text(Text::Const(value.inner().to_owned())),
             LiteralValue::Bytes(_) => {
-                return Err(Slip::new(self.at(node), "bytes are not known here", "write the text without the b before its quotes"));
+                return Err(Slip::new(
+                    self.at(node),
+                    "bytes are not known here",
+                    "write the text without the b before its quotes",
+                ));
             }
             LiteralValue::Null => {
-                return Err(Slip::new(self.at(node), "nothing is null here", "an absent text is \"\", an absent number 0"));
+                return Err(Slip::new(
+                    self.at(node),
+                    "nothing is null here",
+                    "an absent text is \"\", an absent number 0",
+                ));
             }
         })
     }
@@ -191,7 +212,9 @@ impl Reader<'_> {
         let remedy = match (whole, closest(name, &ROOTS)) {
             (Some(fact), _) => format!("did you mean {fact}?"),
             (None, Some(root)) => format!("did you mean {root}?"),
-            (None, None) => format!("put it in quotes if it is a text: \"{name}\"; facts begin with {}", ROOTS.join(", ")),
+            (None, None) => {
+                format!("put it in quotes if it is a text: \"{name}\"; facts begin with {}", ROOTS.join(", "))
+            }
         };
         Slip::new(at, format!("{name} is no fact"), remedy)
     }

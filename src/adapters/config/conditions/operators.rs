@@ -12,7 +12,6 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, ListExpr, LiteralValue};
 
 impl Reader<'_> {
-
     pub(super) fn call(&self, node: &IdedExpr, call: &CallExpr, depth: usize) -> Read<Part> {
         let next = depth + 1;
         let name = call.func_name.as_str();
@@ -33,7 +32,11 @@ impl Reader<'_> {
             ("_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_", [a, b]) => self.compare(node, name, a, b, next),
             ("_+_" | "_-_" | "_*_" | "_/_" | "_%_", [a, b]) => self.arithmetic(node, name, a, b, next),
             ("size", [one]) => self.size(one, next),
-            ("has", _) => Err(Slip::new(self.function_at(node, name), "has() asks for one fact", "as in has(request.tags.privacy)")),
+            ("has", _) => Err(Slip::new(
+                self.function_at(node, name),
+                "has() asks for one fact",
+                "as in has(request.tags.privacy)",
+            )),
             _ => Err(self.unknown_function(node, name)),
         }
     }
@@ -41,7 +44,11 @@ impl Reader<'_> {
     fn unknown_function(&self, node: &IdedExpr, name: &str) -> Slip {
         let at = self.function_at(node, name);
         if matches!(name, "startsWith" | "endsWith" | "contains" | "matches") {
-            return Slip::new(at, format!("{name} stands behind a text"), format!("as in request.type.{name}(\"...\")"));
+            return Slip::new(
+                at,
+                format!("{name} stands behind a text"),
+                format!("as in request.type.{name}(\"...\")"),
+            );
         }
         let remedy = match closest(name, &FUNCTIONS) {
             Some(near) => format!("did you mean {near}?"),
@@ -82,7 +89,11 @@ impl Reader<'_> {
             Part::Tags => Ok(Part::Text(Text::Tag(Box::new(self.text(key, depth)?)))),
             Part::Providers => match &key.expr {
                 Expr::Literal(LiteralValue::String(id)) => Ok(Part::Provider(ProviderId::from(id.inner()))),
-                _ => Err(Slip::new(self.at(key), "a provider is named by its id in quotes", "as in provider[\"lm_studio\"].up")),
+                _ => Err(Slip::new(
+                    self.at(key),
+                    "a provider is named by its id in quotes",
+                    "as in provider[\"lm_studio\"].up",
+                )),
             },
             Part::Request => match &key.expr {
                 Expr::Literal(LiteralValue::String(field)) => self.request_fact(node, field.inner()),
@@ -177,7 +188,11 @@ impl Reader<'_> {
                 Test::Tests(sign == Compare::Equal, Box::new((left, right)))
             }
             (Part::Test(_), Part::Test(_)) => {
-                return Err(Slip::new(self.at(node), format!("true and false have no order for {}", sign.sign()), "use == or !="));
+                return Err(Slip::new(
+                    self.at(node),
+                    format!("true and false have no order for {}", sign.sign()),
+                    "use == or !=",
+                ));
             }
             (left, right) => {
                 let remedy = match (&left, &right) {

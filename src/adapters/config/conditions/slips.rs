@@ -73,7 +73,11 @@ fn known(text: &str) -> Option<Slip> {
             '<' if after == '>' => return Some(Slip::new(at, "<> is not known here", "unequal is written !=")),
             '&' | '|' if after == c => at += 1,
             '&' | '|' => {
-                return Some(Slip::new(at, format!("a single {c} joins nothing"), format!("join conditions with {c}{c}")));
+                return Some(Slip::new(
+                    at,
+                    format!("a single {c} joins nothing"),
+                    format!("join conditions with {c}{c}"),
+                ));
             }
             ';' => return Some(Slip::new(at, "; does not belong here", "join conditions with && or ||")),
             '(' | '[' | '{' => open.push((at, c)),
@@ -89,7 +93,8 @@ fn known(text: &str) -> Option<Slip> {
                 None => return Some(Slip::new(at, format!("{c} closes nothing"), "remove it, or open the bracket")),
             },
             c if c.is_alphabetic() || c == '_' => {
-                let end = (at..chars.len()).find(|&i| !at_or(i).is_alphanumeric() && at_or(i) != '_').unwrap_or(chars.len());
+                let end =
+                    (at..chars.len()).find(|&i| !at_or(i).is_alphanumeric() && at_or(i) != '_').unwrap_or(chars.len());
                 let word: String = chars[at..end].iter().collect();
                 let sign = match word.to_ascii_lowercase().as_str() {
                     "and" => Some("&&"),

@@ -241,7 +241,10 @@ fn reference(text: &str) -> Option<bool> {
     request.insert("tags".into(), Value::from(tags));
     context.add_variable_from_value("request", request);
     let up = std::collections::HashMap::from([("up".to_owned(), Value::Bool(true))]);
-    context.add_variable_from_value("provider", std::collections::HashMap::from([("lm_studio".to_owned(), Value::from(up))]));
+    context.add_variable_from_value(
+        "provider",
+        std::collections::HashMap::from([("lm_studio".to_owned(), Value::from(up))]),
+    );
     context.add_variable_from_value("time", std::collections::HashMap::from([("hour".to_owned(), Value::Int(3))]));
     match Program::compile(text).ok()?.execute(&context) {
         Ok(Value::Bool(value)) => Some(value),

@@ -137,9 +137,10 @@ impl Present<'_> {
         let one = order.remove(from);
         let beside = |other: &str| {
             self.named(other)?;
-            order.iter().position(|known| known.name == other.trim()).ok_or_else(|| {
-                refuse(2, "a policy cannot be moved beside itself", "name another one")
-            })
+            order
+                .iter()
+                .position(|known| known.name == other.trim())
+                .ok_or_else(|| refuse(2, "a policy cannot be moved beside itself", "name another one"))
         };
         let to = match place {
             PolicyPlace::First => 0,
@@ -163,8 +164,7 @@ impl Present<'_> {
             (false, None, None) => one.priority,
         };
         let mut intent = Intent::default();
-        let mut values: Vec<Value> =
-            list().find(self.raw).and_then(Value::as_sequence).cloned().unwrap_or_default();
+        let mut values: Vec<Value> = list().find(self.raw).and_then(Value::as_sequence).cloned().unwrap_or_default();
         if priority != one.priority {
             let change = Change::Set { path: list().index(moved).key("priority"), value: priority.into() };
             if let Some(Value::Mapping(map)) = values.get_mut(moved) {
@@ -224,9 +224,10 @@ fn members(draft: &PolicyDraft) -> Result<Vec<(&'static str, Value)>, Refusal> {
         ("when", text(&draft.when)),
         (
             "use",
-            draft.targets.as_ref().map(|items| {
-                Value::Sequence(items.iter().map(|item| Value::from(item.trim())).collect())
-            }),
+            draft
+                .targets
+                .as_ref()
+                .map(|items| Value::Sequence(items.iter().map(|item| Value::from(item.trim())).collect())),
         ),
         ("fallback", text(&draft.fallback)),
         ("deny", text(&draft.deny)),

@@ -226,9 +226,7 @@ impl Number {
                 Value::Decimal(value) => Value::Decimal(-value),
             },
             Self::Of(sign, sides) => return calculate(*sign, sides.0.value(ground)?, sides.1.value(ground)?),
-            Self::SizeOf(text) => {
-                Value::Whole(i64::try_from(text.value(ground)?.chars().count()).unwrap_or(i64::MAX))
-            }
+            Self::SizeOf(text) => Value::Whole(i64::try_from(text.value(ground)?.chars().count()).unwrap_or(i64::MAX)),
             Self::TagCount => Value::Whole(i64::try_from(ground.facts.tags.len()).unwrap_or(i64::MAX)),
             Self::If(parts) => {
                 return if parts.0.holds(ground)? { parts.1.value(ground) } else { parts.2.value(ground) };

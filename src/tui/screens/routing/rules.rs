@@ -56,8 +56,7 @@ pub fn meaning(key: &RowKey, routing: &RoutingView) -> String {
     match key {
         RowKey::Policy(name) => {
             let policy = rules.policies.iter().find(|policy| policy.name == *name);
-            policy
-                .map_or_else(String::new, policy_meaning)
+            policy.map_or_else(String::new, policy_meaning)
         }
         RowKey::Order(name) => {
             let order = rules.request_orders.iter().find(|(known, _)| known == name);
