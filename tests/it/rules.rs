@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test that called them")]
 
+use crate::support::engine::{Act, ask, collect, house, profile, refused};
 use lmdeck::adapters::config::{ConfigFile, Source};
-use lmdeck::domain::call::{Facts, Priority};
+use lmdeck::domain::call::{Body, CallRequest, Facts, Priority, Role};
 use lmdeck::domain::config::{Config, Severity};
+use lmdeck::domain::failure::ErrorCode;
 use lmdeck::domain::health::State;
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
@@ -19,6 +21,7 @@ use lmdeck::domain::routing::{
 };
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{ConfigStore as _, Loaded};
+use lmdeck::engine::protocol::EventKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -58,7 +61,7 @@ fn provider(id: &str, kind: Kind, reach: Reach, models: &[&str]) -> WorldProvide
     }
 }
 
-fn house() -> World {
+fn four() -> World {
     let mut workstation = provider("workstation", Kind::LlamaCpp, Reach::Network, &["qwen3-32b"]);
     workstation.local = true;
     World {
@@ -118,20 +121,20 @@ const PRIVATE: &str = "    - { name: private, priority: 100, when: 'request.tags
 #[test]
 fn a_private_prompt_stays_at_home_and_every_other_goes_where_it_would() {
     let rules = &config(PRIVATE).rules;
-    let home = decide(&private("auto"), rules, &house());
+    let home = decide(&private("auto"), rules, &four());
     assert_eq!(chain(&home), ["lm_studio/small", "lm_studio/large", "workstation/qwen3-32b"]);
     assert_eq!((home.by.as_str(), home.local_only), ("policy:private", true));
-    assert_eq!(decide(&Facts::default(), rules, &house()).by, "strategy:prefer_local");
+    assert_eq!(decide(&Facts::default(), rules, &four()).by, "strategy:prefer_local");
 
-    let named = decide(&private("lm_studio/large"), rules, &house());
+    let named = decide(&private("lm_studio/large"), rules, &four());
     assert_eq!(chain(&named), ["lm_studio/large"]);
-    let denied = decide(&private("zai/glm-4.6"), rules, &house());
+    let denied = decide(&private("zai/glm-4.6"), rules, &four());
     assert_eq!(denied.denied.unwrap(), "this request must stay on local providers, and zai/glm-4.6 is none");
     let preferred = Facts { preferred_provider: "openai".into(), ..private("auto") };
-    assert_eq!(chain(&decide(&preferred, rules, &house())), chain(&home));
+    assert_eq!(chain(&decide(&preferred, rules, &four())), chain(&home));
 
     // A dead local model is no reason to leave, and no denial either.
-    let mut dead = house();
+    let mut dead = four();
     dead.providers[0].state = State::Down;
     dead.providers[1].state = State::Down;
     let nowhere = decide(&private("auto"), rules, &dead);
@@ -145,13 +148,13 @@ fn the_first_true_policy_decides_by_priority_then_by_the_file() {
     )
     .rules;
     let streamed = Facts { stream: true, ..Facts::default() };
-    assert_eq!(chain(&decide(&streamed, rules, &house())), ["openai/gpt-4o-mini"]);
-    assert_eq!(chain(&decide(&Facts::default(), rules, &house())), ["workstation/qwen3-32b"]);
+    assert_eq!(chain(&decide(&streamed, rules, &four())), ["openai/gpt-4o-mini"]);
+    assert_eq!(chain(&decide(&Facts::default(), rules, &four())), ["workstation/qwen3-32b"]);
 }
 
 #[test]
 fn a_chain_ends_where_it_ends_unless_the_fallback_goes_on() {
-    let mut world = house();
+    let mut world = four();
     world.providers[2].state = State::Down;
     let ends = &config("    - { name: p, use: [zai] }\n").rules;
     let nobody = decide(&Facts::default(), ends, &world);
@@ -166,15 +169,15 @@ fn a_chain_ends_where_it_ends_unless_the_fallback_goes_on() {
 #[test]
 fn a_policy_that_does_not_fit_what_was_named_is_passed_over_and_says_so() {
     let rules = &config("    - { name: p, use: [zai] }\n").rules;
-    let decision = decide(&wanting("openai"), rules, &house());
+    let decision = decide(&wanting("openai"), rules, &four());
     assert_eq!((chain(&decision), decision.by.as_str()), (vec!["openai/gpt-4o-mini".to_owned()], "named"));
     assert_eq!(decision.notes[0].what, NoteKind::NotApplicable);
-    let explained = explain(&wanting("openai"), rules, &house());
+    let explained = explain(&wanting("openai"), rules, &four());
     assert_eq!(explained.rules[0].verdict, "not applicable");
     // A provider in use stands for the very model of it that was named.
     let rules = &config("    - { name: p, use: [lm_studio] }\n").rules;
-    assert_eq!(chain(&decide(&wanting("lm_studio/large"), rules, &house())), ["lm_studio/large"]);
-    assert_eq!(decide(&wanting("lm_studio/large"), rules, &house()).by, "policy:p");
+    assert_eq!(chain(&decide(&wanting("lm_studio/large"), rules, &four())), ["lm_studio/large"]);
+    assert_eq!(decide(&wanting("lm_studio/large"), rules, &four()).by, "policy:p");
 }
 
 #[test]
@@ -186,13 +189,13 @@ fn deny_reaches_nobody_and_says_its_message() {
     let batch = Facts { has_images: true, client: "batch".into(), ..Facts::default() };
     for name in ["auto", "zai/glm-4.6", "nobody-has-this"] {
         let facts = Facts { requested_model: name.into(), ..batch.clone() };
-        let explained = explain(&facts, rules, &house());
+        let explained = explain(&facts, rules, &four());
         assert!(explained.decision.chain.is_empty());
         assert_eq!(explained.decision.denied.as_deref(), Some("Images are not accepted."));
         assert_eq!(explained.sentence, "denied by policy no-images: Images are not accepted.");
         assert_eq!(explained.rules[0].verdict, "denies");
     }
-    let other = explain(&Facts { has_images: true, ..Facts::default() }, rules, &house());
+    let other = explain(&Facts { has_images: true, ..Facts::default() }, rules, &four());
     assert_eq!(other.rules[0].verdict, "no");
     assert_eq!(other.rules[0].why, "request.client == \"batch\" is false: request.client is absent");
 }
@@ -200,9 +203,9 @@ fn deny_reaches_nobody_and_says_its_message() {
 #[test]
 fn an_observed_policy_is_traced_and_changes_nothing() {
     let rules = &config("    - { name: p, mode: observe, use: [zai] }\n").rules;
-    let decision = decide(&Facts::default(), rules, &house());
+    let decision = decide(&Facts::default(), rules, &four());
     assert_eq!((decision.by.as_str(), decision.notes[0].what), ("strategy:prefer_local", NoteKind::Observed));
-    assert_eq!(explain(&Facts::default(), rules, &house()).rules[0].verdict, "observed");
+    assert_eq!(explain(&Facts::default(), rules, &four()).rules[0].verdict, "observed");
 }
 
 #[test]
@@ -210,12 +213,12 @@ fn a_condition_without_a_result_closes_what_protects_and_skips_the_rest() {
     let loaded = load(
         "    - { name: skipped, priority: 2, when: 'provider[\"gone\"].up', use: [zai] }\n    - { name: closed, priority: 1, when: '1 / request.max_tokens > 0', local_only: true }\n",
     );
-    let decision = decide(&Facts::default(), &loaded.config.rules, &house());
+    let decision = decide(&Facts::default(), &loaded.config.rules, &four());
     assert_eq!(decision.by, "policy:closed");
     assert!(decision.local_only && !decision.chain.is_empty());
     let notes: Vec<_> = decision.notes.iter().map(|note| (note.policy.as_str(), note.what)).collect();
     assert_eq!(notes, [("skipped", NoteKind::Skipped), ("closed", NoteKind::Closed)]);
-    let explained = explain(&Facts::default(), &loaded.config.rules, &house());
+    let explained = explain(&Facts::default(), &loaded.config.rules, &four());
     assert_eq!(explained.rules[0].verdict, "fails: skipped");
     assert_eq!(explained.rules[1].verdict, "fails: applies");
 }
@@ -226,7 +229,7 @@ fn the_effects_of_the_deciding_policy_come_with_the_decision() {
         "    - { name: p, when: request.stream, max_tokens: 300, temperature: 0.2, system_prompt: Be brief., timeout: 1.5 }\n",
     )
     .rules;
-    let decision = decide(&Facts { stream: true, ..Facts::default() }, rules, &house());
+    let decision = decide(&Facts { stream: true, ..Facts::default() }, rules, &four());
     let effects = Effects {
         max_tokens: Some(300),
         temperature: Some(0.2),
@@ -234,13 +237,13 @@ fn the_effects_of_the_deciding_policy_come_with_the_decision() {
         timeout_ms: Some(1500),
     };
     assert_eq!((decision.effects, decision.by.as_str()), (effects, "policy:p"));
-    assert_eq!(chain(&decide(&Facts { stream: true, ..Facts::default() }, rules, &house())).len(), 5);
-    assert_eq!(decide(&Facts::default(), rules, &house()).effects, Effects::default());
+    assert_eq!(chain(&decide(&Facts { stream: true, ..Facts::default() }, rules, &four())).len(), 5);
+    assert_eq!(decide(&Facts::default(), rules, &four()).effects, Effects::default());
 }
 
 #[test]
 fn prefer_local_asks_what_is_loaded_before_what_would_have_to_load() {
-    let mut world = house();
+    let mut world = four();
     world.providers[0].models[0].loaded = Some(false);
     world.providers[0].models[1].loaded = Some(false);
     world.providers[1].models[0].loaded = Some(true);
@@ -254,7 +257,7 @@ fn prefer_local_asks_what_is_loaded_before_what_would_have_to_load() {
 #[test]
 fn fastest_goes_by_first_tokens_then_by_probes() {
     let rules = &config("    - { name: p, use: [fastest] }\n").rules;
-    let mut world = house();
+    let mut world = four();
     world.providers[3].models[0].ttft_ms = Some(120);
     world.providers[0].models[1].ttft_ms = Some(400);
     world.providers[2].p50_ms = Some(80);
@@ -265,7 +268,7 @@ fn fastest_goes_by_first_tokens_then_by_probes() {
 #[test]
 fn a_session_keeps_its_target_while_the_rules_would_allow_it() {
     let rules = &config(PRIVATE).rules;
-    let world = World { pin: Some(Target::new("zai", "glm-4.6")), ..house() };
+    let world = World { pin: Some(Target::new("zai", "glm-4.6")), ..four() };
     let pinned = decide(&Facts::default(), rules, &world);
     assert_eq!((chain(&pinned)[0].as_str(), pinned.chain[0].why.as_str()), ("zai/glm-4.6", "its session's target"));
     assert!(!chain(&decide(&private("auto"), rules, &world)).contains(&"zai/glm-4.6".to_owned()));
@@ -285,13 +288,13 @@ fn a_pin_belongs_to_a_session_and_to_what_the_rules_read() {
     let key = |facts: &Facts, world: &World| reads.pin_key(facts, rules, world);
     let spent = |dollars: f64| World {
         budget: BudgetFacts { used: Money::from_dollars(dollars).unwrap(), limit: None },
-        ..house()
+        ..four()
     };
-    assert_eq!(key(&Facts::default(), &house()), None);
+    assert_eq!(key(&Facts::default(), &four()), None);
     let plain = session(Facts::default());
-    assert_eq!(key(&plain, &house()), key(&Facts { prompt_tokens: 9, ..plain.clone() }, &house()));
-    assert_ne!(key(&plain, &house()), key(&session(private("")), &house()));
-    assert_ne!(key(&plain, &house()), key(&Facts { session: "t".into(), ..plain.clone() }, &house()));
+    assert_eq!(key(&plain, &four()), key(&Facts { prompt_tokens: 9, ..plain.clone() }, &four()));
+    assert_ne!(key(&plain, &four()), key(&session(private("")), &four()));
+    assert_ne!(key(&plain, &four()), key(&Facts { session: "t".into(), ..plain.clone() }, &four()));
     // Money that changes with every call does not part a session from its target until a rule minds.
     assert_eq!(key(&plain, &spent(1.0)), key(&plain, &spent(2.0)));
     assert_ne!(key(&plain, &spent(1.0)), key(&plain, &spent(6.0)));
@@ -645,4 +648,93 @@ proptest! {
             prop_assert_eq!(&pinned.chain[0].target, pin);
         }
     }
+}
+
+// ---- carried out
+
+fn two() -> Vec<lmdeck::domain::config::Profile> {
+    vec![profile("local", Kind::LlamaCpp, &["small"]), profile("zai", Kind::ZAiGlm, &["glm-4.6"])]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_says_wins_over_the_caller_also_in_a_raw_body() {
+    let effects = Effects { max_tokens: Some(50), temperature: Some(0.1), ..Effects::default() };
+    let effects = Effects { system_prompt: Some("Be brief.".into()), ..effects };
+    let house = house(two(), |config, _| {
+        config.rules.policies = vec![Policy { name: "brief".into(), effects, ..Policy::default() }];
+    })
+    .await;
+    let mut request = ask("auto");
+    let Body::Chat { max_tokens, temperature, .. } = &mut request.body else { panic!("a chat is asked") };
+    (*max_tokens, *temperature) = (Some(9000), Some(1.5));
+    let (_, outcome) = collect(house.engine.handle.dispatch(request)).await;
+    assert_eq!(outcome.record.policy, "policy:brief");
+    let raw = Body::RawOpenaiChat { json: r#"{"messages":[{"role":"user","content":"x"}],"top_p":0.50}"#.into() };
+    collect(house.engine.handle.dispatch(CallRequest { body: raw, ..ask("auto") })).await;
+    let jobs = house.stage.jobs();
+    let Body::Chat { messages, max_tokens, temperature, .. } = &jobs[0].body else { panic!("a chat is sent") };
+    assert_eq!((*max_tokens, *temperature), (Some(50), Some(0.1)));
+    assert_eq!((messages[0].role, messages[0].content.as_str()), (Role::System, "Be brief."));
+    let Body::RawOpenaiChat { json } = &jobs[1].body else { panic!("a raw body stays raw") };
+    assert_eq!(
+        json,
+        r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"x"}],"top_p":0.50,"max_tokens":50,"temperature":0.1}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_call_is_recorded_and_nobody_is_asked() {
+    let house = house(two(), |config, _| {
+        config.rules.policies = vec![Policy { name: "no".into(), deny: Some("not today".into()), ..Policy::default() }];
+    })
+    .await;
+    let (_, outcome) = collect(house.engine.handle.dispatch(ask("zai/glm-4.6"))).await;
+    let failure = outcome.failure.unwrap();
+    assert_eq!((failure.code, failure.message.as_str()), (ErrorCode::Denied, "not today"));
+    assert_eq!((outcome.record.policy.as_str(), outcome.record.chain.len()), ("policy:no", 0));
+    assert!(house.stage.jobs().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_stays_with_the_target_that_answered_it() {
+    let house = house(two(), |_, _| {}).await;
+    let of = |session: &str| {
+        let mut request = ask("auto");
+        request.facts.session = session.into();
+        request
+    };
+    house.stage.acts("local/small", [Act::Fail(refused())]);
+    let (_, first) = collect(house.engine.handle.dispatch(of("s"))).await;
+    assert_eq!(first.record.target.unwrap().to_string(), "zai/glm-4.6");
+    let (_, second) = collect(house.engine.handle.dispatch(of("s"))).await;
+    assert_eq!(second.record.target.unwrap().to_string(), "zai/glm-4.6", "its prompt is cached there");
+    assert_eq!(second.record.chain[0].to_string(), "zai/glm-4.6");
+    let (_, other) = collect(house.engine.handle.dispatch(of("t"))).await;
+    assert_ne!(other.record.chain[0].to_string(), "zai/glm-4.6", "another session is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_without_a_result_is_announced_once() {
+    let gone = Condition::new(Test::Fact(SwitchFact::Up("gone".into())));
+    let house = house(two(), |config, _| {
+        config.rules.policies =
+            vec![Policy { name: "closed".into(), condition: gone, local_only: true, ..Policy::default() }];
+    })
+    .await;
+    let mut events = house.engine.handle.events();
+    for _ in 0..3 {
+        let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+        assert_eq!(outcome.record.target.unwrap().to_string(), "local/small");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let mut said = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let EventKind::Trouble { message } = event.kind {
+            said.push(message);
+        }
+    }
+    assert_eq!(
+        said,
+        ["policy closed applies although its condition has no result: there is no provider gone".to_owned()]
+    );
 }
