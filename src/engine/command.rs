@@ -111,10 +111,7 @@ impl Supervisor {
             }
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
-            Command::EditPolicy { edit, dry_run: false } => self.edit(ConfigEdit::Policy(*edit), asker),
-            Command::EditPolicy { edit, dry_run: true } => {
-                self.blocking(asker, move |ports| edited(ports.config.edit(&ConfigEdit::Policy(*edit), true)));
-            }
+            Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),
             Command::TestRoutes { cases } => {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
@@ -243,6 +240,15 @@ impl Supervisor {
             return reply_to(asker, last_good::not_in_force());
         }
         self.change_file(asker, move |ports| ports.config.edit(&edit, false));
+    }
+
+    fn edit_policy(&self, edit: super::protocol::PolicyEdit, dry_run: bool, asker: Asker) {
+        let edit = ConfigEdit::Policy(edit);
+        if dry_run {
+            self.blocking(asker, move |ports| edited(ports.config.edit(&edit, true)));
+        } else {
+            self.edit(edit, asker);
+        }
     }
 
     /// Changes the file, reads it again, and answers when the change is in force.

@@ -12,7 +12,10 @@ const RULES_NOTE: &str = "rules_version";
 pub fn numbered(config: &Config, ports: &Ports) -> Arc<Config> {
     let mut config = config.clone();
     config.rules.version = 0;
-    let hash = fnv1a(serde_json::to_string(&config.rules).unwrap_or_default().as_bytes());
+    // Where a rule stands in the file does not make it another rule.
+    let mut bare = config.rules.clone();
+    bare.policies.iter_mut().for_each(|policy| policy.line = None);
+    let hash = fnv1a(serde_json::to_string(&bare).unwrap_or_default().as_bytes());
     let known = ports.ledger.recall(RULES_NOTE);
     let (version, known_hash) = known
         .as_deref()

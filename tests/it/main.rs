@@ -32,3 +32,6 @@ mod tui_playground;
 mod tui_routing;
 mod tui_telemetry;
 mod upstream;
+
+mod routes_cli;
+mod rules;

@@ -22,11 +22,11 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall,
-    LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich,
-    ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
-    SpendView, Step, StepState, TestReport,
+    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
+    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
+    LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
+    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
+    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -239,6 +239,19 @@ fn commands() -> Vec<Command> {
         },
         Command::LastGood { act: LastGoodAct::PutBack },
         Command::Report { draft: "d".into() },
+        Command::EditPolicy {
+            edit: Box::new(PolicyEdit::Edit {
+                name: "p".into(),
+                draft: PolicyDraft { priority: Some(3), clear: vec!["when".into()], ..PolicyDraft::default() },
+            }),
+            dry_run: true,
+        },
+        Command::TestRoutes {
+            cases: vec![RouteCase {
+                world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
+                ..RouteCase::default()
+            }],
+        },
     ]
 }
 
@@ -288,6 +301,8 @@ fn the_names_of_commands_are_fixed() {
             "list_incidents",
             "last_good",
             "report",
+            "edit_policy",
+            "test_routes",
         ]
     );
 }
@@ -320,11 +335,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Model(_) => "model",
         Reply::Incidents(_) => "incidents",
         Reply::Report(_) => "report",
+        Reply::RoutesTested(_) => "routes_tested",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 14;
+const REPLIES: usize = 15;
 
 fn incident() -> Incident {
     Incident {
@@ -392,6 +408,7 @@ fn replies() -> Vec<Reply> {
             written: true,
             issues: vec![issue()],
         }),
+        Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),

@@ -88,9 +88,9 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let value = &expanded.value;
     let placed =
         policies::policies(value.get("routing").unwrap_or(&serde_yaml::Value::Null), |path| findings.line_of(path));
-    let places = lint::places(&placed);
+    let in_file = lint::places(&placed);
     let rules = sections::rules(value, reading.version, placed);
-    lint::check(&rules, &places, &providers, &mut findings);
+    lint::check(&rules, &in_file, &providers, &mut findings);
     check_cost_names(value, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let gateway = sections::gateway(value);

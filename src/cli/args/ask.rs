@@ -35,7 +35,7 @@ pub struct AskArgs {
     /// A label for the rules; may be given several times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
-    /// Name of the session; recorded with the call, it pins no target yet
+    /// Name of the session; its calls keep their target while rules and health allow
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub session: String,
     /// Say where it would go and what it may cost; send nothing

@@ -80,7 +80,7 @@ pub enum RoutesVerb {
         /// Its new name
         #[arg(long, value_name = "NAME")]
         rename: Option<String>,
-        /// A field to take away, as in max_tokens; may be given several times
+        /// A field to take away, as in fallback; may be given several times
         #[arg(long, value_name = "FIELD")]
         clear: Vec<String>,
         #[command(flatten)]

@@ -122,10 +122,10 @@ fn read(file: &Path) -> Result<Table, Ending> {
         std::fs::File::open(file).map_err(cannot)?.take(LARGEST).read_to_string(&mut text).map_err(cannot)?;
     }
     let table: Table = serde_yaml::from_str(&text).map_err(|error| {
-        Ending::new(USAGE, format!("{name} is no table of tests: {error}"), "lmdeck routes test --help shows one")
+        Ending::new(USAGE, format!("{name} is no table of tests: {error}"), "--help shows how it is written")
     })?;
     if table.tests.is_empty() {
-        return Err(Ending::new(USAGE, format!("{name} holds no tests"), "lmdeck routes test --help shows one"));
+        return Err(Ending::new(USAGE, format!("{name} holds no tests"), "--help shows how it is written"));
     }
     if let Some(place) = table.tests.iter().position(|row| row.expect.is_empty()) {
         return Err(Ending::new(

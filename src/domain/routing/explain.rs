@@ -157,13 +157,13 @@ fn policies(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
     let mut traces = Vec::with_capacity(rules.policies.len());
     for policy in &rules.policies {
         let outcome = policy.outcome(&ground);
-        let decides = decider.is_some_and(|decider| std::ptr::eq(decider, policy));
+        let chose = decider.is_some_and(|one| std::ptr::eq(one, policy));
         let note = decision.notes.iter().find(|note| reached && note.policy == policy.name).map(|note| note.what);
         let verdict = match (&outcome, note) {
             _ if !policy.enabled => "switched off",
-            (Outcome::Failed(_), _) if decides => "fails: applies",
-            _ if decides && decision.denied.is_some() => "denies",
-            _ if decides => "decides",
+            (Outcome::Failed(_), _) if chose => "fails: applies",
+            _ if chose && decision.denied.is_some() => "denies",
+            _ if chose => "decides",
             (Outcome::Not, _) => "no",
             (Outcome::Holds, _) if policy.observe => "observed",
             (_, Some(NoteKind::NotApplicable)) => "not applicable",
@@ -188,7 +188,7 @@ fn policies(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
                 Outcome::Failed(_) => None,
             },
         });
-        reached &= !decides;
+        reached &= !chose;
     }
     traces
 }

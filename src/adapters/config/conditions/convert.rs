@@ -50,9 +50,7 @@ impl Part {
 /// # Errors
 /// The first slip in it.
 pub fn condition(text: &str, expression: &IdedExpr, source: &SourceInfo) -> Result<Condition, Slip> {
-    let reader = Reader { text, source };
-    let test = reader.test(expression, 0)?;
-    Ok(Condition::new(test))
+    Reader { text, source }.test(expression, 0).map(Condition::new)
 }
 
 pub(super) struct Reader<'a> {

@@ -108,19 +108,16 @@ impl Reader<'_> {
     }
 
     fn member(&self, node: &IdedExpr, one: &IdedExpr, list: &IdedExpr, depth: usize) -> Read<Part> {
-        let items = match &list.expr {
-            Expr::List(ListExpr { elements, .. }) => elements,
-            _ => {
-                return match self.part(list, depth)? {
-                    Part::Tags => Ok(Part::Test(Test::HasTag(Box::new(self.text(one, depth)?)))),
-                    Part::Text(_) => Err(Slip::new(
-                        self.at(node),
-                        "in looks into a list, not into a text",
-                        "use contains, as in request.client.contains(\"batch\")",
-                    )),
-                    _ => Err(Slip::new(self.at(list), "in needs a list", "as in request.type in [\"a\", \"b\"]")),
-                };
-            }
+        let Expr::List(ListExpr { elements: items, .. }) = &list.expr else {
+            return match self.part(list, depth)? {
+                Part::Tags => Ok(Part::Test(Test::HasTag(Box::new(self.text(one, depth)?)))),
+                Part::Text(_) => Err(Slip::new(
+                    self.at(node),
+                    "in looks into a list, not into a text",
+                    "use contains, as in request.client.contains(\"batch\")",
+                )),
+                _ => Err(Slip::new(self.at(list), "in needs a list", "as in request.type in [\"a\", \"b\"]")),
+            };
         };
         Ok(Part::Test(match self.part(one, depth)? {
             Part::Text(text) => {

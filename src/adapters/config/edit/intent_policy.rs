@@ -158,10 +158,9 @@ impl Present<'_> {
         let fits = above.is_none_or(|above| above.priority >= one.priority)
             && below.is_none_or(|below| below.priority <= one.priority);
         let priority = match (fits, above, below) {
-            (true, ..) => one.priority,
             (false, Some(above), _) => above.priority,
             (false, None, Some(below)) => below.priority,
-            (false, None, None) => one.priority,
+            (true, ..) | (false, None, None) => one.priority,
         };
         let mut intent = Intent::default();
         let mut values: Vec<Value> = list().find(self.raw).and_then(Value::as_sequence).cloned().unwrap_or_default();

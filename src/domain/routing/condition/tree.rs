@@ -184,11 +184,15 @@ impl Test {
             }
             Self::TextIn(text, list) => {
                 text.each_fact(note);
-                list.iter().for_each(|item| item.each_fact(note));
+                for item in list {
+                    item.each_fact(note);
+                }
             }
             Self::NumberIn(number, list) => {
                 number.each_fact(note);
-                list.iter().for_each(|item| item.each_fact(note));
+                for item in list {
+                    item.each_fact(note);
+                }
             }
             Self::Matches(text, _) => text.each_fact(note),
             Self::HasTag(name) => name.as_tag(note),
