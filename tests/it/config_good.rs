@@ -170,3 +170,15 @@ fn the_command_line_compares_and_puts_back_and_any_other_verb_ends_with_3() {
     assert_eq!(file(&place), GOOD);
     assert_eq!(beside(&place), ["ai_models.yaml.broken"]);
 }
+
+#[test]
+fn a_fault_of_the_environment_is_not_blamed_on_the_file() {
+    let text = "providers:\n  - { id: a, type: ollama, endpoint: '${HOST_OF_A:-http://127.0.0.1:1}' }\n";
+    let place = Place::holding(text);
+    place.load(&[]).unwrap();
+    let store = place.store(&[("HOST_OF_A", "ftp://x")]);
+    assert!(store.load().is_err());
+    let refused = store.put_last_good_back().unwrap_err();
+    assert!(refused.message.contains("comes from the environment"), "{}", refused.message);
+    assert_eq!((file(&place).as_str(), beside(&place).len()), (text, 0));
+}

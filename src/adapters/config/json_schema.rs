@@ -161,3 +161,51 @@ fn examples(row: &Row) -> Vec<Value> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the schema says of a place, by the steps of a row.
+    fn at<'s>(schema: &'s Value, steps: &[&str]) -> Option<&'s Value> {
+        let Some((step, rest)) = steps.split_first() else { return Some(schema) };
+        let next = match *step {
+            "[]" => {
+                let items = &schema["items"];
+                let section =
+                    items["anyOf"].as_array().and_then(|ways| ways.iter().find(|way| way["properties"].is_object()));
+                section.unwrap_or(items)
+            }
+            "*" => schema.get("additionalProperties")?,
+            key => schema["properties"].get(key)?,
+        };
+        at(next, rest)
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_in_it_with_its_words() {
+        let schema = json_schema();
+        for row in TABLE {
+            let steps: Vec<&str> = row.steps().collect();
+            let found = at(&schema, &steps).unwrap_or_else(|| panic!("{} is not in the schema", row.path));
+            let about = found["description"].as_str().unwrap_or_default();
+            assert!(about.starts_with(row.help), "{}: {about}", row.path);
+            assert_eq!(
+                found["deprecated"] == true,
+                !row.newer.is_empty() || (row.original && steps.len() == 1),
+                "{}",
+                row.path
+            );
+        }
+    }
+
+    #[test]
+    fn every_default_and_example_fits_what_it_is_of() {
+        for row in TABLE {
+            for value in typed_default(row).into_iter().chain(examples(row)) {
+                let value: serde_yaml::Value = serde_yaml::to_value(&value).unwrap();
+                assert_eq!(value_fits(&value, row), Ok(()), "{}: {value:?}", row.path);
+            }
+        }
+    }
+}

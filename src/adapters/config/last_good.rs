@@ -8,7 +8,7 @@ use super::history;
 use super::save;
 use super::store::{ConfigFile, Seen};
 use crate::domain::config::{Issue, Severity};
-use crate::engine::ports::{Loaded, Unusable};
+use crate::engine::ports::Loaded;
 use crate::engine::protocol::{EditReport, Refusal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,12 +39,12 @@ impl ConfigFile {
 
     /// The difference that putting it back would make.
     pub(super) fn compare_now(&self) -> Result<EditReport, Refusal> {
-        let (file, version, _) = self.spoiled()?;
+        let (file, version) = self.spoiled()?;
         Ok(compared(&file, &version))
     }
 
     pub(super) fn put_back_now(&self) -> Result<EditReport, Refusal> {
-        let (file, version, _) = self.spoiled()?;
+        let (file, version) = self.spoiled()?;
         let name = file.to_string_lossy().into_owned();
         let mut report = compared(&file, &version);
         let failed = |what: &Path, error: std::io::Error| {
@@ -75,17 +75,17 @@ impl ConfigFile {
         good::of(&self.source().state_folder, file)
     }
 
-    /// The file, its last good version, and what is wrong with it now.
-    fn spoiled(&self) -> Result<(PathBuf, Version, Unusable), Refusal> {
+    /// The file that cannot be used, and its last good version.
+    fn spoiled(&self) -> Result<(PathBuf, Version), Refusal> {
         let file = self.source().target();
         let name = file.display();
-        let Err(unusable) = self.look() else {
+        if self.look().is_ok() {
             return Err(refuse(
                 1,
                 format!("{name} can be used as it is; nothing was changed"),
                 "lmdeck config undo takes back the last change by lmdeck",
             ));
-        };
+        }
         let Some(version) = self.version(&file) else {
             return Err(refuse(
                 1,
@@ -93,7 +93,14 @@ impl ConfigFile {
                 "mend it in your editor: lmdeck config check says where",
             ));
         };
-        Ok((file, version, unusable))
+        if document::read(&file).ok().flatten().is_some_and(|text| text == version.text) {
+            return Err(refuse(
+                1,
+                format!("{name} is as it was when it could be used: what is wrong comes from the environment"),
+                "lmdeck config check says which variable",
+            ));
+        }
+        Ok((file, version))
     }
 }
 

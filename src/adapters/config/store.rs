@@ -131,13 +131,13 @@ impl ConfigFile {
     }
 
     pub(super) fn load_now(&self) -> Result<Loaded, Unusable> {
-        let loaded = self.look()?;
-        if let Some(Seen { file, text: Some(text) }) = self.seen()
-            && let Err(error) = good::keep(&self.source.state_folder, &file, &text, unix_now())
+        let opened = self.open_usable()?;
+        if let Some(text) = &opened.text
+            && let Err(error) = good::keep(&self.source.state_folder, &opened.file, text, unix_now())
         {
             tracing::warn!(%error, "this version of the configuration could not be kept as the last good one");
         }
-        Ok(loaded)
+        Ok(self.loaded(opened))
     }
 
     /// Reads the file and keeps nothing of it.
@@ -145,20 +145,29 @@ impl ConfigFile {
     /// # Errors
     /// The file is there and cannot be used.
     pub fn look(&self) -> Result<Loaded, Unusable> {
+        self.open_usable().map(|opened| self.loaded(opened))
+    }
+
+    fn open_usable(&self) -> Result<Opened, Unusable> {
         let opened = self.open_now()?;
-        let name = opened.file.to_string_lossy().into_owned();
         if opened.built.has_errors() {
             let last_good = self.version(&opened.file).map(|version| version.kept_at);
-            return Err(Unusable { file: name, issues: opened.built.issues, last_good });
+            let file = opened.file.to_string_lossy().into_owned();
+            return Err(Unusable { file, issues: opened.built.issues, last_good });
         }
+        Ok(opened)
+    }
+
+    fn loaded(&self, opened: Opened) -> Loaded {
+        let name = opened.file.to_string_lossy().into_owned();
         Self::register_secrets(&opened.built.config);
-        Ok(Loaded {
+        Loaded {
             config: Arc::new(opened.built.config),
             file: opened.text.is_some().then(|| name.clone()),
             would_write: name,
             issues: opened.built.issues,
             can_undo: history::last(&self.source.state_folder, &opened.file).is_some(),
-        })
+        }
     }
 
     /// Before anything can be logged about a provider, its key is known to the log's filter.

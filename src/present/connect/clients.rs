@@ -29,7 +29,8 @@ pub const CLIENTS: &[Client] = &[
                 "In Python:",
                 "import dspy\n\
                  lm = dspy.LM(\"openai/auto\",\n\
-                 \x20            api_base=\"{base}\", api_key=\"{key}\")\n\
+                 \x20            api_base=\"{base}\",\n\
+                 \x20            api_key=\"{key}\")\n\
                  dspy.configure(lm=lm)\n\
                  ask = dspy.Predict(\"question -> answer\")\n\
                  print(ask(question=\"What is a lotus?\").answer)",
@@ -37,7 +38,8 @@ pub const CLIENTS: &[Client] = &[
             step(
                 "With a label for your rules:",
                 "lm = dspy.LM(\"openai/auto\",\n\
-                 \x20            api_base=\"{base}\", api_key=\"{key}\",\n\
+                 \x20            api_base=\"{base}\",\n\
+                 \x20            api_key=\"{key}\",\n\
                  \x20            extra_headers={\"x-lmdeck-request-type\": \"quick_responses\"})",
             ),
         ],
@@ -49,7 +51,8 @@ pub const CLIENTS: &[Client] = &[
         steps: &[step(
             "In Python:",
             "from openai import OpenAI\n\
-             client = OpenAI(base_url=\"{base}\", api_key=\"{key}\")\n\
+             client = OpenAI(base_url=\"{base}\",\n\
+             \x20               api_key=\"{key}\")\n\
              answer = client.chat.completions.create(\n\
              \x20   model=\"auto\",\n\
              \x20   messages=[{\"role\": \"user\", \"content\": \"Say hello.\"}])\n\
@@ -105,7 +108,8 @@ pub const CLIENTS: &[Client] = &[
                 "import litellm\n\
                  answer = litellm.completion(\n\
                  \x20   model=\"openai/auto\",\n\
-                 \x20   api_base=\"{base}\", api_key=\"{key}\",\n\
+                 \x20   api_base=\"{base}\",\n\
+                 \x20   api_key=\"{key}\",\n\
                  \x20   messages=[{\"role\": \"user\", \"content\": \"Say hello.\"}])\n\
                  print(answer.choices[0].message.content)",
             ),
@@ -128,7 +132,8 @@ pub const CLIENTS: &[Client] = &[
             "In Python, with langchain-openai:",
             "from langchain_openai import ChatOpenAI\n\
              llm = ChatOpenAI(model=\"auto\",\n\
-             \x20                base_url=\"{base}\", api_key=\"{key}\")\n\
+             \x20                base_url=\"{base}\",\n\
+             \x20                api_key=\"{key}\")\n\
              print(llm.invoke(\"Say hello.\").content)",
         )],
     },
