@@ -72,6 +72,9 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> std::io::R
 impl Plain {
     async fn run(&mut self, signals: &mut Signals, lines: &mut mpsc::Receiver<String>) -> std::io::Result<Exit> {
         say("lmdeck, plain mode. A number chooses, a letter acts, ask TEXT asks a model, ? lists the keys, q leaves.")?;
+        if let Some(banner) = &self.options.banner {
+            say(banner)?;
+        }
         let first = self.app.start();
         if let Some(exit) = self.carry_out(first)? {
             return Ok(exit);

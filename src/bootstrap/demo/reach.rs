@@ -1,0 +1,46 @@
+//! Simulated vendors stand on this machine; the demo shows and treats them as what they play, the cloud.
+
+use crate::domain::config::Profile;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::health::ProbeReport;
+use crate::domain::reach::Reach;
+use crate::engine::ports::{Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::protocol::{Found, TestReport};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// The provider side, with the reach of each provider taken from its kind.
+pub struct ByKind(pub Arc<dyn Upstream>);
+
+impl Upstream for ByKind {
+    fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
+        let cloud = profile.kind.is_vendor();
+        let probing = self.0.probe(profile);
+        Box::pin(async move {
+            let mut report = probing.await;
+            report.reach = report.reach.map(|reach| if cloud { Reach::Cloud } else { reach });
+            report
+        })
+    }
+
+    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport> {
+        self.0.test(profile, answer)
+    }
+
+    fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
+        self.0.discover(configured)
+    }
+
+    fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
+        if job.local_only && job.profile.kind.is_vendor() {
+            let address = job.profile.endpoint.host.clone();
+            let words = "the request must stay on this machine, and this provider plays a cloud one";
+            return Box::pin(std::future::ready(Err(Failure::new(
+                ErrorCode::Network,
+                Cause::WrongReach { address },
+                words,
+            ))));
+        }
+        self.0.start(job)
+    }
+}
