@@ -22,6 +22,8 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
+/// Exit code for a command line that makes no sense.
+const USAGE: u8 = 2;
 /// Marks every screen.
 const BANNER: &str = "DEMO, simulated";
 
@@ -30,6 +32,10 @@ const BANNER: &str = "DEMO, simulated";
 /// # Errors
 /// There is no room for it: no temporary folder, no free ports, no runtime.
 pub fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
+    if cli.globals.config.is_some() {
+        eprintln!("error: the demo has a configuration of its own: leave --config out, or leave demo out");
+        return Ok(USAGE);
+    }
     let home = tempfile::Builder::new()
         .prefix("lmdeck-demo-")
         .tempdir()
@@ -51,7 +57,7 @@ async fn show(cli: &Cli, args: &DemoArgs, home: &Path) -> Result<(u8, Opened)> {
     let cast = Arc::new(Cast::start().await.wrap_err("the demo's servers could not be started")?);
     let folders = Folders::alone(home);
     let file = home.join("ai_models.yaml");
-    std::fs::write(&file, cast.configuration(&tempo)).wrap_err("the demo's configuration could not be written")?;
+    cast.write_configuration(&file, &tempo).wrap_err("the demo's configuration could not be written")?;
     let store = folders.config_store();
     let loaded = store.load();
     let opened = Opened::new(&folders, store, loaded.as_ref().ok())?;

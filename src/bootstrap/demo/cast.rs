@@ -3,6 +3,10 @@
 use super::script::Tempo;
 use super::words;
 use crate::sim::{LmStudioApi, Pace, Sim, SimKind, SimModel};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// Wanted by the vendors, and written into the demo's own configuration. They open nothing anywhere.
@@ -84,8 +88,16 @@ impl Cast {
         }
     }
 
-    /// The file the dashboard starts from.
-    pub fn configuration(&self, tempo: &Tempo) -> String {
+    /// Writes the file the dashboard starts from, for its owner only: there are keys in it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_configuration(&self, file: &Path, tempo: &Tempo) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        file.write_all(self.configuration(tempo).as_bytes())
+    }
+
+    fn configuration(&self, tempo: &Tempo) -> String {
         let [(_, zai_key), (_, openai_key), (_, claude_key)] = KEYS;
         let (lm_studio, zai, openai, claude) =
             (self.lm_studio.address(), self.zai.address(), self.openai.address(), self.claude.address());
