@@ -79,8 +79,8 @@ impl Transcript {
 const HELLO: &str = r#"{"model":"demo-8b","messages":[{"role":"user","content":"Hi"}]}"#;
 const STREAM: &str = r#"{"model":"demo-8b","messages":[{"role":"user","content":"Hi"}],"stream":true,"stream_options":{"include_usage":true}}"#;
 
-fn tool() -> Option<ToolCall> {
-    Some(ToolCall { name: "weather".into(), arguments: json!({"city": "Ulm"}) })
+fn tool() -> ToolCall {
+    ToolCall { name: "weather".into(), arguments: json!({"city": "Ulm"}) }
 }
 
 const TOO_LONG: Trouble = Trouble::TooLong { tokens: 9000, window: 4096 };
@@ -162,13 +162,14 @@ async fn lm_studio_answers_in_all_its_ways() {
     t.ask(&sim, "POST /v1/chat/completions", r#"{"model":"demo-8b","messages":[],"max_tokens":1}"#).await;
     sim.think(&[]);
     t.scene("tools have ids that look like numbers");
-    sim.call_tool(tool());
+    sim.call_tool(Some(tool()));
     t.ask(&sim, "POST /v1/chat/completions", HELLO).await;
     t.ask(&sim, "POST /v1/chat/completions", STREAM).await;
     sim.call_tool(None);
     t.scene("embeddings count nothing and name the build");
     t.ask(&sim, "POST /v1/embeddings", r#"{"model":"demo-8b","input":["a","b"]}"#).await;
-    t.scene("completions, messages, responses");
+    t.scene("completions, messages, responses; each loads on demand");
+    sim.unload("demo-8b");
     t.ask(&sim, "POST /v1/completions", r#"{"model":"demo-8b","prompt":"Hi"}"#).await;
     t.ask(
         &sim,
@@ -229,6 +230,11 @@ async fn lm_studio_fails_as_its_catalogue_says() {
     t.ask_with(&sim, "GET /api/v1/models", &[("authorization", "Bearer nonsense")], "").await;
     t.ask_with(&sim, "GET /v1/models", &[("authorization", "Bearer sk-lm-ABCDEFGH:0123456789abcdefghij")], "").await;
     t.ask(&sim, "GET /lmstudio-greeting", "").await;
+    t.scene("a build without a route");
+    sim.require_no_key();
+    sim.fault_on("/api/v1/models", Fault::NoSuchRoute);
+    t.ask(&sim, "GET /api/v1/models", "").await;
+    sim.require_key("sk-lm-ABCDEFGH:0123456789abcdefghij");
     t.scene("some builds hide the list instead");
     sim.hide_list();
     t.ask(&sim, "GET /v1/models", "").await;
@@ -300,7 +306,7 @@ async fn openai_s_four_interfaces_and_its_limits() {
     t.ask(&sim, "POST /v1/chat/completions", HELLO).await;
     t.ask(&sim, "POST /v1/chat/completions", STREAM).await;
     t.ask(&sim, "POST /v1/chat/completions", r#"{"model":"demo-8b","messages":[],"n":2}"#).await;
-    sim.call_tool(tool());
+    sim.call_tool(Some(tool()));
     t.ask(&sim, "POST /v1/chat/completions", STREAM).await;
     t.scene("responses: named events, numbered, no [DONE]");
     sim.think(&["hm"]);
@@ -343,7 +349,7 @@ fn limits() -> Limits {
         requests_left: 12,
         tokens: 200_000,
         tokens_left: 41_630,
-        resets_in: Duration::from_secs(360),
+        resets_in: Duration::from_mins(6),
         resets_at: UnixMs(1_795_000_000_000),
     }
 }
@@ -365,10 +371,13 @@ async fn anthropic_s_messages_and_all_their_events() {
     t.ask_with(&sim, "POST /v1/messages", &version, stream).await;
     t.scene("thinking only when asked for, and a tool");
     sim.think(&["hm"]);
-    sim.call_tool(tool());
+    sim.call_tool(Some(tool()));
     t.ask_with(&sim, "POST /v1/messages", &version, hello).await;
     t.ask_with(&sim, "POST /v1/messages", &version, thinking).await;
     sim.call_tool(None);
+    t.scene("what went into the cache is told apart");
+    sim.cache_written(11);
+    t.ask_with(&sim, "POST /v1/messages", &version, hello).await;
     t.scene("tokens are counted for nothing");
     t.ask_with(
         &sim,
@@ -510,6 +519,11 @@ async fn faults_are_for_one_request_or_until_mended() {
     sim.mend();
     assert_eq!(raw(&sim, "/v1/models").await.unwrap(), good);
     assert_eq!((sim.asked("/v1/models"), sim.seen()[0].method.as_str()), (6, "GET"));
+    // A fault for a conversation waits for one, in whatever dialect.
+    sim.fault(Fault::Html);
+    assert_eq!(raw(&sim, "/v1/models").await.unwrap(), good);
+    assert!(raw(&sim, "/v1/responses").await.unwrap().starts_with('<'));
+    assert_eq!(sim.chats().len(), 1);
 }
 
 #[tokio::test]

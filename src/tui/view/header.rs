@@ -22,7 +22,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect, rows: u16) {
     let end = area.right().saturating_sub(1);
     if rows < 2 {
         let mark = marked(app);
-        let end = end.saturating_sub(mark.map_or(0, |mark| mark.len() as u16 + 2));
+        let end = end.saturating_sub(mark.map_or(0, |mark| u16::try_from(mark.len() + 2).unwrap_or(u16::MAX)));
         canvas.right(end, area.right().saturating_sub(1), area.y, mark.unwrap_or_default(), Role::Accent);
         let room = usize::from(end.saturating_sub(area.x + used + 1));
         let ways =
