@@ -5,12 +5,14 @@
 //! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
 //! them before it publishes, so that a thousand calls a second wake it twenty times.
 
+use super::loads::Loads;
 use super::protocol::RunningCall;
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::Cost;
+use crate::domain::rate::RateState;
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,10 +29,15 @@ const TALLY_CAPACITY: usize = 4096;
 /// reading from the ledger.
 const ENDED_CAPACITY: usize = 65_536;
 
+/// Targets whose pace is kept; calls of further ones are not counted per target.
+const PACES: usize = 4096;
+
 #[derive(Default)]
 pub struct Traffic {
     inner: Mutex<Inner>,
     changed: Notify,
+    /// Models on their way into memory or out of it.
+    pub loads: Loads,
 }
 
 /// What the day's sums need of a finished call.
@@ -40,6 +47,8 @@ pub struct Ended {
     pub policy: String,
     pub status: Status,
     pub cost: Cost,
+    /// Who answered, and the tokens it wrote with the time that took.
+    answered: Option<(Target, Option<(u64, u64)>)>,
 }
 
 impl Ended {
@@ -50,7 +59,29 @@ impl Ended {
             policy: record.policy.clone(),
             status: record.status,
             cost: record.cost,
+            answered: record.target.clone().filter(|_| record.status == Status::Ok).map(|target| {
+                let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
+                let tokens = record.usage.map(|usage| usage.output);
+                // Too short an answer says nothing of the pace.
+                (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
+            }),
         }
+    }
+}
+
+/// The calls that one target answered since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    pub calls: u64,
+    tokens: u64,
+    writing_ms: u64,
+}
+
+impl Pace {
+    /// Tokens a second while it writes.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    pub fn tokens_per_s(self) -> Option<f64> {
+        (self.writing_ms > 0).then(|| self.tokens as f64 * 1000.0 / self.writing_ms as f64)
     }
 }
 
@@ -88,7 +119,9 @@ struct Inner {
     breakers: HashMap<Target, Breaker>,
     results: HashMap<ProviderId, Results>,
     ended: VecDeque<Ended>,
+    paces: HashMap<Target, Pace>,
     parked: HashMap<ProviderId, UnixMs>,
+    rates: HashMap<ProviderId, RateState>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
 }
 
@@ -150,12 +183,34 @@ impl Traffic {
         self.lock().parked.get(provider).copied().filter(|until| *until > now)
     }
 
+    /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next
+    /// call would only be refused.
+    pub fn note_rate(&self, provider: &ProviderId, rate: &RateState, now: UnixMs) {
+        let mut inner = self.lock();
+        if let Some(until) = rate.exhausted_until(now) {
+            let parked = inner.parked.entry(provider.clone()).or_insert(until);
+            *parked = until.max(*parked);
+        }
+        match inner.rates.get_mut(provider) {
+            Some(known) => known.clone_from(rate),
+            None => {
+                inner.rates.insert(provider.clone(), rate.clone());
+            }
+        }
+    }
+
+    /// What was last said of a provider's limits.
+    pub fn rate(&self, provider: &ProviderId) -> Option<RateState> {
+        self.lock().rates.get(provider).cloned()
+    }
+
     /// Forgets what was learned about a provider whose profile changed or that was tested again.
     pub fn forget(&self, provider: &ProviderId) {
         let mut inner = self.lock();
         inner.breakers.retain(|target, _| &target.provider != provider);
         inner.results.remove(provider);
         inner.parked.remove(provider);
+        inner.rates.remove(provider);
     }
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {
@@ -173,11 +228,29 @@ impl Traffic {
     pub fn end(&self, ended: Ended) {
         let mut inner = self.lock();
         inner.running.remove(&ended.id);
+        if let Some((target, writing)) = &ended.answered
+            && (inner.paces.len() < PACES || inner.paces.contains_key(target))
+        {
+            let pace = inner.paces.entry(target.clone()).or_default();
+            pace.calls += 1;
+            let (tokens, ms) = writing.unwrap_or_default();
+            pace.tokens += tokens;
+            pace.writing_ms += ms;
+        }
         if inner.ended.len() == ENDED_CAPACITY {
             inner.ended.pop_front();
         }
         inner.ended.push_back(ended);
         drop(inner);
+        self.changed.notify_one();
+    }
+
+    pub fn pace(&self, target: &Target) -> Pace {
+        self.lock().paces.get(target).copied().unwrap_or_default()
+    }
+
+    /// Something that a picture shows is another than before.
+    pub fn note_change(&self) {
         self.changed.notify_one();
     }
 

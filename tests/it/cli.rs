@@ -123,6 +123,7 @@ impl Desk {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.input.clone())),
             input_is_terminal: self.at_keyboard,
+            err_is_terminal: self.width.is_some(),
             width: self.width,
             colour_out: self.colour,
             colour_err: self.colour,
@@ -302,10 +303,7 @@ async fn probe_tells_what_each_provider_answered_and_fails_when_one_did_not() {
     let desk = Desk::new();
     let found = lmdeck::domain::health::ProbeFound {
         models: vec![ModelInfo { loaded: Some(true), ..ModelInfo::named("a") }, ModelInfo::named("b")],
-        authenticated: None,
-        activity: lmdeck::domain::health::Activity::default(),
-        malformed: None,
-        interface: None,
+        ..lmdeck::domain::health::ProbeFound::default()
     };
     let report =
         |latency_ms, outcome| lmdeck::domain::health::ProbeReport { at: NOW, latency_ms, reach: None, outcome };

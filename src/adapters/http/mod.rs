@@ -5,8 +5,11 @@ mod banner;
 mod call;
 mod clients;
 mod connection_test;
+mod count;
 mod discover;
+mod elsewhere;
 mod fetch;
+mod models;
 mod probe;
 mod resolve;
 mod survey;
@@ -16,17 +19,20 @@ pub use clients::BuildError;
 pub use discover::KNOWN_PORTS;
 pub use resolve::{Lookup, SystemLookup};
 
+use crate::domain::call::Body;
 use crate::domain::config::{KeySource, Profile, WithheldWhy};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
+use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
-use crate::engine::ports::{Clock, Upstream, UpstreamAnswer, UpstreamJob};
-use crate::engine::protocol::{Found, TestReport};
+use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::protocol::{Found, Step, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use survey::Memory;
+use tokio::sync::mpsc;
 
 /// Where an [`HttpUpstream`] looks; tests put in their own.
 pub struct Surroundings {
@@ -78,6 +84,17 @@ impl HttpUpstream {
     }
 }
 
+impl HttpUpstream {
+    /// How many tokens `body` would be at a model of Anthropic's, by the vendor's own count: free, and limited in
+    /// its rate.
+    ///
+    /// # Errors
+    /// Another kind, which counts nothing; else as a call fails.
+    pub async fn count_tokens(&self, profile: &Profile, model: &ModelId, body: &Body) -> Result<u64, Failure> {
+        count::count(&self.inner, profile, model, body).await
+    }
+}
+
 impl Upstream for HttpUpstream {
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
         let inner = self.inner.clone();
@@ -89,9 +106,24 @@ impl Upstream for HttpUpstream {
         Box::pin(async move { connection_test::test(&inner, &profile, answer).await })
     }
 
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        let inner = self.inner.clone();
+        Box::pin(async move { connection_test::diagnose(&inner, &profile, answer, steps).await })
+    }
+
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let inner = self.inner.clone();
         Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { models::carry_out(&inner, &job).await })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {

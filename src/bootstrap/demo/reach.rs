@@ -4,10 +4,11 @@ use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::reach::Reach;
-use crate::engine::ports::{Upstream, UpstreamAnswer, UpstreamJob};
-use crate::engine::protocol::{Found, TestReport};
+use crate::engine::ports::{ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::protocol::{Found, Step, TestReport};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// The provider side, with the reach of each provider taken from its kind.
 pub struct ByKind(pub Arc<dyn Upstream>);
@@ -27,8 +28,21 @@ impl Upstream for ByKind {
         self.0.test(profile, answer)
     }
 
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        self.0.diagnose(profile, answer, steps)
+    }
+
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         self.0.discover(configured)
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        self.0.model(job)
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {

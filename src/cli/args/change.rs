@@ -57,8 +57,23 @@ pub enum ProvidersVerb {
         #[arg(long)]
         answer: bool,
     },
+    /// Take every step of a connection, told as it ends: address, DNS, TCP, TLS, HTTP, kind, auth, models, loaded
+    #[command(after_help = "Examples:\n  lmdeck providers doctor lm_studio\n  \
+                            lmdeck providers doctor zai --answer     (a cloud provider bills the completion)\n\n\
+                            ctrl-c stops it and keeps what it found.")]
+    Doctor {
+        /// A provider
+        id: String,
+        /// End with one small completion; cloud providers bill it
+        #[arg(long)]
+        answer: bool,
+    },
     /// Look for model servers on this machine
-    Discover,
+    Discover {
+        /// Add every server that answered and is not configured yet
+        #[arg(long)]
+        add: bool,
+    },
 }
 
 /// Fields that `add` and `edit` share.
@@ -138,6 +153,24 @@ pub enum ModelsVerb {
                             lmdeck models use zai\n  lmdeck models use auto")]
     Use {
         /// provider/model, a provider, a model id or auto
+        target: String,
+    },
+    /// Have its server load a model now, and wait until it is there
+    #[command(after_help = "Examples:\n  lmdeck models load lm_studio/acme/demo-8b\n  \
+                            lmdeck models load lm_studio/acme/demo-8b --context 16384\n\n\
+                            ctrl-c stops the waiting only: the server goes on by itself.")]
+    Load {
+        /// provider/model, or a model id that one provider has
+        target: String,
+        /// Tokens of context to load it with [default: the server's own choice]
+        #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+        context: Option<u64>,
+    },
+    /// Have its server give a model's memory back
+    #[command(after_help = "Examples:\n  lmdeck models unload lm_studio/acme/demo-8b\n  \
+                            lmdeck models unload lm_studio/acme/demo-8b:2    one loaded copy of several")]
+    Unload {
+        /// provider/model, or a model id that one provider has; the name of one loaded copy works too
         target: String,
     },
 }

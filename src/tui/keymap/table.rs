@@ -91,15 +91,17 @@ const LIST: &[Entry] = {
 const PROVIDERS: &[Entry] = {
     use Context::Providers as C;
     &[
-        entry(C, A::Open, "providers.open", &["enter", "l", "right"], "", "its details"),
+        entry(C, A::Open, "providers.open", &["enter", "right"], "", "its details, where its models are chosen"),
         entry(C, A::ProviderAdd, "providers.add", &["a"], "add", "add a provider by form").kept(),
         entry(C, A::ProviderEdit, "providers.edit", &["e"], "edit", "change it by form"),
         entry(C, A::ProviderTest, "providers.test", &["t"], "test", "one free probe now"),
         entry(C, A::ProviderDoctor, "providers.doctor", &["D"], "doctor", "every step of a connection, with its verdict"),
         entry(C, A::ProviderPause, "providers.pause", &["p"], "pause", "no probes and no calls until resumed; not written to the file"),
         entry(C, A::ProviderToggle, "providers.toggle", &["space"], "off", "off or on, written to the file"),
+        entry(C, A::ModelLoad, "providers.load", &["l"], "load", "load a model of it; the server goes on when you leave"),
+        entry(C, A::ModelUnload, "providers.unload", &["u"], "unload", "give a model's memory back"),
         entry(C, A::ProviderDelete, "providers.delete", &["d"], "delete", "take it out of the file, after a question"),
-        entry(C, A::ProviderUse, "providers.use", &["u"], "use", "make it the active target, or back to auto"),
+        entry(C, A::ProviderUse, "providers.use", &["m"], "use", "make it, or its chosen model, the active target, or back to auto"),
         entry(C, A::NextProblem, "providers.problem", &["n"], "next problem", "the next one that needs attention"),
         entry(C, A::Trust, "providers.trust", &["T"], "", "let keys go where the file sends them, after a question"),
         entry(C, A::Copy, "providers.copy", &["y"], "", "copy the command of What to do"),
@@ -215,7 +217,7 @@ const FORM: &[Entry] = {
         entry(C, A::FieldPrevious, "form.previous", &["shift-tab", "up"], "back", "the field before"),
         entry(C, A::ChoiceNext, "form.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
         entry(C, A::ChoicePrevious, "form.choice_previous", &["left"], "", "the choice before"),
-        entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word"),
+        entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word").kept(),
         entry(C, A::FormDifference, "form.difference", &["ctrl-o"], "show change", "what would be written to the file"),
         entry(C, A::FormSave, "form.save", &["ctrl-s"], "save", "write it to the file").kept(),
         entry(C, A::FormLeave, "form.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
@@ -244,7 +246,7 @@ const LAYERS: &[Entry] = &[
     entry(Context::Help, A::Back, "help.close", &["esc", "q", "?"], "close", "close the help"),
     entry(Context::Pager, A::Back, "pager.close", &["esc", "q"], "close", "close"),
     entry(Context::Pager, A::Copy, "pager.copy", &["y"], "copy", "copy as text"),
-    entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start"),
+    entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start").kept(),
     entry(Context::Doctor, A::FormTest, "doctor.answer", &["c"], "answer", "ask the model for one word; asks first where that costs money"),
     entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to the provider it is about"),
     entry(Context::Messages, A::Back, "messages.close", &["esc", "q", "!"], "close", "close the list"),
@@ -255,6 +257,10 @@ const LAYERS: &[Entry] = &[
     entry(Context::Confirm, A::ConfirmChoose(2), "confirm.2", &["2"], "", "the second answer"),
     entry(Context::Confirm, A::ConfirmChoose(3), "confirm.3", &["3"], "", "the third answer"),
     entry(Context::Confirm, A::Back, "confirm.safe", &["esc"], "keep", "the safe answer").kept(),
+    entry(Context::Doctor, A::ProviderEdit, "doctor.edit", &["e"], "edit", "change the provider by form"),
+    entry(Context::Doctor, A::Copy, "doctor.copy", &["y"], "copy report", "copy all steps as text, without any part of a key"),
+    entry(Context::Doctor, A::CopyCommand, "doctor.command", &["Y"], "copy command", "copy the command of what to do"),
+    entry(Context::Doctor, A::Back, "doctor.close", &["esc", "q"], "close", "close it; a run under way is stopped, as by ctrl-c").kept(),
 ];
 
 #[rustfmt::skip]
