@@ -184,6 +184,10 @@ async fn one_goes_down_and_returns_one_is_slow_one_loses_its_key() {
     let reach: Vec<_> = snapshot.providers.iter().map(|provider| provider.reach).collect();
     assert_eq!(reach, [Reach::Machine, Reach::Cloud, Reach::Cloud, Reach::Cloud], "vendors play the cloud");
 
+    let reply = handle.ask(EngineCommand::Discover).await;
+    let Reply::Discovered(found) = reply else { panic!("{reply:?}") };
+    assert!(found.is_empty(), "the person's own servers have no part in it: {found:?}");
+
     let story = async {
         until(&handle, "lm_studio goes down", |s| state_of(s, "lm_studio") == Some(State::Down)).await;
         until(&handle, "its calls go elsewhere", |s| {

@@ -1,4 +1,5 @@
-//! Simulated vendors stand on this machine; the demo shows and treats them as what they play, the cloud.
+//! The provider side as the demo shows it: simulated vendors stand on this machine and are treated as what they
+//! play, the cloud, and nothing else on this machine is looked for.
 
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -37,8 +38,9 @@ impl Upstream for ByKind {
         self.0.diagnose(profile, answer, steps)
     }
 
-    fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
-        self.0.discover(configured)
+    /// The person's own servers have no part in the demo: nobody looks for them.
+    fn discover(&self, _configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
+        Box::pin(std::future::ready(Vec::new()))
     }
 
     fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
