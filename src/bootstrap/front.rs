@@ -2,7 +2,7 @@
 
 use super::ground::Opened;
 use crate::adapters::clock::unix_now;
-use crate::cli::args::{Cli, ColorWhen, ServeArgs};
+use crate::cli::args::{Cli, ColorWhen, ServeArgs, Verb};
 use crate::cli::console::Console;
 use crate::cli::ending::Ending;
 use crate::domain::config::Gateway;
@@ -24,8 +24,8 @@ const HOSTED_DRAIN: Duration = Duration::from_secs(1);
 const UNAVAILABLE: u8 = 4;
 
 /// Runs the dashboard; while it runs the gateway listens too. A taken port is a message, not a failure: another
-/// lmdeck may be serving.
-pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened) -> Result<u8> {
+/// lmdeck may be serving. `banner` stands on every screen.
+pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened, banner: Option<String>) -> Result<u8> {
     let options = TuiOptions {
         color: match cli.globals.color {
             ColorWhen::Auto => ColorWish::Auto,
@@ -35,6 +35,7 @@ pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened) -> Result<u8
         ascii: cli.globals.ascii,
         plain: cli.globals.plain,
         readonly: cli.globals.readonly,
+        banner,
         ..TuiOptions::from_env(unix_now)
     };
     let stop = CancellationToken::new();
@@ -70,7 +71,7 @@ async fn host_gateway(handle: EngineHandle, settings: Gateway, stop: Cancellatio
 
 /// A command line that cannot run is told before anything starts.
 pub fn refuse_early(cli: &Cli) -> Option<u8> {
-    let no_terminal = cli.verb.is_none() && !cli.globals.plain && !tui::has_terminal();
+    let no_terminal = matches!(cli.verb, None | Some(Verb::Demo(_))) && !cli.globals.plain && !tui::has_terminal();
     no_terminal.then(|| {
         let error = tui::TuiError::NotATerminal;
         eprintln!("error: {error}");

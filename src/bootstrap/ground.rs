@@ -48,6 +48,18 @@ impl Folders {
         Ok(Self { source, state })
     }
 
+    /// One folder for everything, and nothing of the environment: `ai_models.yaml` in it, state beside it.
+    pub fn alone(folder: &Path) -> Self {
+        let state = folder.join("state");
+        let source = Source {
+            config: Some(folder.join("ai_models.yaml")),
+            working_folder: folder.to_owned(),
+            state_folder: state.clone(),
+            ..Source::default()
+        };
+        Self { source, state }
+    }
+
     pub fn config_store(&self) -> Arc<ConfigFile> {
         Arc::new(ConfigFile::open(self.source.clone()))
     }

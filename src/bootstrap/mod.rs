@@ -1,6 +1,7 @@
 //! Puts the house together: finds the folders, opens the adapters, starts the engine, runs one front end, and
 //! takes everything down in order. The only place that names concrete adapters.
 
+pub mod demo;
 mod front;
 mod ground;
 
@@ -27,6 +28,9 @@ const CONFIGURATION: u8 = 3;
 pub fn run(cli: &Cli) -> Result<u8> {
     // First: the dashboard's own panic hook restores the terminal and then calls this one.
     color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
+    if let Some(Verb::Demo(args)) = &cli.verb {
+        return front::refuse_early(cli).map_or_else(|| demo::run(cli, args), Ok);
+    }
     let folders = Folders::find(&cli.globals)?;
     let mut console = Console::of_process(&cli.globals, unix_now);
     if let Some(code) = offline::run(cli, &mut console, &folders) {
@@ -69,7 +73,7 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
     }
     let engine = Engine::start(opened.ports(), loaded, options(cli, folders));
     let code = match &cli.verb {
-        None => front::dashboard(cli, &engine, &opened).await?,
+        None => front::dashboard(cli, &engine, &opened, None).await?,
         Some(Verb::Serve(args)) => front::serve(args, &engine, &opened, &mut console).await,
         Some(_) => crate::cli::run(cli, engine.handle.clone(), console).await,
     };

@@ -33,6 +33,15 @@ Every verb takes --json; data goes to standard output, words to standard error."
 const CONFIG_HELP: &str = "Configuration file [default: LMDECK_CONFIG, ./config/ai_models.yaml, the XDG config folder]";
 const COLOR_HELP: &str = "When to colour; auto: on a terminal, unless NO_COLOR is set";
 
+const DEMO_HELP: &str = "\
+Four simulated servers run inside the process on free ports of this machine. By turns one goes down and returns, one is \
+slow, one loses its key, and calls arrive. Your configuration, state and keys are not read; a temporary folder holds \
+the demo's own and is removed at the end.
+
+Examples:
+  lmdeck demo
+  lmdeck demo --still";
+
 /// The whole command line.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -174,6 +183,9 @@ pub enum Verb {
         /// A verb; the whole program when not given
         verb: Vec<String>,
     },
+    /// The dashboard on simulated providers: no keys, no money, nothing kept
+    #[command(after_help = DEMO_HELP)]
+    Demo(DemoArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -181,4 +193,11 @@ pub struct ServeArgs {
     /// Address to listen on, as in 127.0.0.1:4141 [default: gateway.listen of the configuration]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Nothing happens by itself after the start: no server fails, no call arrives
+    #[arg(long)]
+    pub still: bool,
 }

@@ -58,6 +58,7 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Config { verb: ConfigVerb::Trust } => verbs::config::trust(session).await,
         Verb::Config { verb: ConfigVerb::Path | ConfigVerb::Check { .. } | ConfigVerb::Schema }
         | Verb::Serve(_)
+        | Verb::Demo(_)
         | Verb::Completions { .. }
         | Verb::Man { .. } => Err(not_here()),
     }

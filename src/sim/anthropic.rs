@@ -25,11 +25,7 @@ pub(super) async fn respond(scene: &mut Scene) -> Answer {
         ("POST", "/v1/chat/completions") => openai::chat::respond(scene).await,
         _ => Answer::NoSuchRoute,
     };
-    match answer {
-        Answer::Done(reply) => Answer::Done(with_headers(scene, reply)),
-        Answer::Plain(reply) => Answer::Plain(with_headers(scene, reply)),
-        Answer::NoSuchRoute => Answer::NoSuchRoute,
-    }
+    answer.map(|reply| with_headers(scene, reply))
 }
 
 pub(super) fn unknown_route() -> Reply {
@@ -126,8 +122,11 @@ fn wrong_messages(body: &Value) -> Option<&'static str> {
 
 /// What the input counts: cached tokens are not among `input_tokens`.
 pub(super) fn usage(spoken: &Spoken, output: u64) -> Value {
-    json!({"input_tokens": spoken.prompt_tokens - spoken.cached, "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": spoken.cached, "output_tokens": output, "service_tier": "standard"})
+    let fresh = spoken.prompt_tokens - spoken.cached - spoken.cache_written;
+    json!({"input_tokens": fresh, "cache_creation_input_tokens": spoken.cache_written,
+        "cache_read_input_tokens": spoken.cached,
+        "cache_creation": {"ephemeral_5m_input_tokens": spoken.cache_written, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": output, "service_tier": "standard"})
 }
 
 pub(super) fn stop_reason(spoken: &Spoken) -> &'static str {
@@ -163,7 +162,7 @@ fn whole(spoken: &Spoken) -> Value {
         "stop_reason": stop_reason(spoken), "stop_sequence": null, "usage": usage(spoken, spoken.output_tokens())})
 }
 
-fn with_headers(scene: &Scene, mut reply: Reply) -> Reply {
+pub(super) fn with_headers(scene: &Scene, mut reply: Reply) -> Reply {
     let settings = scene.settings();
     reply::set(&mut reply, "request-id", &format!("req_{}", settings.answers));
     let Some(Limits { requests, requests_left, tokens, tokens_left, resets_at, .. }) = settings.limits else {

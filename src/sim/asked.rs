@@ -23,6 +23,7 @@ pub(super) struct Spoken {
     pub cut_short: bool,
     pub prompt_tokens: u64,
     pub cached: u64,
+    pub cache_written: u64,
     pub hides_thinking: bool,
     /// Made of the request; ids are made of it.
     pub number: u64,
@@ -98,6 +99,7 @@ impl Asked {
             cut_short,
             prompt_tokens,
             cached: settings.cached.min(prompt_tokens),
+            cache_written: settings.cache_written.min(prompt_tokens.saturating_sub(settings.cached)),
             hides_thinking: settings.hides_thinking,
             number: number_of(&scene.seen.body),
             pace: settings.pace,

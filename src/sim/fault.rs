@@ -50,6 +50,8 @@ pub enum Fault {
     Finish(&'static str),
     /// States a length that is longer than what comes.
     WrongLength,
+    /// This server does not know the route: as an older build, or one with a switch off.
+    NoSuchRoute,
     /// The server says what is wrong, in its own status, form and words.
     Trouble(Trouble),
     /// The same after so many chunks of a stream that had begun well.

@@ -4,7 +4,7 @@
 //! ```text
 //! let sim = Sim::start(SimKind::LlamaCpp).await?;
 //! sim.say(&["Hello", ", ", "world"]);                      // every answer from now on
-//! sim.fault(Fault::Cut { after: 2 });                      // for the next chat request
+//! sim.fault(Fault::Cut { after: 2 });                      // for the next conversation
 //! sim.fault_on("/v1/models", Fault::Html);                 // for the next request of this path
 //! sim.always_on("/v1/models", Fault::Silence);             // until sim.mend()
 //! sim.fault(Fault::Trouble(Trouble::TooLong { tokens: 9000, window: 4096 }));  // in this server's own words
@@ -49,7 +49,7 @@ pub use port::PlainPort;
 pub use seen::SeenRequest;
 pub use settings::{Limits, Pace, Spoken, ToolCall};
 
-use settings::Settings;
+use settings::{Settings, is_chat};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -166,9 +166,9 @@ impl Sim {
         self.shared.lock().seen.iter().cloned().collect()
     }
 
-    /// The chat requests so far.
+    /// The conversations so far, in whatever dialect.
     pub fn chats(&self) -> Vec<SeenRequest> {
-        self.seen().into_iter().filter(|request| request.path.ends_with("/chat/completions")).collect()
+        self.shared.lock().seen.iter().filter(|request| is_chat(&request.path)).cloned().collect()
     }
 
     /// How often a path was asked.

@@ -27,6 +27,14 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    pub fn map(self, change: impl FnOnce(Reply) -> Reply) -> Self {
+        match self {
+            Self::Done(reply) => Self::Done(change(reply)),
+            Self::Plain(reply) => Self::Plain(change(reply)),
+            Self::NoSuchRoute => Self::NoSuchRoute,
+        }
+    }
+
     pub fn json(value: &Value) -> Self {
         Self::Plain(reply::json(200, value))
     }

@@ -3,7 +3,7 @@
 use super::Sim;
 use super::fault::Fault;
 use super::model::SimModel;
-use super::settings::{Limits, Load, Pace, Settings, Spoken, ToolCall};
+use super::settings::{Limits, Load, Pace, Place, Settings, Spoken, ToolCall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,19 +145,24 @@ impl Sim {
         self.set(|settings| version.clone_into(&mut settings.version));
     }
 
-    /// Fails the next chat request so. Several faults are used up one by one.
+    /// Anthropic: of every prompt, what goes into the vendor's cache.
+    pub fn cache_written(&self, tokens: u64) {
+        self.set(|settings| settings.cache_written = tokens);
+    }
+
+    /// Fails the next conversation so, in whatever dialect it is. Several faults are used up one by one.
     pub fn fault(&self, fault: Fault) {
-        self.fault_on("/chat/completions", fault);
+        self.set(|settings| settings.once.push((Place::Chat, fault)));
     }
 
     /// Fails the next request whose path ends so.
     pub fn fault_on(&self, path: &str, fault: Fault) {
-        self.set(|settings| settings.once.push((path.to_owned(), fault)));
+        self.set(|settings| settings.once.push((Place::PathEnd(path.to_owned()), fault)));
     }
 
     /// Fails every request whose path ends so, until [`Self::mend`].
     pub fn always_on(&self, path: &str, fault: Fault) {
-        self.set(|settings| settings.always.push((path.to_owned(), fault)));
+        self.set(|settings| settings.always.push((Place::PathEnd(path.to_owned()), fault)));
     }
 
     /// Takes back every fault.

@@ -61,7 +61,8 @@ async fn faulty(shared: &Arc<Shared>, connection: &Connection, seen: SeenRequest
             return std::future::pending().await;
         }
         Some(Fault::Html) => return reply::guessed(200, "<!DOCTYPE html><html><body>It works</body></html>".into()),
-        Some(Fault::Trouble(trouble)) => return trouble::reply(&scene, &trouble),
+        Some(Fault::NoSuchRoute) => return unknown_route(&scene),
+        Some(Fault::Trouble(trouble)) => return with_headers(&scene, trouble::reply(&scene, &trouble)),
         other => scene.fault = other,
     }
     respond(scene).await
@@ -99,6 +100,14 @@ async fn damaged(reply: Reply, fault: &Fault) -> Reply {
     let (parts, body) = reply.into_parts();
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     spoil::document(Reply::from_parts(parts, reply::whole("")), &bytes, Some(fault))
+}
+
+/// What a vendor tells beside each answer, refusals included.
+fn with_headers(scene: &Scene, reply: Reply) -> Reply {
+    match scene.kind() {
+        SimKind::Anthropic => anthropic::with_headers(scene, reply),
+        _ => openai::with_headers(scene, reply),
+    }
 }
 
 /// What each server says to a path or method that it does not know.

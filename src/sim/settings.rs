@@ -67,6 +67,29 @@ pub(super) struct Load {
     pub waiting: u64,
 }
 
+/// Which requests a fault is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A conversation in any dialect.
+    Chat,
+    /// The path ends so.
+    PathEnd(String),
+}
+
+impl Place {
+    fn holds(&self, path: &str) -> bool {
+        match self {
+            Self::Chat => is_chat(path),
+            Self::PathEnd(end) => path.ends_with(end.as_str()),
+        }
+    }
+}
+
+/// Whether a conversation goes this way.
+pub(super) fn is_chat(path: &str) -> bool {
+    ["/chat/completions", "/v1/messages", "/v1/responses", "/api/v1/chat"].iter().any(|end| path.ends_with(end))
+}
+
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the real servers")]
 pub(super) struct Settings {
     pub models: Vec<SimModel>,
@@ -95,10 +118,12 @@ pub(super) struct Settings {
     /// `None`: counted from the prompt, and a prompt beyond the window is refused.
     pub prompt_tokens: Option<u64>,
     pub cached: u64,
+    /// Of the prompt, what went into the vendor's cache (Anthropic).
+    pub cache_written: u64,
     pub limits: Option<Limits>,
     pub version: String,
-    pub once: Vec<(String, Fault)>,
-    pub always: Vec<(String, Fault)>,
+    pub once: Vec<(Place, Fault)>,
+    pub always: Vec<(Place, Fault)>,
     pub seen: VecDeque<SeenRequest>,
     /// Answers given so far.
     pub answers: u64,
@@ -132,6 +157,7 @@ impl Settings {
             load,
             prompt_tokens: Some(31),
             cached: 7,
+            cache_written: 0,
             limits: None,
             version: version.to_owned(),
             once: Vec::new(),
@@ -150,10 +176,10 @@ impl Settings {
 
     /// The fault for a request of this path; one that was for once is used up.
     pub fn take_fault(&mut self, path: &str) -> Option<Fault> {
-        if let Some(place) = self.once.iter().position(|(end, _)| path.ends_with(end.as_str())) {
-            return Some(self.once.remove(place).1);
+        if let Some(found) = self.once.iter().position(|(place, _)| place.holds(path)) {
+            return Some(self.once.remove(found).1);
         }
-        self.always.iter().find(|(end, _)| path.ends_with(end.as_str())).map(|(_, fault)| fault.clone())
+        self.always.iter().find(|(place, _)| place.holds(path)).map(|(_, fault)| fault.clone())
     }
 
     /// The model with this name, also by the name of one of its copies.

@@ -73,6 +73,7 @@ fn said(scene: &Scene, model: &str, trouble: &Trouble) -> Said {
         SimKind::LlamaCpp => llama_cpp(trouble),
         SimKind::Openrouter => openrouter(model, trouble),
         SimKind::Vllm => vllm(model, trouble),
+        SimKind::Ollama => ollama(model, trouble),
         _ => openai(model, trouble),
     }
 }
@@ -198,6 +199,20 @@ fn llama_cpp(trouble: &Trouble) -> Said {
         Trouble::KeyRefused => numbered(401, "authentication_error", "Invalid API Key"),
         Trouble::NotAllowed => numbered(403, "permission_error", "not allowed"),
         _ => numbered(500, "server_error", "the model failed while it answered"),
+    }
+}
+
+/// Its own three types, and never a code.
+fn ollama(model: &str, trouble: &Trouble) -> Said {
+    let error = |status: u16, kind: &str, message: &str| Said::new(status, openai_error(message, kind, None, None));
+    match trouble {
+        Trouble::UnknownModel => error(404, "not_found_error", &format!("model '{model}' not found")),
+        Trouble::LoadFailed { why } => error(500, "api_error", why),
+        Trouble::Overloaded => {
+            error(503, "api_error", "server busy, please try again. maximum pending requests exceeded")
+        }
+        Trouble::KeyRefused | Trouble::NotAllowed => error(401, "invalid_request_error", "unauthorized"),
+        _ => error(500, "api_error", "llama runner process has terminated"),
     }
 }
 

@@ -31,6 +31,8 @@ struct Plain {
     app: App,
     link: Link,
     options: TuiOptions,
+    /// The tab told last with the words that every screen is marked with.
+    marked: Option<Tab>,
     /// Lines told last: only what is new is told again.
     told: HashSet<String>,
     /// The chosen row told last, without its figures.
@@ -59,6 +61,7 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> std::io::R
         app,
         link: Link::new(handle),
         options,
+        marked: None,
         told: HashSet::new(),
         choice: String::new(),
         typing: false,
@@ -298,6 +301,10 @@ impl Plain {
 
     /// What is new since the last time: messages first, then lines of the part with the keyboard.
     fn tell(&mut self) -> std::io::Result<()> {
+        if let Some(banner) = self.options.banner.as_ref().filter(|_| self.marked != Some(self.app.tab)) {
+            say(banner)?;
+        }
+        self.marked = Some(self.app.tab);
         let new = usize::try_from(self.app.notes.said() - self.said).unwrap_or(usize::MAX);
         self.said = self.app.notes.said();
         let notes: Vec<String> = self.app.notes.kept().take(new).map(|note| note.text.clone()).collect();

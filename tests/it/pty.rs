@@ -43,7 +43,7 @@ fn vt() -> vt100::Parser {
 /// What came out of the program so far.
 type Shared = Arc<(Mutex<Seen>, Condvar)>;
 
-struct Tty {
+pub struct Tty {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
@@ -97,6 +97,10 @@ fn start(wrap: Option<&str>, change: impl FnOnce(&mut CommandBuilder)) -> Raw {
     };
     with_arguments(&mut command, home.path());
     change(&mut command);
+    spawn(command, home)
+}
+
+fn spawn(command: CommandBuilder, home: TempDir) -> Raw {
     let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).unwrap();
     let before = format!("{:?}", pair.master.get_termios().unwrap());
@@ -124,6 +128,21 @@ impl Raw {
 }
 
 impl Tty {
+    /// The program with these arguments only, in an empty home.
+    pub fn start_bare(arguments: &[&str], change: impl FnOnce(&mut CommandBuilder)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = builder(env!("CARGO_BIN_EXE_lmdeck"), home.path());
+        command.args(arguments);
+        change(&mut command);
+        Self::of(spawn(command, home))
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (seen, _) = &*self.seen;
+        seen.lock().unwrap().parser = vt100::Parser::new(vt_size(rows), vt_size(columns), 0);
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
     fn start() -> Self {
         Self::start_with(|_| {})
     }
@@ -156,18 +175,18 @@ impl Tty {
     }
 
     /// Waits until the screen is as told.
-    fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let (seen, changed) = &*self.seen;
         let guard = seen.lock().unwrap();
         let (guard, late) = changed.wait_timeout_while(guard, PATIENCE, |seen| !holds(seen.parser.screen())).unwrap();
         assert!(!late.timed_out(), "never came: {what}; on the screen:\n{}", guard.parser.screen().contents());
     }
 
-    fn until_text(&self, text: &str) {
+    pub fn until_text(&self, text: &str) {
         self.until(text, |screen| screen.contents().contains(text));
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
@@ -199,7 +218,7 @@ impl Tty {
     }
 
     /// It ends in time, with this code, and the terminal is as it was.
-    fn ends_with(mut self, code: u32) {
+    pub fn ends_with(mut self, code: u32) {
         let status = ended(&mut *self.child, LEAVING);
         assert_eq!(status.exit_code(), code, "{status:?}");
         self.is_given_back();

@@ -15,10 +15,18 @@ use super::openai;
 use super::reply::{self, Reply};
 use super::scene::{Answer, Scene};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) async fn respond(scene: &mut Scene, api: LmStudioApi) -> Answer {
     let (method, path) = scene.route();
+    let asks = ["/v1/completions", "/v1/embeddings", "/api/v0/embeddings", "/v1/responses", "/v1/messages"];
+    if method == "POST"
+        && asks.contains(&path.as_str())
+        && let Some(model) = scene.seen.json().get("model").and_then(Value::as_str)
+        && let Err(refusal) = load::ready(scene, model).await
+    {
+        return *refusal;
+    }
     let (v0, v1) = (api >= LmStudioApi::V0, api >= LmStudioApi::V1);
     match (method, path.as_str()) {
         ("GET", "/lmstudio-greeting") => Answer::json(&json!({"lmstudio": true})),

@@ -2,9 +2,11 @@
 
 use super::not_json;
 use crate::sim::asked::{Asked, written};
+use crate::sim::fault::Fault;
 use crate::sim::reply;
 use crate::sim::scene::{Answer, Scene};
 use crate::sim::spoil::Streamed;
+use crate::sim::trouble;
 use serde_json::{Value, json};
 
 pub(in crate::sim) async fn respond(scene: &mut Scene) -> Answer {
@@ -29,13 +31,17 @@ pub(in crate::sim) async fn respond(scene: &mut Scene) -> Answer {
         told["usage"] = spoken.usage();
         chunks.push(told);
     }
+    let fault = scene.fault.take();
+    let broken = match &fault {
+        Some(Fault::Midway { after, trouble }) => Some((*after, trouble::frame(scene, &spoken.model, trouble))),
+        _ => None,
+    };
     let streamed = Streamed {
         frames: chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect(),
         end: "data: [DONE]\n\n".into(),
         content_type: "text/event-stream",
         pace: spoken.pace,
-        broken: None,
+        broken,
     };
-    let fault = scene.fault.take();
     Answer::Done(streamed.reply(&scene.shared, fault))
 }

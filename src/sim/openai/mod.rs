@@ -28,7 +28,7 @@ pub(super) async fn respond(scene: &mut Scene) -> Answer {
         ("POST", "/responses") => responses::respond(scene).await,
         _ => Answer::NoSuchRoute,
     };
-    with_headers(scene, answer)
+    answer.map(|reply| with_headers(scene, reply))
 }
 
 /// A list in OpenAI's form.
@@ -47,38 +47,30 @@ pub(super) fn not_json() -> Answer {
 }
 
 /// What OpenAI itself tells beside each answer.
-fn with_headers(scene: &Scene, answer: Answer) -> Answer {
+pub(super) fn with_headers(scene: &Scene, mut reply: Reply) -> Reply {
     if scene.kind() != SimKind::Openai {
-        return answer;
+        return reply;
     }
     let (limits, number) = {
         let settings = scene.settings();
         (settings.limits, settings.answers)
     };
-    let mark = |mut reply: Reply| {
-        reply::set(&mut reply, "x-request-id", &format!("req_{number}"));
-        reply::set(&mut reply, "openai-processing-ms", "12");
-        reply::set(&mut reply, "openai-version", "2020-10-01");
-        if let Some(limits) = limits {
-            let resets = duration(limits.resets_in);
-            for (name, value) in [
-                ("limit-requests", limits.requests.to_string()),
-                ("remaining-requests", limits.requests_left.to_string()),
-                ("limit-tokens", limits.tokens.to_string()),
-                ("remaining-tokens", limits.tokens_left.to_string()),
-                ("reset-requests", resets.clone()),
-                ("reset-tokens", resets.clone()),
-            ] {
-                reply::set(&mut reply, &format!("x-ratelimit-{name}"), &value);
-            }
-        }
-        reply
-    };
-    match answer {
-        Answer::Done(reply) => Answer::Done(mark(reply)),
-        Answer::Plain(reply) => Answer::Plain(mark(reply)),
-        Answer::NoSuchRoute => Answer::NoSuchRoute,
+    reply::set(&mut reply, "x-request-id", &format!("req_{number}"));
+    reply::set(&mut reply, "openai-processing-ms", "12");
+    reply::set(&mut reply, "openai-version", "2020-10-01");
+    let Some(limits) = limits else { return reply };
+    let resets = duration(limits.resets_in);
+    for (name, value) in [
+        ("limit-requests", limits.requests.to_string()),
+        ("remaining-requests", limits.requests_left.to_string()),
+        ("limit-tokens", limits.tokens.to_string()),
+        ("remaining-tokens", limits.tokens_left.to_string()),
+        ("reset-requests", resets.clone()),
+        ("reset-tokens", resets),
+    ] {
+        reply::set(&mut reply, &format!("x-ratelimit-{name}"), &value);
     }
+    reply
 }
 
 /// As in `6m0s`, `1s`, `12ms`.

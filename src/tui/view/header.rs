@@ -17,20 +17,26 @@ const NAME: &str = " lmdeck ";
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect, rows: u16) {
     let (banner, role) = banner(app);
-    let banner_wide = u16::try_from(banner.len()).unwrap_or(u16::MAX);
     let compact = area.width < NARROW || rows < 2;
     let used = tabs(app, canvas, area, compact);
+    let end = area.right().saturating_sub(1);
     if rows < 2 {
-        let room = usize::from(area.width.saturating_sub(used + 2));
+        let mark = marked(app);
+        let end = end.saturating_sub(mark.map_or(0, |mark| u16::try_from(mark.len() + 2).unwrap_or(u16::MAX)));
+        canvas.right(end, area.right().saturating_sub(1), area.y, mark.unwrap_or_default(), Role::Accent);
+        let room = usize::from(end.saturating_sub(area.x + used + 1));
         let ways =
             [short_status(&app.snapshot), spend_short(&app.snapshot), units::money_sum(app.snapshot.spend.today)];
         if let Some(status) = ways.iter().find(|status| text::width(status) <= room) {
-            canvas.right(area.x + used + 1, area.right().saturating_sub(1), area.y, status, Role::Plain);
+            canvas.right(area.x + used + 1, end, area.y, status, Role::Plain);
         }
         return;
     }
-    if used + banner_wide + 2 <= area.width {
-        canvas.right(area.x + used, area.right().saturating_sub(1), area.y, &banner, role);
+    let room = usize::from(area.width.saturating_sub(used + 2));
+    let short = marked(app).map(|mark| (mark, Role::Accent));
+    let fits = Some((banner.as_str(), role)).into_iter().chain(short).find(|(banner, _)| text::width(banner) <= room);
+    if let Some((banner, role)) = fits {
+        canvas.right(area.x + used, end, area.y, banner, role);
     }
     status(&app.snapshot, canvas, Rect::new(area.x, area.y + 1, area.width, 1));
 }
@@ -56,14 +62,21 @@ fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect, compact: bool) -> u16 {
     x
 }
 
-/// The strongest of read-only, a rejected file, demo, attention.
+/// The one word that every screen shows however small it is, where there is one: `DEMO`.
+fn marked(app: &App) -> Option<&str> {
+    app.options.banner.as_deref().and_then(|banner| banner.split(',').next())
+}
+
+/// The strongest of read-only, a rejected file, demo, attention. What a screen is marked with stands beside the
+/// stronger ones.
 fn banner(app: &App) -> (String, Role) {
+    let beside = marked(app).map(|mark| format!("{mark}, ")).unwrap_or_default();
     if app.options.readonly {
-        return ("READ-ONLY".into(), Role::Title);
+        return (format!("{beside}READ-ONLY"), Role::Title);
     }
     if app.snapshot.config.rejected.is_some() {
         let words = if app.snapshot.config.on_last_good { "LAST GOOD RUNS" } else { "FILE NOT IN FORCE" };
-        return (words.into(), Role::Warn);
+        return (format!("{beside}{words}"), Role::Warn);
     }
     if let Some(banner) = &app.options.banner {
         return (banner.clone(), Role::Accent);

@@ -11,8 +11,10 @@ use ratatui::layout::Rect;
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let (width, height) = SMALLEST;
+    let mark = app.options.banner.as_deref().and_then(|banner| banner.split(',').next());
+    let mark = mark.map(|mark| format!("{mark}: ")).unwrap_or_default();
     let lines = [
-        format!("lmdeck needs {width}x{height}, has {}x{}.", area.width, area.height),
+        format!("{mark}lmdeck needs {width}x{height}, has {}x{}.", area.width, area.height),
         states(app),
         format!("{}       q quit", spend_short(&app.snapshot)),
     ];
