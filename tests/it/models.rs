@@ -1,6 +1,7 @@
 //! Models: what each kind of server says of them, loading and unloading, what changed, and that looking never
 //! costs anything.
 
+use crate::support::engine::{Act, House, ask, house};
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
 use lmdeck::adapters::wire::lists;
@@ -10,6 +11,7 @@ use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{Clock, ModelAct, ModelDone, ModelJob, Upstream};
+use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderView, Reply};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -373,4 +375,132 @@ async fn a_load_that_takes_too_long_ends_with_the_time_of_the_profile() {
     let failure = act(&upstream(), &profile, "slow", LOAD).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::Timeout);
     assert!(failure.message.contains("may still be at work"), "{}", failure.message);
+}
+
+// ---- the engine: what is under way, what changed ----
+
+fn studio() -> Vec<Profile> {
+    vec![crate::support::engine::profile("studio", Kind::LmStudio, &[])]
+}
+
+fn load_command(context: Option<u64>) -> Command {
+    Command::LoadModel { provider: "studio".into(), model: "b".into(), context }
+}
+
+/// A server with `a` loaded and `b` on disk.
+async fn studio_house() -> House {
+    let house = house(studio(), |_, stage| {
+        let model = |id: &str, loaded| ModelInfo { loaded: Some(loaded), ..ModelInfo::named(id) };
+        stage.probe_finds("studio", vec![model("a", true), model("b", false)]);
+        stage.load_takes(Duration::from_secs(5));
+    })
+    .await;
+    settle(&house, |view| !view.models.is_empty()).await;
+    house
+}
+
+/// Waits until a picture shows what the test waits for.
+async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
+    let mut pictures = house.engine.handle.snapshots();
+    let picture = tokio::time::timeout(
+        Duration::from_secs(120),
+        pictures.wait_for(|picture| picture.providers.first().is_some_and(|view| shown(view))),
+    );
+    picture.await.unwrap().unwrap().providers[0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_is_in_the_picture_goes_on_when_nobody_waits_and_its_end_is_announced() {
+    let house = studio_house().await;
+    let mut events = house.engine.handle.events();
+    // Asked for and left: the receiver is dropped at once.
+    drop(house.engine.handle.ask_later(load_command(Some(8192))).unwrap());
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert_eq!((view.loading[0].model.as_str(), view.loading[0].last_ms), ("b", None));
+    assert!(!view.loading[0].by_call);
+    house.stage.model_is("studio", "b", true);
+    let probes = house.stage.probes_of("studio");
+    let view = settle(&house, |view| view.loading.is_empty()).await;
+    assert_eq!(house.stage.probes_of("studio"), probes + 1, "a probe at once shows what is loaded");
+    assert_eq!(view.models[1].loaded, Some(true));
+    let told = loop {
+        if let EventKind::ModelsChanged { changes, .. } = events.recv().await.unwrap().kind {
+            break changes;
+        }
+    };
+    assert_eq!(told.loaded, [("b".into(), None)]);
+    assert_eq!(view.model_changes[0].changes, told);
+    assert_eq!(house.stage.model_jobs()[0].1, ModelAct::Load { context: Some(8192) });
+
+    // The next time it is shown against the time before, also by the reply.
+    let unload = Command::UnloadModel { provider: "studio".into(), model: "b".into() };
+    assert!(matches!(house.engine.handle.ask(unload).await, Reply::Model(report) if !report.loaded));
+    let reply = house.engine.handle.ask_later(load_command(None)).unwrap();
+    let view = settle(&house, |view| view.loading.iter().any(|load| !load.unloading)).await;
+    let last = view.loading[0].last_ms.unwrap();
+    assert!((5000..5500).contains(&last), "{last}");
+    let Reply::Model(report) = reply.await.unwrap() else { panic!("it was refused") };
+    assert_eq!((report.loaded, report.last_ms), (true, Some(last)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_ask_for_the_same_model_wait_for_one_load() {
+    let house = studio_house().await;
+    let (first, second) =
+        tokio::join!(house.engine.handle.ask(load_command(None)), house.engine.handle.ask(load_command(None)));
+    assert!(matches!((first, second), (Reply::Model(_), Reply::Model(_))));
+    assert_eq!(house.stage.model_jobs().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_load_is_told_to_who_waits_and_announced_when_nobody_does() {
+    let house = studio_house().await;
+    house.stage.load_fails(Failure::plain(ErrorCode::ModelLoadFailed, "not enough memory"));
+    let Reply::Refused(refusal) = house.engine.handle.ask(load_command(None)).await else { panic!("it worked") };
+    assert_eq!((refusal.message.as_str(), refusal.exit), ("not enough memory", 4));
+    let mut events = house.engine.handle.events();
+    drop(house.engine.handle.ask_later(load_command(None)).unwrap());
+    let told = loop {
+        if let EventKind::Trouble { message } = events.recv().await.unwrap().kind {
+            break message;
+        }
+    };
+    assert_eq!(told, "studio/b could not be loaded: not enough memory");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_loads_its_model_is_shown_and_its_time_remembered() {
+    let house = studio_house().await;
+    house.stage.acts("studio/b", [Act::SayAfter(Duration::from_secs(5), "hello there"), Act::Silence]);
+    let mut events = house.engine.handle.dispatch(ask("studio/b"));
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert!(view.loading[0].by_call);
+    house.stage.model_is("studio", "b", true);
+    while events.recv().await.is_some() {}
+    let view = settle(&house, |view| view.loading.is_empty() && view.models[1].loaded == Some(true)).await;
+    assert_eq!(view.models[1].calls, 1);
+
+    house.stage.model_is("studio", "b", false);
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    let mut events = house.engine.handle.dispatch(ask("studio/b"));
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert!(view.loading[0].last_ms.is_some(), "the time of the first call");
+    let waits = loop {
+        if let CallEvent::Loading { last_ms, .. } = events.recv().await.unwrap() {
+            break last_ms;
+        }
+    };
+    assert_eq!(waits, view.loading[0].last_ms);
+    let picture = house.engine.handle.snapshot();
+    assert_eq!(picture.running[0].loading.unwrap().last_ms, waits);
+    drop(events);
+    settle(&house, |view| view.loading.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_only_loads_nothing() {
+    let command = load_command(None);
+    assert!(command.changes_something());
+    let house = house(Vec::new(), |_, _| {}).await;
+    assert!(matches!(house.engine.handle.ask(command).await, Reply::Refused(_)), "there is no such provider");
 }
