@@ -13,6 +13,7 @@ pub mod kind;
 pub mod model;
 pub mod money;
 pub mod price;
+pub mod rate;
 pub mod reach;
 pub mod routing;
 pub mod secret;

@@ -9,6 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::money::Money;
+use crate::domain::rate::RateState;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -107,6 +108,8 @@ pub struct UpstreamAnswer {
     pub stream: bool,
     /// Ends after the end mark; a stream cut before it yields a last `Err`.
     pub frames: BoxStream<'static, Result<Frame, Failure>>,
+    /// What the vendor says is left of its limits.
+    pub rate: Option<RateState>,
 }
 
 /// One event of a stream, or the whole body of an answer.
@@ -137,12 +140,14 @@ pub struct Seen {
     pub usage_only: bool,
     /// The end mark.
     pub end: bool,
+    /// An answer that is neither text, reasoning nor a tool call, as an embedding.
+    pub other: bool,
 }
 
 impl Seen {
     /// The first non-empty content, reasoning or tool delta: from here on there is no switch of targets.
     pub fn answer_bytes(&self) -> bool {
-        !self.text.is_empty() || !self.reasoning.is_empty() || self.tool
+        !self.text.is_empty() || !self.reasoning.is_empty() || self.tool || self.other
     }
 }
 

@@ -230,6 +230,7 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         moved_calls: provider.moved_calls,
         loading: traffic.loads.of(&profile.id),
         model_changes: provider.model_changes.iter().cloned().collect(),
+        rate: traffic.rate(&profile.id),
     }
 }
 

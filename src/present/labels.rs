@@ -350,6 +350,7 @@ pub(super) mod tests {
             moved_calls: 2,
             loading: Vec::new(),
             model_changes: Vec::new(),
+            rate: None,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod brief;
 pub mod escape;
 pub mod events;
 pub mod labels;
+pub mod limits;
 pub mod may_cost;
 pub mod models;
 pub mod reason;

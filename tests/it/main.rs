@@ -8,6 +8,7 @@ mod cli;
 mod commands_named;
 mod config;
 mod config_edit;
+mod dialects;
 mod engine;
 mod gateway;
 mod ledger;

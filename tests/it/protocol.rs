@@ -560,6 +560,7 @@ fn snapshot() -> Snapshot {
             at: UnixMs(4),
             changes: ModelChanges { loaded: vec![("m".into(), Some(8192))], ..ModelChanges::default() },
         }],
+        rate: None,
     };
     let policy = PolicyOutline {
         name: "private".into(),

@@ -4,7 +4,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, WORK];
+
+/// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
+const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
 
 /// Texts that people filter by stand a second time in `labels`, once per combination: a word is then looked
 /// for among a few hundred rows instead of a million. `calls_by_time` holds everything else a filter may ask

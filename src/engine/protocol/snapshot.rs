@@ -6,6 +6,7 @@ use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, S
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
+use crate::domain::rate::RateState;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::time::UnixMs;
@@ -86,6 +87,9 @@ pub struct ProviderView {
     /// What changed in its list lately, newest first, at most 20.
     #[serde(default)]
     pub model_changes: Vec<ModelsEntry>,
+    /// What its vendor last said of its limits.
+    #[serde(default)]
+    pub rate: Option<RateState>,
 }
 
 impl ProviderView {

@@ -260,6 +260,7 @@ impl Upstream for Stage {
             })
             .filter_map(|nothing| async move { nothing });
             Ok(UpstreamAnswer {
+                rate: None,
                 status: 200,
                 content_type: "text/event-stream".into(),
                 stream: true,

@@ -178,6 +178,7 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         moved_calls: 0,
         loading: Vec::new(),
         model_changes: Vec::new(),
+        rate: None,
     }
 }
 
