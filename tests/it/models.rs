@@ -504,3 +504,101 @@ async fn read_only_loads_nothing() {
     let house = house(Vec::new(), |_, _| {}).await;
     assert!(matches!(house.engine.handle.ask(command).await, Reply::Refused(_)), "there is no such provider");
 }
+
+// ---- the command line ----
+
+/// What a verb writes to one of its streams.
+#[derive(Clone, Default)]
+struct Sink(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Shell {
+    out: Sink,
+    err: Sink,
+    stop: Arc<tokio::sync::Notify>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { out: Sink::default(), err: Sink::default(), stop: Arc::default() }
+    }
+
+    async fn run(&self, house: &House, words: &[&str], at_a_terminal: bool) -> u8 {
+        let words = std::iter::once("lmdeck").chain(words.iter().copied());
+        let cli = <lmdeck::cli::args::Cli as clap::Parser>::try_parse_from(words).unwrap();
+        let clock = || Stopped.now();
+        let console = lmdeck::cli::console::Console {
+            out: Box::new(self.out.clone()),
+            err: Box::new(self.err.clone()),
+            err_is_terminal: at_a_terminal,
+            colour_out: false,
+            colour_err: false,
+            clock: Arc::new(clock),
+            interrupt: lmdeck::cli::console::Interrupt::Notified(self.stop.clone()),
+            ..lmdeck::cli::console::Console::of_process(&cli.globals, || UnixMs(0))
+        };
+        lmdeck::cli::run(&cli, house.engine.handle.clone(), console).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn models_load_waits_shows_the_time_so_far_and_says_how_long_it_took() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "studio/b", "--context", "8192"], true).await, 0);
+    assert_eq!(shell.out.text(), "studio/b is loaded: 5 s\n");
+    let told = shell.err.text();
+    assert!(told.contains("\r-- studio/b: loading 3 s\u{1b}[K") && told.ends_with("\r\u{1b}[K"), "{told:?}");
+
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["--json", "models", "unload", "studio/b"], false).await, 0);
+    let report: Value = serde_json::from_str(&shell.out.text()).unwrap();
+    assert_eq!((&report["target"], &report["loaded"]), (&Value::from("studio/b"), &Value::from(false)));
+    assert_eq!(shell.err.text(), "-- studio/b: unloading 1 s\n", "one line where nobody looks");
+
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "b"], false).await, 0);
+    assert_eq!(shell.out.text(), "studio/b is loaded: 5 s, last time 5 s\n", "a model that one provider has");
+    assert!(shell.err.text().contains("last time 5 s"), "{}", shell.err.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_stops_the_waiting_and_says_that_the_server_goes_on() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    let (code, ()) = tokio::join!(shell.run(&house, &["models", "load", "studio/b"], false), async {
+        settle(&house, |view| !view.loading.is_empty()).await;
+        shell.stop.notify_one();
+    });
+    assert_eq!(code, 130);
+    assert!(shell.err.text().contains("-- stopped waiting for studio/b: its server may go on"), "{}", shell.err.text());
+    assert_eq!(shell.out.text(), "");
+    // It does.
+    house.stage.model_is("studio", "b", true);
+    settle(&house, |view| view.loading.is_empty() && view.models[1].loaded == Some(true)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_names_no_model_is_an_error_of_usage() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "studio"], false).await, 2);
+    assert!(shell.err.text().contains("studio names no model"), "{}", shell.err.text());
+    assert!(house.stage.model_jobs().is_empty());
+}

@@ -146,8 +146,8 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     if let Some(slots) = labels::activity(&view) {
         rows.push(("slots", slots));
     }
-    if let Some(memory) = view.health.activity.memory_bytes {
-        rows.push(("memory", format!("{} by loaded models", units::size(memory))));
+    if let Some(memory) = labels::memory(&view) {
+        rows.push(("memory", memory));
     }
     if let Some(server) = model_words::server(&view.health) {
         rows.push(("server", server));
