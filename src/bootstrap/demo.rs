@@ -68,6 +68,7 @@ async fn show(cli: &Cli, args: &DemoArgs, home: &Path) -> Result<(u8, Opened)> {
         state_dir: folders.state.display().to_string(),
         rejected: None,
         read_only: cli.globals.readonly,
+        system: super::system(),
     };
     let engine = Engine::start(ports, loaded, options);
     let curtain = CancellationToken::new();

@@ -5,6 +5,7 @@ use super::command::Asker;
 use super::loads::{last_time, remember_time};
 use super::ports::{ModelAct, ModelDone, ModelJob};
 use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply};
+use super::state::State;
 use super::supervisor::{Input, Supervisor};
 use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
@@ -63,6 +64,8 @@ impl Supervisor {
             };
             return super::command::reply_to(asker, Reply::refused(4, what, remedy));
         }
+        // What was done to it just before is over, although no probe has shown it yet.
+        self.drop_done(|done, _| *done == target);
         let last_ms = if act == ModelAct::Unload { None } else { last_time(self.ports.ledger.as_ref(), &target) };
         let view = LoadingView {
             model: target.model.clone(),
@@ -150,22 +153,19 @@ impl Supervisor {
             let effects = self.state.probe(|profile| &profile.id == id && profile.enabled);
             return self.carry_out(effects);
         }
-        let traffic = self.traffic.clone();
-        self.jobs.running.retain(|job| {
-            let over = job.done && &job.target.provider == id;
-            if over {
-                traffic.loads.end(&job.target);
-            }
-            !over
-        });
+        self.drop_done(|target, _| &target.provider == id);
     }
 
     /// Providers that are gone have nothing under way any more.
     pub(super) fn model_jobs_forget(&mut self) {
-        let traffic = self.traffic.clone();
-        let state = &self.state;
+        self.drop_done(|target, state| state.provider(&target.provider).is_none());
+    }
+
+    /// Takes jobs that are done out of the picture.
+    fn drop_done(&mut self, which: impl Fn(&Target, &State) -> bool) {
+        let (traffic, state) = (&self.traffic, &self.state);
         self.jobs.running.retain(|job| {
-            let over = job.done && state.provider(&job.target.provider).is_none();
+            let over = job.done && which(&job.target, state);
             if over {
                 traffic.loads.end(&job.target);
             }

@@ -249,16 +249,24 @@ pub fn slots(view: &ProviderView) -> Option<String> {
     }
 }
 
-/// `1 of 4 busy, 3 wait, contexts 43 % full`; `None` when the server tells nothing.
+/// `1 of 4 busy, 3 wait`; `None` when the server tells nothing.
 pub fn activity(view: &ProviderView) -> Option<String> {
     let activity = view.health.activity;
-    let busy = match (slots(view), activity.slots_total) {
-        (Some(slots), _) => Some(format!("{slots} busy")),
-        (None, total) => total.map(|total| total.to_string()),
+    let busy = match slots(view) {
+        Some(slots) => Some(format!("{slots} busy")),
+        None => activity.slots_total.map(|total| total.to_string()),
     };
     let queued = activity.queued.filter(|count| *count > 0).map(|count| format!("{count} wait"));
-    let full = activity.kv_cache_permille.map(|share| format!("contexts {} % full", (share + 5) / 10));
-    let parts: Vec<String> = [busy, queued, full].into_iter().flatten().collect();
+    let parts: Vec<String> = [busy, queued].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// `6.7 GB by loaded models, room for contexts 43 % full`; `None` when the server tells nothing.
+pub fn memory(view: &ProviderView) -> Option<String> {
+    let activity = view.health.activity;
+    let taken = activity.memory_bytes.map(|bytes| format!("{} by loaded models", units::size(bytes)));
+    let full = activity.kv_cache_permille.map(|share| format!("room for contexts {} % full", (share + 5) / 10));
+    let parts: Vec<String> = [taken, full].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

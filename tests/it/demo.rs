@@ -149,7 +149,13 @@ async fn house(home: &Path, tempo: &Tempo) -> House {
         log: Arc::new(AppLog::new(home)),
         history: Arc::new(HistoryFile::new(home)),
     };
-    let options = Options { schedule_probes: true, state_dir: String::new(), rejected: None, read_only: false };
+    let options = Options {
+        schedule_probes: true,
+        state_dir: String::new(),
+        rejected: None,
+        read_only: false,
+        system: String::new(),
+    };
     House { engine: Engine::start(ports, Ok(loaded), options), cast }
 }
 

@@ -1,6 +1,7 @@
 //! Models: what each kind of server says of them, loading and unloading, what changed, and that looking never
 //! costs anything.
 
+use crate::support::engine::{Act, House, ask, house};
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
 use lmdeck::adapters::wire::lists;
@@ -10,6 +11,7 @@ use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{Clock, ModelAct, ModelDone, ModelJob, Upstream};
+use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderView, Reply};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -373,4 +375,230 @@ async fn a_load_that_takes_too_long_ends_with_the_time_of_the_profile() {
     let failure = act(&upstream(), &profile, "slow", LOAD).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::Timeout);
     assert!(failure.message.contains("may still be at work"), "{}", failure.message);
+}
+
+// ---- the engine: what is under way, what changed ----
+
+fn studio() -> Vec<Profile> {
+    vec![crate::support::engine::profile("studio", Kind::LmStudio, &[])]
+}
+
+fn load_command(context: Option<u64>) -> Command {
+    Command::LoadModel { provider: "studio".into(), model: "b".into(), context }
+}
+
+/// A server with `a` loaded and `b` on disk.
+async fn studio_house() -> House {
+    let house = house(studio(), |_, stage| {
+        let model = |id: &str, loaded| ModelInfo { loaded: Some(loaded), ..ModelInfo::named(id) };
+        stage.probe_finds("studio", vec![model("a", true), model("b", false)]);
+        stage.load_takes(Duration::from_secs(5));
+    })
+    .await;
+    settle(&house, |view| !view.models.is_empty()).await;
+    house
+}
+
+/// Waits until a picture shows what the test waits for.
+async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
+    let mut pictures = house.engine.handle.snapshots();
+    let picture = tokio::time::timeout(
+        Duration::from_secs(120),
+        pictures.wait_for(|picture| picture.providers.first().is_some_and(|view| shown(view))),
+    );
+    picture.await.unwrap().unwrap().providers[0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_is_in_the_picture_goes_on_when_nobody_waits_and_its_end_is_announced() {
+    let house = studio_house().await;
+    let mut events = house.engine.handle.events();
+    // Asked for and left: the receiver is dropped at once.
+    drop(house.engine.handle.ask_later(load_command(Some(8192))).unwrap());
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert_eq!((view.loading[0].model.as_str(), view.loading[0].last_ms), ("b", None));
+    assert!(!view.loading[0].by_call);
+    house.stage.model_is("studio", "b", true);
+    let probes = house.stage.probes_of("studio");
+    let view = settle(&house, |view| view.loading.is_empty()).await;
+    assert_eq!(house.stage.probes_of("studio"), probes + 1, "a probe at once shows what is loaded");
+    assert_eq!(view.models[1].loaded, Some(true));
+    let told = loop {
+        if let EventKind::ModelsChanged { changes, .. } = events.recv().await.unwrap().kind {
+            break changes;
+        }
+    };
+    assert_eq!(told.loaded, [("b".into(), None)]);
+    assert_eq!(view.model_changes[0].changes, told);
+    assert_eq!(house.stage.model_jobs()[0].1, ModelAct::Load { context: Some(8192) });
+
+    // The next time it is shown against the time before, also by the reply.
+    let unload = Command::UnloadModel { provider: "studio".into(), model: "b".into() };
+    assert!(matches!(house.engine.handle.ask(unload).await, Reply::Model(report) if !report.loaded));
+    let reply = house.engine.handle.ask_later(load_command(None)).unwrap();
+    let view = settle(&house, |view| view.loading.iter().any(|load| !load.unloading)).await;
+    let last = view.loading[0].last_ms.unwrap();
+    assert!((5000..5500).contains(&last), "{last}");
+    let Reply::Model(report) = reply.await.unwrap() else { panic!("it was refused") };
+    assert_eq!((report.loaded, report.last_ms), (true, Some(last)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_ask_for_the_same_model_wait_for_one_load() {
+    let house = studio_house().await;
+    let (first, second) =
+        tokio::join!(house.engine.handle.ask(load_command(None)), house.engine.handle.ask(load_command(None)));
+    assert!(matches!((first, second), (Reply::Model(_), Reply::Model(_))));
+    assert_eq!(house.stage.model_jobs().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_load_is_told_to_who_waits_and_announced_when_nobody_does() {
+    let house = studio_house().await;
+    house.stage.load_fails(Failure::plain(ErrorCode::ModelLoadFailed, "not enough memory"));
+    let Reply::Refused(refusal) = house.engine.handle.ask(load_command(None)).await else { panic!("it worked") };
+    assert_eq!((refusal.message.as_str(), refusal.exit), ("not enough memory", 4));
+    let mut events = house.engine.handle.events();
+    drop(house.engine.handle.ask_later(load_command(None)).unwrap());
+    let told = loop {
+        if let EventKind::Trouble { message } = events.recv().await.unwrap().kind {
+            break message;
+        }
+    };
+    assert_eq!(told, "studio/b could not be loaded: not enough memory");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_loads_its_model_is_shown_and_its_time_remembered() {
+    let house = studio_house().await;
+    house.stage.acts("studio/b", [Act::SayAfter(Duration::from_secs(5), "hello there"), Act::Silence]);
+    let mut events = house.engine.handle.dispatch(ask("studio/b"));
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert!(view.loading[0].by_call);
+    house.stage.model_is("studio", "b", true);
+    while events.recv().await.is_some() {}
+    let view = settle(&house, |view| view.loading.is_empty() && view.models[1].loaded == Some(true)).await;
+    assert_eq!(view.models[1].calls, 1);
+
+    house.stage.model_is("studio", "b", false);
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    let mut events = house.engine.handle.dispatch(ask("studio/b"));
+    let view = settle(&house, |view| !view.loading.is_empty()).await;
+    assert!(view.loading[0].last_ms.is_some(), "the time of the first call");
+    let waits = loop {
+        if let CallEvent::Loading { last_ms, .. } = events.recv().await.unwrap() {
+            break last_ms;
+        }
+    };
+    assert_eq!(waits, view.loading[0].last_ms);
+    let picture = house.engine.handle.snapshot();
+    assert_eq!(picture.running[0].loading.unwrap().last_ms, waits);
+    drop(events);
+    settle(&house, |view| view.loading.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_only_loads_nothing() {
+    let command = load_command(None);
+    assert!(command.changes_something());
+    let house = house(Vec::new(), |_, _| {}).await;
+    assert!(matches!(house.engine.handle.ask(command).await, Reply::Refused(_)), "there is no such provider");
+}
+
+// ---- the command line ----
+
+/// What a verb writes to one of its streams.
+#[derive(Clone, Default)]
+struct Sink(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Shell {
+    out: Sink,
+    err: Sink,
+    stop: Arc<tokio::sync::Notify>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { out: Sink::default(), err: Sink::default(), stop: Arc::default() }
+    }
+
+    async fn run(&self, house: &House, words: &[&str], at_a_terminal: bool) -> u8 {
+        let words = std::iter::once("lmdeck").chain(words.iter().copied());
+        let cli = <lmdeck::cli::args::Cli as clap::Parser>::try_parse_from(words).unwrap();
+        let clock = || Stopped.now();
+        let console = lmdeck::cli::console::Console {
+            out: Box::new(self.out.clone()),
+            err: Box::new(self.err.clone()),
+            err_is_terminal: at_a_terminal,
+            colour_out: false,
+            colour_err: false,
+            clock: Arc::new(clock),
+            interrupt: lmdeck::cli::console::Interrupt::Notified(self.stop.clone()),
+            ..lmdeck::cli::console::Console::of_process(&cli.globals, || UnixMs(0))
+        };
+        lmdeck::cli::run(&cli, house.engine.handle.clone(), console).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn models_load_waits_shows_the_time_so_far_and_says_how_long_it_took() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "studio/b", "--context", "8192"], true).await, 0);
+    assert_eq!(shell.out.text(), "studio/b is loaded: 5 s\n");
+    let told = shell.err.text();
+    assert!(told.contains("\r-- studio/b: loading 3 s\u{1b}[K") && told.ends_with("\r\u{1b}[K"), "{told:?}");
+
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["--json", "models", "unload", "studio/b"], false).await, 0);
+    let report: Value = serde_json::from_str(&shell.out.text()).unwrap();
+    assert_eq!((&report["target"], &report["loaded"]), (&Value::from("studio/b"), &Value::from(false)));
+    assert_eq!(shell.err.text(), "-- studio/b: unloading 1 s\n", "one line where nobody looks");
+
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "b"], false).await, 0);
+    assert_eq!(shell.out.text(), "studio/b is loaded: 5 s, last time 5 s\n", "a model that one provider has");
+    assert!(shell.err.text().contains("last time 5 s"), "{}", shell.err.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_stops_the_waiting_and_says_that_the_server_goes_on() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    let (code, ()) = tokio::join!(shell.run(&house, &["models", "load", "studio/b"], false), async {
+        settle(&house, |view| !view.loading.is_empty()).await;
+        shell.stop.notify_one();
+    });
+    assert_eq!(code, 130);
+    assert!(shell.err.text().contains("-- stopped waiting for studio/b: its server may go on"), "{}", shell.err.text());
+    assert_eq!(shell.out.text(), "");
+    // It does.
+    house.stage.model_is("studio", "b", true);
+    settle(&house, |view| view.loading.is_empty() && view.models[1].loaded == Some(true)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_names_no_model_is_an_error_of_usage() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "studio"], false).await, 2);
+    assert!(shell.err.text().contains("studio names no model"), "{}", shell.err.text());
+    assert!(house.stage.model_jobs().is_empty());
 }

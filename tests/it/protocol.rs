@@ -298,6 +298,8 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "load_model",
+            "unload_model",
             "list_incidents",
             "last_good",
             "report",

@@ -1,16 +1,18 @@
 //! The dashboard by its keys: what a person presses, and what stands on the screen then.
 
-use super::support::snapshot::{NOW, evening, first_run, health_event, model, provider, with_provider};
+use super::support::snapshot::{NOW, ago, evening, first_run, health_event, model, provider, with_provider};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::config::Origin;
 use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
+use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Found, GatewayView, ModelView, ProbePoint, ProbeWhich, ProviderView, Refusal, Reply, Snapshot,
-    Step, StepState, TestReport,
+    Command, EditReport, Found, GatewayView, LoadingView, ModelView, ProbePoint, ProbeWhich, ProviderView, Refusal,
+    Reply, Snapshot, Step, StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
@@ -1095,4 +1097,103 @@ fn a_report_is_put_together_shown_and_copied() {
     desk.press("y");
     assert!(matches!(desk.others.last(), Some(Intent::Copy(text)) if text.contains("## Providers")));
     desk.press("esc").shows("Providers 5");
+}
+
+// ---- models of a provider
+
+fn load(model: &str) -> Command {
+    Command::LoadModel { provider: "lm_studio".into(), model: model.into(), context: None }
+}
+
+#[test]
+fn l_loads_the_model_under_the_cursor_and_u_unloads_it() {
+    let mut desk = desk();
+    // Two could be loaded: the first l only goes to them.
+    let before = desk.commands().len();
+    desk.press("l").shows("> on disk    aquif-3.5-max");
+    assert_eq!(desk.commands().len(), before);
+    desk.press("l");
+    assert_eq!(desk.last(), load("aquif-3.5-max-42b-a3b-i1"));
+    desk.press("k u");
+    let unload = Command::UnloadModel { provider: "lm_studio".into(), model: "openai_gpt-oss-120b-neo".into() };
+    assert_eq!(desk.last(), unload);
+    desk.press("l").shows("openai_gpt-oss-120b-neo is loaded already: u unloads it");
+    assert_eq!(desk.last(), unload);
+    // From the list, the only loaded one is meant.
+    desk.press("esc u");
+    assert_eq!(desk.last(), unload);
+}
+
+#[test]
+fn a_server_that_cannot_load_says_how_its_models_are_loaded() {
+    let mut desk = desk();
+    let before = desk.commands().len();
+    desk.press("j l").shows("llama-server holds the model it was started with");
+    desk.press("j u").shows("its vendor runs the models");
+    assert_eq!(desk.commands().len(), before);
+}
+
+#[test]
+fn m_makes_the_model_under_the_cursor_the_active_target_and_the_provider_from_the_list() {
+    let mut desk = desk();
+    desk.press("m");
+    assert_eq!(desk.last(), Command::UseTarget { choice: ActiveChoice::Provider("lm_studio".into()) });
+    desk.press("enter j m");
+    let target = Target::new("lm_studio", "aquif-3.5-max-42b-a3b-i1");
+    assert_eq!(desk.last(), Command::UseTarget { choice: ActiveChoice::Target(target) });
+}
+
+#[test]
+fn what_loads_is_shown_against_the_time_it_took_before_second_by_second() {
+    let loading = with_provider(evening(), "lm_studio", |view| {
+        view.loading.push(LoadingView {
+            model: "aquif-3.5-max-42b-a3b-i1".into(),
+            since: ago(34_000),
+            last_ms: Some(41_000),
+            unloading: false,
+            by_call: false,
+        });
+    });
+    let mut desk = Desk::new(loading);
+    desk.shows("aquif-3.5-max-42b-a3b-i1: loading 34 s, last time 41 s").shows("  loading    aquif-3.5-max");
+    desk.wait(Duration::from_secs(1)).shows("loading 35 s, last time 41 s");
+}
+
+#[test]
+fn slots_queue_memory_and_another_kind_are_told_in_the_detail() {
+    let busy = with_provider(evening(), "lm_studio", |view| {
+        view.health.activity.queued = Some(3);
+        view.health.activity.kv_cache_permille = Some(431);
+        view.health.activity.memory_bytes = Some(6_700_000_000);
+        view.health.version = Some("0.4.25".into());
+        view.health.jit = Some(false);
+        view.health.looks_like = Some(Kind::Vllm);
+    });
+    let mut desk = Desk::new(busy);
+    for text in [
+        "1 of 4 busy, 3 wait",
+        "6.7 GB by loaded models, room for contexts 43 % full",
+        "version 0.4.25, does not load models on demand",
+        "It looks like vLLM, and its profile says lm_studio.",
+        "lmdeck config set providers.lm_studio.type vllm",
+    ] {
+        desk.shows(text);
+    }
+    desk.press("2").shows("1 of 4 +3");
+}
+
+#[test]
+fn a_long_table_of_models_keeps_the_chosen_row_in_sight() {
+    let many = with_provider(evening(), "lm_studio", |view| {
+        view.models = (0..500).map(|n| model(&format!("zoo-{n:03}"), Some(false))).collect();
+    });
+    let mut desk = Desk::new(many);
+    desk.press("enter G").shows("> on disk    zoo-499");
+    desk.press("g g").shows("> on disk    zoo-000");
+    for _ in 0..40 {
+        desk.press("j");
+    }
+    desk.shows("> on disk    zoo-040");
+    let narrow = desk.screen(80, 24);
+    assert!(narrow.contains("zoo-040") || desk.press("j").screen(80, 24).contains("> on disk    zoo-041"), "{narrow}");
 }

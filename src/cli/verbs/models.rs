@@ -94,15 +94,20 @@ pub fn print(session: &mut Session, views: &[Arc<ProviderView>]) -> Result<(), E
     if views.iter().all(|view| view.models.is_empty()) {
         return Ok(());
     }
-    let mut table = Table::new(vec![
+    let told = |model: &ModelView| !model.can.words().is_empty();
+    let abilities = views.iter().any(|view| view.models.iter().any(told));
+    let mut columns = vec![
         Column::left("STATE", 10),
         Column::right("CONTEXT", 7).drop(3),
         Column::left("QUANT", 6).drop(2),
         Column::right("SIZE", 8).drop(4),
         Column::right("$ IN/OUT 1M", 11).drop(5),
-        Column::left("CAN", 5).drop(1),
-        Column::left("TARGET", 0),
-    ]);
+    ];
+    if abilities {
+        columns.push(Column::left("CAN", 5).drop(1));
+    }
+    columns.push(Column::left("TARGET", 0));
+    let mut table = Table::new(columns);
     for view in views {
         for model in &view.models {
             let (role, word) = state(model);
@@ -112,15 +117,18 @@ pub fn print(session: &mut Session, views: &[Arc<ProviderView>]) -> Result<(), E
                 Some(_) => (Role::Warn, "loading"),
                 None => (role, word),
             };
-            table.row(vec![
+            let mut cells: Vec<Cell> = vec![
                 Cell::new(role, word),
                 words::context(model).into(),
                 model.quantization.as_deref().unwrap_or("-").into(),
                 model.size_bytes.map_or_else(|| units::MISSING.to_owned(), units::size).into(),
                 price(model).into(),
-                words::abilities(model).into(),
-                format!("{}/{}", view.id, model.id).into(),
-            ]);
+            ];
+            if abilities {
+                cells.push(words::abilities(model).into());
+            }
+            cells.push(format!("{}/{}", view.id, model.id).into());
+            table.row(cells);
         }
     }
     table.print(&mut session.console)

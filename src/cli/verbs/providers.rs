@@ -14,7 +14,7 @@ use crate::domain::health::Ladder;
 use crate::engine::protocol::{Command, ProviderView, Reply, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
-use crate::present::{escape, limits, reason, units};
+use crate::present::{escape, limits, models as model_words, reason, units};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Ending> {
@@ -98,6 +98,12 @@ fn as_json(view: &ProviderView) -> Value {
         fields.insert("origin".into(), json!(view.origin));
         fields.insert("place".into(), json!(view.place));
         fields.insert("line".into(), json!(view.line));
+        fields.insert("interface".into(), json!(view.health.interface));
+        fields.insert("version".into(), json!(view.health.version));
+        fields.insert("loads_on_demand".into(), json!(view.health.jit));
+        fields.insert("looks_like".into(), json!(view.health.looks_like));
+        fields.insert("memory_bytes".into(), json!(view.health.activity.memory_bytes));
+        fields.insert("loading".into(), json!(view.loading));
     }
     value
 }
@@ -137,6 +143,15 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
         ("key", words::key(&view.key_source)),
         ("local", if view.local { "yes: local_only requests may go there" } else { "by its address" }.to_owned()),
     ];
+    if let Some(slots) = labels::activity(&view) {
+        rows.push(("slots", slots));
+    }
+    if let Some(memory) = labels::memory(&view) {
+        rows.push(("memory", memory));
+    }
+    if let Some(server) = model_words::server(&view.health) {
+        rows.push(("server", server));
+    }
     if !view.place.is_empty() {
         let line = view.line.map(|line| format!(", line {line}")).unwrap_or_default();
         rows.push(("place", format!("{}{line}", view.place)));
@@ -152,6 +167,12 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     table.print(&mut session.console)?;
     if let Some(remedy) = labels::what_to_do(&view) {
         print_remedy(session, &remedy)?;
+    }
+    if let Some((said, command)) = model_words::correction(&view) {
+        let said = session.console.paint(Role::Warn, &said);
+        session.console.line(&said)?;
+        let command = session.console.paint(Role::Accent, &format!("    {command}"));
+        session.console.line(&command)?;
     }
     models::print(session, &[view])
 }

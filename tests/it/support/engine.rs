@@ -44,6 +44,8 @@ pub enum Act {
     Silence,
     /// Ends properly without a word.
     Nothing,
+    /// Is silent for so long, then streams these words.
+    SayAfter(Duration, &'static str),
 }
 
 /// A job as a target saw it.
@@ -225,6 +227,9 @@ impl Upstream for Stage {
         let mut hangup = Hangup(Some(self.cancelled.clone()));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
+            if let Act::SayAfter(time, _) = &act {
+                sleep(*time).await;
+            }
             let frames: Vec<Result<Frame, Failure>> = match &act {
                 Act::Fail(failure) => {
                     hangup.disarm();
@@ -234,7 +239,7 @@ impl Upstream for Stage {
                     std::future::pending::<()>().await;
                     Vec::new()
                 }
-                Act::Say(text) => {
+                Act::Say(text) | Act::SayAfter(_, text) => {
                     let words = text.split_inclusive(' ').map(word);
                     words.chain(last_frames()).map(Ok).collect()
                 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::health::Activity;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn lm_studio_s_three_lists_say_what_they_know() {
@@ -90,16 +90,119 @@ fn activity_is_read_where_it_is_told() {
     assert_eq!(vllm_metrics("hello"), Activity::default());
 }
 
+/// Any JSON, shallow and small.
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        Just(json!("-0.1")),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(member(), inner, 0..6).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+/// A name that some reader looks for.
+fn member() -> impl Strategy<Value = String> {
+    let known = [
+        "id",
+        "key",
+        "name",
+        "model",
+        "data",
+        "models",
+        "type",
+        "state",
+        "owned_by",
+        "quantization",
+        "size",
+        "digest",
+        "loaded_instances",
+        "config",
+        "context_length",
+        "max_context_length",
+        "capabilities",
+        "details",
+        "pricing",
+        "prompt",
+        "completion",
+        "top_provider",
+        "architecture",
+        "input_modalities",
+        "meta",
+        "n_params",
+        "n_ctx",
+        "expires_at",
+        "size_vram",
+        "variants",
+        "supported_parameters",
+        "model_info",
+        "x.context_length",
+        "default_generation_settings",
+        "is_processing",
+        "reasoning",
+    ];
+    prop::sample::select(known.to_vec()).prop_map(str::to_owned)
+}
+
+/// Every reader of a list, with the word for its entries and for their names.
+type Reader = fn(&Value) -> Result<Listed, String>;
+const READERS: [(Reader, &str, &str); 6] = [
+    (data_list, "data", "id"),
+    (lm_studio_v1, "models", "key"),
+    (lm_studio_v0, "data", "id"),
+    (ollama_tags, "models", "name"),
+    (llama_models, "data", "id"),
+    (openrouter_list, "data", "id"),
+];
+
 proptest! {
     #[test]
-    fn no_document_makes_a_reader_panic(text in "\\PC{0,80}", shape in 0..4) {
-        let document = match shape {
-            0 => json!({"data": [{"id": text, "meta": text, "state": [text]}]}),
-            1 => json!({"models": [{"key": text, "name": text, "capabilities": text}, text]}),
-            2 => json!([{"n_ctx": text}]),
-            _ => serde_json::from_str(&text).unwrap_or(Value::Null),
-        };
-        let _ = (data_list(&document), lm_studio_v1(&document), ollama_tags(&document), ollama_loaded(&document), llama_slots(&document));
-        let _ = vllm_metrics(&text);
+    fn no_document_makes_a_reader_panic(document in any_value(), text in "\\PC{0,80}") {
+        for (reader, _, _) in READERS {
+            let _ = reader(&document);
+        }
+        let _ = (ollama_loaded(&document), ollama_shown(&document), ollama_digests(&document));
+        let _ = (llama_slots(&document), llama_props(&document), kind_shown(&document));
+        let _ = (vllm_metrics(&text), llama_metrics(&text));
+    }
+
+    #[test]
+    fn an_entry_is_a_model_or_a_finding_whatever_stands_in_it(
+        entry in prop::collection::btree_map(member(), any_value(), 0..8),
+        others in 0usize..3,
+    ) {
+        for (reader, list, name) in READERS {
+            let mut good = serde_json::Map::new();
+            good.insert(name.into(), json!("good"));
+            let mut entries = vec![Value::Object(good); others];
+            entries.push(json!(entry));
+            let listed = reader(&json!({ list: entries })).unwrap();
+            // What has a name is a model; what has none is told.
+            let named = entry.get(name).and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+            prop_assert_eq!(listed.models.len(), others + usize::from(named));
+            prop_assert!(named || listed.malformed.is_some());
+        }
+    }
+
+    #[test]
+    fn a_count_of_parameters_is_short(count in any::<u64>()) {
+        let text = parameters(count);
+        prop_assert!(text.len() <= 12 && text.starts_with(|c: char| c.is_ascii_digit()), "{}", text);
+    }
+}
+
+#[test]
+fn parameters_are_written_as_people_say_them() {
+    for (count, said) in
+        [(134_515_008, "135M"), (8_030_261_248, "8B"), (1_720_000_000, "1.7B"), (70_000_000_000, "70B"), (999, "999")]
+    {
+        assert_eq!(parameters(count), said);
     }
 }

@@ -5,7 +5,7 @@ use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, find, or_refused, unexpected};
 use crate::domain::ids::{ModelId, ProviderId, Target};
 use crate::domain::routing::ActiveChoice;
-use crate::engine::protocol::{Command, LoadingView, Reply};
+use crate::engine::protocol::{Command, LoadingView, ProbeWhich, Reply};
 use crate::present::labels::Role;
 use crate::present::{escape, models};
 use std::pin::pin;
@@ -48,7 +48,14 @@ async fn named(session: &mut Session, word: &str) -> Result<Target, Ending> {
     let view = session.provider(target.provider.as_str())?;
     if !models::can_load(view.kind) {
         let what = format!("{} cannot be told to load or unload models", view.name);
-        return Err(Ending::new(USAGE, what, models::how_it_loads(view.kind)));
+        // A server that only is called OpenAI-compatible may be one that can.
+        session.probe(ProbeWhich::One(target.provider.clone())).await?;
+        let view = session.provider(target.provider.as_str())?;
+        let remedy = match models::correction(&view) {
+            Some((said, command)) => format!("{said} {command}"),
+            None => models::how_it_loads(view.kind).to_owned(),
+        };
+        return Err(Ending::new(USAGE, what, remedy));
     }
     Ok(target)
 }

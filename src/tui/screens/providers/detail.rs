@@ -180,7 +180,6 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
         _ => provider.reach.word().to_owned(),
     };
     let slots = labels::activity(provider).unwrap_or_else(|| units::UNKNOWN.into());
-    let memory = provider.health.activity.memory_bytes.map(units::size);
     if wide {
         let half = lines.width() * 3 / 5;
         lines.pair("Address", &provider.endpoint.written, "Key", &key, half);
@@ -194,8 +193,8 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
         }
     }
     let column = if wide { 12 } else { 10 };
-    if let Some(memory) = memory {
-        lines.labelled("Memory", column, &format!("{memory} by loaded models"));
+    if let Some(memory) = labels::memory(provider) {
+        lines.labelled("Memory", column, &memory);
     }
     if let Some(server) = words_of_models::server(&provider.health) {
         lines.labelled("Server", column, &server);
@@ -212,7 +211,8 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
         let label = labels::rung(step);
         let (mark, role) = (label.mark, words::role(label.role));
         if wide {
-            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word}  "))]);
+            let gap = if word == "answering" { "" } else { "  " };
+            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word}{gap}"))]);
         } else if step.is_some() || word == "loaded" {
             known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word} "))]);
         }

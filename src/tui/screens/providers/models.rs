@@ -5,7 +5,7 @@ use crate::domain::health::State;
 use crate::domain::ids::ModelId;
 use crate::domain::routing::ActiveChoice;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, LoadingView, ModelView, ProviderView};
+use crate::engine::protocol::{Command, ModelView, ProviderView};
 use crate::present::{escape, labels, models, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
@@ -29,7 +29,11 @@ impl Table<'_> {
         let provider = self.provider;
         let title = format!("Models {}", provider.models.len());
         let seen = provider.health.models_seen.map(|at| format!("seen {} ago", canvas.age(at))).unwrap_or_default();
-        lines.split(&[Piece::new(&title, Role::Title)], &[Piece::new(&seen, Role::Muted)]);
+        let beside = match self.under_way(canvas, lines.width().saturating_sub(text::width(&title) + 2)) {
+            Some(said) => Piece::new(&said, Role::Warn),
+            None => Piece::new(&seen, Role::Muted),
+        };
+        lines.split(&[Piece::new(&title, Role::Title)], &[beside]);
         if provider.models.is_empty() {
             let why = if provider.health.state.usable() {
                 "The server lists none."
@@ -39,9 +43,6 @@ impl Table<'_> {
             lines.wrapped(2, why, Role::Muted);
             lines.blank();
             return;
-        }
-        for load in &provider.loading {
-            self.under_way(canvas, load, lines);
         }
         let columns = Columns::of(lines.width());
         lines.put(
@@ -76,12 +77,20 @@ impl Table<'_> {
         lines.blank();
     }
 
-    fn under_way(&self, canvas: &Canvas<'_>, load: &LoadingView, lines: &mut Lines) {
+    /// What loads now, against the time it took before. It stands beside the title, so that nothing moves.
+    fn under_way(&self, canvas: &Canvas<'_>, room: usize) -> Option<String> {
         let now = canvas.cx.now;
-        let said = format!("{}: {}", load.model, models::under_way(load, now));
-        lines.wrapped(2, &said, Role::Warn);
-        let passed = now.since(load.since).as_secs();
-        canvas.wake_at(load.since.plus(Duration::from_secs(passed + 1)));
+        let first = self.provider.loading.first()?;
+        for load in &self.provider.loading {
+            canvas.wake_at(load.since.plus(Duration::from_secs(now.since(load.since).as_secs() + 1)));
+        }
+        let said = models::under_way(first, now);
+        let others = match self.provider.loading.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let named = format!("{}: {said}{others}", escape::line(first.model.as_str()));
+        Some(if text::width(&named) <= room { named } else { said + &others })
     }
 
     /// The first line to be seen, so that the chosen row is among them after it moved.
