@@ -12,6 +12,7 @@ mod dialects;
 mod engine;
 mod gateway;
 mod ledger;
+mod models;
 mod parity;
 mod probe_frames;
 mod process;

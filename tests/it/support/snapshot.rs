@@ -176,23 +176,14 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         line: None,
         probe_interval_s: 30,
         moved_calls: 0,
+        loading: Vec::new(),
+        model_changes: Vec::new(),
         rate: None,
     }
 }
 
 pub fn model(id: &str, loaded: Option<bool>) -> ModelView {
-    ModelView {
-        id: id.into(),
-        named: false,
-        listed: true,
-        chat: true,
-        loaded,
-        context: None,
-        quantization: None,
-        size_bytes: None,
-        price: None,
-        breaker_until: None,
-    }
+    ModelView { listed: true, loaded, ..ModelView::of(id) }
 }
 
 fn named(mut view: ProviderView, model: ModelView) -> ProviderView {
