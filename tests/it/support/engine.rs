@@ -426,11 +426,17 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
     }
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
+    let (engine, desk, book) = engine_over(config, stage.clone()).await;
+    House { engine, stage, desk, book }
+}
+
+/// An engine on any upstream, after its first round of probes.
+pub async fn engine_over(config: Config, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
     let book = Arc::new(Book::default());
     let ports = Ports {
         clock: Arc::new(TokioClock),
-        upstream: stage.clone(),
+        upstream,
         config: desk.clone(),
         ledger: book.clone(),
         log: Arc::new(NoLog),
@@ -445,7 +451,7 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
         providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
     });
     drop(checked.await.unwrap());
-    House { engine, stage, desk, book }
+    (engine, desk, book)
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
