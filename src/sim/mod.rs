@@ -166,9 +166,10 @@ impl Sim {
         self.shared.lock().seen.iter().cloned().collect()
     }
 
-    /// The chat requests so far.
+    /// The chat requests so far, in whichever dialect.
     pub fn chats(&self) -> Vec<SeenRequest> {
-        self.seen().into_iter().filter(|request| request.path.ends_with("/chat/completions")).collect()
+        let chat = |path: &str| ["/chat/completions", "/v1/messages", "/responses"].iter().any(|end| path.ends_with(end));
+        self.seen().into_iter().filter(|request| chat(&request.path)).collect()
     }
 
     /// How often a path was asked.

@@ -145,9 +145,10 @@ impl Sim {
         self.set(|settings| version.clone_into(&mut settings.version));
     }
 
-    /// Fails the next chat request so. Several faults are used up one by one.
+    /// Fails the next chat request so (Anthropic: in its own dialect). Several faults are used up one by one.
     pub fn fault(&self, fault: Fault) {
-        self.fault_on("/chat/completions", fault);
+        let native = self.kind() == super::SimKind::Anthropic;
+        self.fault_on(if native { "/v1/messages" } else { "/chat/completions" }, fault);
     }
 
     /// Fails the next request whose path ends so.
