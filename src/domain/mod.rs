@@ -9,6 +9,7 @@ pub mod config;
 pub mod failure;
 pub mod health;
 pub mod ids;
+pub mod incident;
 pub mod kind;
 pub mod model;
 pub mod money;

@@ -6,6 +6,7 @@
 pub mod brief;
 pub mod escape;
 pub mod events;
+pub mod incidents;
 pub mod labels;
 pub mod limits;
 pub mod may_cost;

@@ -168,7 +168,8 @@ impl Sim {
 
     /// The chat requests so far, in whichever dialect.
     pub fn chats(&self) -> Vec<SeenRequest> {
-        let chat = |path: &str| ["/chat/completions", "/v1/messages", "/responses"].iter().any(|end| path.ends_with(end));
+        let chat =
+            |path: &str| ["/chat/completions", "/v1/messages", "/responses"].iter().any(|end| path.ends_with(end));
         self.seen().into_iter().filter(|request| chat(&request.path)).collect()
     }
 

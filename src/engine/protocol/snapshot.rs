@@ -4,6 +4,7 @@
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
+use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
 use crate::domain::rate::RateState;
@@ -24,6 +25,9 @@ pub struct Snapshot {
     pub spend: Arc<SpendView>,
     pub gateway: Arc<GatewayView>,
     pub running: Arc<Vec<RunningCall>>,
+    /// Open incidents first, then those that ended not long ago, the newest first.
+    #[serde(default)]
+    pub incidents: Arc<Vec<Incident>>,
 }
 
 /// The configuration's file and its findings.
@@ -90,6 +94,9 @@ pub struct ProviderView {
     /// What its vendor last said of its limits.
     #[serde(default)]
     pub rate: Option<RateState>,
+    /// What was seen in the last 24 hours, oldest first, by this process or another; what is missing was not asked.
+    #[serde(default)]
+    pub day: VecDeque<Slot>,
 }
 
 impl ProviderView {
