@@ -17,6 +17,7 @@ use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
 use lmdeck::domain::config::{Config, Endpoint, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::ModelId;
+use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
@@ -812,7 +813,8 @@ impl Door {
     async fn before(sims: &[(&str, &Sim)]) -> Self {
         let providers = sims.iter().map(|(id, sim)| sim.profile(id)).collect();
         let upstream = HttpUpstream::new(Arc::new(TokioClock)).unwrap();
-        let (engine, ..) = engine_over(Config { providers, ..Config::default() }, Arc::new(upstream)).await;
+        let (engine, ..) =
+            engine_over(Config { providers, ..Config::default() }, Past::default(), Arc::new(upstream)).await;
         let options = GatewayOptions::default();
         let listener = gateway::bind("127.0.0.1:0".parse().unwrap(), &options).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -462,12 +462,12 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
     }
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
-    let (engine, desk, book) = engine_over(config, stage.clone()).await;
+    let (engine, desk, book) = engine_over(config, past, stage.clone()).await;
     House { engine, stage, desk, book }
 }
 
 /// An engine on any upstream, after its first round of probes.
-pub async fn engine_over(config: Config, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
+pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let ports = Ports {
