@@ -8,10 +8,17 @@ use std::time::Duration;
 /// `482 of 500 requests left, resets in 12 s`; one line per limit, the scarcest first. Limits whose reset has
 /// passed say nothing any more.
 pub fn lines(rate: &RateState, now: UnixMs) -> Vec<String> {
-    rate.current(now).into_iter().map(|window| line(window, now)).collect()
+    let wait = |until: UnixMs| format!("in {}", wait(until.since(now)));
+    rate.current(now).into_iter().map(|window| line(window, wait)).collect()
 }
 
-fn line(window: &RateWindow, now: UnixMs) -> String {
+/// The same for a screen that stands: `482 of 500 requests left, resets at 22:41:07`, which no second changes.
+pub fn lines_by_clock(rate: &RateState, now: UnixMs) -> Vec<String> {
+    let clock = |until: UnixMs| format!("at {}", units::clock(until));
+    rate.current(now).into_iter().map(|window| line(window, clock)).collect()
+}
+
+fn line(window: &RateWindow, when: impl Fn(UnixMs) -> String) -> String {
     let left = units::thousands(window.remaining);
     let what = window.counts.words();
     let left = match window.limit {
@@ -19,7 +26,7 @@ fn line(window: &RateWindow, now: UnixMs) -> String {
         None => format!("{left} {what} left"),
     };
     match window.resets_at {
-        Some(until) => format!("{left}, resets in {}", wait(until.since(now))),
+        Some(until) => format!("{left}, resets {}", when(until)),
         None => left,
     }
 }
@@ -65,5 +72,8 @@ mod tests {
                 "7 input tokens left",
             ]
         );
+        let standing = lines_by_clock(&rate, now);
+        assert_eq!(standing, lines_by_clock(&rate, now.plus(Duration::from_secs(5))), "seconds change nothing");
+        assert!(standing[1].starts_with("482 of 500 requests left, resets at "), "{standing:?}");
     }
 }

@@ -2,20 +2,27 @@
 //! and limits come back. Bytes against bytes here; over a socket with the simulated servers at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail their test")]
 
-use crate::support::sim::{Fault, Limits, Sim, SimKind, SimModel, ToolCall, Trouble, VENDOR_KEY, profile_at};
+use crate::support::engine::{TokioClock, engine_over};
+use crate::support::sim::{
+    Fault, Limits, LmStudioApi, Sim, SimKind, SimModel, ToolCall, Trouble, VENDOR_KEY, profile_at,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
+
 use lmdeck::adapters::http::HttpUpstream;
 use lmdeck::adapters::wire::answer::Context;
 use lmdeck::adapters::wire::dialect::{Dialect, Prepared, Reader, prepare, taken_apart, whole};
 use lmdeck::adapters::wire::{anthropic, responses};
 use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Endpoint, Profile};
+use lmdeck::domain::config::{Config, Endpoint, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::ModelId;
+use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
+use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{Clock, Frame, Upstream, UpstreamJob};
+use lmdeck::gateway::{self, GatewayOptions};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -757,7 +764,7 @@ async fn a_model_of_the_responses_interface_answers_a_chat() {
 
 #[tokio::test]
 async fn embeddings_and_completions_travel_as_they_came() {
-    let sim = Sim::start(SimKind::LmStudio(crate::support::sim::LmStudioApi::V1)).await;
+    let sim = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
     let json = r#"{ "input":["a","b"], "model":"auto", "encoding_format":"base64" }"#;
     let read = run(&sim, "demo-8b", Body::RawOpenaiEmbeddings { json: json.into() }).await;
     assert_eq!((read.failure, read.end, read.usage), (None, true, None), "zero is no count");
@@ -791,4 +798,121 @@ async fn z_ai_s_codes_say_who_may_try_again_and_when() {
         let failure = run(&sim, "demo-8b", raw(true)).await.failure.unwrap();
         assert_eq!((failure.code, failure.retry_after_ms), (code, wait), "{business}: {failure:?}");
     }
+}
+
+// ---------------------------------------------------------------- from the client's side of the gateway
+
+/// A gateway over simulated servers, and the engine behind it.
+struct Door {
+    engine: Engine,
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Door {
+    async fn before(sims: &[(&str, &Sim)]) -> Self {
+        let providers = sims.iter().map(|(id, sim)| sim.profile(id)).collect();
+        let upstream = HttpUpstream::new(Arc::new(TokioClock)).unwrap();
+        let (engine, ..) =
+            engine_over(Config { providers, ..Config::default() }, Past::default(), Arc::new(upstream)).await;
+        let options = GatewayOptions::default();
+        let listener = gateway::bind("127.0.0.1:0".parse().unwrap(), &options).await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let clock = || TokioClock.now();
+        tokio::spawn(gateway::serve(listener, engine.handle.clone(), options, clock, std::future::pending()));
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { engine, base, client }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, reqwest::header::HeaderMap, String) {
+        let response = self.client.post(format!("{}{path}", self.base)).body(body.to_string()).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.text().await.unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_openai_client_uses_anthropic_without_knowing_it() {
+    let sim = Sim::start(SimKind::Anthropic).await;
+    sim.think(&["hm"]);
+    sim.call_tool(Some(ToolCall { name: "weather".into(), arguments: json!({"city": "Oslo"}) }));
+    let door = Door::before(&[("claude", &sim)]).await;
+    let ask = |stream: bool, usage: bool| {
+        json!({"model": "claude/demo-8b", "messages": [{"role": "user", "content": "hi"}], "stream": stream,
+            "stream_options": if usage { json!({"include_usage": true}) } else { Value::Null }, "max_tokens": 9000,
+            "reasoning_effort": "low"})
+    };
+    let (status, _, body) = door.post("/v1/chat/completions", &ask(false, false)).await;
+    let answer = golden(&body);
+    assert_eq!((status, &answer["choices"][0]["message"]["content"]), (200, &json!("Hello, world!")));
+    assert_eq!(answer["choices"][0]["message"]["reasoning_content"], "hm");
+    let (_, headers, body) = door.post("/v1/chat/completions", &ask(true, true)).await;
+    assert_eq!(headers["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(calls(&body)[0].2, r#"{"city":"Oslo"}"#);
+    assert!(chunks(&body).last().unwrap()["usage"]["prompt_tokens"].is_u64(), "{body}");
+    let (_, _, body) = door.post("/v1/chat/completions", &ask(true, false)).await;
+    assert!(!body.contains("\"usage\"") && body.ends_with("data: [DONE]\n\n"), "{body}");
+    sim.fault_on("/v1/messages", Fault::Trouble(Trouble::TooLong { tokens: 9, window: 4 }));
+    let (status, _, body) = door.post("/v1/chat/completions", &ask(true, false)).await;
+    assert_eq!((status, &golden(&body)["error"]["code"]), (400, &json!("context_length_exceeded")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_go_to_an_embedding_model_and_to_no_other() {
+    let studio = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
+    studio.set_models(vec![SimModel::named("demo-8b"), SimModel::embedding("text-embedding-demo")]);
+    let claude = Sim::start(SimKind::Anthropic).await;
+    let door = Door::before(&[("claude", &claude), ("studio", &studio)]).await;
+    let ask = |model: &str| json!({"model": model, "input": ["a", "b"]});
+    for model in ["auto", "studio", "text-embedding-demo", "studio/text-embedding-demo"] {
+        let (status, headers, body) = door.post("/v1/embeddings", &ask(model)).await;
+        assert_eq!(status, 200, "{model}: {body}");
+        assert_eq!(headers["x-lmdeck-model"], "text-embedding-demo");
+        assert_eq!(golden(&body)["data"].as_array().unwrap().len(), 2);
+    }
+    for (model, says) in
+        [("studio/demo-8b", "not known to make embeddings"), ("claude", "Anthropic offers no embeddings")]
+    {
+        let (status, _, body) = door.post("/v1/embeddings", &ask(model)).await;
+        assert_eq!((status, body.contains(says)), (503, true), "{model}: {body}");
+    }
+    let (status, _, body) = door.post("/v1/embeddings", &json!([])).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("the body is not an embeddings request"), "{body}");
+    let once = json!({"model": "auto", "prompt": "Once", "stream": true});
+    let (status, headers, body) = door.post("/v1/completions", &once).await;
+    assert_eq!((status, headers["x-lmdeck-model"].to_str().unwrap()), (200, "demo-8b"), "{body}");
+    assert!(body.contains("text_completion") && body.ends_with("data: [DONE]\n\n"), "{body}");
+    assert_eq!(claude.asked("/v1/chat/completions") + claude.asked("/v1/messages"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_with_nothing_left_is_parked_before_it_has_to_refuse() {
+    let claude = Sim::start(SimKind::Anthropic).await;
+    let openai = Sim::start(SimKind::Openai).await;
+    let left = |requests_left| Limits {
+        requests: 500,
+        requests_left,
+        tokens: 30_000,
+        tokens_left: 9_000,
+        resets_in: Duration::from_secs(60),
+        resets_at: TokioClock.now().plus(Duration::from_secs(60)),
+    };
+    claude.limits(Some(left(482)));
+    let door = Door::before(&[("claude", &claude), ("openai", &openai)]).await;
+    let ask = json!({"model": "auto", "messages": [{"role": "user", "content": "hi"}]});
+    let provider = |headers: &reqwest::header::HeaderMap| headers["x-lmdeck-provider"].to_str().unwrap().to_owned();
+    let (_, headers, _) = door.post("/v1/chat/completions", &ask).await;
+    assert_eq!(provider(&headers), "claude");
+    let mut snapshots = door.engine.handle.snapshots();
+    let known = snapshots.wait_for(|snapshot| snapshot.providers[0].rate.is_some()).await.unwrap().clone();
+    let window = known.providers[0].rate.clone().unwrap().windows[0].clone();
+    assert_eq!((window.remaining, window.limit), (482, Some(500)));
+    assert_eq!(known.providers[0].parked_until, None);
+    claude.limits(Some(left(0)));
+    door.post("/v1/chat/completions", &ask).await;
+    snapshots.wait_for(|snapshot| snapshot.providers[0].parked_until.is_some()).await.unwrap();
+    let (_, headers, _) = door.post("/v1/chat/completions", &ask).await;
+    assert_eq!(provider(&headers), "openai");
+    assert_eq!(claude.asked("/v1/messages"), 2, "it was not asked again");
 }

@@ -706,7 +706,7 @@ async fn a_page_from_elsewhere_gets_nothing_from_loopback() {
 #[tokio::test]
 async fn wrong_paths_and_methods_name_the_routes() {
     let deck = Setup::default().start(plays(vec![end()])).await;
-    for path in ["/", "/v1", "/v1/v1/chat/completions", "/v1/embeddings"] {
+    for path in ["/", "/v1", "/v1/v1/chat/completions", "/v1/images/generations"] {
         let response = deck.get(path).await;
         assert_eq!(response.status(), 404, "{path}");
         let message = json_of(response).await["error"]["message"].as_str().unwrap().to_owned();

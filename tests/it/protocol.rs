@@ -13,6 +13,7 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::incident::{Ending, Incident, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
+use lmdeck::domain::rate::{RateState, RateUnit, RateWindow};
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
 use lmdeck::domain::routing::{
@@ -637,7 +638,15 @@ fn snapshot() -> Snapshot {
             at: UnixMs(4),
             changes: ModelChanges { loaded: vec![("m".into(), Some(8192))], ..ModelChanges::default() },
         }],
-        rate: None,
+        rate: Some(RateState {
+            at: UnixMs(5),
+            windows: vec![RateWindow {
+                counts: RateUnit::InputTokens,
+                limit: Some(500),
+                remaining: 482,
+                resets_at: Some(UnixMs(6)),
+            }],
+        }),
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
     };
     let policy = Policy {

@@ -181,7 +181,8 @@ fn states(report: &TestReport) -> Vec<String> {
 #[tokio::test]
 async fn every_kind_of_server_streams_its_answer() {
     let upstream = upstream();
-    for kind in ALL {
+    // Anthropic's own dialect thinks only when asked, and counts twice: its stream is among the dialects' tests.
+    for kind in ALL.into_iter().filter(|kind| *kind != SimKind::Anthropic) {
         let sim = Sim::start(kind).await;
         sim.think(&["let ", "me see"]);
         let outcome = run(&upstream, job(sim.profile("p"), chat(true))).await;

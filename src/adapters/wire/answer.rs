@@ -163,16 +163,17 @@ impl StreamReader {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
-            Ok(chunk) => match says_nothing(&chunk).then(|| shape::odd(&data)).flatten() {
-                Some(why) => self.fail(bad_answer(&odd_answer(&why), &self.context.secrets)),
-                None => {
-                    if chunk.seen.usage.is_none() && says_nothing(&chunk) {
-                        tell_odd_usage(&self.context, &data);
+            Ok(chunk) => {
+                if says_nothing(&chunk) {
+                    if let Some(why) = shape::odd(&data) {
+                        self.fail(bad_answer(&odd_answer(&why), &self.context.secrets));
+                        return;
                     }
-                    self.pattern.learn(&data, &chunk);
-                    self.take_chunk(event.raw, chunk);
+                    tell_odd_usage(&self.context, &data);
                 }
-            },
+                self.pattern.learn(&data, &chunk);
+                self.take_chunk(event.raw, chunk);
+            }
         }
     }
 

@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(odd(plain.as_bytes()), None, "{plain}");
         }
         for (json, why) in [
-            (r#"[1]"#, "the answer: expected an object, came a list"),
+            ("[1]", "the answer: expected an object, came a list"),
             (r#"{"choices":[7]}"#, "choices[0]: expected an object, came a number"),
             (r#"{"choices":[{"delta":"hi"}]}"#, "choices[0].delta: expected an object, came a text"),
             (

@@ -509,11 +509,17 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
     }
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
+    let (engine, desk, book) = engine_over(config, past, stage.clone()).await;
+    House { engine, stage, desk, book }
+}
+
+/// An engine on any upstream, after its first round of probes.
+pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         clock: Arc::new(TokioClock),
-        upstream: stage.clone(),
+        upstream,
         config: desk.clone(),
         ledger: book.clone(),
         log: Arc::new(NoLog),
@@ -534,7 +540,7 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
         providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
     });
     drop(checked.await.unwrap());
-    House { engine, stage, desk, book }
+    (engine, desk, book)
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.

@@ -195,15 +195,13 @@ fn tool_result(id: &str, parts: &[Part], place: &str) -> Result<Value, Failure> 
 /// Arguments are a text with JSON in the one form and an object in the other; what a model wrote badly becomes
 /// an empty one, since the vendor takes nothing else.
 fn arguments(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(members)) => members.into(),
-        _ => {
-            if !text.trim().is_empty() {
-                tracing::warn!("arguments of a tool call are no JSON object: they are sent as an empty one");
-            }
-            json!({})
-        }
+    if let Ok(Value::Object(members)) = serde_json::from_str(text) {
+        return members.into();
     }
+    if !text.trim().is_empty() {
+        tracing::warn!("arguments of a tool call are no JSON object: they are sent as an empty one");
+    }
+    json!({})
 }
 
 /// The vendor takes letters, digits, `_` and `-`; other servers put dots and colons into their ids.

@@ -218,7 +218,7 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
         }
     }
     lines.put(0, &known);
-    let left = provider.rate.iter().flat_map(|rate| limits::lines(rate, now));
+    let left = provider.rate.iter().flat_map(|rate| limits::lines_by_clock(rate, now));
     for line in left.take(if wide { 4 } else { 1 }) {
         lines.labelled("Limit", if wide { 12 } else { 10 }, &line);
     }
