@@ -1,4 +1,4 @@
-//! The routing decision over 50 targets and 100 request orders: `cargo bench --bench decide`.
+//! The routing decision over 50 targets, 100 policies and 100 request orders: `cargo bench --bench decide`.
 //!
 //! divan shows fastest, slowest, median and mean; the budget is a percentile (p99 < 50 µs), so those are measured
 //! and printed first.
@@ -9,7 +9,10 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Price;
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, RuleSet, Strategy, World, WorldModel, WorldProvider, decide, explain};
+use lmdeck::domain::routing::condition::{Compare, Condition, Number, NumberFact, Test, Text, TextFact};
+use lmdeck::domain::routing::{
+    ActiveChoice, Policy, Reads, RuleSet, Strategy, World, WorldModel, WorldProvider, decide, explain,
+};
 use lmdeck::domain::time::UnixMs;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -18,6 +21,7 @@ use std::time::Instant;
 const PROVIDERS: usize = 10;
 const MODELS_EACH: usize = 5;
 const ORDERS: usize = 100;
+const POLICIES: usize = 100;
 const ROUNDS: usize = 10_000;
 
 fn main() {
@@ -40,6 +44,7 @@ fn world() -> World {
         quality: (m != 3).then_some(40 + 5 * u32::try_from(m).unwrap_or(0)),
         price: if p.is_multiple_of(2) { Some(Price::FREE) } else { Price::per_million(0.5, 2.0, None) },
         breaker_until: (m == 3 && p == 3).then_some(UnixMs(2_000)),
+        ttft_ms: None,
     };
     let provider = |p: usize| WorldProvider {
         id: format!("provider-{p}").into(),
@@ -54,12 +59,13 @@ fn world() -> World {
         aliases: BTreeMap::from([(format!("alias_{p}"), None)]),
         models: (0..MODELS_EACH).map(|m| model(p, m)).collect(),
         preferred_models: vec![model(p, 2).id, model(p, 1).id],
+        p50_ms: Some(20),
     };
     World {
         now: UnixMs(1_000),
         active: ActiveChoice::Target(Target::new("provider-5", "vendor-5/some-model-name-0-32b-instruct")),
         providers: (0..PROVIDERS).map(provider).collect(),
-        budget_exhausted: false,
+        ..World::default()
     }
 }
 
@@ -71,7 +77,26 @@ fn rules(strategy: Strategy) -> RuleSet {
         request_orders: (0..ORDERS)
             .map(|n| (format!("request_type_{n}"), items.iter().map(ToString::to_string).collect()))
             .collect(),
+        policies: (0..POLICIES).map(policy).collect(),
         ..RuleSet::default()
+    }
+}
+
+/// A rule as people write them: `request.type == "x" && request.prompt_tokens > n && request.tags.team == "y"`.
+fn policy(n: usize) -> Policy {
+    let test = Test::And(vec![
+        Test::Texts(Compare::Equal, Box::new((Text::Fact(TextFact::Type), Text::Const(format!("policy_type_{n}"))))),
+        Test::Numbers(Compare::Greater, Box::new((Number::Fact(NumberFact::PromptTokens), Number::Whole(100)))),
+        Test::Texts(
+            Compare::Equal,
+            Box::new((Text::Tag(Box::new(Text::Const("team".into()))), Text::Const("research".into()))),
+        ),
+    ]);
+    Policy {
+        name: format!("policy-{n}"),
+        condition: Condition::new(test),
+        targets: vec!["provider-3".into(), "local".into()],
+        ..Policy::default()
     }
 }
 
@@ -79,30 +104,47 @@ fn facts(what: &str) -> Facts {
     let base = Facts { prompt_tokens: 9000, max_tokens: 1024, has_tools: true, ..Facts::default() };
     match what {
         "order, last of 100" => Facts { request_type: format!("request_type_{}", ORDERS - 1), ..base },
+        "policy, last of 100" | "the same, pinned" => Facts {
+            request_type: format!("policy_type_{}", POLICIES - 1),
+            session: "s-1".into(),
+            tags: BTreeMap::from([("team".to_owned(), "research".to_owned())]),
+            ..base
+        },
         "bare model id" => Facts { requested_model: "vendor-9/some-model-name-3-32b-instruct".into(), ..base },
         "name nobody has" => Facts { requested_model: "gpt-unheard-of".into(), ..base },
         _ => base,
     }
 }
 
-const CASES: [(&str, Strategy); 7] = [
+const CASES: [(&str, Strategy); 9] = [
     ("prefer_local", Strategy::PreferLocal),
     ("prefer_cloud", Strategy::PreferCloud),
     ("cost_optimized", Strategy::CostOptimized),
     ("quality_optimized", Strategy::QualityOptimized),
     ("order, last of 100", Strategy::PreferLocal),
+    ("policy, last of 100", Strategy::PreferLocal),
+    ("the same, pinned", Strategy::PreferLocal),
     ("bare model id", Strategy::PreferLocal),
     ("name nobody has", Strategy::PreferLocal),
 ];
 
 fn percentiles() {
-    println!("decide: {} targets, {ORDERS} request orders, {ROUNDS} rounds each", PROVIDERS * MODELS_EACH);
+    println!(
+        "decide: {} targets, {POLICIES} policies, {ORDERS} request orders, {ROUNDS} rounds each",
+        PROVIDERS * MODELS_EACH
+    );
     let world = world();
     for (name, strategy) in CASES {
         let (rules, facts) = (rules(strategy), facts(name));
+        let mut world = world.clone();
+        let reads = Reads::of(&rules);
+        if name.ends_with("pinned") {
+            world.pin = Some(Target::new("provider-2", "vendor-2/some-model-name-1-32b-instruct"));
+        }
         let mut nanos: Vec<u128> = (0..ROUNDS)
             .map(|_| {
                 let start = Instant::now();
+                black_box(reads.pin_key(&facts, &rules, &world));
                 black_box(decide(black_box(&facts), black_box(&rules), black_box(&world)));
                 start.elapsed().as_nanos()
             })

@@ -1,5 +1,6 @@
 //! The wall clock, and where a civil day begins. The only place that asks the machine for the time.
 
+use crate::domain::routing::LocalTime;
 use crate::domain::time::UnixMs;
 use crate::engine::ports::Clock;
 use jiff::Timestamp;
@@ -46,6 +47,18 @@ impl Clock for SystemClock {
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs {
         civil_day_start(at, &self.zone(zone))
     }
+
+    fn local_time(&self, at: UnixMs) -> LocalTime {
+        local_time(at, &self.zone(None))
+    }
+}
+
+/// Hour and weekday of a moment in a zone. A time outside the years -9999 to 9999 is told in UTC.
+pub fn local_time(at: UnixMs, zone: &TimeZone) -> LocalTime {
+    let Ok(moment) = Timestamp::from_millisecond(at.0) else { return LocalTime::utc(at) };
+    let here = moment.to_zoned(zone.clone());
+    let small = |value: i8| u8::try_from(value).unwrap_or(0);
+    LocalTime { hour: small(here.hour()), weekday: small(here.weekday().to_sunday_zero_offset()) }
 }
 
 /// The time now. A machine whose clock stands before 1970 gets 1970.

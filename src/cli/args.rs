@@ -7,10 +7,12 @@
 mod ask;
 mod change;
 mod look;
+mod routes;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CallsVerb, HealthVerb, LevelWord, LogsArgs, RoutesVerb};
+pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
+pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -130,7 +132,7 @@ pub enum Verb {
         /// A provider; all when not given
         id: Option<String>,
     },
-    /// Which target a prompt goes to, and why
+    /// Where prompts go and why: policies, orders, the strategy
     #[command(arg_required_else_help = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
     Routes {
         #[command(subcommand)]
@@ -152,6 +154,10 @@ pub enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// The lines that point another program at the gateway
+    Connect(ConnectArgs),
+    /// Write a report for a bug, without keys and without texts of calls
+    Report(ReportArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  lmdeck completions bash > ~/.local/share/bash-completion/completions/lmdeck\n  \

@@ -3,13 +3,17 @@
 pub mod ask;
 pub mod calls;
 pub mod config;
+pub mod connect;
 mod edited;
 mod explain;
 pub mod health;
 pub mod incidents;
 pub mod logs;
 pub mod models;
+pub mod policies;
 mod provider_edit;
 pub mod providers;
+pub mod report;
+pub mod route_table;
 pub mod routes;
 pub mod status;

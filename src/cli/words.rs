@@ -41,8 +41,7 @@ pub fn target(routing: &RoutingView) -> String {
 /// Who decided: the policy of the ledger in a person's words.
 pub fn policy(policy: &str) -> String {
     match policy.split_once(':') {
-        Some(("strategy" | "request_type", name)) => name.to_owned(),
-        Some(("confined", name)) => format!("{name} (confined)"),
+        Some(("strategy" | "request_type" | "policy", name)) => name.to_owned(),
         _ => match policy {
             "named" => "its name".to_owned(),
             "active" => "your choice".to_owned(),

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod model;
 pub mod money;
 pub mod price;
+pub mod quality;
 pub mod rate;
 pub mod reach;
 pub mod routing;

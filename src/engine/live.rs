@@ -7,8 +7,10 @@ use crate::domain::config::{Config, Profile};
 use crate::domain::ids::{ModelId, ProviderId, Target};
 use crate::domain::money::Price;
 use crate::domain::price::price_of;
+use crate::domain::quality::quality_of;
 use crate::domain::reach::Reach;
-use crate::domain::routing::{World, WorldModel, WorldProvider};
+use crate::domain::routing::{Providers, Reads, World, WorldModel, WorldProvider};
+use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use tokio::sync::Semaphore;
 #[derive(Debug)]
 pub struct Live {
     pub config: Arc<Config>,
+    /// What the rules look at: facts that nobody asks for are not worked out.
+    pub reads: Reads,
     pub world: World,
     pub profiles: HashMap<ProviderId, Arc<Profile>>,
     /// Places for calls under way, `limits.max_concurrent_requests` of them.
@@ -30,7 +34,7 @@ pub struct Live {
 }
 
 /// Every provider as routing sees it at `now`.
-pub fn world_providers(state: &State, traffic: &Traffic, now: UnixMs) -> Vec<WorldProvider> {
+pub fn world_providers(state: &State, traffic: &Traffic, now: UnixMs) -> Providers {
     state.providers.iter().map(|provider| world_provider(provider, &state.config, traffic, now)).collect()
 }
 
@@ -54,8 +58,9 @@ fn world_provider(provider: &Provider, config: &Config, traffic: &Traffic, now: 
         }
     }
     for model in &mut models {
-        model.breaker_until =
-            traffic.breaker_until(&Target { provider: profile.id.clone(), model: model.id.clone() }, now);
+        let target = Target { provider: profile.id.clone(), model: model.id.clone() };
+        model.breaker_until = traffic.breaker_until(&target, now);
+        model.ttft_ms = traffic.ttft(&target);
     }
     WorldProvider {
         id: profile.id.clone(),
@@ -70,6 +75,7 @@ fn world_provider(provider: &Provider, config: &Config, traffic: &Traffic, now: 
         aliases: profile.aliases.clone(),
         models,
         preferred_models: profile.preferred_models.clone(),
+        p50_ms: percentile(&mut provider.history.iter().filter_map(|point| point.latency_ms).collect::<Vec<_>>(), 50),
     }
 }
 
@@ -85,9 +91,10 @@ fn world_model(id: &ModelId, provider: &Provider, config: &Config, candidate: bo
         remote: listed.is_some_and(|model| model.remote),
         context: listed.and_then(|model| model.context).or_else(|| named.and_then(|model| model.context)),
         capabilities: named.and_then(|model| model.capabilities.clone()),
-        quality: named.and_then(|model| model.quality),
+        quality: named.and_then(|model| model.quality).or_else(|| quality_of(id)),
         price: price_at(provider, id, config),
         breaker_until: None,
+        ttft_ms: None,
     }
 }
 

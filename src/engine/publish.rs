@@ -6,7 +6,7 @@ use super::protocol::{Event, EventKind, Level};
 use super::supervisor::Supervisor;
 use crate::domain::call::Facts;
 use crate::domain::ids::Target;
-use crate::domain::routing::{World, decide};
+use crate::domain::routing::{BudgetFacts, Reads, World, decide};
 use std::sync::Arc;
 
 impl Supervisor {
@@ -18,6 +18,9 @@ impl Supervisor {
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, self.ports.clock.now()),
             budget_exhausted: limit.is_some_and(|limit| self.today.spent >= limit),
+            budget: BudgetFacts { used: self.today.spent, limit },
+            time: self.ports.clock.local_time(self.ports.clock.now()),
+            ..World::default()
         }
     }
 
@@ -27,6 +30,7 @@ impl Supervisor {
         self.note_effective(&world);
         self.live.send_replace(Arc::new(Live {
             config: self.state.config.clone(),
+            reads: Reads::of(&self.state.config.rules),
             world,
             profiles: self.state.providers.iter().map(|p| (p.profile.id.clone(), p.profile.clone())).collect(),
             slots: self.slots.clone(),

@@ -20,7 +20,7 @@ use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
-use crate::domain::routing::{ActiveChoice, World};
+use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,6 +58,11 @@ pub enum Input {
         result: Box<Result<Loaded, Unusable>>,
         answer: Option<(oneshot::Sender<Reply>, Reply)>,
     },
+    /// The last good version of a file that cannot be used was read.
+    LastGood {
+        loaded: Box<Loaded>,
+        answer: Asker,
+    },
     Day {
         start: UnixMs,
         sums: DaySums,
@@ -66,6 +71,14 @@ pub enum Input {
     ModelJobDone(Box<ModelJobDone>),
     /// A call had its model loaded: the list is another one now.
     LoadedByCall(ProviderId),
+    /// A policy's condition came to no result.
+    RuleFailed {
+        policy: String,
+        why: String,
+        /// It protects, so it was applied.
+        applied: bool,
+        rules_version: u64,
+    },
 }
 
 /// A probe command whose providers have not all answered.
@@ -92,6 +105,8 @@ pub struct Supervisor {
     results: mpsc::Receiver<Input>,
     pub(super) events: broadcast::Sender<Event>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Policies whose failure was announced, with the version of the rules: once each is enough.
+    failed_rules: HashSet<(String, u64)>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) slots: Arc<Semaphore>,
     schedule: HashMap<ProviderId, Instant>,
@@ -135,6 +150,7 @@ impl Supervisor {
             over.iter().for_each(|incident| ports.ledger.note_incident(incident));
         }
         let live = Live {
+            reads: Reads::default(),
             config: config.clone(),
             world: World::default(),
             profiles: HashMap::new(),
@@ -161,6 +177,7 @@ impl Supervisor {
             results,
             events,
             snapshots,
+            failed_rules: HashSet::new(),
             live,
             slots,
             schedule: HashMap::new(),
@@ -235,11 +252,15 @@ impl Supervisor {
             }
             Input::Found(profiles) => self.found(profiles),
             Input::Loaded { result, answer } => self.loaded(*result, answer),
+            Input::LastGood { loaded, answer } => self.run_last_good(&loaded, answer),
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
             // Sums of a day that has ended say nothing.
             Input::Day { .. } => {}
             Input::ModelJobDone(done) => self.model_job_done(*done),
             Input::LoadedByCall(provider) => self.look_again(&provider),
+            Input::RuleFailed { policy, why, applied, rules_version } => {
+                self.rule_failed(policy, &why, applied, rules_version);
+            }
         }
     }
 
@@ -307,6 +328,21 @@ impl Supervisor {
                 }
             }
         });
+    }
+
+    /// A rule whose condition has no result: said once per rule set, however many calls meet it.
+    fn rule_failed(&mut self, policy: String, why: &str, applied: bool, rules_version: u64) {
+        self.failed_rules.retain(|(_, version)| *version == rules_version);
+        let message = if applied {
+            format!("policy {policy} applies although its condition has no result: {why}")
+        } else {
+            format!("policy {policy} is skipped: its condition has no result: {why}")
+        };
+        if self.failed_rules.insert((policy, rules_version)) {
+            tracing::warn!("{message}");
+            let kind = EventKind::Trouble { message };
+            self.announce(Event { at: self.ports.clock.now(), level: Level::Warning, kind });
+        }
     }
 
     pub(super) fn announce(&self, event: Event) {

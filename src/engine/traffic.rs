@@ -123,6 +123,8 @@ struct Inner {
     parked: HashMap<ProviderId, UnixMs>,
     rates: HashMap<ProviderId, RateState>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
+    /// How long answers took to begin, of streams: a sliding mean in milliseconds.
+    ttft: HashMap<Target, u64>,
 }
 
 impl Traffic {
@@ -151,6 +153,30 @@ impl Traffic {
         }
         let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
         before != after || last != Some(ok)
+    }
+
+    /// Notes how long an answer took to begin. The mean leans to the newest quarter, so that a model which was just
+    /// loaded does not stay slow for long.
+    pub fn note_ttft(&self, target: &Target, ms: u64) {
+        let mut inner = self.lock();
+        let mean = inner.ttft.entry(target.clone()).or_insert(ms);
+        *mean = (*mean * 3 + ms) / 4;
+    }
+
+    pub fn ttft(&self, target: &Target) -> Option<u64> {
+        self.lock().ttft.get(target).copied()
+    }
+
+    /// Calls under way at each of `providers`, in their order.
+    pub fn in_flight<'p>(&self, providers: impl Iterator<Item = &'p ProviderId>) -> Vec<u32> {
+        let inner = self.lock();
+        let at = |id: &ProviderId| {
+            let here = |call: &&(RunningCall, CancellationToken)| {
+                call.0.target.as_ref().is_some_and(|target| &target.provider == id)
+            };
+            u32::try_from(inner.running.values().filter(here).count()).unwrap_or(u32::MAX)
+        };
+        providers.map(at).collect()
     }
 
     /// Until when the target's breaker is open.

@@ -6,7 +6,7 @@ use crate::domain::call::{Facts, Priority};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
-use crate::domain::routing::{Decision, Explanation, PolicyOutline, RuleSet, Strategy};
+use crate::domain::routing::{Decision, Explanation, Fallback, Policy, Strategy};
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 use std::fmt::Write;
 
@@ -21,23 +21,43 @@ pub fn strategy(strategy: Strategy) -> &'static str {
 }
 
 /// What becomes of a policy of the file now.
-pub fn policy_state(policy: &PolicyOutline, rules: &RuleSet) -> &'static str {
-    if !policy.enabled {
-        "off"
-    } else if rules.confined_by.contains(&policy.name) {
-        "confines all"
-    } else {
-        "not yet in force"
+pub fn policy_state(policy: &Policy) -> &'static str {
+    match (policy.enabled, policy.observe) {
+        (false, _) => "off",
+        (true, true) => "observed",
+        (true, false) => "in force",
     }
 }
 
-/// Said while policies that keep prompts at home cannot be evaluated yet; `None` when there are none.
-pub fn kept_at_home(rules: &RuleSet) -> Option<String> {
-    if rules.confined_by.is_empty() {
-        return None;
+/// What a policy does, in a few words: `denies`, `local only: local`, `zai/glm-4.6, local, then the strategy`.
+pub fn policy_does(policy: &Policy) -> String {
+    let mut parts = Vec::new();
+    if policy.deny.is_some() {
+        return "denies".to_owned();
     }
-    let names = rules.confined_by.join(", ");
-    Some(format!("kept at home by {names}: every request stays local until policies are evaluated"))
+    if policy.local_only {
+        parts.push("local only".to_owned());
+    }
+    if !policy.targets.is_empty() {
+        parts.push(policy.targets.join(", "));
+    }
+    if policy.fallback == Fallback::Strategy {
+        parts.push("then the strategy".to_owned());
+    }
+    let effects = &policy.effects;
+    if let Some(cap) = effects.max_tokens {
+        parts.push(format!("at most {cap} tokens"));
+    }
+    if let Some(temperature) = effects.temperature {
+        parts.push(format!("temperature {temperature}"));
+    }
+    if effects.system_prompt.is_some() {
+        parts.push("its system prompt".to_owned());
+    }
+    if let Some(ms) = effects.timeout_ms {
+        parts.push(format!("timeout {} s", ms.div_ceil(1000)));
+    }
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 /// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.
@@ -46,6 +66,8 @@ pub fn from(decision: &Decision, place: usize) -> &'static str {
     match (why, decision.by.as_str()) {
         ("named by the caller" | "preferred by the caller", _) | (_, "named") => "request",
         ("named by the order", _) => "order",
+        ("named by the policy", _) => "policy",
+        ("its session's target", _) => "session",
         ("the active target", _) => "active target",
         _ => "strategy",
     }

@@ -38,5 +38,11 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Diagnose => Ok("providers.doctor"),
         CommandName::StopDiagnosis => Ok("doctor.close"),
         CommandName::ListIncidents => Ok("health.incidents"),
+        CommandName::LastGood => Ok("broken.last_good"),
+        CommandName::Report => Ok("report"),
+        CommandName::EditPolicy => Err("the rule editor is not built yet; lmdeck routes edits policies meanwhile"),
+        CommandName::TestRoutes => {
+            Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
+        }
     }
 }

@@ -185,7 +185,7 @@ async fn status_shows_target_money_and_every_provider_with_what_to_do() {
         "\
 target    auto -> lm_studio/openai_gpt-oss-120b-neo        strategy  prefer_local
 spend     $0.42 of $10.00 today, 4%                        calls     214 today, 5 failed or denied
-gateway   http://127.0.0.1:4141                            rules     1 order, 1 policy not yet in force
+gateway   http://127.0.0.1:4141                            rules     1 policy, 1 order
 [ok] lm_studio     up              12 ms   1 of 4 slots busy
 [x]  workstation   down                -   connection refused for 14 min: start llama-server there
 [ok] zai           up             310 ms
@@ -743,7 +743,7 @@ fn explanation() -> Explanation {
                 code: "down".into(),
                 reason: "down for 14 min: connection refused".into(),
             }],
-            local_only: false,
+            ..Decision::default()
         },
         sentence: "zai/glm-4.6 by teaching_generation".into(),
         rules: Vec::new(),
@@ -798,11 +798,12 @@ async fn a_dry_run_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_chain_that_leads_nowhere_exits_4_and_5_where_a_rule_keeps_it_local() {
-    for (local_only, exit) in [(false, 4), (true, 5)] {
+async fn a_chain_that_leads_nowhere_exits_4_and_5_where_a_rule_denies() {
+    for (denied, exit) in [(None, 4), (Some("stays at home".to_owned()), 5)] {
         let mut nowhere = explanation();
         nowhere.decision.chain.clear();
-        nowhere.decision.local_only = local_only;
+        nowhere.decision.local_only = true;
+        nowhere.decision.denied = denied;
         let desk = Desk::new();
         desk.engine.on(CommandName::Explain, Reply::Explained(Box::new(nowhere)));
         assert_eq!(desk.run(&["routes", "explain", "--json"]).await, exit);
@@ -1358,6 +1359,10 @@ impl Ground for Shelf {
             would_write: "/home/ada/new.yaml".into(),
             state_dir: "/home/ada/state".into(),
         }
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "title": "lmdeck configuration" })
     }
 
     fn check(&self, file: Option<&Path>) -> Checked {

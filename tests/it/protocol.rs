@@ -14,16 +14,19 @@ use lmdeck::domain::incident::{Ending, Incident, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, PolicyOutline, RuleSet, RuleTrace};
+use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
+use lmdeck::domain::routing::{
+    ActiveChoice, Chosen, Decision, Effects, Explanation, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace,
+};
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, Level, LoadingCall, LoadingView, LogLine,
-    LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft,
-    ProviderView, Refusal, Reply, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
-    TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall,
+    LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich,
+    ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
+    SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -234,6 +237,8 @@ fn commands() -> Vec<Command> {
                 open_only: true,
             }),
         },
+        Command::LastGood { act: LastGoodAct::PutBack },
+        Command::Report { draft: "d".into() },
     ]
 }
 
@@ -283,6 +288,8 @@ fn the_names_of_commands_are_fixed() {
             "load_model",
             "unload_model",
             "list_incidents",
+            "last_good",
+            "report",
         ]
     );
 }
@@ -314,11 +321,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Prompts(_) => "prompts",
         Reply::Model(_) => "model",
         Reply::Incidents(_) => "incidents",
+        Reply::Report(_) => "report",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 13;
+const REPLIES: usize = 14;
 
 fn incident() -> Incident {
     Incident {
@@ -344,8 +352,22 @@ fn replies() -> Vec<Reply> {
         chain: vec![Chosen { target: target(), reach: Reach::Network, why: "loaded".into() }],
         rejected: record().rejects,
         local_only: true,
+        denied: Some("no images".into()),
+        effects: Effects {
+            max_tokens: Some(300),
+            temperature: Some(0.25),
+            system_prompt: Some("brief".into()),
+            timeout_ms: Some(1500),
+        },
+        notes: vec![PolicyNote { policy: "b".into(), what: NoteKind::Skipped, why: "it divides by zero".into() }],
     };
-    let rule = RuleTrace { name: "a".into(), when: "type".into(), verdict: "no".into() };
+    let rule = RuleTrace {
+        name: "a".into(),
+        when: "type".into(),
+        verdict: "no".into(),
+        why: "request.stream is false".into(),
+        holds: Some(false),
+    };
     vec![
         Reply::Done,
         Reply::Probed(vec![("a".into(), probe_report()), ("b".into(), failed)]),
@@ -386,6 +408,14 @@ fn replies() -> Vec<Reply> {
             last_ms: None,
         }),
         Reply::Incidents(vec![incident()]),
+        Reply::Report(Box::new(ReportParts {
+            system: "Linux".into(),
+            draft: "d".into(),
+            config: Some("a: 1".into()),
+            config_trouble: None,
+            ledger: Some(LedgerCheck { integrity: "ok".into(), calls: 1, ..LedgerCheck::default() }),
+            ledger_trouble: None,
+        })),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),
@@ -593,18 +623,26 @@ fn snapshot() -> Snapshot {
         rate: None,
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
     };
-    let policy = PolicyOutline {
+    let policy = Policy {
         name: "private".into(),
         priority: -1,
-        when: "true".into(),
-        enabled: true,
-        observe: false,
-        line: None,
+        when: "request.model.matches(\"^a\")".into(),
+        condition: Condition::new(Test::And(vec![
+            Test::Matches(Box::new(Text::Fact(TextFact::Model)), Pattern::new("^a").unwrap()),
+            Test::Fact(SwitchFact::Up("lm_studio".into())),
+        ])),
+        enabled: false,
+        observe: true,
+        targets: vec!["local".into()],
+        fallback: Fallback::Strategy,
+        deny: Some("no".into()),
+        local_only: true,
+        effects: Effects::default(),
+        line: Some(4),
     };
     let rules = RuleSet {
         request_orders: vec![("quick".into(), vec!["local".into()])],
         policies: vec![policy],
-        confined_by: vec!["private".into()],
         ..RuleSet::default()
     };
     Snapshot {

@@ -7,8 +7,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Price;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{
-    ActiveChoice, Decision, PolicyOutline, RuleSet, Strategy, Unclear, World, WorldModel, WorldProvider, choice,
-    decide, explain,
+    ActiveChoice, Decision, Policy, RuleSet, Strategy, Unclear, World, WorldModel, WorldProvider, choice, decide,
+    explain,
 };
 use lmdeck::domain::time::UnixMs;
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -29,6 +29,7 @@ fn model(id: &str) -> WorldModel {
         quality: None,
         price: None,
         breaker_until: None,
+        ttft_ms: None,
     }
 }
 
@@ -50,6 +51,7 @@ fn provider(id: &str, kind: Kind, models: Vec<WorldModel>) -> WorldProvider {
         aliases: BTreeMap::new(),
         models,
         preferred_models: Vec::new(),
+        p50_ms: None,
     }
 }
 
@@ -71,7 +73,7 @@ fn original() -> World {
     openai.aliases.insert("openai_0".into(), Some("gpt-4o-mini".into()));
     let mut anthropic = provider("anthropic", Kind::Anthropic, vec![model("claude-3-5-haiku-20241022")]);
     anthropic.aliases.insert("anthropic_1".into(), Some("claude-3-5-haiku-20241022".into()));
-    World { now: NOW, providers: vec![zai, lm_studio, openai, anthropic], ..World::default() }
+    World { now: NOW, providers: vec![zai, lm_studio, openai, anthropic].into(), ..World::default() }
 }
 
 fn original_rules() -> RuleSet {
@@ -256,7 +258,8 @@ fn a_model_only_the_cloud_vendors_list_holds_can_be_named_but_is_never_chosen() 
 #[test]
 fn the_best_model_of_a_provider_is_loaded_and_preferred_then_loaded_then_preferred_then_listed() {
     let best = |models: Vec<WorldModel>, preferred: &[&str]| {
-        let mut world = World { now: NOW, providers: vec![provider("p", Kind::LmStudio, models)], ..World::default() };
+        let mut world =
+            World { now: NOW, providers: vec![provider("p", Kind::LmStudio, models)].into(), ..World::default() };
         world.providers[0].preferred_models = preferred.iter().map(|id| ModelId::from(*id)).collect();
         chain(&decide(&wanting("p"), &RuleSet::default(), &world)).remove(0)
     };
@@ -438,7 +441,7 @@ fn when_the_days_money_is_gone_work_goes_on_at_home() {
 }
 
 #[test]
-fn a_rule_that_keeps_prompts_at_home_is_kept_before_it_can_be_evaluated() {
+fn a_rule_that_keeps_prompts_at_home_admits_this_machine_and_those_called_local() {
     let mut world = original();
     world.providers.push(WorldProvider {
         reach: Reach::Network,
@@ -450,30 +453,24 @@ fn a_rule_that_keeps_prompts_at_home_is_kept_before_it_can_be_evaluated() {
         .push(WorldProvider { reach: Reach::Network, ..provider("somebody", Kind::LlamaCpp, vec![model("qwen3-8b")]) });
     world.providers[1].models[1].remote = true;
     let rules = RuleSet {
-        confined_by: vec!["private-stays-here".into()],
-        policies: vec![PolicyOutline {
-            name: "private-stays-here".into(),
-            priority: 100,
-            when: "request.tags.privacy == \"high\"".into(),
-            enabled: true,
-            observe: false,
-            line: None,
-        }],
+        policies: vec![Policy { name: "private-stays-here".into(), local_only: true, ..Policy::default() }],
         ..original_rules()
     };
     let facts = Facts { preferred_provider: "openai".into(), ..labelled("teaching_generation") };
     let explained = explain(&facts, &rules, &world);
     assert_eq!(chain(&explained.decision), [GPT_OSS]);
-    assert_eq!(explained.decision.by, "request_type:teaching_generation");
+    assert_eq!(explained.decision.by, "policy:private-stays-here");
     assert!(explained.decision.local_only);
     for out in [GLM, GPT, HAIKU, AQUIF, "somebody/qwen3-8b"] {
         assert_eq!(code(&explained.decision, out), "not_local", "{out}");
     }
-    assert!(explained.sentence.ends_with("policy private-stays-here is taken as local_only."));
-    assert_eq!(explained.rules[0].verdict, "not yet in force: taken as local_only");
-    // Naming a cloud target does not get round it.
-    assert!(decide(&wanting("openai/gpt-4o-mini"), &rules, &world).chain.is_empty());
-    assert!(decide(&wanting("openai/gpt-unlisted"), &rules, &world).chain.is_empty());
+    assert!(explained.sentence.ends_with("Nothing of it may leave for the cloud."), "{}", explained.sentence);
+    assert_eq!(explained.rules[0].verdict, "decides");
+    // Naming a cloud target does not get round it: it is denied.
+    for name in ["openai/gpt-4o-mini", "openai/gpt-unlisted", "cloud"] {
+        let decision = decide(&wanting(name), &rules, &world);
+        assert!(decision.chain.is_empty() && decision.denied.is_some(), "{name}");
+    }
     // A machine the person calls local may be used.
     assert!(chain(&decide(&Facts::default(), &rules, &world)).contains(&"workstation/qwen3-32b".to_owned()));
 }
@@ -511,7 +508,7 @@ fn an_empty_chain_says_what_stands_in_the_way() {
     );
     let empty = explain(&Facts::default(), &RuleSet::default(), &World::default());
     assert!(empty.sentence.contains("lmdeck providers discover"), "{}", empty.sentence);
-    let cloud_only = World { providers: vec![original().providers[0].clone()], ..World::default() };
+    let cloud_only = World { providers: vec![original().providers[0].clone()].into(), ..World::default() };
     assert!(explain(&wanting("local"), &RuleSet::default(), &cloud_only).sentence.starts_with("no local model"));
 }
 
@@ -540,6 +537,7 @@ fn any_model() -> impl Generator<Value = WorldModel> {
                 quality,
                 price: price.and_then(|dollars| Price::per_million(f64::from(dollars), f64::from(dollars), None)),
                 breaker_until: breaker.map(|ms| UnixMs(NOW.0 + ms)),
+                ttft_ms: None,
             }
         })
 }
@@ -609,8 +607,9 @@ fn any_world() -> impl Generator<Value = World> {
     (providers, active, any::<bool>()).prop_map(|((a, b, c, d), active, budget_exhausted)| World {
         now: NOW,
         active,
-        providers: vec![a, b, c, d],
+        providers: vec![a, b, c, d].into(),
         budget_exhausted,
+        ..World::default()
     })
 }
 
@@ -626,8 +625,7 @@ fn any_rules() -> impl Generator<Value = RuleSet> {
             strategy,
             request_orders: vec![("t".into(), items)],
             prefer_local_ties,
-            policies: Vec::new(),
-            confined_by: confined.into_iter().collect(),
+            policies: confined.into_iter().map(|name| Policy { name, local_only: true, ..Policy::default() }).collect(),
         })
 }
 
@@ -713,7 +711,7 @@ proptest! {
                 _ => {}
             }
         }
-        prop_assert_eq!(decision.local_only, !rules.confined_by.is_empty());
+        prop_assert_eq!(decision.local_only, !rules.policies.is_empty() && decision.by != "none");
         if decision.local_only {
             for reject in &decision.rejected {
                 let (reach, local) = reach_in(&world, &reject.target);

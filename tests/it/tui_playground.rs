@@ -219,11 +219,22 @@ fn explanation(target: &Target, by: &str) -> Explanation {
                 reason: "down: connection refused".into(),
             }],
             local_only: false,
+            ..Decision::default()
         },
         sentence: format!("{target}, because it is the first of the order of teaching_generation that can take it."),
         rules: vec![
-            RuleTrace { name: "long-prompts".into(), when: String::new(), verdict: "not yet in force".into() },
-            RuleTrace { name: "teaching_generation".into(), when: "zai, lm_studio".into(), verdict: "decides".into() },
+            RuleTrace {
+                name: "long-prompts".into(),
+                when: String::new(),
+                verdict: "no".into(),
+                ..RuleTrace::default()
+            },
+            RuleTrace {
+                name: "teaching_generation".into(),
+                when: "zai, lm_studio".into(),
+                verdict: "decides".into(),
+                ..RuleTrace::default()
+            },
         ],
     }
 }
@@ -521,7 +532,6 @@ fn why_shows_rules_order_and_who_was_left_out() {
         "Order",
         "zai/glm-4.6   cloud   named by the order",
         "decides",
-        "not yet in force",
         "workstation/qwen3-32b: down: connection refused",
     ]);
     desk.press("y esc").sees(&["Explain."]);

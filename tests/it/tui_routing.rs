@@ -166,15 +166,17 @@ fn explained(snapshot: &Snapshot, facts: &Facts) -> Reply {
                 quality: None,
                 price: model.price,
                 breaker_until: model.breaker_until,
+                ttft_ms: None,
             })
             .collect(),
         preferred_models: Vec::new(),
+        p50_ms: view.p50_ms,
     };
     let world = World {
         now: NOW,
         active: snapshot.routing.active.clone(),
         providers: snapshot.providers.iter().map(provider).collect(),
-        budget_exhausted: false,
+        ..World::default()
     };
     Reply::Explained(Box::new(explain(facts, &snapshot.routing.rules, &world)))
 }
@@ -438,22 +440,16 @@ fn without_orders_the_next_key_is_named() {
 // ---- policies
 
 #[test]
-fn policies_are_listed_as_not_yet_evaluated_and_what_they_confine_is_said() {
-    let snapshot = with_rules(evening(), |rules| {
-        rules.confined_by = vec!["long-prompts".into()];
-    });
-    let desk = Desk::new(snapshot);
-    let screen = desk.wide();
-    for part in [
-        "policies: not yet evaluated",
-        "[!] kept at home by long-prompts:",
-        "every request stays local until",
-        "confines all: request.",
-    ] {
+fn policies_are_listed_with_what_they_do_and_one_that_does_nothing_now_says_so() {
+    let screen = Desk::new(evening()).wide();
+    for part in ["policies", "long-prompts", "zai/glm-4.6, workstation,"] {
         assert!(screen.contains(part), "{part}\n{screen}");
     }
-    let desk = Desk::new(evening());
-    assert!(!desk.wide().contains("kept at home"), "{}", desk.wide());
+    assert!(!screen.contains("not yet"), "{screen}");
+    let observed = Desk::new(with_rules(evening(), |rules| rules.policies[0].observe = true)).wide();
+    assert!(observed.contains("observed: zai/glm-4.6"), "{observed}");
+    let off = Desk::new(with_rules(evening(), |rules| rules.policies[0].enabled = false)).wide();
+    assert!(off.contains("off: zai/glm-4.6"), "{off}");
 }
 
 // ---- the sample request
@@ -472,7 +468,7 @@ fn a_sample_is_explained_with_its_rules_its_chain_and_who_was_left_out() {
     let screen = desk.wide();
     for part in [
         "zai/glm-4.6, because it is the first of the order of",
-        "long-prompts          not yet in force  request.prompt_tokens > 24000",
+        "long-prompts          no                request.prompt_tokens > 24000",
         "teaching_generation   decides           zai, lm_studio",
         " 1 zai/glm-4.6 ",
         "[ok] up, 310 ms         named by the order",
@@ -640,7 +636,6 @@ fn hostile() -> Snapshot {
         rules.request_orders.push((evil.into(), texts(&[evil, "zai"])));
         rules.policies[0].name = evil.into();
         rules.policies[0].when = evil.into();
-        rules.confined_by = vec![evil.into()];
     });
     let routing = Arc::make_mut(&mut snapshot.routing);
     routing.active = ActiveChoice::Target(Target::new("lm_studio", evil));
@@ -780,7 +775,7 @@ fn plain_mode_is_told_position_name_and_meaning_first() {
     assert_eq!(
         told[..4],
         [
-            "Routing, 1 of 4: long-prompts, not yet in force: request.prompt_tokens > 24000. 0 calls today.",
+            "Routing, 1 of 4: long-prompts, zai/glm-4.6, workstation, then the strategy, when request.prompt_tokens > 24000. 0 calls today.",
             "Routing, 2 of 4: teaching_generation, zai, lm_studio. 36 calls today.",
             "Routing, 3 of 4: active target, auto, now lm_studio/openai_gpt-oss-120b-neo. 0 calls today.",
             "Routing, 4 of 4: strategy, prefer_local: your own machines first, then the cloud. 133 calls today.",

@@ -7,7 +7,9 @@ use super::environment::Environment;
 use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
+use super::lint;
 use super::path::Path;
+use super::policies;
 use super::profiles::{self, Written};
 use super::sections;
 use super::trust::{Journey, Trust};
@@ -39,6 +41,8 @@ pub struct Reading<'a> {
     /// Whether others may read the file.
     pub exposed: bool,
     pub version: u64,
+    /// Whether the file was found in the working folder, named by nobody.
+    pub unfamiliar: bool,
 }
 
 /// Builds the configuration a document describes.
@@ -56,7 +60,12 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
-    let around = Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust };
+    let around = Surroundings {
+        environment: reading.environment,
+        expanded: &expanded,
+        trust: reading.trust,
+        unfamiliar: reading.unfamiliar,
+    };
     let mut providers = Vec::new();
     let mut journeys = Vec::new();
     for provider in written {
@@ -77,19 +86,11 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     other_unset(&expanded, &providers, &mut findings);
     broken_references(&expanded, &mut findings);
     let value = &expanded.value;
-    let rules = sections::rules(value, reading.version, |path| findings.line_of(path));
-    if !rules.confined_by.is_empty() {
-        let path = Path::of("routing.policies");
-        findings.key(
-            Severity::Warning,
-            &path,
-            format!(
-                "{} cannot be evaluated yet, so every request stays on local providers",
-                rules.confined_by.join(", ")
-            ),
-            "set enabled: false on these policies to use cloud providers meanwhile",
-        );
-    }
+    let placed =
+        policies::policies(value.get("routing").unwrap_or(&serde_yaml::Value::Null), |path| findings.line_of(path));
+    let places = lint::places(&placed);
+    let rules = sections::rules(value, reading.version, placed);
+    lint::check(&rules, &places, &providers, &mut findings);
     check_cost_names(value, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let gateway = sections::gateway(value);
@@ -149,10 +150,11 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
             "write NAME=value, one per line",
         );
     }
-    let around = Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust };
+    let around =
+        Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust, unfamiliar: false };
     let mut config = Config {
         money: sections::money(&document.value),
-        rules: sections::rules(&document.value, reading.version, |_| None),
+        rules: sections::rules(&document.value, reading.version, Vec::new()),
         ..Config::default()
     };
     let mut journeys = Vec::new();

@@ -36,6 +36,22 @@ impl<'a> Findings<'a> {
         self.add(severity, &Path::root(), None, message.into(), remedy.into());
     }
 
+    /// A finding about a place inside the text at `path`, `at` characters from its beginning.
+    pub fn inside(
+        &mut self,
+        severity: Severity,
+        path: &Path,
+        at: usize,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let offset = match self.tree.find(path) {
+            Some(node) => Some(super::inside::offset(self.text, node, at)),
+            None => self.tree.value_offset(path),
+        };
+        self.add(severity, path, offset, message.into(), remedy.into());
+    }
+
     pub fn line_of(&self, path: &Path) -> Option<usize> {
         self.tree.offset_of(path).map(|offset| self.tree.position(self.text, offset).0)
     }

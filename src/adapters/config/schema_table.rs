@@ -16,7 +16,6 @@ const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 
 /// What is checked and kept, and comes into force with a later version: the group and the sentence.
 pub const LATER: &[(&str, &str)] = &[
-    ("routing", "policies are checked and kept, and not yet evaluated"),
     ("presets", "presets are checked and kept, and cannot be used yet"),
     ("cache", "answers are not cached yet"),
     ("performance", "cache_enabled, cache_ttl_seconds and max_cache_size are not yet in force: answers are not cached"),
@@ -84,12 +83,12 @@ pub const TABLE: &[Row] = &[
     row("routing", Shape::Section, "", "where requests go"),
     row("routing.strategy", Shape::Word(STRATEGIES), "prefer_local", "the order when nothing else decides"),
     row("routing.request_priorities", Shape::Named, "", "for a request type, the targets in order"),
-    row("routing.request_priorities.*", Shape::Texts, "", "provider ids, provider/model, local, cloud or a strategy"),
-    row("routing.policies", Shape::Sections, "", "rules, the higher priority first").later("routing"),
+    row("routing.request_priorities.*", Shape::Texts, "", "provider ids, provider/model, local, cloud, fastest or a strategy"),
+    row("routing.policies", Shape::Sections, "", "rules, the higher priority first"),
     row("routing.policies[].name", Shape::Text, "", "shown in traces and lists").required(),
     row("routing.policies[].priority", Shape::Whole(0, 1_000_000), "0", "the higher comes first"),
     row("routing.policies[].when", Shape::Prompt, "always", "the condition"),
-    row("routing.policies[].use", Shape::Texts, "", "targets in order"),
+    row("routing.policies[].use", Shape::Texts, "any", "targets in order: provider ids, provider/model, local, cloud, fastest or a strategy"),
     row("routing.policies[].fallback", Shape::Word(&["none", "strategy"]), "none", "what follows when no target of use is left"),
     row("routing.policies[].mode", Shape::Word(&["enforce", "observe"]), "enforce", "observe traces without applying"),
     row("routing.policies[].enabled", Shape::Switch, "true", "false takes it out of use without losing it"),

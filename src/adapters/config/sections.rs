@@ -1,11 +1,11 @@
 //! From the sections of a file to rules, limits and the rest. Where an old and a new key say the same thing,
 //! the new one wins.
 
-use super::path::Path;
+use super::policies::Placed;
 use super::profiles::{count, seconds, switch, text, texts};
 use crate::domain::config::{AlertFor, Alerts, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
 use crate::domain::money::Money;
-use crate::domain::routing::{PolicyOutline, RuleSet, Strategy};
+use crate::domain::routing::{RuleSet, Strategy};
 use crate::domain::secret::Secret;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ impl Pair<'_> {
     }
 }
 
-/// Rules; `line_of` finds the line of a place.
-pub fn rules(value: &Value, version: u64, line_of: impl Fn(&Path) -> Option<usize>) -> RuleSet {
+/// Rules, with the policies that were read already.
+pub fn rules(value: &Value, version: u64, policies: Vec<Placed>) -> RuleSet {
     let (new, old) = (section(value, "routing"), section(value, "model_selection"));
     let strategy = text(new, "strategy").or_else(|| text(old, "strategy"));
     let mut request_orders: Vec<(String, Vec<String>)> = Vec::new();
@@ -44,33 +44,12 @@ pub fn rules(value: &Value, version: u64, line_of: impl Fn(&Path) -> Option<usiz
     }
     // An empty order says nothing; the strategy decides.
     request_orders.retain(|(_, items)| !items.is_empty());
-    let mut policies = Vec::new();
-    let mut confined_by = Vec::new();
-    let written = new.get("policies").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
-    for (index, policy) in written.iter().enumerate() {
-        let Some(name) = text(policy, "name") else { continue };
-        let enabled = switch(policy, "enabled").unwrap_or(true);
-        let observe = text(policy, "mode").as_deref() == Some("observe");
-        let keeps_home = switch(policy, "local_only") == Some(true) || text(policy, "deny").is_some();
-        if enabled && !observe && keeps_home {
-            confined_by.push(name.clone());
-        }
-        policies.push(PolicyOutline {
-            name,
-            priority: policy.get("priority").and_then(Value::as_i64).unwrap_or(0),
-            when: text(policy, "when").unwrap_or_default(),
-            enabled,
-            observe,
-            line: line_of(&Path::of("routing.policies").index(index)),
-        });
-    }
     RuleSet {
         version,
         strategy: strategy.as_deref().and_then(Strategy::from_word).unwrap_or_default(),
         request_orders,
         prefer_local_ties: switch(section(value, "cost_optimization"), "prefer_local_models").unwrap_or(true),
-        policies,
-        confined_by,
+        policies: policies.into_iter().map(|placed| placed.policy).collect(),
     }
 }
 

@@ -1,48 +1,8 @@
-//! Verbs that look: `routes`, `calls`, `logs`. (Strategy and orders are set here too, where one reads them.)
+//! Verbs that look: `calls`, `logs`.
 
-use super::{SampleArgs, StrategyWord};
 use clap::{Args, Subcommand, ValueEnum};
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  lmdeck routes explain
-  lmdeck routes explain --type teaching_generation --tokens 25800
-  lmdeck routes explain --call c1214";
-
-#[derive(Debug, Clone, Subcommand)]
-pub enum RoutesVerb {
-    /// The chosen target, the strategy and the orders by request type
-    List,
-    /// Where a request would go, and why
-    #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain {
-        /// A call that was made, instead of a sample
-        #[arg(long, value_name = "CALL", conflicts_with_all = ["model", "request_type", "complexity", "audience",
-            "priority", "prefer", "tokens", "max_tokens", "client", "session", "tags", "with"])]
-        call: Option<String>,
-        #[command(flatten)]
-        sample: Box<SampleArgs>,
-    },
-    /// Show or set the order used when nothing else decides
-    #[command(after_help = "Examples:\n  lmdeck routes strategy\n  lmdeck routes strategy prefer_cloud")]
-    Strategy {
-        /// The new strategy; shows the present one when not given
-        strategy: Option<StrategyWord>,
-    },
-    /// Show or set the order of targets for a request type
-    #[command(after_help = "Examples:\n  lmdeck routes order teaching_generation\n  \
-                            lmdeck routes order teaching_generation zai lm_studio\n  \
-                            lmdeck routes order teaching_generation --remove")]
-    Order {
-        /// A request type, as callers label their work
-        request_type: String,
-        /// Targets in order: provider/model, a provider, local, cloud or a strategy
-        items: Vec<String>,
-        /// Remove the order
-        #[arg(long, conflicts_with = "items")]
-        remove: bool,
-    },
-}
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum CallsVerb {
@@ -141,4 +101,32 @@ impl LevelWord {
             Self::Debug => "debug",
         }
     }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  lmdeck connect\n  lmdeck connect dspy\n  lmdeck connect curl --no-wait\n\n\
+                        Exit code 0 when a call was seen, or with --no-wait.")]
+pub struct ConnectArgs {
+    /// The program, as in dspy; lists all when not given
+    pub client: Option<String>,
+    /// Print the lines and leave
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Address of the gateway, as in 127.0.0.1:4141 [default: gateway.listen of the configuration]
+    #[arg(long, value_name = "ADDR")]
+    pub at: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  lmdeck report\n  lmdeck report --stdout | less\n  lmdeck report --output bug.md\n\n\
+                        An existing file is never overwritten."
+)]
+pub struct ReportArgs {
+    /// Print it instead of writing a file
+    #[arg(long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// The file to write [default: lmdeck-report-DATE.md in the working folder]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

@@ -25,7 +25,25 @@ pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) ->
     let snapshot = session.handle.snapshot();
     let chain: Vec<Place> =
         explanation.decision.chain.iter().map(|chosen| Place { target: &chosen.target, why: &chosen.why }).collect();
-    print_chain(session, &snapshot, facts, &chain, &explanation.decision.rejected)
+    print_chain(session, &snapshot, facts, &chain, &explanation.decision.rejected)?;
+    print_rules(session, explanation)
+}
+
+/// Every rule in order, with its verdict and the part of its condition that says so.
+fn print_rules(session: &mut Session, explanation: &Explanation) -> Result<(), Ending> {
+    let mut table =
+        Table::new(vec![Column::left("", 5), Column::left("", 20), Column::left("", 14), Column::left("", 0)]);
+    for (place, rule) in explanation.rules.iter().enumerate() {
+        let label = if place == 0 { "rules" } else { "" };
+        let why = if rule.why.is_empty() { &rule.when } else { &rule.why };
+        table.row(vec![
+            Cell::new(Role::Muted, label),
+            rule.name.as_str().into(),
+            rule.verdict.as_str().into(),
+            why.replace('\n', " ").into(),
+        ]);
+    }
+    table.print(&mut session.console)
 }
 
 /// Exit 4 when no target is left; 5 when a rule is what leaves none.
@@ -33,7 +51,7 @@ pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
     let decision = &explanation.decision;
     if !decision.chain.is_empty() {
         Ok(())
-    } else if decision.local_only {
+    } else if decision.denied.is_some() {
         Err(Ending::Exit(DENIED))
     } else {
         Err(Ending::Exit(UNAVAILABLE))
@@ -129,6 +147,9 @@ fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value
         "policy": decision.by,
         "rules_version": decision.rules_version,
         "local_only": decision.local_only,
+        "denied": decision.denied,
+        "effects": decision.effects,
+        "notes": decision.notes,
         "facts": facts,
         "chain": chain,
         "rejected": decision.rejected,

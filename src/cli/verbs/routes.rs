@@ -1,6 +1,7 @@
-//! `routes list|strategy|order`, and which request `explain` is about.
+//! `routes list|strategy|order`, and which request `explain` is about. Policies are in `policies`, tables in
+//! `route_table`.
 
-use super::{edited, explain};
+use super::{edited, explain, policies, route_table};
 use crate::cli::args::{RoutesVerb, SampleArgs, Trait};
 use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, unexpected};
@@ -16,6 +17,18 @@ use serde_json::json;
 pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending> {
     match verb {
         RoutesVerb::List => list(session).await,
+        RoutesVerb::Show { name } => policies::show(session, name),
+        RoutesVerb::Add { name, fields } => policies::add(session, name, fields).await,
+        RoutesVerb::Edit { name, rename, clear, fields } => {
+            policies::edit(session, name, rename.as_deref(), clear, fields).await
+        }
+        RoutesVerb::Copy { name, to } => policies::copy(session, name, to).await,
+        RoutesVerb::Move { name, place } => policies::shift(session, name, place).await,
+        RoutesVerb::Enable { name } => policies::enable(session, name, true).await,
+        RoutesVerb::Disable { name } => policies::enable(session, name, false).await,
+        RoutesVerb::Remove { name } => policies::remove(session, name).await,
+        RoutesVerb::Lint => policies::lint(session),
+        RoutesVerb::Test { file } => route_table::run(session, file).await,
         RoutesVerb::Explain { call: Some(id), .. } => explain::call(session, id).await,
         RoutesVerb::Explain { call: None, sample } => {
             session.probed().await?;
@@ -97,11 +110,10 @@ async fn list(session: &mut Session) -> Result<(), Ending> {
         table.print(&mut session.console)?;
     }
     if !routing.rules.policies.is_empty() {
-        let mut table =
-            Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 16), Column::left("WHEN", 0)]);
+        let mut table = Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 8), Column::left("WHAT", 0)]);
         for policy in &routing.rules.policies {
-            let state = policy_state(policy, &routing.rules);
-            table.row(vec![policy.name.as_str().into(), state.into(), policy.when.as_str().into()]);
+            let state = policy_state(policy);
+            table.row(vec![policy.name.as_str().into(), state.into(), policies::beside(policy).into()]);
         }
         table.print(&mut session.console)?;
     }
@@ -125,7 +137,6 @@ fn as_json(routing: &RoutingView) -> serde_json::Value {
         "rules_version": routing.rules.version,
         "request_orders": orders,
         "policies": routing.rules.policies,
-        "confined_by": routing.rules.confined_by,
         "decided_today": decided,
     })
 }

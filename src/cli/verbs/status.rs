@@ -127,8 +127,8 @@ fn rules(routing: &RoutingView) -> String {
     let orders = words::count(routing.rules.request_orders.len(), "order");
     match routing.rules.policies.len() {
         0 => orders,
-        1 => format!("{orders}, 1 policy not yet in force"),
-        policies => format!("{orders}, {policies} policies not yet in force"),
+        1 => format!("1 policy, {orders}"),
+        policies => format!("{policies} policies, {orders}"),
     }
 }
 

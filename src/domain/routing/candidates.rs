@@ -12,11 +12,14 @@ use crate::domain::reach::Reach;
 use std::borrow::Cow;
 
 /// Which of the candidates the caller's model name leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scope {
     All,
     Local,
     Cloud,
+    Providers(Vec<usize>),
+    Models(Vec<Place>),
+    Unlisted(usize, ModelId),
 }
 
 /// Why a target stands in the chain.
@@ -24,6 +27,8 @@ pub(super) enum Scope {
 pub(super) enum Why {
     Named,
     Preferred,
+    Pinned,
+    Policy,
     Order,
     Active,
     Local,
@@ -32,7 +37,7 @@ pub(super) enum Why {
     LocalAfterCloud,
     Price,
     Quality,
-    FileOrder,
+    Speed,
 }
 
 /// Why a candidate is left out.
@@ -42,7 +47,8 @@ enum Out {
     NotNamed,
     /// Its provider stands in the chain with a better model.
     NotBest,
-    Scope(Scope),
+    AskedLocal,
+    AskedCloud,
     Disabled,
     Withheld,
     Paused,
@@ -61,7 +67,7 @@ impl Out {
     fn code(self) -> &'static str {
         match self {
             Self::NotLocal => "not_local",
-            Self::NotNamed | Self::NotBest | Self::Scope(_) => "not_named",
+            Self::NotNamed | Self::NotBest | Self::AskedLocal | Self::AskedCloud => "not_named",
             Self::Disabled => "disabled",
             Self::Withheld => "withheld",
             Self::Paused => "paused",
@@ -102,9 +108,11 @@ enum Which {
 pub(super) struct Board<'a> {
     pub world: &'a World,
     facts: &'a Facts,
-    /// The policy that keeps every call at home, where there is one.
+    /// The policy that keeps this call at home, where there is one.
     guard: Option<&'a str>,
-    scope: Scope,
+    pub scope: Scope,
+    /// Something was put up that both the caller's name and the guard allow, whether or not it can take the call.
+    covered: bool,
     /// Where a provider's models begin in `verdicts`.
     starts: Vec<usize>,
     verdicts: Vec<Verdict>,
@@ -125,6 +133,7 @@ impl<'a> Board<'a> {
             facts,
             guard,
             scope,
+            covered: false,
             starts,
             verdicts: vec![Verdict::Open; count],
             extras: Vec::new(),
@@ -144,6 +153,10 @@ impl<'a> Board<'a> {
             if self.verdicts[slot] == Verdict::In {
                 self.chain.push((Which::Model(place), why));
             }
+            self.covered |= !matches!(
+                self.verdicts[slot],
+                Verdict::Out(Out::NotLocal | Out::NotNamed | Out::AskedLocal | Out::AskedCloud)
+            );
         }
         self.verdicts[slot] == Verdict::In
     }
@@ -156,7 +169,15 @@ impl<'a> Board<'a> {
         }
         let provider = &self.world.providers[p];
         let list_known = !provider.models.is_empty() && matches!(provider.state, State::Up | State::Degraded);
-        let out = self.judge_reach(provider, false).or_else(|| {
+        let asked = match &self.scope {
+            Scope::Models(_) => Some(Out::NotNamed),
+            Scope::Providers(named) => (!named.contains(&p)).then_some(Out::NotNamed),
+            Scope::Unlisted(named, id) => (*named != p || id != model).then_some(Out::NotNamed),
+            Scope::All | Scope::Local | Scope::Cloud => None,
+        };
+        let out = self.judge_reach(provider, false).or(asked);
+        self.covered |= out.is_none();
+        let out = out.or_else(|| {
             self.judge_provider(provider).or_else(|| {
                 if list_known && !provider.kind.is_vendor() {
                     Some(Out::Unlisted)
@@ -221,6 +242,43 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// Puts the target a session was answered by last to the front, where it stands in the chain at all.
+    pub fn pin(&mut self, target: &Target) {
+        let is_it = |which: &Which| match which {
+            Which::Model((p, m)) => {
+                let provider = &self.world.providers[*p];
+                provider.id == target.provider && provider.models[*m].id == target.model
+            }
+            Which::Extra(e) => {
+                let extra = &self.extras[*e];
+                self.world.providers[extra.provider].id == target.provider && extra.model == target.model
+            }
+        };
+        if let Some(at) = self.chain.iter().position(|(which, _)| is_it(which)).filter(|at| *at > 0) {
+            let (which, _) = self.chain.remove(at);
+            self.chain.insert(0, (which, Why::Pinned));
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.chain.is_empty()
+    }
+
+    /// Whether the order held anything that names and reach allow. A server that may be asked and has not told its
+    /// models yet counts: it is silent, not missing.
+    pub fn covered(&self) -> bool {
+        self.covered
+            || (self.guard.is_some()
+                && self.world.providers.iter().enumerate().any(|(p, provider)| {
+                    let named = match &self.scope {
+                        Scope::Providers(named) => named.contains(&p),
+                        Scope::All | Scope::Local => true,
+                        Scope::Cloud | Scope::Models(_) | Scope::Unlisted(..) => false,
+                    };
+                    named && provider.enabled && provider.models.is_empty() && at_home(provider, provider.reach)
+                }))
+    }
+
     pub fn holds_any_of(&self, providers: &[usize]) -> bool {
         self.chain.iter().any(|(which, _)| match which {
             Which::Model((p, _)) => providers.contains(p),
@@ -260,26 +318,25 @@ impl<'a> Board<'a> {
     /// reason may hide that a prompt has to stay at home.
     fn judge_reach(&self, provider: &WorldProvider, remote: bool) -> Option<Out> {
         let reach = if remote { Reach::Cloud } else { provider.reach };
-        if self.guard.is_some() {
-            let at_home = match reach {
-                Reach::Machine => true,
-                Reach::Network => provider.local,
-                Reach::Cloud => false,
-            };
-            if !at_home {
-                return Some(Out::NotLocal);
-            }
+        if self.guard.is_some() && !at_home(provider, reach) {
+            return Some(Out::NotLocal);
         }
         match self.scope {
-            Scope::Local if !reach.is_local() => Some(Out::Scope(Scope::Local)),
-            Scope::Cloud if reach.is_local() => Some(Out::Scope(Scope::Cloud)),
+            Scope::Local if !reach.is_local() => Some(Out::AskedLocal),
+            Scope::Cloud if reach.is_local() => Some(Out::AskedCloud),
             _ => None,
         }
     }
 
     fn judge_reach_of(&self, (p, m): Place) -> Option<Out> {
         let provider = &self.world.providers[p];
-        self.judge_reach(provider, provider.models[m].remote)
+        let asked = match &self.scope {
+            Scope::Providers(named) => named.contains(&p),
+            Scope::Models(named) => named.contains(&(p, m)),
+            Scope::Unlisted(..) => false,
+            Scope::All | Scope::Local | Scope::Cloud => true,
+        };
+        self.judge_reach(provider, provider.models[m].remote).or_else(|| (!asked).then_some(Out::NotNamed))
     }
 
     fn judge_provider(&self, provider: &WorldProvider) -> Option<Out> {
@@ -330,7 +387,7 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        Decision { by, rules_version, chain, rejected, local_only: self.guard.is_some() }
+        Decision { by, rules_version, chain, rejected, local_only: self.guard.is_some(), ..Decision::default() }
     }
 
     fn chosen(&self, which: Which, why: Why) -> Chosen {
@@ -360,15 +417,16 @@ impl<'a> Board<'a> {
         let reason: Cow<'static, str> = match out {
             Out::NotLocal => match self.guard {
                 Some(policy) if provider.reach == Reach::Network => {
-                    format!("not on this machine: policy {policy} keeps calls local, and it lacks local: true").into()
+                    format!("not on this machine: policy {policy} keeps this call local, and it lacks local: true")
+                        .into()
                 }
-                Some(policy) => format!("cloud: policy {policy} keeps calls local").into(),
+                Some(policy) => format!("cloud: policy {policy} keeps this call local").into(),
                 None => "not local".into(),
             },
             Out::NotNamed => "not named by this order".into(),
             Out::NotBest => "a better model of its provider stands in the chain".into(),
-            Out::Scope(Scope::Cloud) => "local: the caller asked for cloud models".into(),
-            Out::Scope(_) => "cloud: the caller asked for local models".into(),
+            Out::AskedCloud => "local: the caller asked for cloud models".into(),
+            Out::AskedLocal => "cloud: the caller asked for local models".into(),
             Out::Disabled => "its provider is switched off".into(),
             Out::Withheld => provider.withheld.clone().unwrap_or_default().into(),
             Out::Paused => "its provider is paused".into(),
@@ -405,6 +463,15 @@ impl<'a> Board<'a> {
     }
 }
 
+/// Whether `local_only` admits a reach: this machine, another one only where its profile says so.
+fn at_home(provider: &WorldProvider, reach: Reach) -> bool {
+    match reach {
+        Reach::Machine => true,
+        Reach::Network => provider.local,
+        Reach::Cloud => false,
+    }
+}
+
 /// `down: connection refused`; the bare word where no reason is known.
 pub(super) fn because(word: &str, reason: &str) -> String {
     if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
@@ -415,6 +482,8 @@ fn why_words(why: Why, model: Option<&WorldModel>) -> Cow<'static, str> {
     match why {
         Why::Named => "named by the caller".into(),
         Why::Preferred => "preferred by the caller".into(),
+        Why::Pinned => "its session's target".into(),
+        Why::Policy => "named by the policy".into(),
         Why::Order => "named by the order".into(),
         Why::Active => "the active target".into(),
         Why::Local => match loaded {
@@ -434,7 +503,10 @@ fn why_words(why: Why, model: Option<&WorldModel>) -> Cow<'static, str> {
             Some(quality) => format!("quality {quality}").into(),
             None => "quality not known".into(),
         },
-        Why::FileOrder => "in file order".into(),
+        Why::Speed => match model.and_then(|model| model.ttft_ms) {
+            Some(ms) => format!("first token in {ms} ms").into(),
+            None => "speed not known".into(),
+        },
     }
 }
 

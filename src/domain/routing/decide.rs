@@ -1,11 +1,14 @@
-//! The decision: from what is wanted, over orders and strategy, to a chain of targets.
+//! The decision: policies in order, then what the caller named, the request type's order, the active target and
+//! the strategy, to a chain of targets.
 //!
 //! Pure: no clock, no I/O, nothing remembered. What a name means is in `resolve`, who is left out and why in
 //! `candidates`, the strategies' orders in `order`, the words for people in `explain`.
 
 use super::candidates::{Board, Scope, Why};
+use super::condition::Ground;
+use super::policy::{Fallback, Outcome, Policy};
 use super::resolve::{self, Meaning};
-use super::{ActiveChoice, Decision, RuleSet, World, order};
+use super::{ActiveChoice, Decision, NoteKind, PolicyNote, RuleSet, World, order};
 use crate::domain::call::Facts;
 
 /// The chain for one request. The same inputs give the same decision, always.
@@ -13,34 +16,67 @@ use crate::domain::call::Facts;
 /// `by` is `none` when the caller named something that nobody here has; `explain` then says what is near.
 pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
     let wanted = wanted(facts, world);
-    let guard = rules.confined_by.first().map(String::as_str);
-    let scope = match wanted {
-        Meaning::Local => Scope::Local,
-        Meaning::Cloud => Scope::Cloud,
-        _ => Scope::All,
-    };
-    let mut board = Board::new(world, facts, guard, scope);
-    let preferred = match facts.preferred_provider.trim() {
-        "" => Vec::new(),
-        name => resolve::called(name, &world.providers),
-    };
-
-    let by = match wanted {
-        Meaning::Auto | Meaning::Local | Meaning::Cloud => by_rules(&mut board, facts, rules, &preferred),
-        Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest => "none".to_owned(),
-        named @ (Meaning::Providers(_) | Meaning::Models(_) | Meaning::Unlisted(..)) => {
-            push_meaning(&mut board, &named, Why::Named);
-            board.prefer(&preferred);
-            "named".to_owned()
+    let request = Request { facts, rules, world, preferred: preferred(facts, world), wanted: &wanted };
+    let ground = Ground { facts, world };
+    let mut notes = Vec::new();
+    for policy in &rules.policies {
+        if !policy.enabled {
+            continue;
+        }
+        let mut note = |what, why: String| notes.push(PolicyNote { policy: policy.name.clone(), what, why });
+        match policy.outcome(&ground) {
+            Outcome::Not => continue,
+            Outcome::Holds if policy.observe => {
+                note(NoteKind::Observed, String::new());
+                continue;
+            }
+            Outcome::Holds => {}
+            Outcome::Failed(fault) if policy.protects() && !policy.observe => note(NoteKind::Closed, fault.to_string()),
+            Outcome::Failed(fault) => {
+                note(NoteKind::Skipped, fault.to_string());
+                continue;
+            }
+        }
+        match request.by_policy(policy) {
+            Ok(decision) => return Decision { notes, effects: policy.effects.clone(), ..decision },
+            Err(why) => note(NoteKind::NotApplicable, why),
+        }
+    }
+    let decision = match wanted {
+        Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest => {
+            Board::new(world, facts, None, Scope::All).finish("none".to_owned(), rules.version)
+        }
+        _ => {
+            let mut board = Board::new(world, facts, None, scope_of(&wanted));
+            let by = request.without_policy(&mut board);
+            request.finish(board, by)
         }
     };
-    board.finish(by, rules.version)
+    Decision { notes, ..decision }
 }
 
 /// What the caller's model name means here.
 pub(super) fn wanted(facts: &Facts, world: &World) -> Meaning {
     let name = facts.requested_model.trim();
     if name.is_empty() || name.starts_with("auto:") { Meaning::Auto } else { resolve::meaning(name, &world.providers) }
+}
+
+fn preferred(facts: &Facts, world: &World) -> Vec<usize> {
+    match facts.preferred_provider.trim() {
+        "" => Vec::new(),
+        name => resolve::called(name, &world.providers),
+    }
+}
+
+fn scope_of(wanted: &Meaning) -> Scope {
+    match wanted {
+        Meaning::Local => Scope::Local,
+        Meaning::Cloud => Scope::Cloud,
+        Meaning::Providers(named) => Scope::Providers(named.clone()),
+        Meaning::Models(named) => Scope::Models(named.clone()),
+        Meaning::Unlisted(p, model) => Scope::Unlisted(*p, model.clone()),
+        Meaning::Auto | Meaning::Strategy(_) | Meaning::Fastest | Meaning::Nothing => Scope::All,
+    }
 }
 
 /// The order of this request's type, where there is one that says something.
@@ -52,55 +88,181 @@ pub(super) fn order_of<'a>(facts: &Facts, rules: &'a RuleSet) -> Option<&'a (Str
     rules.request_orders.iter().find(|(name, items)| name == request_type && !items.is_empty())
 }
 
-fn by_rules(board: &mut Board<'_>, facts: &Facts, rules: &RuleSet, preferred: &[usize]) -> String {
-    if let Some((name, items)) = order_of(facts, rules) {
-        let goes_on = push_order(board, items, facts, rules);
-        // An order that ends is not widened, but the provider the caller prefers gets its one place in it.
-        if !goes_on && !board.holds_any_of(preferred) {
-            for &p in preferred {
-                board.push_best(p, Why::Preferred);
-            }
-        }
-        board.prefer(preferred);
-        return format!("request_type:{name}");
-    }
-    push_active(board);
-    board.reopen_lesser();
-    order::push_all(board, rules.strategy, facts, rules.prefer_local_ties);
-    board.prefer(preferred);
-    if board.first_is(Why::Active) { "active".to_owned() } else { format!("strategy:{}", rules.strategy.word()) }
+/// One request with all it is decided by.
+struct Request<'a> {
+    facts: &'a Facts,
+    rules: &'a RuleSet,
+    world: &'a World,
+    preferred: Vec<usize>,
+    wanted: &'a Meaning,
 }
 
-/// Puts an order's items into the chain; `true` when one of them is a strategy, which takes in all the rest.
-fn push_order(board: &mut Board<'_>, items: &[String], facts: &Facts, rules: &RuleSet) -> bool {
-    let mut goes_on = false;
-    for item in items {
-        match resolve::meaning(item, &board.world.providers) {
-            Meaning::Strategy(strategy) => {
-                goes_on = true;
-                board.reopen_lesser();
-                order::push_all(board, strategy, facts, rules.prefer_local_ties);
+impl<'a> Request<'a> {
+    /// What a policy whose condition is true makes of the request, or why it does not apply to it.
+    fn by_policy(&self, policy: &'a Policy) -> Result<Decision, String> {
+        let by = format!("policy:{}", policy.name);
+        if let Some(message) = &policy.deny {
+            return Ok(self.denied(policy, by, message.clone()));
+        }
+        if matches!(self.wanted, Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest) {
+            return Err("nobody here has what the caller named".to_owned());
+        }
+        let guard = policy.local_only.then_some(policy.name.as_str());
+        let mut board = Board::new(self.world, self.facts, guard, scope_of(self.wanted));
+        if policy.targets.is_empty() {
+            self.without_policy(&mut board);
+        } else {
+            self.push_items(&mut board, &policy.targets, Why::Policy);
+            // Asked before the fallback: it is the policy's own targets that have to fit the request.
+            if !board.covered() && !policy.local_only {
+                return Err("nothing of its use is what the request named".to_owned());
             }
-            Meaning::Auto => {
-                goes_on = true;
-                board.reopen_lesser();
-                order::push_all(board, rules.strategy, facts, rules.prefer_local_ties);
+            if policy.fallback == Fallback::Strategy {
+                self.push_strategy(&mut board);
             }
-            Meaning::Fastest => {
-                goes_on = true;
-                board.reopen_lesser();
-                order::push_in_file_order(board);
+            board.prefer(&self.preferred);
+        }
+        if policy.local_only && board.is_empty() && !board.covered() {
+            let named = self.facts.requested_model.trim();
+            let what = if matches!(self.wanted, Meaning::Auto) || named.is_empty() {
+                "and none of its targets is local".to_owned()
+            } else {
+                format!("and {} is none", super::explain::shown(named))
+            };
+            return Ok(self.denied(policy, by, format!("this request must stay on local providers, {what}")));
+        }
+        Ok(self.finish(board, by))
+    }
+
+    /// A decision that reaches nobody.
+    fn denied(&self, policy: &Policy, by: String, message: String) -> Decision {
+        let guard = policy.local_only.then_some(policy.name.as_str());
+        let mut rejected = Board::new(self.world, self.facts, guard, Scope::All).finish(String::new(), 0).rejected;
+        for reject in rejected.iter_mut().filter(|reject| reject.code != "not_local") {
+            "denied".clone_into(&mut reject.code);
+            reject.reason = format!("policy {} denies the request", policy.name);
+        }
+        Decision {
+            by,
+            rules_version: self.rules.version,
+            rejected,
+            local_only: policy.local_only,
+            denied: Some(message),
+            ..Decision::default()
+        }
+    }
+
+    fn finish(&self, mut board: Board<'_>, by: String) -> Decision {
+        if let Some(target) = &self.world.pin {
+            board.pin(target);
+        }
+        board.finish(by, self.rules.version)
+    }
+
+    /// The chain where no policy names targets; who decided.
+    fn without_policy(&self, board: &mut Board<'_>) -> String {
+        match self.wanted {
+            Meaning::Providers(_) | Meaning::Models(_) | Meaning::Unlisted(..) => {
+                push_meaning(board, self.wanted, Why::Named);
+                board.prefer(&self.preferred);
+                "named".to_owned()
             }
-            Meaning::Nothing => {}
-            found => {
-                if matches!(found, Meaning::Local | Meaning::Cloud | Meaning::Models(_)) {
-                    board.reopen_lesser();
+            _ => self.by_order_or_strategy(board),
+        }
+    }
+
+    fn by_order_or_strategy(&self, board: &mut Board<'_>) -> String {
+        let preferred = &self.preferred;
+        if let Some((name, items)) = order_of(self.facts, self.rules) {
+            let goes_on = self.push_items(board, items, Why::Order);
+            // An order that ends is not widened, but the provider the caller prefers gets its one place in it.
+            if !goes_on && !board.holds_any_of(preferred) {
+                for &p in preferred {
+                    board.push_best(p, Why::Preferred);
                 }
-                push_meaning(board, &found, Why::Order);
+            }
+            board.prefer(preferred);
+            return format!("request_type:{name}");
+        }
+        self.push_strategy(board);
+        board.prefer(preferred);
+        if board.first_is(Why::Active) {
+            "active".to_owned()
+        } else {
+            format!("strategy:{}", self.rules.strategy.word())
+        }
+    }
+
+    /// The active target, then the strategy.
+    fn push_strategy(&self, board: &mut Board<'_>) {
+        push_active(board);
+        board.reopen_lesser();
+        order::push_all(board, self.rules.strategy, self.facts, self.rules.prefer_local_ties);
+    }
+
+    /// Puts an order's items into the chain; `true` when one of them is a strategy, which takes in all the rest.
+    fn push_items(&self, board: &mut Board<'_>, items: &[String], why: Why) -> bool {
+        let mut goes_on = false;
+        for item in items {
+            let meaning = resolve::meaning(item, &self.world.providers);
+            if !matches!(meaning, Meaning::Providers(_) | Meaning::Unlisted(..) | Meaning::Nothing) {
+                board.reopen_lesser();
+            }
+            goes_on |= matches!(meaning, Meaning::Strategy(_) | Meaning::Auto | Meaning::Fastest);
+            // A model that its server does not list stands in no strategy's order.
+            let unlisted = match &board.scope {
+                Scope::Unlisted(p, model) if takes_in(&meaning, &self.world.providers[*p], *p) => {
+                    Some((*p, model.clone()))
+                }
+                _ => None,
+            };
+            if let Some((p, model)) = unlisted {
+                board.push_unlisted(p, &model, why);
+                continue;
+            }
+            match &meaning {
+                Meaning::Strategy(strategy) => {
+                    order::push_all(board, *strategy, self.facts, self.rules.prefer_local_ties);
+                }
+                Meaning::Auto => order::push_all(board, self.rules.strategy, self.facts, self.rules.prefer_local_ties),
+                Meaning::Fastest => order::push_fastest(board),
+                Meaning::Providers(found) => push_providers(board, found, why),
+                _ => push_meaning(board, &meaning, why),
+            }
+        }
+        goes_on
+    }
+}
+
+/// Whether an item of an order holds every model of a provider.
+fn takes_in(meaning: &Meaning, provider: &super::WorldProvider, place: usize) -> bool {
+    match meaning {
+        Meaning::Auto | Meaning::Strategy(_) | Meaning::Fastest => true,
+        Meaning::Local => provider.reach.is_local(),
+        Meaning::Cloud => !provider.reach.is_local(),
+        Meaning::Providers(found) => found.contains(&place),
+        Meaning::Models(_) | Meaning::Unlisted(..) | Meaning::Nothing => false,
+    }
+}
+
+/// Providers as items: the best model of each, or the very models of theirs that the caller named.
+fn push_providers(board: &mut Board<'_>, found: &[usize], why: Why) {
+    let named = match &board.scope {
+        Scope::Models(named) => Some(named.clone()),
+        _ => None,
+    };
+    for &p in found {
+        match &named {
+            Some(named) => {
+                for &place in named.iter().filter(|place| place.0 == p) {
+                    board.push(place, why);
+                }
+            }
+            None => {
+                board.push_best(p, why);
             }
         }
     }
-    goes_on
 }
 
 fn push_active(board: &mut Board<'_>) {

@@ -1,9 +1,11 @@
 //! A decision with the way to it, in words: the same that `routes explain` prints first.
 
 use super::candidates::because;
+use super::condition::Ground;
 use super::decide::{decide, order_of, wanted};
+use super::policy::{Outcome, Policy};
 use super::resolve::{self, Meaning};
-use super::{ActiveChoice, Decision, Explanation, RuleSet, RuleTrace, World};
+use super::{ActiveChoice, Decision, Explanation, NoteKind, RuleSet, RuleTrace, World};
 use crate::domain::call::{Facts, Reject};
 
 /// Left-out candidates named in a sentence; the list holds all.
@@ -20,9 +22,14 @@ pub fn explain(facts: &Facts, rules: &RuleSet, world: &World) -> Explanation {
 }
 
 fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> String {
+    if let (Some(message), Some(policy)) = (&decision.denied, decision.by.strip_prefix("policy:")) {
+        return format!("denied by policy {policy}: {message}");
+    }
     let Some(first) = decision.chain.first() else { return nowhere(facts, rules, world, decision) };
     let target = &first.target;
     let mut text = match decision.by.split_once(':') {
+        Some(("policy", name)) if first.why == "named by the policy" => format!("{target} by policy {name}."),
+        Some(("policy", name)) => format!("{target} by policy {name}: {}.", first.why),
         Some(("request_type", name)) if first.why == "named by the order" => {
             format!("{target}, because it is the first of the order of {name} that can take it.")
         }
@@ -39,9 +46,7 @@ fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
         text.push('.');
     }
     if decision.local_only {
-        text.push_str(" Nothing may leave for the cloud: policy ");
-        text.push_str(&rules.confined_by.join(", "));
-        text.push_str(" is taken as local_only.");
+        text.push_str(" Nothing of it may leave for the cloud.");
     }
     text
 }
@@ -77,6 +82,9 @@ fn nowhere(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -
     if reasons.is_empty() {
         let what = match decision.by.strip_prefix("request_type:") {
             Some(order) => format!("the order of {order} names no model that is here"),
+            None if decision.by.starts_with("policy:") => {
+                format!("policy {} leaves no model that is here", &decision.by["policy:".len()..])
+            }
             None => match wanted(facts, world) {
                 Meaning::Local => "no local model is known".to_owned(),
                 Meaning::Cloud => "no cloud model is known".to_owned(),
@@ -98,7 +106,7 @@ fn near_hint(name: &str, world: &World) -> String {
 }
 
 /// A name as the caller wrote it, cut where it is too long for a sentence.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     if name.chars().count() <= LONGEST_NAME {
         return name.to_owned();
     }
@@ -135,24 +143,82 @@ fn silent_providers(facts: &Facts, rules: &RuleSet, world: &World) -> Vec<String
         .collect()
 }
 
-fn trace(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> Vec<RuleTrace> {
-    let mut traces = Vec::new();
-    let mut add = |name: &str, when: String, verdict: &str| {
-        traces.push(RuleTrace { name: name.to_owned(), when, verdict: verdict.to_owned() });
-    };
+/// The policy that decided.
+fn deciding<'r>(rules: &'r RuleSet, decision: &Decision) -> Option<&'r Policy> {
+    let name = decision.by.strip_prefix("policy:")?;
+    rules.policies.iter().find(|policy| policy.enabled && !policy.observe && policy.name == name)
+}
+
+/// Every policy in order, also those behind the one that decided.
+fn policies(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> Vec<RuleTrace> {
+    let ground = Ground { facts, world };
+    let decider = deciding(rules, decision);
+    let mut reached = true;
+    let mut traces = Vec::with_capacity(rules.policies.len());
     for policy in &rules.policies {
-        let verdict = if !policy.enabled {
-            "switched off"
-        } else if rules.confined_by.contains(&policy.name) {
-            "not yet in force: taken as local_only"
-        } else {
-            "not yet in force"
+        let outcome = policy.outcome(&ground);
+        let decides = decider.is_some_and(|decider| std::ptr::eq(decider, policy));
+        let note = decision.notes.iter().find(|note| reached && note.policy == policy.name).map(|note| note.what);
+        let verdict = match (&outcome, note) {
+            _ if !policy.enabled => "switched off",
+            (Outcome::Failed(_), _) if decides => "fails: applies",
+            _ if decides && decision.denied.is_some() => "denies",
+            _ if decides => "decides",
+            (Outcome::Not, _) => "no",
+            (Outcome::Holds, _) if policy.observe => "observed",
+            (_, Some(NoteKind::NotApplicable)) => "not applicable",
+            (Outcome::Failed(_), _) if reached && !policy.protects() => "fails: skipped",
+            (Outcome::Holds | Outcome::Failed(_), _) => "not reached",
         };
-        add(&policy.name, policy.when.clone(), verdict);
+        let mut why = policy.condition.why(&ground);
+        if let Some(note) =
+            decision.notes.iter().find(|note| note.what == NoteKind::NotApplicable && note.policy == policy.name)
+            && verdict == "not applicable"
+        {
+            why = format!("{why}; {}", note.why);
+        }
+        traces.push(RuleTrace {
+            name: policy.name.clone(),
+            when: policy.when.clone(),
+            verdict: verdict.to_owned(),
+            why,
+            holds: match outcome {
+                Outcome::Holds => Some(true),
+                Outcome::Not => Some(false),
+                Outcome::Failed(_) => None,
+            },
+        });
+        reached &= !decides;
     }
-    let named = matches!(decision.by.as_str(), "named" | "none");
+    traces
+}
+
+fn trace(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> Vec<RuleTrace> {
+    let mut traces = policies(facts, rules, world, decision);
+    let mut add = |name: &str, when: String, verdict: &str| {
+        traces.push(RuleTrace { name: name.to_owned(), when, verdict: verdict.to_owned(), ..RuleTrace::default() });
+    };
+    if let Some(policy) = deciding(rules, decision).filter(|policy| !policy.targets.is_empty() || policy.deny.is_some())
+    {
+        let request_type = resolve::request_type(facts);
+        let goes_on = policy.fallback == super::Fallback::Strategy && decision.denied.is_none();
+        let rest = if goes_on { "for fallback" } else { "not reached" };
+        if !matches!(wanted(facts, world), Meaning::Auto) {
+            add("requested model", shown(facts.requested_model.trim()), "narrows");
+        }
+        if let Some((_, items)) = order_of(facts, rules) {
+            add(request_type, items.join(", "), "not reached");
+        }
+        add("active target", world.active.to_string(), rest);
+        add(rules.strategy.word(), "strategy".to_owned(), rest);
+        return traces;
+    }
+    let named = matches!(decision.by.as_str(), "named" | "none")
+        || (decision.by.starts_with("policy:")
+            && matches!(wanted(facts, world), Meaning::Providers(_) | Meaning::Models(_) | Meaning::Unlisted(..)));
     let verdict = match (decision.by.as_str(), wanted(facts, world)) {
         ("named", _) => Some("decides"),
+        (_, Meaning::Providers(_) | Meaning::Models(_) | Meaning::Unlisted(..)) => Some("narrows"),
         ("none", _) => Some("names nothing here"),
         (_, Meaning::Local | Meaning::Cloud) => Some("narrows"),
         _ => None,

@@ -3,27 +3,30 @@
 
 mod candidates;
 mod choice;
+pub mod condition;
 mod decide;
 mod explain;
+pub mod lint;
 mod order;
+mod policy;
+mod reads;
 mod resolve;
 mod work;
+mod world;
 
 pub use choice::{Unclear, choice};
 pub use decide::decide;
 pub use explain::explain;
+pub use policy::{Effects, Fallback, Outcome, Policy};
+pub use reads::{PinKey, Reads};
 pub use resolve::{Named, request_type};
 pub use work::world_for;
+pub use world::{BudgetFacts, LocalTime, Providers, World, WorldModel, WorldProvider};
 
 use super::call::Reject;
-use super::health::State;
-use super::ids::{ModelId, ProviderId, Target};
-use super::kind::Kind;
-use super::money::Price;
+use super::ids::{ProviderId, Target};
 use super::reach::Reach;
-use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The order used when no policy and no request-type order decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -64,22 +67,8 @@ pub struct RuleSet {
     pub request_orders: Vec<(String, Vec<String>)>,
     /// `cost_optimization.prefer_local_models`: breaks ties of price under `cost_optimized`.
     pub prefer_local_ties: bool,
-    /// Policies of the file, checked in form; evaluated from a later version on.
-    pub policies: Vec<PolicyOutline>,
-    /// While a policy that keeps prompts at home (`local_only`, `deny`) cannot be evaluated yet, it is taken
-    /// as applying to every call: nothing leaves the machine against a rule. Names of those policies.
-    pub confined_by: Vec<String>,
-}
-
-/// What is known of a policy that is not yet evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyOutline {
-    pub name: String,
-    pub priority: i64,
-    pub when: String,
-    pub enabled: bool,
-    pub observe: bool,
-    pub line: Option<usize>,
+    /// In the order they apply: the higher priority first, then as they stand in the file.
+    pub policies: Vec<Policy>,
 }
 
 /// The person's choice that stands first in the strategy's order.
@@ -103,58 +92,6 @@ impl std::fmt::Display for ActiveChoice {
     }
 }
 
-/// Everything outside the request that a decision may look at, at one moment.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct World {
-    pub now: UnixMs,
-    pub active: ActiveChoice,
-    /// In file order.
-    pub providers: Vec<WorldProvider>,
-    /// Money left today; `None` when no limit is set. Cloud targets drop out at zero.
-    pub budget_exhausted: bool,
-}
-
-/// One provider as routing sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorldProvider {
-    pub id: ProviderId,
-    pub kind: Kind,
-    pub reach: Reach,
-    /// `local: true` in its profile.
-    pub local: bool,
-    pub enabled: bool,
-    pub state: State,
-    /// The state's reason, for the reject.
-    pub reason: String,
-    /// Not to be asked, with the sentence why (an unset variable and the like).
-    pub withheld: Option<String>,
-    /// Parked after a rate limit until then.
-    pub parked_until: Option<UnixMs>,
-    pub aliases: BTreeMap<String, Option<ModelId>>,
-    /// Named models in file order, then chat models a local server lists. Best first is not assumed.
-    pub models: Vec<WorldModel>,
-    pub preferred_models: Vec<ModelId>,
-}
-
-/// One model as routing sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorldModel {
-    pub id: ModelId,
-    /// Named in the profile, or listed by a local server: may be chosen automatically. (A model that only a
-    /// cloud vendor's list holds may be named by a caller, never chosen.)
-    pub candidate: bool,
-    pub chat: bool,
-    pub loaded: Option<bool>,
-    /// Runs elsewhere although its server is near: cloud.
-    pub remote: bool,
-    pub context: Option<u64>,
-    pub capabilities: Option<Vec<String>>,
-    pub quality: Option<u32>,
-    pub price: Option<Price>,
-    /// Its breaker is open until then.
-    pub breaker_until: Option<UnixMs>,
-}
-
 /// One place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
@@ -165,23 +102,55 @@ pub struct Chosen {
     pub why: String,
 }
 
-/// Who decided, in the ledger's words: `named`, `request_type:NAME`, `active`, `strategy:NAME`,
-/// `confined:POLICY`, `none`.
+/// Who decided, in the ledger's words: `policy:NAME`, `named`, `request_type:NAME`, `active`, `strategy:NAME`,
+/// `none`.
 pub type DecidedBy = String;
 
 /// The chain for one request, with everybody who was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Decision {
     pub by: DecidedBy,
     pub rules_version: u64,
+    /// Empty when nobody can take the call, and always when it is denied.
     pub chain: Vec<Chosen>,
     pub rejected: Vec<Reject>,
     /// Nothing of this call may connect to a cloud address, whatever fails.
     pub local_only: bool,
+    /// A rule refuses the call, with this message.
+    #[serde(default)]
+    pub denied: Option<String>,
+    /// What the deciding policy does to the call.
+    #[serde(default)]
+    pub effects: Effects,
+    /// Policies that were looked at and did not decide although their condition is not false.
+    #[serde(default)]
+    pub notes: Vec<PolicyNote>,
+}
+
+/// A policy that was passed over, or that applied without a result of its condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyNote {
+    pub policy: String,
+    pub what: NoteKind,
+    /// Why, in a few words; empty for `observed`.
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// In observe mode it would have decided.
+    Observed,
+    /// Nothing that its `use` names is what the request asked for.
+    NotApplicable,
+    /// Its condition came to no result: skipped.
+    Skipped,
+    /// Its condition came to no result: applied, because it protects.
+    Closed,
 }
 
 /// A decision with the whole way to it, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     pub decision: Decision,
     /// The answer in one sentence.
@@ -191,12 +160,18 @@ pub struct Explanation {
 }
 
 /// One rule's verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RuleTrace {
     pub name: String,
     /// What it looks at, as written.
     pub when: String,
-    /// `decides`, `narrows`, `no`, `not reached`, `not yet in force`, `switched off`, `for fallback`,
-    /// `cannot take it`, `names nothing here`.
+    /// `decides`, `denies`, `narrows`, `no`, `not reached`, `not applicable`, `observed`, `fails: applies`,
+    /// `fails: skipped`, `switched off`, `for fallback`, `cannot take it`, `names nothing here`.
     pub verdict: String,
+    /// The part of the condition that says so, with the values it saw; empty where there is none.
+    #[serde(default)]
+    pub why: String,
+    /// Whether its condition is true here; `None` for what has no condition, or no result.
+    #[serde(default)]
+    pub holds: Option<bool>,
 }

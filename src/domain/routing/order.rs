@@ -27,9 +27,17 @@ pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts,
                     (false, false) => Why::Cloud,
                     (true, false) => Why::LocalAfterCloud,
                 };
-                for &place in places.iter().filter(|place| is_local(world, **place) == local) {
-                    board.push(place, why);
+                let mut side: Vec<Place> =
+                    places.iter().copied().filter(|place| is_local(world, *place) == local).collect();
+                if local {
+                    // What is loaded answers now; what would have to load makes the caller wait.
+                    side.sort_by_key(|&(p, m)| match world.providers[p].models[m].loaded {
+                        Some(true) => 0,
+                        None => 1,
+                        Some(false) => 2,
+                    });
                 }
+                push_each(board, &side, why);
             }
         }
         Strategy::CostOptimized => {
@@ -49,10 +57,17 @@ pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts,
     }
 }
 
-/// Puts every candidate into the chain in file order.
-pub(super) fn push_in_file_order(board: &mut Board<'_>) {
-    let places = file_order(board.world);
-    push_each(board, &places, Why::FileOrder);
+/// Puts every candidate into the chain, the one that began its answers soonest first; where none answered yet,
+/// the server that answers probes soonest.
+pub(super) fn push_fastest(board: &mut Board<'_>) {
+    let world = board.world;
+    let mut places = file_order(world);
+    places.sort_by_key(|&(p, m)| {
+        let provider = &world.providers[p];
+        let known = |ms: Option<u64>| (ms.is_none(), ms);
+        (known(provider.models[m].ttft_ms), known(provider.p50_ms))
+    });
+    push_each(board, &places, Why::Speed);
 }
 
 /// Puts the local or the cloud candidates into the chain.

@@ -197,6 +197,14 @@ pub(super) fn near(name: &str, world: &World) -> Vec<String> {
     found.into_iter().map(|(_, name)| name).collect()
 }
 
+/// The known name that somebody most likely meant.
+pub(super) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let wanted = name.trim().to_ascii_lowercase();
+    let bare = wanted.split('/').next().unwrap_or(&wanted);
+    let near = known.iter().filter_map(|other| Some((distance(bare, &other.to_ascii_lowercase())?, *other)));
+    near.min_by_key(|(far, _)| *far).map(|(_, other)| other)
+}
+
 /// How far two names are apart; `None` when nobody would mistake one for the other. Bounded: a long name from
 /// a caller costs no more than a short one.
 fn distance(wanted: &str, known: &str) -> Option<usize> {

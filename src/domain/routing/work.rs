@@ -12,7 +12,7 @@ pub fn world_for(work: Work, world: &World) -> Cow<'_, World> {
         return Cow::Borrowed(world);
     }
     let mut world = world.clone();
-    for provider in &mut world.providers {
+    for provider in world.providers.iter_mut() {
         if !work.offered_by(provider.kind) && provider.withheld.is_none() {
             let what = if work == Work::Embeddings { "embeddings" } else { "text completions" };
             provider.withheld = Some(format!("{} offers no {what}", provider.kind.label()));
@@ -59,6 +59,7 @@ mod tests {
             quality: None,
             price: None,
             breaker_until: None,
+            ttft_ms: None,
         }
     }
 
@@ -76,6 +77,7 @@ mod tests {
             aliases: std::collections::BTreeMap::new(),
             models,
             preferred_models: Vec::new(),
+            p50_ms: None,
         }
     }
 
@@ -85,7 +87,8 @@ mod tests {
                 provider("studio", Kind::LmStudio, vec![model("acme/chat-8b", true), model("nomic-embed-text", false)]),
                 provider("claude", Kind::Anthropic, vec![model("claude-x", true)]),
                 provider("openai", Kind::Openai, vec![model("gpt-x", true), model("text-embedding-3-small", false)]),
-            ],
+            ]
+            .into(),
             ..World::default()
         };
         let facts = Facts { work, requested_model: wanted.into(), ..Facts::default() };

@@ -87,10 +87,6 @@ impl Ticket {
         self.started
     }
 
-    pub fn rejects(&self) -> &[Reject] {
-        &self.rejects
-    }
-
     /// Attempts so far, the one under way included.
     pub fn tries(&self) -> u32 {
         u32::try_from(self.attempts.len() + usize::from(self.current.is_some())).unwrap_or(u32::MAX)
@@ -163,6 +159,15 @@ impl Ticket {
     /// Whether answer bytes of the attempt under way have been seen.
     pub fn answering(&self) -> bool {
         self.current.as_ref().is_some_and(|trial| trial.ttft.is_some())
+    }
+
+    /// How long the answer of the attempt under way took to begin.
+    pub fn attempt_ttft_ms(&self) -> Option<u64> {
+        self.current.as_ref().and_then(|trial| trial.ttft).map(ms)
+    }
+
+    pub fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
     }
 
     /// Ends the attempt under way and adds its cost.

@@ -11,7 +11,7 @@ use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
-use crate::domain::routing::{Chosen, WorldProvider};
+use crate::domain::routing::{Chosen, Effects, WorldProvider};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub struct Attempt<'a> {
     pub request: &'a CallRequest,
     pub chosen: &'a Chosen,
     pub local_only: bool,
+    pub effects: &'a Effects,
     pub deadline: Instant,
     pub events: &'a mpsc::Sender<CallEvent>,
 }
@@ -57,7 +58,8 @@ impl Attempt<'_> {
                 &profile,
                 &target.model,
                 self.live.config.limits.default_max_tokens,
-            ),
+                self.effects,
+            )?,
             local_only: self.local_only,
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };

@@ -53,7 +53,16 @@ pub async fn walk(
             ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
             continue;
         }
-        let attempt = Attempt { shared, live, request, chosen, local_only: decision.local_only, deadline, events };
+        let attempt = Attempt {
+            shared,
+            live,
+            request,
+            chosen,
+            local_only: decision.local_only,
+            effects: &decision.effects,
+            deadline,
+            events,
+        };
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
@@ -143,6 +152,9 @@ fn backoff(tries: u32) -> Duration {
 }
 
 fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket) {
+    if let Some(ttft) = ticket.attempt_ttft_ms() {
+        shared.traffic.note_ttft(target, ttft);
+    }
     ticket.finish(live, None);
     let news = shared.traffic.note(target, true, true, shared.ports.clock.now());
     if news {

@@ -5,8 +5,10 @@ mod account;
 mod attempt;
 mod chain;
 mod params;
+mod raw_body;
 
 use super::handle::{CALL_CAPACITY, Caller};
+use super::pins::Pins;
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
@@ -14,7 +16,8 @@ use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{ErrorCode, Failure};
-use crate::domain::routing::{Decision, decide, explain, request_type, world_for};
+use crate::domain::ids::CallId;
+use crate::domain::routing::{Decision, NoteKind, PinKey, decide, explain, request_type, world_for};
 use crate::domain::time::UnixMs;
 use account::Ticket;
 use std::sync::Arc;
@@ -40,11 +43,21 @@ struct Shared {
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
     waiting: AtomicUsize,
+    pins: Pins,
 }
 
 impl CallRunner {
     pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, waiting: AtomicUsize::new(0) }) }
+        Self {
+            shared: Arc::new(Shared {
+                ports,
+                live,
+                traffic,
+                inputs,
+                waiting: AtomicUsize::new(0),
+                pins: Pins::default(),
+            }),
+        }
     }
 }
 
@@ -76,7 +89,8 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     );
 
     let live = shared.ready_world().await;
-    let decision = decide_now(&live, &request, now);
+    let (decision, pin) = shared.decide_now(&live, &request, now);
+    shared.tell_of_rules(&decision, &id);
     // `auto:TYPE` is a label too: the record holds the type that decided.
     request.facts.request_type = request_type(&request.facts).to_owned();
     let mut ticket = Ticket::new(id, now, started, &request, &decision);
@@ -89,6 +103,9 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
         outcome = shared.carry_out(&live, &request, &decision, &mut ticket, &events) => outcome,
     };
 
+    if let (Some(key), Ok(()), Some(target)) = (pin, &outcome, ticket.target()) {
+        shared.pins.set(key, target);
+    }
     let failure = outcome.err();
     let after_answer_bytes = ticket.answering();
     let record = ticket.settle(&live, failure.clone());
@@ -102,20 +119,42 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     }
 }
 
-/// The decision for now. The published world is used as it is unless a timer in it may have run out.
-fn decide_now(live: &Live, request: &CallRequest, now: UnixMs) -> Decision {
-    let timers = live.world.providers.iter().any(|provider| {
-        provider.parked_until.is_some() || provider.models.iter().any(|model| model.breaker_until.is_some())
-    });
-    if !timers {
-        return decide(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world));
-    }
-    let mut world = live.world.clone();
-    world.now = now;
-    decide(&request.facts, &live.config.rules, &world_for(request.facts.work, &world))
-}
-
 impl Shared {
+    /// The decision for now, and the key of its session's pin. The published world is completed with what is of this
+    /// very moment, as far as the rules look at it.
+    fn decide_now(&self, live: &Live, request: &CallRequest, now: UnixMs) -> (Decision, Option<PinKey>) {
+        let (facts, rules) = (&request.facts, &live.config.rules);
+        let mut world = live.world.clone();
+        world.now = now;
+        if live.reads.time {
+            world.time = self.ports.clock.local_time(now);
+        }
+        if live.reads.in_flight {
+            world.in_flight = self.traffic.in_flight(live.world.providers.iter().map(|provider| &provider.id));
+        }
+        let key = live.reads.pin_key(facts, rules, &world);
+        world.pin = key.as_ref().and_then(|key| self.pins.get(key));
+        (decide(facts, rules, &world_for(facts.work, &world)), key)
+    }
+
+    /// What is worth hearing of the rules beside the decision: observed ones, and conditions without a result.
+    fn tell_of_rules(&self, decision: &Decision, id: &CallId) {
+        for note in &decision.notes {
+            match note.what {
+                NoteKind::Observed => {
+                    tracing::info!(policy = note.policy, call = %id, "an observed policy would have decided this call");
+                }
+                NoteKind::NotApplicable => {}
+                NoteKind::Skipped | NoteKind::Closed => self.tell(Input::RuleFailed {
+                    policy: note.policy.clone(),
+                    why: note.why.clone(),
+                    applied: note.what == NoteKind::Closed,
+                    rules_version: decision.rules_version,
+                }),
+            }
+        }
+    }
+
     /// Tells the supervisor; when its queue is full the note is dropped: the next one brings the same picture.
     fn tell(&self, input: Input) {
         if self.inputs.try_send(input).is_err() {
@@ -144,10 +183,14 @@ impl Shared {
         ticket: &mut Ticket,
         events: &mpsc::Sender<CallEvent>,
     ) -> Result<(), Failure> {
-        if decision.chain.is_empty() {
-            return Err(no_route(live, request, ticket));
+        if let Some(message) = &decision.denied {
+            return Err(Failure::plain(ErrorCode::Denied, message.clone()));
         }
-        let deadline = ticket.started() + live.config.limits.call_deadline;
+        if decision.chain.is_empty() {
+            return Err(no_route(live, request, decision));
+        }
+        let limit = decision.effects.timeout_ms.map_or(live.config.limits.call_deadline, Duration::from_millis);
+        let deadline = ticket.started() + limit;
         let queued = Instant::now();
         let _slot = self.slot(live, deadline).await?;
         ticket.waited(queued.elapsed());
@@ -194,17 +237,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Why nobody can take the call. A call kept at home by a rule is denied, not unroutable.
-fn no_route(live: &Live, request: &CallRequest, ticket: &Ticket) -> Failure {
-    let world = world_for(request.facts.work, &live.world);
-    let explanation = explain(&request.facts, &live.config.rules, &world);
-    let kept_home = explanation.decision.local_only && ticket.rejects().iter().any(|reject| reject.code == "not_local");
-    let code = if kept_home {
-        ErrorCode::Denied
-    } else if explanation.decision.by == "none" {
-        ErrorCode::NotFound
-    } else {
-        ErrorCode::NoRoute
-    };
-    Failure::plain(code, explanation.sentence)
+/// Why nobody can take the call.
+fn no_route(live: &Live, request: &CallRequest, decision: &Decision) -> Failure {
+    let code = if decision.by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+    Failure::plain(
+        code,
+        explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,
+    )
 }

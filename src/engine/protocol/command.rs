@@ -2,6 +2,7 @@
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
 use super::diagnosis::RunId;
+use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
@@ -163,6 +164,35 @@ pub enum Command {
     ListIncidents {
         query: Box<IncidentQuery>,
     },
+    /// What to do with the last version of the file that could be used.
+    LastGood {
+        act: LastGoodAct,
+    },
+    /// Takes every key out of a draft and adds what only the engine can tell.
+    Report {
+        draft: String,
+    },
+    /// Changes the policies of the file, or with `dry_run` says what it would write.
+    EditPolicy {
+        edit: Box<PolicyEdit>,
+        dry_run: bool,
+    },
+    /// Tries the rules out on a table of requests, with everything up; asks nobody.
+    TestRoutes {
+        cases: Vec<RouteCase>,
+    },
+}
+
+/// What can be done while the file cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastGoodAct {
+    /// The difference that putting it back would make; nothing is written.
+    Compare,
+    /// Runs with it; the file stays as it is.
+    Run,
+    /// Writes it to the file, and keeps the file as it was beside it.
+    PutBack,
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -197,10 +227,14 @@ pub enum CommandName {
     Diagnose,
     StopDiagnosis,
     ListIncidents,
+    LastGood,
+    Report,
+    EditPolicy,
+    TestRoutes,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -230,6 +264,10 @@ impl CommandName {
         Self::Diagnose,
         Self::StopDiagnosis,
         Self::ListIncidents,
+        Self::LastGood,
+        Self::Report,
+        Self::EditPolicy,
+        Self::TestRoutes,
     ];
 }
 
@@ -266,6 +304,10 @@ impl Command {
             Self::Diagnose { .. } => CommandName::Diagnose,
             Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
             Self::ListIncidents { .. } => CommandName::ListIncidents,
+            Self::LastGood { .. } => CommandName::LastGood,
+            Self::Report { .. } => CommandName::Report,
+            Self::EditPolicy { .. } => CommandName::EditPolicy,
+            Self::TestRoutes { .. } => CommandName::TestRoutes,
         }
     }
 
@@ -286,7 +328,9 @@ impl Command {
             | Self::ConfigTrust
             | Self::CancelCall { .. }
             | Self::LoadModel { .. }
-            | Self::UnloadModel { .. } => true,
+            | Self::UnloadModel { .. }
+            | Self::LastGood { act: LastGoodAct::PutBack }
+            | Self::EditPolicy { dry_run: false, .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -301,7 +345,11 @@ impl Command {
             | Self::ListPrompts { .. }
             | Self::Diagnose { .. }
             | Self::StopDiagnosis { .. }
-            | Self::ListIncidents { .. } => false,
+            | Self::ListIncidents { .. }
+            | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
+            | Self::Report { .. }
+            | Self::EditPolicy { dry_run: true, .. }
+            | Self::TestRoutes { .. } => false,
         }
     }
 }

@@ -11,7 +11,8 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, PolicyOutline, RuleSet, Strategy};
+use lmdeck::domain::routing::condition::{Compare, Condition, Number, NumberFact, Test};
+use lmdeck::domain::routing::{ActiveChoice, Fallback, Policy, RuleSet, Strategy};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::{CALL_CAPACITY, COMMAND_CAPACITY, Caller, EVENT_CAPACITY, EngineHandle, Envelope};
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
@@ -56,6 +57,8 @@ pub fn evening() -> Snapshot {
             ui: Ui::default(),
             state_dir: "/home/ada/.local/state/lmdeck".into(),
             first_run: false,
+            gateway_listen: "127.0.0.1:4141".into(),
+            ..ConfigView::default()
         }),
         providers: Arc::new(
             vec![lm_studio(), workstation(), zai(), openai(), claude()].into_iter().map(Arc::new).collect(),
@@ -66,15 +69,19 @@ pub fn evening() -> Snapshot {
                 strategy: Strategy::PreferLocal,
                 request_orders: vec![("teaching_generation".into(), vec!["zai".into(), "lm_studio".into()])],
                 prefer_local_ties: true,
-                policies: vec![PolicyOutline {
+                policies: vec![Policy {
                     name: "long-prompts".into(),
                     priority: 50,
                     when: "request.prompt_tokens > 24000".into(),
-                    enabled: true,
-                    observe: false,
+                    condition: Condition::new(Test::Numbers(
+                        Compare::Greater,
+                        Box::new((Number::Fact(NumberFact::PromptTokens), Number::Whole(24_000))),
+                    )),
+                    targets: vec!["zai/glm-4.6".into(), "workstation".into()],
+                    fallback: Fallback::Strategy,
                     line: Some(52),
+                    ..Policy::default()
                 }],
-                confined_by: Vec::new(),
             },
             active: ActiveChoice::Auto,
             in_effect: Some(Target::new("lm_studio", "openai_gpt-oss-120b-neo")),

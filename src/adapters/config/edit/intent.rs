@@ -46,6 +46,7 @@ impl Present<'_> {
             ConfigEdit::SetStrategy(word) => self.strategy(word),
             ConfigEdit::SetOrder { request_type, items } => self.order(request_type, items),
             ConfigEdit::Set { path, value } => self.set(path, value),
+            ConfigEdit::Policy(edit) => self.policy(edit),
         }
     }
 

@@ -121,8 +121,7 @@ fn by(decision: &Decision) -> String {
 /// The same from the word in a record.
 pub fn decided_by(policy: &str) -> String {
     match (policy.split_once(':'), policy) {
-        (Some(("strategy" | "request_type", name)), _) => format!("by {name}"),
-        (Some(("confined", name)), _) => format!("by {name}, kept local"),
+        (Some(("strategy" | "request_type" | "policy", name)), _) => format!("by {name}"),
         (_, "named") => "by its name".into(),
         (_, "active") => "by your choice".into(),
         (_, "") => String::new(),
@@ -139,7 +138,7 @@ mod tests {
         for (policy, words) in [
             ("request_type:teaching_generation", "by teaching_generation"),
             ("strategy:prefer_local", "by prefer_local"),
-            ("confined:private", "by private, kept local"),
+            ("policy:private", "by private"),
             ("named", "by its name"),
             ("active", "by your choice"),
             ("long-prompts", "by long-prompts"),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! ━ Routing  1 order ━━━━━━━━━━━━━━━━┬─ Try it ─────────────── sample request ─
-//!   policies: not yet evaluated      │  Type       teaching_generation
+//!   policies                         │  Type       teaching_generation
 //!   long-prompts                     │
 //!                                    │  zai/glm-4.6, because it is the first ...
 //!   orders by request type     today │
@@ -355,13 +355,13 @@ impl Part for Routing {
     }
 
     fn about(&self) -> &'static str {
-        "What decides where a request goes, in this order: the order of its type, else the active target, else the strategy. Try it explains a sample request; nothing is sent. Policies are listed and not yet evaluated."
+        "What decides where a request goes, in this order: the policies, the order of its type, else the active target, else the strategy. Try it explains a sample request; nothing is sent."
     }
 
     fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
         let routing = &cx.snapshot.routing;
         let keys = rules::keys(cx.snapshot);
-        let mut lines: Vec<String> = routes::kept_at_home(&routing.rules).into_iter().collect();
+        let mut lines: Vec<String> = Vec::new();
         for (place, key) in keys.iter().enumerate() {
             let calls = units::count(rules::today(key, routing), "call", "calls");
             let said = rules::meaning(key, routing);

@@ -1,7 +1,7 @@
 //! The left pane: what decides, in the order in which it decides.
 
 use super::{Focus, Routing};
-use crate::domain::routing::ActiveChoice;
+use crate::domain::routing::{ActiveChoice, Policy};
 use crate::engine::protocol::{RoutingView, Snapshot};
 use crate::present::{escape, routes, text, units};
 use crate::tui::canvas::Canvas;
@@ -34,7 +34,7 @@ pub fn keys(snapshot: &Snapshot) -> Vec<RowKey> {
 /// Calls that it decided today.
 pub fn today(key: &RowKey, routing: &RoutingView) -> u64 {
     let name = match key {
-        RowKey::Policy(name) => format!("confined:{name}"),
+        RowKey::Policy(name) => format!("policy:{name}"),
         RowKey::Order(name) => format!("request_type:{name}"),
         RowKey::Active => "active".to_owned(),
         RowKey::Strategy => format!("strategy:{}", routing.rules.strategy.word()),
@@ -56,8 +56,7 @@ pub fn meaning(key: &RowKey, routing: &RoutingView) -> String {
     match key {
         RowKey::Policy(name) => {
             let policy = rules.policies.iter().find(|policy| policy.name == *name);
-            policy
-                .map_or_else(String::new, |policy| format!("{}: {}", routes::policy_state(policy, rules), policy.when))
+            policy.map_or_else(String::new, policy_meaning)
         }
         RowKey::Order(name) => {
             let order = rules.request_orders.iter().find(|(known, _)| known == name);
@@ -65,6 +64,16 @@ pub fn meaning(key: &RowKey, routing: &RoutingView) -> String {
         }
         RowKey::Active => in_effect(routing).join(", "),
         RowKey::Strategy => format!("{}: {}", rules.strategy.word(), routes::strategy(rules.strategy)),
+    }
+}
+
+/// What a policy does and when; its state where that is not the usual one.
+fn policy_meaning(policy: &Policy) -> String {
+    let when = if policy.when.is_empty() { "always" } else { &policy.when };
+    let said = format!("{}, when {}", routes::policy_does(policy), when.replace('\n', " "));
+    match routes::policy_state(policy) {
+        "in force" => said,
+        state => format!("{state}: {said}"),
     }
 }
 
@@ -81,11 +90,8 @@ fn in_effect(routing: &RoutingView) -> Vec<String> {
 /// What stands below a name in a narrow pane.
 fn below(key: &RowKey, routing: &RoutingView, columns: usize) -> Vec<String> {
     match key {
-        // A condition is cut, and the heading says already what is said of most of them.
-        RowKey::Policy(_) => {
-            let said = meaning(key, routing);
-            vec![said.strip_prefix("not yet in force: ").unwrap_or(&said).to_owned()]
-        }
+        // A condition is cut: explain shows it whole.
+        RowKey::Policy(_) => vec![meaning(key, routing)],
         RowKey::Active => in_effect(routing),
         RowKey::Order(_) | RowKey::Strategy => {
             // Targets are wrapped, not cut: they are what a person came to read.
@@ -125,12 +131,7 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
         lines.push(Line { right: right.to_owned(), ..Line::text(None, title, Role::Muted) });
     };
     if !routing.rules.policies.is_empty() {
-        heading(&mut lines, "policies: not yet evaluated", "");
-        if let Some(said) = routes::kept_at_home(&routing.rules) {
-            for (place, row) in text::wrap(&escape::line(&format!("[!] {said}")), inner).iter().enumerate() {
-                lines.push(Line::text(None, if place == 0 { row.clone() } else { format!("    {row}") }, Role::Warn));
-            }
-        }
+        heading(&mut lines, "policies", "today");
     }
     let orders = keys.iter().any(|key| matches!(key, RowKey::Order(_)));
     for (place, key) in keys.iter().enumerate() {

@@ -129,7 +129,7 @@ pub fn why(policy: &str) -> String {
     match policy.split_once(':') {
         Some(("strategy", name)) => format!("strategy {name}: no rule matched"),
         Some(("request_type", name)) => format!("the order of request type {name}"),
-        Some(("confined", name)) => format!("{name}: it keeps such calls on the machine"),
+        Some(("policy", name)) => format!("policy {name}"),
         _ => match policy {
             "named" => "the caller named it".to_owned(),
             "active" => "the active target, chosen by hand".to_owned(),

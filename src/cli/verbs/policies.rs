@@ -1,0 +1,183 @@
+//! `routes show|add|edit|copy|move|enable|disable|remove|lint`: policies one by one.
+
+use super::edited;
+use crate::cli::args::{MoveArgs, PolicyArgs};
+use crate::cli::ending::{Ending, USAGE, say_issue};
+use crate::cli::session::{Session, unexpected};
+use crate::cli::suggest;
+use crate::cli::table::{Cell, Column, Table};
+use crate::domain::routing::{Fallback, Policy};
+use crate::engine::protocol::{Command, PolicyDraft, PolicyEdit, PolicyPlace, Reply};
+use crate::present::labels::Role;
+use crate::present::routes::{policy_does, policy_state};
+
+pub fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
+    let snapshot = session.handle.snapshot();
+    let policies = &snapshot.routing.rules.policies;
+    let Some(place) = policies.iter().position(|policy| policy.name == name) else {
+        return Err(unknown(policies, name));
+    };
+    let policy = &policies[place];
+    if session.console.json {
+        return session.console.document(policy);
+    }
+    let mut table = Table::new(vec![Column::left("", 13), Column::left("", 0)]);
+    let mut row = |label: &str, value: String| table.row(vec![Cell::new(Role::Muted, label), value.into()]);
+    row("policy", policy.name.clone());
+    row("state", policy_state(policy).to_owned());
+    row("place", format!("{} of {}, priority {}", place + 1, policies.len(), policy.priority));
+    row("when", if policy.when.is_empty() { "always".to_owned() } else { policy.when.replace('\n', " ") });
+    if let Some(message) = &policy.deny {
+        row("deny", message.clone());
+    }
+    if !policy.targets.is_empty() {
+        row("use", policy.targets.join(", "));
+        let end = match policy.fallback {
+            Fallback::None => "none: the chain ends there",
+            Fallback::Strategy => "strategy",
+        };
+        row("fallback", end.to_owned());
+    }
+    if policy.local_only {
+        row("local_only", "no cloud provider, whatever fails".to_owned());
+    }
+    let effects = &policy.effects;
+    if let Some(cap) = effects.max_tokens {
+        row("max_tokens", format!("{cap} at most"));
+    }
+    if let Some(temperature) = effects.temperature {
+        row("temperature", temperature.to_string());
+    }
+    if let Some(prompt) = &effects.system_prompt {
+        row("system_prompt", prompt.replace('\n', " "));
+    }
+    if let Some(ms) = effects.timeout_ms {
+        row("timeout", format!("{} s", ms.div_ceil(1000)));
+    }
+    let key = format!("policy:{}", policy.name);
+    let today = snapshot.routing.decided_today.iter().find(|(by, _)| *by == key).map_or(0, |(_, calls)| *calls);
+    row("today", format!("{today} calls"));
+    if let Some(line) = policy.line {
+        row("stands", format!("{} line {line}", snapshot.config.file.as_deref().unwrap_or_default()));
+    }
+    table.print(&mut session.console)
+}
+
+fn unknown(policies: &[Policy], name: &str) -> Ending {
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let remedy = match suggest::nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if names.is_empty() => "there is none yet: lmdeck routes add writes one".to_owned(),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Ending::new(USAGE, format!("no policy is called {name}"), remedy)
+}
+
+pub async fn add(session: &mut Session, name: &str, fields: &PolicyArgs) -> Result<(), Ending> {
+    let draft = PolicyDraft { name: Some(name.to_owned()), ..draft(fields) };
+    change(session, PolicyEdit::Add { draft }, fields.dry_run, &format!("added policy {name}")).await
+}
+
+pub async fn edit(
+    session: &mut Session,
+    name: &str,
+    rename: Option<&str>,
+    clear: &[String],
+    fields: &PolicyArgs,
+) -> Result<(), Ending> {
+    let draft = PolicyDraft { name: rename.map(ToOwned::to_owned), clear: clear.to_vec(), ..draft(fields) };
+    if draft == PolicyDraft::default() {
+        return Err(Ending::usage(
+            format!("nothing to change in {name}"),
+            "name a field, as in --when or --use; lmdeck routes show tells what there is".to_owned(),
+        ));
+    }
+    let edit = PolicyEdit::Edit { name: name.to_owned(), draft };
+    change(session, edit, fields.dry_run, &format!("changed policy {name}")).await
+}
+
+fn draft(fields: &PolicyArgs) -> PolicyDraft {
+    PolicyDraft {
+        priority: fields.priority,
+        when: fields.when.clone(),
+        targets: (!fields.targets.is_empty()).then(|| fields.targets.clone()),
+        fallback: fields.fallback.map(|word| word.word().to_owned()),
+        mode: fields.mode.map(|word| word.word().to_owned()),
+        deny: fields.deny.clone(),
+        local_only: fields.local_only.then_some(true),
+        max_tokens: fields.max_tokens,
+        temperature: fields.temperature,
+        system_prompt: fields.system.clone(),
+        timeout: fields.timeout,
+        ..PolicyDraft::default()
+    }
+}
+
+pub async fn copy(session: &mut Session, name: &str, to: &str) -> Result<(), Ending> {
+    let edit = PolicyEdit::Copy { name: name.to_owned(), to: to.to_owned() };
+    change(session, edit, false, &format!("copied {name} to {to}, switched off")).await
+}
+
+pub async fn shift(session: &mut Session, name: &str, place: &MoveArgs) -> Result<(), Ending> {
+    let place = match place {
+        MoveArgs { before: Some(other), .. } => PolicyPlace::Before(other.clone()),
+        MoveArgs { after: Some(other), .. } => PolicyPlace::After(other.clone()),
+        MoveArgs { up: true, .. } => PolicyPlace::Up,
+        MoveArgs { down: true, .. } => PolicyPlace::Down,
+        MoveArgs { first: true, .. } => PolicyPlace::First,
+        _ => PolicyPlace::Last,
+    };
+    let edit = PolicyEdit::Move { name: name.to_owned(), place };
+    change(session, edit, false, &format!("moved policy {name}")).await
+}
+
+pub async fn enable(session: &mut Session, name: &str, enabled: bool) -> Result<(), Ending> {
+    let what = if enabled { format!("policy {name} is in force") } else { format!("policy {name} is off") };
+    change(session, PolicyEdit::Enable { name: name.to_owned(), enabled }, false, &what).await
+}
+
+pub async fn remove(session: &mut Session, name: &str) -> Result<(), Ending> {
+    change(session, PolicyEdit::Remove { name: name.to_owned() }, false, &format!("removed policy {name}")).await
+}
+
+async fn change(session: &mut Session, edit: PolicyEdit, dry_run: bool, what: &str) -> Result<(), Ending> {
+    if !dry_run {
+        session.writable()?;
+    }
+    let reply = session.ask(Command::EditPolicy { edit: Box::new(edit), dry_run }).await?;
+    match reply {
+        Reply::Edited(report) if dry_run => edited::preview(session, &report),
+        reply @ Reply::Edited(_) => edited::tell(session, reply, what),
+        _ => Err(unexpected("routes edit")),
+    }
+}
+
+/// Findings of the configuration that are about routing.
+pub fn lint(session: &mut Session) -> Result<(), Ending> {
+    let snapshot = session.handle.snapshot();
+    let about_rules = |path: &str| path.starts_with("routing") || path.starts_with("model_selection");
+    let found: Vec<_> = snapshot.config.issues.iter().filter(|issue| about_rules(&issue.path)).collect();
+    if session.console.json {
+        session.console.document(&serde_json::json!({ "ok": found.is_empty(), "issues": found }))?;
+    } else if found.is_empty() {
+        let rules = &snapshot.routing.rules;
+        let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
+        let line = format!(
+            "nothing odd about {} and {}",
+            count(rules.policies.len(), "policy", "policies"),
+            count(rules.request_orders.len(), "order", "orders")
+        );
+        session.console.line(&line)?;
+    } else {
+        for issue in &found {
+            say_issue(&mut session.console, issue);
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(Ending::Exit(1)) }
+}
+
+/// What stands beside a policy's name in the list.
+pub fn beside(policy: &Policy) -> String {
+    let when = if policy.when.is_empty() { "always".to_owned() } else { policy.when.replace('\n', " ") };
+    format!("{}, when {when}", policy_does(policy))
+}

@@ -1,0 +1,103 @@
+//! Policies: one routing rule each, with its condition and its effects.
+
+use super::condition::{Condition, Fault, Ground};
+use serde::{Deserialize, Serialize};
+
+/// One routing rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    pub name: String,
+    /// The higher comes first; the file's order among equals.
+    pub priority: i64,
+    /// As written; empty when it always applies.
+    pub when: String,
+    pub condition: Condition,
+    pub enabled: bool,
+    /// Traced on live traffic, never applied.
+    pub observe: bool,
+    /// Targets in order: as in a request type's order, with `local`, `cloud`, `fastest` and strategies. Empty: any.
+    #[serde(rename = "use")]
+    pub targets: Vec<String>,
+    pub fallback: Fallback,
+    /// Refuses the call with this message.
+    pub deny: Option<String>,
+    /// The call reaches no cloud provider, whatever fails.
+    pub local_only: bool,
+    pub effects: Effects,
+    /// Its line in the file.
+    pub line: Option<usize>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            priority: 0,
+            when: String::new(),
+            condition: Condition::default(),
+            enabled: true,
+            observe: false,
+            targets: Vec::new(),
+            fallback: Fallback::None,
+            deny: None,
+            local_only: false,
+            effects: Effects::default(),
+            line: None,
+        }
+    }
+}
+
+/// What follows when no target of a policy is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// The chain ends where it ends.
+    #[default]
+    None,
+    /// The active target and the strategy.
+    Strategy,
+}
+
+/// What a policy does to the call it decides; these values win over everybody's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Effects {
+    /// The answer may be no longer than this.
+    pub max_tokens: Option<u64>,
+    pub temperature: Option<f64>,
+    pub system_prompt: Option<String>,
+    /// For the whole call, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+impl Effects {
+    /// Whether a request's body has to be changed for them.
+    pub fn touch_the_body(&self) -> bool {
+        self.max_tokens.is_some() || self.temperature.is_some() || self.system_prompt.is_some()
+    }
+}
+
+/// What became of a policy's condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Holds,
+    Not,
+    /// It has no result; a rule that protects applies then, any other is skipped.
+    Failed(Fault),
+}
+
+impl Policy {
+    /// A rule that keeps something from happening: it applies also when its condition fails.
+    pub fn protects(&self) -> bool {
+        self.local_only || self.deny.is_some()
+    }
+
+    pub fn outcome(&self, ground: &Ground<'_>) -> Outcome {
+        match self.condition.holds(ground) {
+            Ok(true) => Outcome::Holds,
+            Ok(false) => Outcome::Not,
+            Err(fault) => Outcome::Failed(fault),
+        }
+    }
+}

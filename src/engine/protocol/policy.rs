@@ -1,0 +1,107 @@
+//! Edits of policies, and tables that try rules out, as front ends say them.
+
+use crate::domain::call::Facts;
+use crate::domain::routing::LocalTime;
+use serde::{Deserialize, Serialize};
+
+/// A policy as a form or `routes add` describes it. What is `None` is left as it is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PolicyDraft {
+    pub name: Option<String>,
+    pub priority: Option<i64>,
+    pub when: Option<String>,
+    #[serde(rename = "use")]
+    pub targets: Option<Vec<String>>,
+    /// `none` or `strategy`.
+    pub fallback: Option<String>,
+    /// `enforce` or `observe`.
+    pub mode: Option<String>,
+    pub enabled: Option<bool>,
+    pub deny: Option<String>,
+    pub local_only: Option<bool>,
+    pub max_tokens: Option<u64>,
+    pub temperature: Option<f64>,
+    pub system_prompt: Option<String>,
+    /// Seconds.
+    pub timeout: Option<f64>,
+    /// Keys to take away, as they stand in the file.
+    pub clear: Vec<String>,
+}
+
+/// One change of the policies. Names are as they stand in the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyEdit {
+    Add {
+        draft: PolicyDraft,
+    },
+    Edit {
+        name: String,
+        draft: PolicyDraft,
+    },
+    /// A second one that is switched off until it is enabled.
+    Copy {
+        name: String,
+        to: String,
+    },
+    Move {
+        name: String,
+        place: PolicyPlace,
+    },
+    Enable {
+        name: String,
+        enabled: bool,
+    },
+    Remove {
+        name: String,
+    },
+}
+
+/// Where a policy goes, in the order policies apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyPlace {
+    First,
+    Last,
+    Up,
+    Down,
+    Before(String),
+    After(String),
+}
+
+/// One row of a table that tries the rules out. The world has all providers up with the models the configuration
+/// names, unless the row says otherwise.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RouteCase {
+    pub facts: Facts,
+    pub world: CaseWorld,
+}
+
+/// What is different in the world of one row.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaseWorld {
+    /// Providers that are down.
+    pub down: Vec<String>,
+    /// Targets, or providers with all their models, that are loaded; all others of theirs are not.
+    pub loaded: Vec<String>,
+    /// `auto`, a provider or `provider/model`.
+    pub active: Option<String>,
+    /// The target the session was answered by last.
+    pub pinned: Option<String>,
+    pub hour: Option<u8>,
+    pub weekday: Option<u8>,
+    /// US dollars spent today.
+    pub spent: Option<f64>,
+    /// US dollars that may be spent; else the configuration's limit.
+    pub limit: Option<f64>,
+}
+
+impl CaseWorld {
+    /// Noon on a Monday, unless it says otherwise.
+    pub fn time(&self) -> LocalTime {
+        LocalTime { hour: self.hour.unwrap_or(12), weekday: self.weekday.unwrap_or(1) }
+    }
+}
