@@ -5,6 +5,7 @@ use super::ids::ModelId;
 use super::money::Price;
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 
 /// A model as its server describes it; every field but the id may be unknown. Untrusted text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,12 +127,11 @@ pub struct ModelChanges {
 impl ModelChanges {
     /// From an older list to a newer one. A model that appears loaded is new and loaded.
     pub fn between(old: &[ModelInfo], new: &[ModelInfo]) -> Self {
-        use std::collections::HashMap;
         let before: HashMap<&ModelId, &ModelInfo> = old.iter().map(|model| (&model.id, model)).collect();
-        let mut now = HashMap::with_capacity(new.len());
+        let mut now = HashSet::with_capacity(new.len());
         let mut changes = Self::default();
         for model in new {
-            if now.insert(&model.id, ()).is_some() {
+            if !now.insert(&model.id) {
                 continue;
             }
             let known = before.get(&model.id);
@@ -149,10 +149,10 @@ impl ModelChanges {
                 _ => {}
             }
         }
-        let mut told = std::collections::HashSet::new();
+        let mut told = HashSet::new();
         changes.gone = old
             .iter()
-            .filter(|model| !now.contains_key(&model.id) && told.insert(&model.id))
+            .filter(|model| !now.contains(&model.id) && told.insert(&model.id))
             .map(|model| model.id.clone())
             .collect();
         changes

@@ -96,7 +96,8 @@ pub fn report(report: &ModelReport) -> String {
     }
     more.extend(report.context.map(|tokens| format!("context {}", units::context(tokens))));
     if !more.is_empty() {
-        said += &format!(": {}", more.join(", "));
+        said.push_str(": ");
+        said.push_str(&more.join(", "));
     }
     said
 }
@@ -132,11 +133,11 @@ pub fn changes(changes: &ModelChanges) -> String {
 }
 
 fn names(ids: &[ModelId]) -> String {
-    let mut said = ids.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
-    if ids.len() > NAMED {
-        said += &format!(" and {} more", ids.len() - NAMED);
+    let said = ids.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(NAMED) {
+        0 => said,
+        more => format!("{said} and {more} more"),
     }
-    said
 }
 
 fn name(id: &ModelId) -> String {

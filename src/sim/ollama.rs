@@ -106,7 +106,7 @@ fn capabilities(model: &SimModel) -> Value {
 
 /// Another one for each model.
 fn digest(model: &SimModel) -> String {
-    model.id.bytes().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:012x}", model.id.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))))
 }
 
 fn tag(model: &SimModel) -> Value {

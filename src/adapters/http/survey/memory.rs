@@ -28,9 +28,13 @@ pub struct Known {
     pub shown: HashMap<String, OllamaShown>,
     pub version: Option<String>,
     pub props: Option<LlamaProps>,
-    /// What the server is by its own signs; the inner `None` says that it shows none.
-    pub looks_like: Option<Option<Kind>>,
+    /// What the server is by its own signs, once it was asked for them.
+    pub signs: Option<Signs>,
 }
+
+/// What a server shows of itself; `None` where it shows nothing that only one kind does.
+#[derive(Debug, Clone, Copy)]
+pub struct Signs(pub Option<Kind>);
 
 impl Memory {
     pub fn with<T>(&self, origin: &str, act: impl FnOnce(&mut Known) -> T) -> T {

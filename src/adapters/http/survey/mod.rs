@@ -9,6 +9,7 @@ mod unlisted;
 
 pub use memory::Memory;
 
+use self::memory::Signs;
 use super::discover::{Identified, identify};
 use super::fetch::Asker;
 use crate::adapters::wire::lists::{self, Listed};
@@ -156,7 +157,7 @@ impl Asker<'_> {
             return None;
         }
         let origin = self.profile.endpoint.origin.clone();
-        if let Some(known) = self.inner.memory.with(&origin, |known| known.looks_like) {
+        if let Some(Signs(known)) = self.inner.memory.with(&origin, |known| known.signs) {
             return known;
         }
         let (took, status) = (self.took, self.status);
@@ -165,7 +166,7 @@ impl Asker<'_> {
             _ => None,
         };
         (self.took, self.status) = (took, status);
-        self.inner.memory.with(&origin, |known| known.looks_like = Some(looks_like));
+        self.inner.memory.with(&origin, |known| known.signs = Some(Signs(looks_like)));
         looks_like
     }
 

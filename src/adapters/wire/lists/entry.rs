@@ -96,7 +96,7 @@ impl<'a> Entry<'a> {
     }
 
     /// An element of a list inside this one; `place` as in `loaded_instances[0]`.
-    pub fn below<'b>(&'b mut self, place: String, value: &'b Value) -> Entry<'b> {
+    pub fn below<'b>(&'b mut self, place: &str, value: &'b Value) -> Entry<'b> {
         Entry { place: format!("{}.{place}", self.place), value, findings: self.findings }
     }
 

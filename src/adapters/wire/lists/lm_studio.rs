@@ -49,7 +49,7 @@ pub fn lm_studio_v1(document: &Value) -> Result<Listed, String> {
 
 fn instances(at: &mut Entry<'_>, list: &[Value]) -> Vec<Instance> {
     let read = |(place, value): (usize, &Value)| {
-        let mut at = at.below(format!("loaded_instances[{place}]"), value);
+        let mut at = at.below(&format!("loaded_instances[{place}]"), value);
         let id = at.id("id")?.to_string();
         let context = at.inside("config").and_then(|mut at| at.count("context_length"));
         Some(Instance { id, context })

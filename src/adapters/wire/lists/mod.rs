@@ -68,7 +68,7 @@ fn parameters(count: u64) -> String {
         _ => return count.to_string(),
     };
     let tenths = (count / (whole / 10) + u64::from(count % (whole / 10) >= whole / 20)).max(10);
-    if tenths >= 100 || tenths % 10 == 0 {
+    if tenths >= 100 || tenths.is_multiple_of(10) {
         format!("{}{unit}", (tenths + 5) / 10)
     } else {
         format!("{}.{}{unit}", tenths / 10, tenths % 10)

@@ -50,11 +50,9 @@ fn price(at: &mut Entry<'_>) -> Option<Price> {
 
 fn dollars(at: &mut Entry<'_>, name: &str) -> Option<Money> {
     let text = at.text(name)?;
-    match text.trim().parse::<f64>() {
-        Ok(dollars) => Money::from_dollars(dollars),
-        Err(_) => {
-            at.odd(name, "a decimal number in a text");
-            None
-        }
-    }
+    let Ok(dollars) = text.trim().parse::<f64>() else {
+        at.odd(name, "a decimal number in a text");
+        return None;
+    };
+    Money::from_dollars(dollars)
 }

@@ -115,7 +115,7 @@ impl Providers {
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
-            self.from_the_top();
+            self.begin_at_top();
         }
     }
 
@@ -139,7 +139,7 @@ impl Providers {
     }
 
     /// Another provider is shown.
-    fn from_the_top(&mut self) {
+    fn begin_at_top(&mut self) {
         self.scroll.set(0);
         self.model = Selection::default();
     }
@@ -269,7 +269,7 @@ impl Part for Providers {
                 }
                 let moved = self.cursor.act(action, &keys);
                 if moved {
-                    self.from_the_top();
+                    self.begin_at_top();
                 }
                 return moved;
             }
@@ -310,7 +310,7 @@ impl Part for Providers {
         self.filter.set("");
         self.typing = false;
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
-        self.from_the_top();
+        self.begin_at_top();
         self.focus = Focus::Detail;
     }
 
