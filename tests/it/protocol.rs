@@ -18,7 +18,7 @@ use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
     EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall, SavedPrompt,
+    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunId, RunningCall, SavedPrompt,
     Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
@@ -69,6 +69,11 @@ fn causes() -> Vec<Cause> {
         Cause::Redirect { to: "http://x".into() },
         Cause::WrongReach { address: "8.8.8.8".into() },
         Cause::Other,
+        Cause::BoundElsewhere { host: "127.0.0.1".into(), port: 1235 },
+        Cause::SpeaksTls,
+        Cause::StillLoading,
+        Cause::OtherModel { asked: "a".into(), answered: "b".into() },
+        Cause::ResponseFormat,
     ]
 }
 
@@ -194,6 +199,8 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::Diagnose { id: "zai".into(), answer: true, run: RunId(7) },
+        Command::StopDiagnosis { run: RunId(7) },
     ]
 }
 
@@ -240,6 +247,10 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "diagnose",
+            "stop_diagnosis",
+            "diagnose",
+            "stop_diagnosis",
         ]
     );
 }
@@ -361,10 +372,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::CallFinished { .. } => "call_finished",
         EventKind::Trouble { .. } => "trouble",
         EventKind::RecordsDropped { .. } => "records_dropped",
+        EventKind::StepDone { .. } => "step_done",
     }
 }
 
-const EVENTS: usize = 7;
+const EVENTS: usize = 8;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -383,6 +395,10 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::CallFinished { id: "c1".into() },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
+        EventKind::StepDone {
+            run: RunId(7),
+            step: Step { name: "DNS".into(), state: StepState::Skipped, verdict: "needs none".into(), ms: None },
+        },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {

@@ -225,6 +225,8 @@ pub fn test_json(id: &str, report: &TestReport) -> Value {
 
 /// What is worth a remedy although the test passed.
 pub fn say_cautions(session: &mut Session, report: &TestReport, subject: &Subject<'_>) {
+    let model = report.models.iter().find(|model| model.chat).map(|model| model.id.as_str());
+    let subject = &if subject.model.is_none() { subject.with_model(model) } else { *subject };
     for cause in &report.cautions {
         let text = format!("-- {}: {}", reason::short_cause(cause), caution(cause, subject).text());
         session.console.say(Role::Warn, &escape::line(&text));

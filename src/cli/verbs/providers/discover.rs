@@ -45,7 +45,7 @@ pub(super) async fn run(session: &mut Session, add: bool) -> Result<(), Ending> 
     }
     if !add {
         for server in offered(session, &found) {
-            session.console.say(Role::Muted, &format!("-- add it: {}", add_command(server)));
+            session.console.say(Role::Muted, &format!("-- add it: {}", add_command(&server)));
         }
     }
     if any {
