@@ -1,7 +1,7 @@
 //! How each command is answered. What blocks or waits runs on a task of its own and replies from there, so that
 //! the supervisor never stands still.
 
-use super::ports::ConfigEdit;
+use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::unconfigured;
@@ -116,6 +116,14 @@ impl Supervisor {
                     )
                 },
             ),
+            Command::LoadModel { provider, model, context } => match self.profile(&provider) {
+                Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::UnloadModel { provider, model } => match self.profile(&provider) {
+                Ok(profile) => self.model_job(profile, model, ModelAct::Unload, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
         }
     }
 

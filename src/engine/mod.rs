@@ -10,6 +10,8 @@ mod command;
 mod diagnosis;
 pub mod handle;
 mod live;
+mod loads;
+mod models;
 pub mod ports;
 pub mod protocol;
 mod publish;

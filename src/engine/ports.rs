@@ -51,9 +51,41 @@ pub trait Upstream: Send + Sync {
     /// Asks the known ports of this machine. `configured` are the providers that exist already.
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>>;
 
+    /// Loads or unloads a model and returns when its server has done so, within the profile's load time. Dropping
+    /// the future stops the waiting; what the server then does is its own business. Never costs money.
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>>;
+
     /// Sends one request and returns when the response head is there and good. A refusal by the server, a
     /// wrong content type and the like are failures here; dropping the future or the answer cancels the call.
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>>;
+}
+
+/// A model to bring into a server's memory, or out of it.
+#[derive(Debug, Clone)]
+pub struct ModelJob {
+    pub profile: Arc<Profile>,
+    /// Its id, or that of one loaded copy.
+    pub model: ModelId,
+    pub act: ModelAct,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelAct {
+    /// With so many tokens of context, else as the server likes.
+    Load {
+        context: Option<u64>,
+    },
+    Unload,
+}
+
+/// What became of a [`ModelJob`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelDone {
+    /// It was so before: nothing was asked of the server.
+    pub already: bool,
+    pub context: Option<u64>,
+    /// The server's names for the copies concerned.
+    pub instances: Vec<String>,
 }
 
 /// One attempt at one target.

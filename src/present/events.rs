@@ -1,7 +1,7 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{escape, reason};
+use super::{escape, models, reason};
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
@@ -40,6 +40,7 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         ),
         EventKind::CallFinished { id } => format!("Call {} ended.", quoted(id.as_str())),
         EventKind::Trouble { message } => ended(&quoted(message)),
+        EventKind::ModelsChanged { name, changes, .. } => format!("{}: {}.", quoted(name), models::changes(changes)),
         EventKind::RecordsDropped { count } => {
             let (what, were) = if *count == 1 { ("record", "was") } else { ("records", "were") };
             format!(

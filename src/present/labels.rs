@@ -315,6 +315,17 @@ pub(super) mod tests {
                 size_bytes: None,
                 price: None,
                 breaker_until: None,
+                display_name: None,
+                max_context: None,
+                instances: Vec::new(),
+                parameters: None,
+                format: None,
+                can: crate::domain::health::Abilities::default(),
+                remote: false,
+                memory_bytes: None,
+                expires: None,
+                calls: 0,
+                tokens_per_s: None,
             }],
             named_models: vec!["qwen3-32b".into()],
             probing: false,
@@ -328,6 +339,8 @@ pub(super) mod tests {
             origin: crate::domain::config::Origin::Providers,
             place: "providers[1]".into(),
             line: Some(24),
+            loading: Vec::new(),
+            model_changes: Vec::new(),
             probe_interval_s: 30,
             moved_calls: 2,
         }
@@ -369,7 +382,7 @@ pub(super) mod tests {
     #[test]
     fn a_provider_that_is_up_or_off_asks_for_nothing() {
         let mut view = workstation(State::Up, None);
-        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: None };
+        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), ..Activity::default() };
         assert_eq!(describe(&view, NOW), "Workstation, up, 12 ms, 1 model, 1 loaded.");
         assert_eq!((note(&view).as_str(), status_note(&view, NOW).as_str()), ("12 ms", "1 of 4 slots busy"));
         assert!(!needs_attention(&view));

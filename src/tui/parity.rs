@@ -33,6 +33,8 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),
         CommandName::CancelCall => Ok("calls.stop"),
+        CommandName::LoadModel => Ok("providers.load"),
+        CommandName::UnloadModel => Ok("providers.unload"),
         CommandName::Diagnose => Ok("providers.doctor"),
         CommandName::StopDiagnosis => Ok("doctor.close"),
     }

@@ -13,6 +13,7 @@ mod engine;
 mod gateway;
 mod ledger;
 mod parity;
+mod probe_frames;
 mod process;
 mod protocol;
 mod pty;

@@ -8,6 +8,7 @@ mod connection_test;
 mod discover;
 mod elsewhere;
 mod fetch;
+mod models;
 mod probe;
 mod resolve;
 mod survey;
@@ -21,7 +22,7 @@ use crate::domain::config::{KeySource, Profile, WithheldWhy};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::kind::Kind;
-use crate::engine::ports::{Clock, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
 use crate::engine::protocol::{Found, Step, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
@@ -104,6 +105,11 @@ impl Upstream for HttpUpstream {
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let inner = self.inner.clone();
         Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { models::carry_out(&inner, &job).await })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
