@@ -151,7 +151,7 @@ pub fn note(view: &ProviderView) -> String {
         _ if !view.enabled => "off".into(),
         Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
         _ if health.state == State::Paused => "paused".into(),
-        _ if no_model(view).is_some() && health.ladder.listed == Some(false) => "no model".into(),
+        _ if health.ladder.listed == Some(false) && caution_of(view).is_some() => "no model".into(),
         _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
     }
 }
@@ -172,21 +172,25 @@ pub fn what_to_do(view: &ProviderView) -> Option<Remedy> {
         (Some(failure), _) if health.state != State::Up => Some(remedy(failure, &subject)),
         // Its probes are good, and the last call to it was not.
         (_, Some(failure)) if health.state.usable() => Some(remedy(failure, &subject)),
-        _ => no_model(view).map(|cause| caution(&cause, &subject)),
+        _ => caution_of(view).map(|cause| caution(&cause, &subject)),
     }
 }
 
-/// The server is well and has no model that could answer at once.
-fn no_model(view: &ProviderView) -> Option<Cause> {
-    let own = matches!(view.kind, Kind::LmStudio | Kind::Ollama | Kind::LlamaCpp | Kind::Vllm);
-    if !own || !view.health.state.usable() || view.withheld.is_some() {
+/// What deserves a word although the server is well: it is of another kind, or has no model that could answer at
+/// once.
+fn caution_of(view: &ProviderView) -> Option<Cause> {
+    if !view.health.state.usable() || view.withheld.is_some() {
         return None;
     }
-    match (view.health.ladder.listed, view.health.ladder.loaded) {
+    if let Some(kind) = view.health.looks_like {
+        return Some(Cause::OtherProgram { looks_like: Some(kind.label().to_owned()) });
+    }
+    let ladder = view.health.ladder;
+    match (view.kind, ladder.listed, ladder.loaded, view.health.jit) {
         // LM Studio lists only what is loaded when it does not load on demand.
-        (Some(false), _) if view.kind == Kind::LmStudio => Some(Cause::JitOff),
-        (Some(false), _) => Some(Cause::NoModelLoaded),
-        (_, Some(false)) if view.kind == Kind::LmStudio => Some(Cause::NoModelLoaded),
+        (Kind::LmStudio, Some(false), ..) | (Kind::LmStudio, _, Some(false), Some(false)) => Some(Cause::JitOff),
+        (Kind::LmStudio, _, Some(false), _) => Some(Cause::NoModelLoaded),
+        (Kind::Ollama | Kind::LlamaCpp | Kind::Vllm, Some(false), ..) => Some(Cause::NoModelLoaded),
         _ => None,
     }
 }
@@ -249,6 +253,29 @@ pub fn slots(view: &ProviderView) -> Option<String> {
     }
 }
 
+/// `1 of 4 busy, 3 wait, contexts 43 % full`; `None` when the server tells nothing.
+pub fn activity(view: &ProviderView) -> Option<String> {
+    let activity = view.health.activity;
+    let busy = match (slots(view), activity.slots_total) {
+        (Some(slots), _) => Some(format!("{slots} busy")),
+        (None, total) => total.map(|total| total.to_string()),
+    };
+    let queued = activity.queued.filter(|count| *count > 0).map(|count| format!("{count} wait"));
+    let full = activity.kv_cache_permille.map(|share| format!("contexts {} % full", (share + 5) / 10));
+    let parts: Vec<String> = [busy, queued, full].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The narrow form for a table: `1 of 4 +3`, where three wait.
+pub fn slots_and_queue(view: &ProviderView) -> Option<String> {
+    let queued = view.health.activity.queued.filter(|count| *count > 0);
+    match (slots(view), queued) {
+        (Some(slots), Some(queued)) => Some(format!("{slots} +{queued}")),
+        (None, Some(queued)) => Some(format!("+{queued}")),
+        (slots, None) => slots,
+    }
+}
+
 /// `, 3 models, 1 loaded`; empty when nothing is known.
 fn models(view: &ProviderView) -> String {
     let chat = view.models.iter().filter(|model| model.chat);
@@ -305,27 +332,11 @@ pub(super) mod tests {
             health,
             reach: Reach::Network,
             models: vec![ModelView {
-                id: "qwen3-32b".into(),
                 named: true,
                 listed: true,
-                chat: true,
                 loaded: Some(true),
                 context: Some(32_768),
-                quantization: None,
-                size_bytes: None,
-                price: None,
-                breaker_until: None,
-                display_name: None,
-                max_context: None,
-                instances: Vec::new(),
-                parameters: None,
-                format: None,
-                can: crate::domain::health::Abilities::default(),
-                remote: false,
-                memory_bytes: None,
-                expires: None,
-                calls: 0,
-                tokens_per_s: None,
+                ..ModelView::of("qwen3-32b")
             }],
             named_models: vec!["qwen3-32b".into()],
             probing: false,
@@ -339,10 +350,10 @@ pub(super) mod tests {
             origin: crate::domain::config::Origin::Providers,
             place: "providers[1]".into(),
             line: Some(24),
-            loading: Vec::new(),
-            model_changes: Vec::new(),
             probe_interval_s: 30,
             moved_calls: 2,
+            loading: Vec::new(),
+            model_changes: Vec::new(),
         }
     }
 

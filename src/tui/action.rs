@@ -99,4 +99,7 @@ pub enum Action {
     OpenEditor,
     Reload,
     Trust,
+    // models of a provider
+    ModelLoad,
+    ModelUnload,
 }

@@ -12,6 +12,7 @@ use super::screens::{self, Screens};
 use super::theme::{Preset, Theme};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{Command, Event, EventKind, Level, Reply, Snapshot};
+use crate::present::models;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -393,6 +394,8 @@ impl App {
                 };
                 self.say(Level::Error, text);
             }
+            // What changed is announced for everybody; that nothing did is said to who asked.
+            Reply::Model(report) if report.already => self.say(Level::Info, models::report(report) + "."),
             Reply::Edited(report) if report.written => {
                 let lines = if report.lines_changed == 1 { "line" } else { "lines" };
                 let name = report.file.rsplit('/').next().unwrap_or_default();

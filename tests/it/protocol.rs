@@ -6,7 +6,9 @@
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
-use lmdeck::domain::health::{Abilities, Instance, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
+use lmdeck::domain::health::{
+    Abilities, Instance, ModelChanges, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State,
+};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
@@ -17,9 +19,9 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunId, RunningCall, SavedPrompt,
-    Snapshot, SpendView, Step, StepState, TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport,
+    ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -227,6 +229,8 @@ fn commands() -> Vec<Command> {
         Command::CancelCall { id: "c1".into() },
         Command::Diagnose { id: "zai".into(), answer: true, run: RunId(7) },
         Command::StopDiagnosis { run: RunId(7) },
+        Command::LoadModel { provider: "lm_studio".into(), model: "acme/m:2".into(), context: Some(8192) },
+        Command::UnloadModel { provider: "lm_studio".into(), model: "m".into() },
     ]
 }
 
@@ -275,8 +279,8 @@ fn the_names_of_commands_are_fixed() {
             "cancel_call",
             "diagnose",
             "stop_diagnosis",
-            "diagnose",
-            "stop_diagnosis",
+            "load_model",
+            "unload_model",
         ]
     );
 }
@@ -306,6 +310,7 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Call(_) => "call",
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
+        Reply::Model(_) => "model",
         Reply::Refused(_) => "refused",
     }
 }
@@ -353,6 +358,15 @@ fn replies() -> Vec<Reply> {
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
+        Reply::Model(ModelReport {
+            target: target(),
+            loaded: true,
+            already: false,
+            context: Some(8192),
+            instances: vec!["m:2".into()],
+            took_ms: 34_000,
+            last_ms: None,
+        }),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),
@@ -399,10 +413,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::Trouble { .. } => "trouble",
         EventKind::RecordsDropped { .. } => "records_dropped",
         EventKind::StepDone { .. } => "step_done",
+        EventKind::ModelsChanged { .. } => "models_changed",
     }
 }
 
-const EVENTS: usize = 8;
+const EVENTS: usize = 9;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -424,6 +439,11 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::StepDone {
             run: RunId(7),
             step: Step { name: "DNS".into(), state: StepState::Skipped, verdict: "needs none".into(), ms: None },
+        },
+        EventKind::ModelsChanged {
+            provider: "zai".into(),
+            name: "Z.AI".into(),
+            changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
@@ -458,7 +478,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
     let events = [
         CallEvent::Trying { call_id: "c1".into(), target: target(), attempt: 2 },
         CallEvent::FellBack { from: target(), failure: failure(), to: None },
-        CallEvent::Loading { target: target(), waited_ms: 4000 },
+        CallEvent::Loading { target: target(), waited_ms: 4000, last_ms: Some(41_000) },
         CallEvent::Head(CallHead {
             call_id: "c1".into(),
             target: target(),
@@ -520,6 +540,9 @@ fn snapshot() -> Snapshot {
             size_bytes: Some(1),
             price,
             breaker_until: Some(UnixMs(9)),
+            calls: 3,
+            tokens_per_s: Some(31.5),
+            ..ModelView::of("glm-4.6")
         }],
         named_models: vec!["glm-4.6".into()],
         probing: true,
@@ -535,6 +558,17 @@ fn snapshot() -> Snapshot {
         line: Some(4),
         probe_interval_s: 30,
         moved_calls: 2,
+        loading: vec![LoadingView {
+            model: "glm-4.6".into(),
+            since: UnixMs(3),
+            last_ms: Some(41_000),
+            unloading: false,
+            by_call: true,
+        }],
+        model_changes: vec![ModelsEntry {
+            at: UnixMs(4),
+            changes: ModelChanges { loaded: vec![("m".into(), Some(8192))], ..ModelChanges::default() },
+        }],
     };
     let policy = PolicyOutline {
         name: "private".into(),
@@ -576,6 +610,7 @@ fn snapshot() -> Snapshot {
             request_type: String::new(),
             target: Some(target()),
             writing: true,
+            loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
     }
 }

@@ -105,6 +105,12 @@ async fn first_words(asker: &Asker<'_>) -> Option<String> {
     let mut stream = connected(asker).await?;
     let mut words = [0; 80];
     let length = stream.read(&mut words).await.ok()?;
-    let text = String::from_utf8_lossy(words.get(..length)?).into_owned();
-    Some(text.lines().next().unwrap_or_default().trim().to_owned())
+    readable(words.get(..length)?)
+}
+
+/// The first run of text: a database greets with a packet that has lengths and zeroes around its name.
+fn readable(words: &[u8]) -> Option<String> {
+    let runs = words.split(|byte| !(0x20..0x7f).contains(byte));
+    let run = runs.map(|run| run.trim_ascii()).find(|run| run.len() >= 4)?;
+    Some(String::from_utf8_lossy(run).into_owned())
 }

@@ -10,11 +10,12 @@
 //! ```
 
 mod detail;
+mod models;
 mod rows;
 mod welcome;
 
 use super::acts;
-use crate::domain::ids::ProviderId;
+use crate::domain::ids::{ModelId, ProviderId};
 use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, Reply};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
@@ -54,7 +55,12 @@ pub struct Providers {
     looked: bool,
     /// There is no configuration: the first page stands here.
     first_run: bool,
-    scroll: usize,
+    /// Found by drawing, too: the chosen model is kept in sight.
+    scroll: Cell<usize>,
+    /// The model the cursor is on in the detail.
+    model: Selection<ModelId>,
+    /// The cursor among the models has moved: the next drawing brings it into sight.
+    follow: Cell<bool>,
     /// Lines of the detail below the last one seen, found by drawing.
     more: Cell<usize>,
 }
@@ -109,7 +115,7 @@ impl Providers {
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
-            self.scroll = 0;
+            self.from_the_top();
         }
     }
 
@@ -119,16 +125,23 @@ impl Providers {
     }
 
     fn scroll_detail(&mut self, action: Action) -> bool {
+        let scroll = self.scroll.get();
         match action {
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
+            Action::Down => self.scroll.set(scroll + usize::from(self.more.get() > 0)),
+            Action::PageDown => self.scroll.set(scroll + self.more.get().min(10)),
+            Action::Last => self.scroll.set(scroll + self.more.get()),
+            Action::Up => self.scroll.set(scroll.saturating_sub(1)),
+            Action::PageUp => self.scroll.set(scroll.saturating_sub(10)),
+            Action::First => self.scroll.set(0),
             _ => return false,
         }
         true
+    }
+
+    /// Another provider is shown.
+    fn from_the_top(&mut self) {
+        self.scroll.set(0);
+        self.model = Selection::default();
     }
 
     fn look_around(&mut self, cx: &Cx<'_>) {
@@ -208,6 +221,10 @@ impl Part for Providers {
                 }
                 Some(provider) => acts::why_not(action, provider),
             },
+            A::ModelLoad | A::ModelUnload => match self.chosen(cx) {
+                None => Some("no provider is chosen: a adds one".into()),
+                Some(provider) => self.why_no_model_act(action, provider),
+            },
             _ => None,
         }
     }
@@ -241,16 +258,18 @@ impl Part for Providers {
             }
             _ => {
                 if let Some(provider) = self.chosen(cx)
-                    && acts::act(action, provider, cx, out)
+                    && (self.act_on_model(action, provider, cx, out) || acts::act(action, provider, cx, out))
                 {
                     return true;
                 }
                 if self.focus == Focus::Detail && !self.typing {
-                    return self.scroll_detail(action);
+                    let provider = self.chosen(cx);
+                    return provider.is_some_and(|provider| self.move_among_models(action, provider))
+                        || self.scroll_detail(action);
                 }
                 let moved = self.cursor.act(action, &keys);
                 if moved {
-                    self.scroll = 0;
+                    self.from_the_top();
                 }
                 return moved;
             }
@@ -291,7 +310,7 @@ impl Part for Providers {
         self.filter.set("");
         self.typing = false;
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
-        self.scroll = 0;
+        self.from_the_top();
         self.focus = Focus::Detail;
     }
 
