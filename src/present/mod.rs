@@ -12,7 +12,7 @@ pub mod models;
 pub mod reason;
 pub mod remedy;
 pub mod routes;
-mod server_commands;
+pub mod server_commands;
 pub mod service_answer;
 pub mod text;
 pub mod tips;
