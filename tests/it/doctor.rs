@@ -4,15 +4,25 @@
 
 use super::support::engine::engine_on;
 use super::support::sim::{Fault, LmStudioApi, PlainPort, Sim, SimKind, SimModel, free_port, profile_at};
+use clap::Parser as _;
+use jiff::tz::TimeZone;
 use lmdeck::adapters::clock::SystemClock;
 use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
-use lmdeck::domain::config::{Endpoint, Profile};
+use lmdeck::cli::args::Cli;
+use lmdeck::cli::console::{Console, Interrupt};
+use lmdeck::domain::config::{Endpoint, KeySource, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode};
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::protocol::{Command, DOCTOR_STEPS, EventKind, Reply, RunId, Step, StepState, TestReport};
-use std::sync::Arc;
+use lmdeck::present::remedy::{Subject, caution};
+use std::io::{self, Cursor, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 fn transport() -> Arc<HttpUpstream> {
@@ -157,8 +167,7 @@ async fn the_steps_are_announced_while_the_run_goes_on_and_are_those_of_the_repo
     sim.fault(Fault::Silence);
     let run = RunId(7);
     let handle = engine.handle.clone();
-    let asked =
-        tokio::spawn(async move { handle.ask(Command::Diagnose { id: "p".into(), answer: true, run }).await });
+    let asked = tokio::spawn(async move { handle.ask(Command::Diagnose { id: "p".into(), answer: true, run }).await });
     let mut told = Vec::new();
     while told.len() < 9 {
         let event = timeout(Duration::from_secs(10), events.recv()).await.expect("no step came").unwrap();
@@ -186,4 +195,200 @@ async fn whoever_hangs_up_ends_the_work_too() {
     sim.wait_until("the model writes", |sim| sim.streaming() == 1).await;
     drop(asked);
     sim.wait_until("the call is cancelled", |sim| sim.streaming() == 0).await;
+}
+
+// ---- on the command line
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Shell {
+    out: Sink,
+    err: Sink,
+    stop: Arc<Notify>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { out: Sink::default(), err: Sink::default(), stop: Arc::new(Notify::new()) }
+    }
+
+    async fn run(&self, engine: &Engine, words: &[&str]) -> u8 {
+        let cli = Cli::try_parse_from([&["lmdeck"], words].concat()).unwrap();
+        let console = Console {
+            out: Box::new(self.out.clone()),
+            err: Box::new(self.err.clone()),
+            input: Box::new(Cursor::new(Vec::new())),
+            input_is_terminal: true,
+            err_is_terminal: false,
+            width: None,
+            colour_out: false,
+            colour_err: false,
+            json: cli.globals.json,
+            clock: Arc::new(|| UnixMs(1_795_000_000_000)),
+            zone: TimeZone::UTC,
+            interrupt: Interrupt::Notified(self.stop.clone()),
+        };
+        lmdeck::cli::run(&cli, engine.handle.clone(), console).await
+    }
+}
+
+#[tokio::test]
+async fn the_verb_prints_a_line_per_step_and_what_to_do() {
+    let sim = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
+    let profile = sim.profile("p");
+    sim.require_key("sk-lm-AAAABBBB:CCCCDDDD");
+    let engine = engine(profile).await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&engine, &["providers", "doctor", "p"]).await, 4);
+    let (out, err) = (shell.out.text(), shell.err.text());
+    let names: Vec<&str> = out.lines().map(|line| line[5..].split_whitespace().next().unwrap()).collect();
+    assert_eq!(names, DOCTOR_STEPS, "{out}");
+    assert!(out.contains("[x]  auth") && out.contains("[-]  answer"), "{out}");
+    assert!(err.contains("lmdeck providers edit p --key '${LM_API_TOKEN}'"), "{err}");
+    assert!(!out.contains("AAAABBBB") && !err.contains("AAAABBBB"));
+
+    let shell = Shell::new();
+    shell.run(&engine, &["providers", "doctor", "p", "--json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&shell.out.text()).unwrap();
+    assert_eq!(report["steps"].as_array().unwrap().len(), 10);
+    assert_eq!((report["passed"].as_bool(), report["stopped"].as_bool()), (Some(false), Some(false)));
+    assert!(report["remedy"].as_str().unwrap().contains("LM_API_TOKEN"), "{report}");
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_the_verb_and_keeps_what_it_found() {
+    let sim = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
+    let engine = engine(sim.profile("p")).await;
+    sim.fault(Fault::Silence);
+    let shell = Shell::new();
+    let running = shell.run(&engine, &["providers", "doctor", "p", "--answer"]);
+    let stopping = async {
+        sim.wait_until("the model is asked", |sim| sim.chats().len() == 1).await;
+        shell.stop.notify_one();
+    };
+    let (code, ()) = timeout(Duration::from_secs(10), futures_util::future::join(running, stopping)).await.unwrap();
+    assert_eq!(code, 130);
+    assert!(shell.out.text().contains("[ok] loaded"), "{}", shell.out.text());
+    assert!(shell.err.text().contains("-- stopped"), "{}", shell.err.text());
+}
+
+// ---- TLS
+
+/// A server with a certificate that it signed itself: it takes handshakes and says nothing else.
+async fn self_signed(name: &str) -> (u16, JoinHandle<()>) {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let _ = acceptor.accept(stream).await;
+            });
+        }
+    });
+    (port, task)
+}
+
+fn with_tls(mut endpoint: Endpoint) -> Endpoint {
+    endpoint.tls = true;
+    endpoint.origin = endpoint.origin.replacen("http:", "https:", 1);
+    endpoint.api_base = endpoint.api_base.replacen("http:", "https:", 1);
+    endpoint.written.clone_from(&endpoint.origin);
+    endpoint
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_fails_at_tls_and_names_what_mends_it() {
+    let (port, server) = self_signed("127.0.0.1").await;
+    let profile = profile_at("p", Kind::LlamaCpp, with_tls(Endpoint::http("127.0.0.1", port)), None);
+    let report = diagnose(profile.clone(), false).await;
+    assert_eq!(marks(&report), "+-+x------", "{report:?}");
+    assert!(matches!(cause(&report), Cause::Tls { certificate: true, .. }), "{report:?}");
+    let endpoint = profile.endpoint.clone();
+    let said = caution(cause(&report), &Subject::draft(Kind::LlamaCpp, &endpoint, &KeySource::None)).text();
+    assert!(said.contains("export SSL_CERT_FILE=FILE"), "{said}");
+    server.abort();
+}
+
+#[tokio::test]
+async fn https_on_a_plain_port_and_http_on_a_tls_port_are_told_apart() {
+    let sim = Sim::start(SimKind::LlamaCpp).await;
+    let report = diagnose(profile_at("p", Kind::LlamaCpp, with_tls(sim.endpoint()), None), false).await;
+    assert_eq!(marks(&report), "+-+x------", "{report:?}");
+    assert!(matches!(cause(&report), Cause::Tls { certificate: false, .. }), "{report:?}");
+
+    let (port, server) = self_signed("127.0.0.1").await;
+    let endpoint = Endpoint::http("127.0.0.1", port);
+    let report = diagnose(profile_at("p", Kind::LlamaCpp, endpoint.clone(), None), false).await;
+    assert_eq!(cause(&report), &Cause::SpeaksTls, "{report:?}");
+    let said = caution(cause(&report), &Subject::draft(Kind::LlamaCpp, &endpoint, &KeySource::None)).line();
+    assert!(said.contains(&format!("--endpoint https://127.0.0.1:{port}")), "{said}");
+    server.abort();
+}
+
+// ---- filtered
+
+/// In a network of its own, where an interface swallows every packet: needs the right to make one.
+#[test]
+fn a_machine_that_drops_every_packet_is_told_as_filtered() {
+    let allowed = std::process::Command::new("unshare")
+        .args([
+            "-rn",
+            "sh",
+            "-c",
+            "ip link add hole type dummy && ip addr add 10.99.0.1/24 dev hole && ip link set hole up",
+        ])
+        .output();
+    match allowed {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            return println!("skipped, no network of its own: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Err(error) => return println!("skipped, no unshare on this machine: {error}"),
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("ai_models.yaml");
+    let text = "providers:\n  - { id: box, type: lm_studio, endpoint: \"http://10.99.0.2:1234\" }\n";
+    std::fs::write(&config, text).unwrap();
+    let script = "ip link set lo up; ip link add hole type dummy; ip addr add 10.99.0.1/24 dev hole; ip link set hole up; exec \"$0\" \"$@\"";
+    let output = std::process::Command::new("unshare")
+        .args(["-rn", "sh", "-c", script, env!("CARGO_BIN_EXE_lmdeck"), "--config"])
+        .arg(&config)
+        .args(["--state-dir"])
+        .arg(folder.path().join("state"))
+        .args(["providers", "doctor", "box"])
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("[x]  TCP") && out.contains("did not answer the connection attempt"), "{out}{err}");
+    assert!(err.contains("ping 10.99.0.2") && err.contains("Then open port 1234 in the firewall"), "{err}");
 }

@@ -817,7 +817,10 @@ fn the_doctors_steps_turn_in_place_as_they_end() {
     desk.shows("  [ok] DNS       fine").shows("> [x]  TCP       connection refused").shows("llama-server");
     // What its column cuts stands whole below, at any size.
     let screen = desk.screen(80, 24);
-    assert!(screen.contains("connection refused: nothing...") || screen.contains("connection refused: not"), "{screen}");
+    assert!(
+        screen.contains("connection refused: nothing...") || screen.contains("connection refused: not"),
+        "{screen}"
+    );
     assert!(screen.contains("long one waits for it") && screen.contains("--host 0.0.0.0"), "{screen}");
     desk.press("k").shows("> [ok] DNS").press("y");
     let Some(Intent::Copy(text)) = desk.others.last() else { panic!("{:?}", desk.others) };
@@ -900,12 +903,12 @@ fn enter_leads_from_health_to_the_provider() {
 #[test]
 fn the_first_page_offers_what_was_found_and_how_to_begin() {
     let mut desk = Desk::new(first_run());
-    desk.shows("Welcome").shows("no configuration yet").shows("add by form").shows("The first save writes /home/ada");
+    desk.shows("Welcome").shows("no configuration yet").shows("type or paste").shows("The first save writes /home/ada");
     desk.answer(Reply::Discovered(vec![
         found(Kind::LmStudio, "http://127.0.0.1:1234"),
         Found { answered: false, note: "nothing there".into(), ..found(Kind::LlamaCpp, "http://127.0.0.1:8080") },
     ]));
-    desk.shows("[ok] LM Studio").shows("enter adds").shows("[-]  llama.cpp").shows("nothing there");
+    desk.shows("[ok] LM Studio").shows("enter adds").hides("llama.cpp").shows("Or a vendor in the cloud");
     for (width, height) in [(80, 24), (60, 20), (40, 10)] {
         assert!(desk.screen(width, height).contains("LM Studio"));
     }
@@ -913,6 +916,42 @@ fn the_first_page_offers_what_was_found_and_how_to_begin() {
     desk.press("A");
     let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
     assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("lm_studio", "http://127.0.0.1:1234"));
+}
+
+#[test]
+fn a_program_that_is_no_model_server_is_told_and_not_offered() {
+    let mut desk = Desk::new(first_run());
+    let note = "another program holds this port (nginx), no model server";
+    let stranger = Found { answered: false, note: note.into(), ..found(Kind::LlamaCpp, "http://127.0.0.1:8080") };
+    desk.answer(Reply::Discovered(vec![stranger]));
+    desk.shows("127.0.0.1:8080     another program holds this port (nginx)").hides("enter adds").hides("llama.cpp");
+    desk.press("A").shows("no server was found: f looks again");
+}
+
+#[test]
+fn with_nothing_found_enter_leads_through_a_vendors_form_to_a_first_prompt() {
+    let mut desk = Desk::new(first_run());
+    let nothing =
+        Found { answered: false, note: "nothing there".into(), ..found(Kind::LmStudio, "http://127.0.0.1:1234") };
+    desk.answer(Reply::Discovered(vec![nothing]));
+    desk.shows("no server answers on ports 1234").shows("lms server start --port 1234");
+    let small = desk.screen(80, 24);
+    assert!(small.contains("console.anthropic.com/settings/keys ANTHROPIC_API_KEY"), "{small}");
+    assert!(!small.contains("..."), "{small}");
+    desk.press("j enter").shows("< OpenAI >").shows("${OPENAI_API_KEY}").shows("https://api.openai.com/v1");
+    let footer = desk.screen(80, 24).lines().last().unwrap().to_owned();
+    assert!(footer.contains("ctrl-t test") && footer.contains("ctrl-s save"), "{footer}");
+    // It tests by itself.
+    desk.wait(Duration::from_millis(1));
+    assert!(matches!(desk.last(), Command::TestProvider { answer: false, .. }), "{:?}", desk.last());
+    desk.answer(Reply::Tested(report(StepState::Passed))).press("ctrl-s");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.id.as_str(), draft.kind), ("openai", Some(Kind::Openai)));
+    assert!(draft.models.is_some_and(|models| models.len() == 1), "a vendor's models are chosen by name only");
+    desk.answer(Reply::Edited(EditReport { lines_changed: 7, written: true, ..EditReport::default() }));
+    desk.shows("[4 Playground]").shows("Say hello in one sentence.").press("enter");
+    let sent = desk.others.iter().any(|intent| matches!(intent, Intent::Call(..)));
+    assert!(sent, "{:?}", desk.others);
 }
 
 fn issue(path: &str, message: &str) -> Issue {

@@ -194,7 +194,10 @@ async fn state_03_the_address_has_v1_twice() {
 async fn state_04_the_address_has_a_part_too_many() {
     let sim = lm_studio().await;
     let person = Person::with(under(&sim, "/lmstudio")).await;
-    let sentence = format!("the address has a part too many. The address should be: lmdeck providers edit lm_studio --endpoint {}", sim.origin());
+    let sentence = format!(
+        "the address has a part too many. The address should be: lmdeck providers edit lm_studio --endpoint {}",
+        sim.origin()
+    );
     person.learns(&sentence).await;
 }
 
@@ -220,7 +223,11 @@ async fn state_06_it_refuses_the_token() {
     profile.key = Some(lmdeck::domain::secret::Secret::new("sk-lm-WRONGWRO:NGWRONGWRONG"));
     profile.key_source = lmdeck::domain::config::KeySource::Variable { name: "LM_API_TOKEN".into() };
     let person = Person::with(profile).await;
-    person.learns("LM Studio refused the key (401). It comes from LM_API_TOKEN. Set a good one: export LM_API_TOKEN=YOUR_KEY").await;
+    person
+        .learns(
+            "LM Studio refused the key (401). It comes from LM_API_TOKEN. Set a good one: export LM_API_TOKEN=YOUR_KEY",
+        )
+        .await;
     assert!(!person.verb(&["health"]).await.contains("WRONGWRO"));
 }
 
@@ -287,7 +294,8 @@ async fn state_11_another_model_server_holds_its_port() {
 async fn state_12_something_that_is_no_web_server_holds_its_port() {
     let port = PlainPort::saying("SSH-2.0-OpenSSH_9.6\r\n").await;
     let person = Person::with(at(port.port)).await;
-    let sentence = format!("Another program answers on 127.0.0.1 port {}, it looks like SSH-2.0-OpenSSH_9.6.", port.port);
+    let sentence =
+        format!("Another program answers on 127.0.0.1 port {}, it looks like SSH-2.0-OpenSSH_9.6.", port.port);
     person.learns(&sentence).await;
 }
 
@@ -295,7 +303,8 @@ async fn state_12_something_that_is_no_web_server_holds_its_port() {
 async fn state_13_it_takes_connections_and_says_nothing() {
     let port = PlainPort::silent().await;
     let person = Person::with(at(port.port)).await;
-    let sentence = format!("127.0.0.1 port {} takes the connection and says nothing. See what holds the port:", port.port);
+    let sentence =
+        format!("127.0.0.1 port {} takes the connection and says nothing. See what holds the port:", port.port);
     person.learns(&sentence).await;
 }
 

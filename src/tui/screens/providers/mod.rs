@@ -15,8 +15,8 @@ mod rows;
 mod welcome;
 
 use super::acts;
-use crate::domain::kind::Kind;
 use crate::domain::ids::{ModelId, ProviderId};
+use crate::domain::kind::Kind;
 use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, Reply};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
