@@ -163,7 +163,15 @@ impl Providers {
 
     fn look_around(&mut self, cx: &Cx<'_>) {
         self.first_run = cx.snapshot.config.first_run && cx.snapshot.providers.is_empty();
-        self.cursor.settle(&self.keys(cx));
+        self.settle(cx);
+    }
+
+    /// Holds on to the chosen row. On the first page only the person chooses one: a server that is found stands
+    /// before the vendors, and enter means it.
+    fn settle(&mut self, cx: &Cx<'_>) {
+        if !self.first_run {
+            self.cursor.settle(&self.keys(cx));
+        }
     }
 
     fn add_all(&self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -303,7 +311,7 @@ impl Part for Providers {
             Reply::Refused(refusal) => out.say(Level::Warning, refusal.message.clone()),
             _ => {}
         }
-        self.cursor.settle(&self.keys(cx));
+        self.settle(cx);
     }
 
     fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
