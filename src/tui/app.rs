@@ -1,6 +1,7 @@
 //! The dashboard's state and how it changes: messages in, intents out. No I/O, no clock, no terminal.
 
 use super::action::Action;
+use super::alerts::Alerts;
 use super::input::Input;
 use super::keymap::{Context, Key, Keymap, Meaning};
 use super::layers::{broken::Broken, confirm::Confirm, help::Help, messages::Messages};
@@ -53,6 +54,7 @@ pub struct App {
     pub(super) options: TuiOptions,
     pub(super) keymap: Keymap,
     pub(super) notes: Notes,
+    alerts: Alerts,
     pub(super) theme: Theme,
     /// The first of two keys.
     pub(super) prefix: Option<Key>,
@@ -79,6 +81,7 @@ impl App {
             options,
             keymap,
             notes: Notes::default(),
+            alerts: Alerts::default(),
             theme,
             prefix: None,
             screens: screens::all(),
@@ -120,7 +123,8 @@ impl App {
             Msg::Event(event) => {
                 self.announce(&event);
                 self.everyone(|part, cx| part.event(&event, cx));
-                Vec::new()
+                let alert = self.alerts.hear(&event, &self.snapshot);
+                alert.map(Intent::Alert).into_iter().collect()
             }
             Msg::Missed(count) => {
                 self.everyone(|part, cx| part.missed(count, cx));

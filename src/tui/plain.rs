@@ -149,7 +149,8 @@ impl Plain {
                 Intent::Copy(text) => say(&text)?,
                 Intent::Edit(file) => say(&format!("Open {file} in your editor, then r reads it again."))?,
                 Intent::Quit => return Ok(Some(Exit::Quit)),
-                Intent::Suspend | Intent::Repaint => {}
+                // Its line is printed: that is the call.
+                Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
             }
         }
         Ok(None)

@@ -3,15 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod alerts;
 mod architecture;
 mod cli;
 mod commands_named;
 mod config;
 mod config_edit;
+mod dialects;
 mod doctor;
 mod engine;
 mod gateway;
+mod incidents;
 mod ledger;
+mod models;
 mod parity;
 mod probe_frames;
 mod process;

@@ -29,6 +29,8 @@ pub struct TermEnv {
     pub colorfgbg: String,
     /// The session came over SSH: frames are rarer.
     pub ssh: bool,
+    /// Inside tmux, whatever `TERM` says.
+    pub tmux: bool,
 }
 
 impl TermEnv {
@@ -40,6 +42,7 @@ impl TermEnv {
             no_color: !text("NO_COLOR").is_empty(),
             colorfgbg: text("COLORFGBG"),
             ssh: !text("SSH_CONNECTION").is_empty(),
+            tmux: !text("TMUX").is_empty(),
         }
     }
 

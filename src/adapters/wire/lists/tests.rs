@@ -1,3 +1,5 @@
+//! Each reader by small documents; whole ones, as servers write them, are in `tests/it/golden`.
+
 use super::*;
 use crate::domain::health::Activity;
 use proptest::prelude::*;

@@ -18,18 +18,25 @@ mod table;
 use super::acts;
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
-use crate::engine::protocol::{Command, ProbeWhich, ProviderView};
+use crate::domain::incident::Incident;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{Command, IncidentQuery, Level, ProbeWhich, ProviderView, Reply, Snapshot};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
-use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
 use scale::{Held, Scale};
 use std::cell::Cell;
 use sweep::Window;
+
+/// How far back incidents are asked for.
+const OLDER: i64 = 7 * 24 * 3_600_000;
+/// Rows of the ledger at most.
+const OLDER_ROWS: usize = 200;
 
 #[derive(Default)]
 pub struct Health {
@@ -43,6 +50,9 @@ pub struct Health {
     chart_width: Cell<u16>,
     /// The cursor moves among the incidents.
     incidents: bool,
+    /// Incidents of the last days, as the ledger has them; asked for when the incidents are looked at.
+    older: Option<Vec<Incident>>,
+    asked: Option<Ticket>,
 }
 
 impl Health {
@@ -53,7 +63,7 @@ impl Health {
             .iter()
             .map(AsRef::as_ref)
             .filter(|p| p.name.to_lowercase().contains(&filter) || p.health.state.word().contains(&filter))
-            .filter(|p| !self.incidents || needs_attention(p))
+            .filter(|p| !self.incidents || !any_attention(cx.snapshot) || needs_attention(p))
             .collect()
     }
 
@@ -113,6 +123,10 @@ impl Health {
     }
 }
 
+fn any_attention(snapshot: &Snapshot) -> bool {
+    snapshot.providers.iter().any(|provider| needs_attention(provider))
+}
+
 impl Part for Health {
     fn contexts(&self) -> &'static [Context] {
         if self.typing { &[Context::FilterLine] } else { &[Context::Health, Context::List] }
@@ -137,11 +151,9 @@ impl Part for Health {
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         use Action as A;
-        let any = cx.snapshot.providers.iter().any(|provider| needs_attention(provider));
+        let any = any_attention(cx.snapshot);
         match action {
-            A::NextProblem | A::HealthIncidents if !any && !self.incidents => {
-                Some("no incident is open: nothing to do".into())
-            }
+            A::NextProblem if !any && !self.incidents => Some("no incident is open: nothing to do".into()),
             A::Open | A::ProviderTest | A::ProviderPause | A::ProviderDoctor => match self.chosen(cx) {
                 None => Some("no provider is chosen".into()),
                 Some(provider) => acts::why_not(action, provider),
@@ -167,6 +179,11 @@ impl Part for Health {
             Action::HealthIncidents | Action::NextPart | Action::PreviousPart => {
                 self.incidents = !self.incidents;
                 self.cursor.settle(&self.keys(cx));
+                if self.incidents {
+                    let since = Some(UnixMs(cx.now.0.saturating_sub(OLDER)));
+                    let query = IncidentQuery { limit: OLDER_ROWS, since, ..IncidentQuery::default() };
+                    self.asked = Some(out.ask(Command::ListIncidents { query: Box::new(query) }));
+                }
             }
             Action::HealthWindow => self.window = self.window.next(),
             Action::HealthScale => self.scale = self.scale.next(),
@@ -195,10 +212,19 @@ impl Part for Health {
     }
 
     fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.incidents && !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) {
-            self.incidents = false;
-        }
         self.cursor.settle(&self.keys(cx));
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, out: &mut Outbox) {
+        if self.asked != Some(ticket) {
+            return;
+        }
+        self.asked = None;
+        match reply {
+            Reply::Incidents(incidents) => self.older = Some(incidents.clone()),
+            Reply::Refused(refusal) => out.say(Level::Warning, format!("{}: {}", refusal.message, refusal.remedy)),
+            _ => {}
+        }
     }
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {

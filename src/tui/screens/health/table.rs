@@ -45,8 +45,8 @@ pub(super) fn draw(screen: &Health, canvas: &mut Canvas<'_>, area: Rect, rows: &
     }
     let wide = area.width >= 100;
     let figures: &[Figure] = match area.width {
-        120.. => &[NOW, P50, P95, SLOTS, MEMORY, DAY],
-        100..120 => &[NOW, P50, P95, SLOTS, DAY],
+        132.. => &[NOW, P50, P95, SLOTS, MEMORY, DAY],
+        100..132 => &[NOW, P50, P95, SLOTS, DAY],
         70..100 => &[NOW, P50, P95, DAY],
         _ => &[NOW],
     };
