@@ -111,6 +111,6 @@ async fn first_words(asker: &Asker<'_>) -> Option<String> {
 /// The first run of text: a database greets with a packet that has lengths and zeroes around its name.
 fn readable(words: &[u8]) -> Option<String> {
     let runs = words.split(|byte| !(0x20..0x7f).contains(byte));
-    let run = runs.map(|run| run.trim_ascii()).find(|run| run.len() >= 4)?;
+    let run = runs.map(<[u8]>::trim_ascii).find(|run| run.len() >= 4)?;
     Some(String::from_utf8_lossy(run).into_owned())
 }
