@@ -189,8 +189,9 @@ fn caution_of(view: &ProviderView) -> Option<Cause> {
     match (view.kind, ladder.listed, ladder.loaded, view.health.jit) {
         // LM Studio lists only what is loaded when it does not load on demand.
         (Kind::LmStudio, Some(false), ..) | (Kind::LmStudio, _, Some(false), Some(false)) => Some(Cause::JitOff),
-        (Kind::LmStudio, _, Some(false), _) => Some(Cause::NoModelLoaded),
-        (Kind::Ollama | Kind::LlamaCpp | Kind::Vllm, Some(false), ..) => Some(Cause::NoModelLoaded),
+        (Kind::LmStudio, _, Some(false), _) | (Kind::Ollama | Kind::LlamaCpp | Kind::Vllm, Some(false), ..) => {
+            Some(Cause::NoModelLoaded)
+        }
         _ => None,
     }
 }

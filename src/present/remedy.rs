@@ -167,17 +167,17 @@ impl<'a> Subject<'a> {
 
     /// A verb that changes this provider, or adds it as it stands in the form.
     fn edit(&self, fields: &str) -> String {
-        if !self.in_a_file() {
-            let usual = self.kind.default_endpoint() == Some(self.endpoint.origin.as_str());
-            let address = if usual || fields.contains("--endpoint ") || !pastes_safely(&self.endpoint.origin) {
-                String::new()
-            } else {
-                format!("--endpoint {} ", self.endpoint.origin)
-            };
-            format!("lmdeck providers add --type {} {address}{fields}", self.kind.word())
-        } else {
-            format!("lmdeck providers edit {} {fields}", self.id_in_command())
+        if self.in_a_file() {
+            return format!("lmdeck providers edit {} {fields}", self.id_in_command());
         }
+        let origin = &self.endpoint.origin;
+        let usual = self.kind.default_endpoint() == Some(origin.as_str());
+        let address = if usual || fields.contains("--endpoint ") || !pastes_safely(origin) {
+            String::new()
+        } else {
+            format!("--endpoint {origin} ")
+        };
+        format!("lmdeck providers add --type {} {address}{fields}", self.kind.word())
     }
 
     fn test_command(&self) -> String {
