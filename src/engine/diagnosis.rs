@@ -51,7 +51,7 @@ impl Supervisor {
                     biased;
                     () = stop.cancelled() => break None,
                     () = hung_up(&mut asker) => break None,
-                    Some(step) = told.recv() => announce(step),
+                    Some(done) = told.recv() => announce(done),
                     report = &mut work => break Some(report),
                 }
             };

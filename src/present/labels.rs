@@ -151,7 +151,7 @@ pub fn note(view: &ProviderView) -> String {
         _ if !view.enabled => "off".into(),
         Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
         _ if health.state == State::Paused => "paused".into(),
-        _ if no_model(view).is_some() && health.ladder.listed == Some(false) => "no model".into(),
+        _ if health.ladder.listed == Some(false) && caution_of(view).is_some() => "no model".into(),
         _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
     }
 }
@@ -172,21 +172,26 @@ pub fn what_to_do(view: &ProviderView) -> Option<Remedy> {
         (Some(failure), _) if health.state != State::Up => Some(remedy(failure, &subject)),
         // Its probes are good, and the last call to it was not.
         (_, Some(failure)) if health.state.usable() => Some(remedy(failure, &subject)),
-        _ => no_model(view).map(|cause| caution(&cause, &subject)),
+        _ => caution_of(view).map(|cause| caution(&cause, &subject)),
     }
 }
 
-/// The server is well and has no model that could answer at once.
-fn no_model(view: &ProviderView) -> Option<Cause> {
-    let own = matches!(view.kind, Kind::LmStudio | Kind::Ollama | Kind::LlamaCpp | Kind::Vllm);
-    if !own || !view.health.state.usable() || view.withheld.is_some() {
+/// What deserves a word although the server is well: it is of another kind, or has no model that could answer at
+/// once.
+fn caution_of(view: &ProviderView) -> Option<Cause> {
+    if !view.health.state.usable() || view.withheld.is_some() {
         return None;
     }
-    match (view.health.ladder.listed, view.health.ladder.loaded) {
+    if let Some(kind) = view.health.looks_like {
+        return Some(Cause::OtherProgram { looks_like: Some(kind.label().to_owned()) });
+    }
+    let ladder = view.health.ladder;
+    match (view.kind, ladder.listed, ladder.loaded, view.health.jit) {
         // LM Studio lists only what is loaded when it does not load on demand.
-        (Some(false), _) if view.kind == Kind::LmStudio => Some(Cause::JitOff),
-        (Some(false), _) => Some(Cause::NoModelLoaded),
-        (_, Some(false)) if view.kind == Kind::LmStudio => Some(Cause::NoModelLoaded),
+        (Kind::LmStudio, Some(false), ..) | (Kind::LmStudio, _, Some(false), Some(false)) => Some(Cause::JitOff),
+        (Kind::LmStudio, _, Some(false), _) | (Kind::Ollama | Kind::LlamaCpp | Kind::Vllm, Some(false), ..) => {
+            Some(Cause::NoModelLoaded)
+        }
         _ => None,
     }
 }

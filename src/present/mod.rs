@@ -16,7 +16,7 @@ pub mod reason;
 pub mod remedy;
 pub mod report;
 pub mod routes;
-mod server_commands;
+pub mod server_commands;
 pub mod service_answer;
 pub mod text;
 pub mod tips;

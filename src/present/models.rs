@@ -6,7 +6,8 @@ use crate::domain::health::{ModelChanges, ProviderHealth};
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{LoadingView, ModelReport, ModelView, ProviderView};
+use crate::engine::protocol::ProviderView;
+use crate::engine::protocol::{LoadingView, ModelReport, ModelView};
 
 /// Models named one by one in a message.
 const NAMED: usize = 3;

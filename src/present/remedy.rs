@@ -160,14 +160,24 @@ impl<'a> Subject<'a> {
         if self.id.is_empty() || !pastes_safely(self.id) { "ID" } else { self.id }
     }
 
+    /// What is being typed, was only found, or comes from the environment stands in no file that could be edited.
+    fn in_a_file(&self) -> bool {
+        !self.id.is_empty() && !matches!(self.origin, Origin::Discovery | Origin::Environment)
+    }
+
     /// A verb that changes this provider, or adds it as it stands in the form.
     fn edit(&self, fields: &str) -> String {
-        // What was only found, or comes from the environment, stands in no file that could be edited.
-        if self.id.is_empty() || matches!(self.origin, Origin::Discovery | Origin::Environment) {
-            format!("lmdeck providers add --type {} {fields}", self.kind.word())
-        } else {
-            format!("lmdeck providers edit {} {fields}", self.id_in_command())
+        if self.in_a_file() {
+            return format!("lmdeck providers edit {} {fields}", self.id_in_command());
         }
+        let origin = &self.endpoint.origin;
+        let usual = self.kind.default_endpoint() == Some(origin.as_str());
+        let address = if usual || fields.contains("--endpoint ") || !pastes_safely(origin) {
+            String::new()
+        } else {
+            format!("--endpoint {origin} ")
+        };
+        format!("lmdeck providers add --type {} {address}{fields}", self.kind.word())
     }
 
     fn test_command(&self) -> String {

@@ -82,6 +82,16 @@ pub fn tips(kind: Kind) -> &'static [Tip] {
     }
 }
 
+/// A model of a vendor to begin with: an inexpensive one that is offered for long.
+pub fn first_model(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ZAiGlm => Some("glm-4.6"),
+        Kind::Openai => Some("gpt-5.4-mini"),
+        Kind::Anthropic => Some("claude-haiku-4-5"),
+        _ => None,
+    }
+}
+
 /// The fields of a provider's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {

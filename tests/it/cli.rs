@@ -196,8 +196,8 @@ gateway   http://127.0.0.1:4141                            rules     1 policy, 1
     assert_eq!(
         desk.err.text(),
         "\
--- workstation: llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080
--- claude: export ANTHROPIC_API_KEY=YOUR_KEY
+-- workstation: Nothing listens on 192.168.1.20 port 8080. On that machine: llama-server -m qwen3-32b.gguf --host 0.0.0.0 --port 8080
+-- claude: Anthropic refused the key (401). It comes from ANTHROPIC_API_KEY. Set a good one: export ANTHROPIC_API_KEY=YOUR_KEY
 ",
         "what to do comes as words beside the data"
     );
@@ -207,7 +207,8 @@ gateway   http://127.0.0.1:4141                            rules     1 policy, 1
 async fn health_says_what_to_do_about_each_provider_in_trouble() {
     let desk = Desk::new();
     desk.run(&["health"]).await;
-    assert!(desk.err.text().contains("-- workstation: llama-server"), "{}", desk.err.text());
+    let said = desk.err.text();
+    assert!(said.contains("-- workstation: Nothing listens on") && said.contains("llama-server -m"), "{said}");
     let desk = Desk::new();
     desk.run(&["health", "--json"]).await;
     let rows: serde_json::Value = serde_json::from_str(&desk.out.text()).unwrap();

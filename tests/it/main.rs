@@ -15,6 +15,7 @@ mod config_trust;
 mod connect;
 mod demo;
 mod dialects;
+mod doctor;
 mod engine;
 mod gateway;
 mod incidents;
@@ -33,6 +34,7 @@ mod tui_keys;
 mod tui_playground;
 mod tui_routing;
 mod tui_telemetry;
+mod twelve_states;
 mod upstream;
 
 mod routes_cli;

@@ -77,6 +77,11 @@ fn causes() -> Vec<Cause> {
         Cause::Redirect { to: "http://x".into() },
         Cause::WrongReach { address: "8.8.8.8".into() },
         Cause::Other,
+        Cause::BoundElsewhere { host: "127.0.0.1".into(), port: 1235 },
+        Cause::SpeaksTls,
+        Cause::StillLoading,
+        Cause::OtherModel { asked: "a".into(), answered: "b".into() },
+        Cause::ResponseFormat,
     ]
 }
 
@@ -228,6 +233,8 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::Diagnose { id: "zai".into(), answer: true, run: RunId(7) },
+        Command::StopDiagnosis { run: RunId(7) },
         Command::LoadModel { provider: "lm_studio".into(), model: "acme/m:2".into(), context: Some(8192) },
         Command::UnloadModel { provider: "lm_studio".into(), model: "m".into() },
         Command::ListIncidents {
@@ -299,6 +306,8 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "diagnose",
+            "stop_diagnosis",
             "load_model",
             "unload_model",
             "list_incidents",
@@ -479,8 +488,8 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::CallFinished { .. } => "call_finished",
         EventKind::Trouble { .. } => "trouble",
         EventKind::RecordsDropped { .. } => "records_dropped",
-        EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::StepDone { .. } => "step_done",
+        EventKind::ModelsChanged { .. } => "models_changed",
     }
 }
 
@@ -507,7 +516,7 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::RecordsDropped { count: 3 },
         EventKind::StepDone {
             run: RunId(7),
-            step: Step { name: "connect".into(), state: StepState::Passed, verdict: "ok".into(), ms: None },
+            step: Step { name: "DNS".into(), state: StepState::Skipped, verdict: "needs none".into(), ms: None },
         },
         EventKind::ModelsChanged {
             provider: "zai".into(),

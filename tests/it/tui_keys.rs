@@ -11,8 +11,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Found, GatewayView, LoadingView, ModelView, ProbePoint, ProbeWhich, ProviderView, Refusal,
-    Reply, Snapshot, Step, StepState, TestReport,
+    Command, EditReport, Event, EventKind, Found, GatewayView, Level, LoadingView, ModelView, ProbePoint, ProbeWhich,
+    ProviderView, Refusal, Reply, RunId, Snapshot, Step, StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
@@ -423,7 +423,7 @@ fn keys_act_on_the_chosen_provider() {
     desk.press("U");
     assert_eq!(desk.last(), Command::ConfigUndo);
     desk.press("D").shows("Doctor  Workstation");
-    assert_eq!(desk.last(), Command::TestSaved { id: id(), answer: false });
+    assert!(matches!(desk.last(), Command::Diagnose { id: of, answer: false, .. } if of == id()));
 }
 
 #[test]
@@ -780,10 +780,80 @@ fn a_saved_form_closes_on_its_provider() {
 fn an_answer_from_the_cloud_is_asked_for_only_after_a_question() {
     let mut desk = desk();
     desk.press("G D").answer(Reply::Tested(report(StepState::Passed)));
+    let asked = |desk: &Desk| match desk.last() {
+        Command::Diagnose { id, answer, .. } => (id.to_string(), answer),
+        other => panic!("{other:?}"),
+    };
     desk.press("c").shows("may charge").press("enter");
-    assert_eq!(desk.last(), Command::TestSaved { id: "claude".into(), answer: false });
+    assert_eq!(asked(&desk), ("claude".to_owned(), false));
     desk.press("c right enter");
-    assert_eq!(desk.last(), Command::TestSaved { id: "claude".into(), answer: true });
+    assert_eq!(asked(&desk), ("claude".to_owned(), true));
+}
+
+fn step_done(run: RunId, name: &str, state: StepState, verdict: &str) -> Msg {
+    let step = Step { name: name.into(), state, verdict: verdict.into(), ms: Some(9) };
+    Msg::Event(Box::new(Event { at: NOW, level: Level::Info, kind: EventKind::StepDone { run, step } }))
+}
+
+fn run_of(desk: &Desk) -> RunId {
+    let Command::Diagnose { run, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    run
+}
+
+#[test]
+fn the_doctors_steps_turn_in_place_as_they_end() {
+    let mut desk = desk();
+    desk.press("j D");
+    desk.shows("> [>]  address").shows("  [?]  answer").shows("step 1 of 10, 0 s");
+    let run = run_of(&desk);
+    desk.tell(step_done(run, "address", StepState::Passed, "http, port 8080"));
+    desk.shows("  [ok] address   http, port 8080").shows("> [>]  DNS");
+    // Another front end's run is none of this one's business.
+    desk.tell(step_done(RunId(run.0 + 1), "DNS", StepState::Passed, "of somebody else"));
+    desk.hides("of somebody else").wait(Duration::from_secs(3)).shows("step 2 of 10, 3 s");
+    // A step that was announced while nobody listened is in the report.
+    let step = |name: &str, state| Step { name: name.into(), state, verdict: "fine".into(), ms: Some(9) };
+    let mut steps: Vec<Step> = ["address", "DNS"].map(|name| step(name, StepState::Passed)).into();
+    let long = "connection refused: nothing listens on 192.168.1.20 port 8080, however long one waits for it";
+    steps.push(Step { verdict: long.into(), ..step("TCP", StepState::Failed) });
+    let failure = Some(Failure::new(ErrorCode::Network, Cause::Refused, "connection refused"));
+    desk.answer(Reply::Tested(TestReport { steps, failure, ..report(StepState::Passed) }));
+    desk.shows("  [ok] DNS       fine").shows("> [x]  TCP       connection refused").shows("llama-server");
+    // What its column cuts stands whole below, at any size.
+    let screen = desk.screen(80, 24);
+    assert!(
+        screen.contains("connection refused: nothing...") || screen.contains("connection refused: not"),
+        "{screen}"
+    );
+    assert!(screen.contains("long one waits for it") && screen.contains("--host 0.0.0.0"), "{screen}");
+    desk.press("k").shows("> [ok] DNS").press("y");
+    let Some(Intent::Copy(text)) = desk.others.last() else { panic!("{:?}", desk.others) };
+    assert!(text.starts_with("Workstation (workstation)\n[ok] address"), "{text}");
+    desk.press("Y");
+    let Some(Intent::Copy(text)) = desk.others.last() else { panic!("{:?}", desk.others) };
+    assert!(text.starts_with("llama-server "), "{text}");
+}
+
+#[test]
+fn leaving_the_doctor_or_ctrl_c_ends_its_work() {
+    let mut desk = desk();
+    desk.press("j D");
+    let run = run_of(&desk);
+    desk.press("ctrl-c");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    assert_eq!(desk.others, [], "lmdeck itself goes on");
+    let (ticket, _) = desk.asked[desk.asked.len() - 2].clone();
+    let failure = Some(Failure::cancelled());
+    let stopped = TestReport { steps: Vec::new(), failure, ..report(StepState::Passed) };
+    desk.tell(Msg::Reply(ticket, Box::new(Reply::Tested(stopped))));
+    desk.shows("Stopped: r takes all steps again.").hides("What to do");
+    desk.press("r");
+    let run = run_of(&desk);
+    desk.press("esc").hides("Doctor  Workstation");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    let before = desk.commands().len();
+    desk.press("D").answer(Reply::Tested(report(StepState::Passed))).press("esc");
+    assert_eq!(desk.commands().len(), before + 1, "there is nothing to stop after the end");
 }
 
 // ---- health
@@ -837,12 +907,12 @@ fn enter_leads_from_health_to_the_provider() {
 #[test]
 fn the_first_page_offers_what_was_found_and_how_to_begin() {
     let mut desk = Desk::new(first_run());
-    desk.shows("Welcome").shows("no configuration yet").shows("add by form").shows("The first save writes /home/ada");
+    desk.shows("Welcome").shows("no configuration yet").shows("type or paste").shows("The first save writes /home/ada");
     desk.answer(Reply::Discovered(vec![
         found(Kind::LmStudio, "http://127.0.0.1:1234"),
         Found { answered: false, note: "nothing there".into(), ..found(Kind::LlamaCpp, "http://127.0.0.1:8080") },
     ]));
-    desk.shows("[ok] LM Studio").shows("enter adds").shows("[-]  llama.cpp").shows("nothing there");
+    desk.shows("[ok] LM Studio").shows("enter adds").hides("llama.cpp").shows("Or a vendor in the cloud");
     for (width, height) in [(80, 24), (60, 20), (40, 10)] {
         assert!(desk.screen(width, height).contains("LM Studio"));
     }
@@ -850,6 +920,42 @@ fn the_first_page_offers_what_was_found_and_how_to_begin() {
     desk.press("A");
     let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
     assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("lm_studio", "http://127.0.0.1:1234"));
+}
+
+#[test]
+fn a_program_that_is_no_model_server_is_told_and_not_offered() {
+    let mut desk = Desk::new(first_run());
+    let note = "another program holds this port (nginx), no model server";
+    let stranger = Found { answered: false, note: note.into(), ..found(Kind::LlamaCpp, "http://127.0.0.1:8080") };
+    desk.answer(Reply::Discovered(vec![stranger]));
+    desk.shows("127.0.0.1:8080     another program holds this port (nginx)").hides("enter adds").hides("llama.cpp");
+    desk.press("A").shows("no server was found: f looks again");
+}
+
+#[test]
+fn with_nothing_found_enter_leads_through_a_vendors_form_to_a_first_prompt() {
+    let mut desk = Desk::new(first_run());
+    let nothing =
+        Found { answered: false, note: "nothing there".into(), ..found(Kind::LmStudio, "http://127.0.0.1:1234") };
+    desk.answer(Reply::Discovered(vec![nothing]));
+    desk.shows("no server answers on ports 1234").shows("lms server start --port 1234");
+    let small = desk.screen(80, 24);
+    assert!(small.contains("console.anthropic.com/settings/keys ") && small.contains(" ANTHROPIC_API_KEY"), "{small}");
+    assert!(!small.contains("..."), "{small}");
+    desk.press("j enter").shows("< OpenAI >").shows("${OPENAI_API_KEY}").shows("https://api.openai.com/v1");
+    let footer = desk.screen(80, 24).lines().last().unwrap().to_owned();
+    assert!(footer.contains("ctrl-t test") && footer.contains("ctrl-s save"), "{footer}");
+    // It tests by itself.
+    desk.wait(Duration::from_millis(1));
+    assert!(matches!(desk.last(), Command::TestProvider { answer: false, .. }), "{:?}", desk.last());
+    desk.answer(Reply::Tested(report(StepState::Passed))).press("ctrl-s");
+    let Command::AddProvider { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.id.as_str(), draft.kind), ("openai", Some(Kind::Openai)));
+    assert!(draft.models.is_some_and(|models| models.len() == 1), "a vendor's models are chosen by name only");
+    desk.answer(Reply::Edited(EditReport { lines_changed: 7, written: true, ..EditReport::default() }));
+    desk.shows("[4 Playground]").shows("Say hello in one sentence.").press("enter");
+    let sent = desk.others.iter().any(|intent| matches!(intent, Intent::Call(..)));
+    assert!(sent, "{:?}", desk.others);
 }
 
 fn issue(path: &str, message: &str) -> Issue {

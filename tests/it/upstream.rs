@@ -347,7 +347,7 @@ async fn each_fault_of_a_stream_has_its_own_class_and_cause() {
         (
             Fault::Status(503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#.into()),
             ErrorCode::Overloaded,
-            server(503),
+            Cause::StillLoading,
         ),
         (Fault::Status(401, "{}".into()), ErrorCode::Auth, Cause::KeyRefused { status: 401 }),
         (Fault::Status(404, "<html>nginx</html>".into()), ErrorCode::BadAnswer, Cause::HtmlPage),
@@ -994,8 +994,8 @@ async fn discovery_names_what_runs_on_the_known_ports() {
             (Kind::LlamaCpp, true, "1 model, loaded"),
             (Kind::Ollama, true, "1 model, loaded"),
             (Kind::Vllm, true, "1 model, loaded"),
-            (Kind::LlamaCpp, true, "another program answers here"),
-            (Kind::LlamaCpp, true, "another program answers here"),
+            (Kind::LlamaCpp, false, "another program holds this port, no model server"),
+            (Kind::LlamaCpp, false, "another program holds this port, no model server"),
             (Kind::Ollama, false, "nothing there"),
             (Kind::LmStudio, true, "3 models, 1 loaded"),
         ]

@@ -46,9 +46,34 @@ async fn known_server(asker: &mut Asker<'_>, failure: Failure) -> Failure {
     if !is_own_server(expected) {
         return failure;
     }
+    if let Some(failure) = under_another_path(asker).await {
+        return failure;
+    }
     match timeout(asker.profile.timeouts.probe_timeout, identify(asker)).await {
         Ok(Identified::Server(kind)) if kind != expected => asker.other_program(Some(kind.label())),
         _ => failure,
+    }
+}
+
+/// The right server, asked under a path that it does not have.
+async fn under_another_path(asker: &Asker<'_>) -> Option<Failure> {
+    let profile = asker.profile;
+    let endpoint = &profile.endpoint;
+    let plain = format!("{}/v1", endpoint.origin);
+    if endpoint.api_base == plain {
+        return None;
+    }
+    let mut there = profile.clone();
+    there.endpoint.api_base = plain;
+    let mut other = Asker::new(asker.inner, &there, profile.timeouts.connect.min(profile.timeouts.probe_timeout));
+    match timeout(profile.timeouts.probe_timeout, identify(&mut other)).await {
+        Ok(Identified::Server(kind)) if kind == profile.kind => {
+            let base = endpoint.api_base.strip_prefix(&endpoint.origin).unwrap_or(&endpoint.api_base);
+            let path = format!("{base}/models");
+            let message = format!("{} is there, and knows no {path}", kind.label());
+            Some(Failure::new(ErrorCode::NotFound, Cause::WrongPath { path }, message))
+        }
+        _ => None,
     }
 }
 
@@ -80,6 +105,12 @@ async fn first_words(asker: &Asker<'_>) -> Option<String> {
     let mut stream = connected(asker).await?;
     let mut words = [0; 80];
     let length = stream.read(&mut words).await.ok()?;
-    let text = String::from_utf8_lossy(words.get(..length)?).into_owned();
-    Some(text.lines().next().unwrap_or_default().trim().to_owned())
+    readable(words.get(..length)?)
+}
+
+/// The first run of text: a database greets with a packet that has lengths and zeroes around its name.
+fn readable(words: &[u8]) -> Option<String> {
+    let runs = words.split(|byte| !(0x20..0x7f).contains(byte));
+    let run = runs.map(<[u8]>::trim_ascii).find(|run| run.len() >= 4)?;
+    Some(String::from_utf8_lossy(run).into_owned())
 }

@@ -58,7 +58,7 @@ async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]
         configured_as: configured_as.clone(),
     };
     match identified {
-        Identified::Nothing => found(usual, false, Vec::new(), "nothing there"),
+        Identified::Nothing => found(usual, false, Vec::new(), Found::NOTHING),
         Identified::Silent => found(usual, false, Vec::new(), "something takes connections there and says nothing"),
         Identified::Other => {
             let named = program.map_or_else(String::new, |program| format!(" ({program})"));

@@ -168,12 +168,6 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     if let Some(remedy) = labels::what_to_do(&view) {
         print_remedy(session, &remedy)?;
     }
-    if let Some((said, command)) = model_words::correction(&view) {
-        let said = session.console.paint(Role::Warn, &said);
-        session.console.line(&said)?;
-        let command = session.console.paint(Role::Accent, &format!("    {command}"));
-        session.console.line(&command)?;
-    }
     models::print(session, &[view])
 }
 
@@ -250,6 +244,8 @@ pub fn test_json(id: &str, report: &TestReport) -> Value {
 
 /// What is worth a remedy although the test passed.
 pub fn say_cautions(session: &mut Session, report: &TestReport, subject: &Subject<'_>) {
+    let model = report.models.iter().find(|model| model.chat).map(|model| model.id.as_str());
+    let subject = &if subject.model.is_none() { subject.with_model(model) } else { *subject };
     for cause in &report.cautions {
         let text = format!("-- {}: {}", reason::short_cause(cause), caution(cause, subject).text());
         session.console.say(Role::Warn, &escape::line(&text));

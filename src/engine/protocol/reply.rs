@@ -120,6 +120,16 @@ pub struct Found {
     pub configured_as: Option<ProviderId>,
 }
 
+impl Found {
+    /// The note of a port that nothing listens on.
+    pub const NOTHING: &str = "nothing there";
+
+    /// Nothing takes connections there.
+    pub fn is_free(&self) -> bool {
+        !self.answered && self.note == Self::NOTHING
+    }
+}
+
 /// What an edit of the configuration did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EditReport {

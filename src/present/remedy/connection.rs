@@ -255,7 +255,7 @@ pub(super) fn other_program(on: &Subject<'_>, looks_like: Option<&str>) -> Remed
 }
 
 fn as_kind(on: &Subject<'_>, kind: Kind) -> String {
-    if on.id.is_empty() {
+    if !on.in_a_file() {
         return Subject { kind, ..*on }.set_endpoint(&on.endpoint.origin);
     }
     on.edit(&format!("--type {}", kind.word()))

@@ -268,9 +268,9 @@ const LAYERS: &[Entry] = &[
 
 #[rustfmt::skip]
 const PAGES: &[Entry] = &[
-    entry(Context::Welcome, A::Open, "welcome.add", &["enter"], "add", "add the server of this row").kept(),
+    entry(Context::Welcome, A::Open, "welcome.add", &["enter"], "begin", "the form for this row, filled in").kept(),
     entry(Context::Welcome, A::WelcomeAddAll, "welcome.add_all", &["A"], "add all", "add every server that answered"),
-    entry(Context::Welcome, A::ProviderAdd, "welcome.form", &["a"], "form", "add by form"),
+    entry(Context::Welcome, A::ProviderAdd, "welcome.form", &["a"], "by address", "an empty form: another machine, or anything else").kept(),
     entry(Context::Welcome, A::Discover, "welcome.again", &["f", "r"], "look again", "ask the known ports again"),
     entry(Context::Broken, A::OpenEditor, "broken.editor", &["enter", "e"], "editor", "open the file in $EDITOR"),
     entry(Context::Broken, A::Reload, "broken.reload", &["r"], "read again", "read the file again"),

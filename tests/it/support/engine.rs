@@ -543,6 +543,29 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
     (engine, desk, book)
 }
 
+/// An engine on these providers and a transport of the caller's choice, after its first round of probes.
+pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
+    let config = Config { providers, ..Config::default() };
+    let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
+    let ports = Ports {
+        clock: Arc::new(TokioClock),
+        upstream,
+        config: desk.clone(),
+        ledger: Arc::new(Book::default()),
+        log: Arc::new(NoLog),
+        history: Arc::new(NoLog),
+    };
+    let options = Options { schedule_probes: false, state_dir: String::new(), rejected: None, read_only: false };
+    let engine = Engine::start(ports, desk.load(), options);
+    let mut snapshots = engine.handle.snapshots();
+    let checked = snapshots.wait_for(|snapshot| {
+        let providers = &snapshot.providers;
+        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
+    });
+    drop(checked.await.unwrap());
+    engine
+}
+
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
 pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
     let endpoint = kind.default_endpoint().unwrap_or("http://127.0.0.1:9");

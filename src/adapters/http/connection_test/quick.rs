@@ -17,15 +17,15 @@ use tokio::time::{Instant, timeout};
 
 impl Run {
     pub(super) async fn quick(&mut self, inner: &Inner, profile: &Arc<Profile>, answer: bool) -> Result<(), Failure> {
-        let addresses = self.address(inner, profile).await?;
-        self.connect(inner, profile, &addresses).await?;
         if let Some(failure) = held_back(profile) {
-            // Nothing may be sent: what HTTP would say stays unknown.
-            for name in ["http", "kind"] {
-                self.step(name, StepState::Skipped, "nothing is sent without a key that may go there", None);
+            // What is missing is here, not there: nothing is asked, not even for the name.
+            for name in ["address", "connect", "http", "kind"] {
+                self.skip(name, "nothing is sent without a key that may go there");
             }
             return Err(self.fail("key", failure, None));
         }
+        let addresses = self.address(inner, profile).await?;
+        self.connect(inner, profile, &addresses).await?;
         let found = self.http_kind_key(inner, profile).await?;
         self.models(profile, &found);
         if answer {

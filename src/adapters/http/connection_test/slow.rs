@@ -41,7 +41,11 @@ impl Run {
         let found = self.kind_and_auth(inner, profile).await?;
         self.models(profile, &found);
         self.loaded(profile, &found);
-        if answer { self.answer(inner, profile).await } else { Ok(self.answer_left_out(profile, &found)) }
+        if answer {
+            return self.answer(inner, profile).await;
+        }
+        self.answer_left_out(profile, &found);
+        Ok(())
     }
 
     /// What the address says by itself.

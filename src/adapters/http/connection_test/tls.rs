@@ -58,14 +58,12 @@ fn config() -> Option<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().ok();
     let builder = builder()?;
-    Some(match system(&provider) {
-        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth(),
-        None => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-    })
+    if let Some(verifier) = system(&provider) {
+        return Some(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    Some(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn system(provider: &Arc<CryptoProvider>) -> Option<Arc<dyn ServerCertVerifier>> {
@@ -76,7 +74,7 @@ fn system(provider: &Arc<CryptoProvider>) -> Option<Arc<dyn ServerCertVerifier>>
 /// Whole days until the certificate expires. It is asked for by the judgement of a far future: the error of
 /// an expired certificate tells when it ended.
 fn days_left(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<u64> {
-    const FAR: Duration = Duration::from_secs(200 * 365 * 86_400);
+    const FAR: Duration = Duration::from_hours(200 * 365 * 24);
     let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     let future = UnixTime::since_unix_epoch(FAR);
     let judged = certificate.verify_for_usage(

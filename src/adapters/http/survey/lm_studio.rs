@@ -44,7 +44,9 @@ impl Asker<'_> {
                     match listed {
                         Ok(listed) => {
                             let jit = self.loads_on_demand(interface, &listed).await;
-                            return Ok(ProbeFound { jit, ..self.found(listed, Some(interface)) });
+                            let looks_like = if greeted { None } else { self.looks_closer().await };
+                            let looks_like = self.other_kind(looks_like);
+                            return Ok(ProbeFound { jit, looks_like, ..self.found(listed, Some(interface)) });
                         }
                         Err(detail) if greeted => return Err(malformed(detail)),
                         Err(_) => last = Some(self.other_program(None)),

@@ -23,6 +23,8 @@ const VERDICT: u16 = 17;
 const TIME: u16 = 9;
 /// From this width on there are bars.
 const ROOM_FOR_BARS: u16 = 76;
+/// From so many rows below the steps on there are headings and blank rows.
+const ROOM_FOR_HEADINGS: u16 = 12;
 /// The longest time a bar can stand for on each scale, in ms.
 const SCALES: [u64; 4] = [200, 2_000, 20_000, 200_000];
 
@@ -58,7 +60,7 @@ pub(super) fn draw(doctor: &Doctor, canvas: &mut Canvas<'_>, area: Rect) {
     let used = u16::try_from(DOCTOR_STEPS.len()).unwrap_or(0) + 2;
     if area.height > used {
         let below = Rect::new(area.x + 2, area.y + used, area.width.saturating_sub(4), area.height - used);
-        advice(doctor, &columns, usize::from(below.width), canvas).draw(canvas, below, 0);
+        advice(doctor, &columns, below, canvas).draw(canvas, below, 0);
     }
 }
 
@@ -141,13 +143,18 @@ fn bar(doctor: &Doctor, canvas: &mut Canvas<'_>, y: u16, place: usize, ms: u64, 
 }
 
 /// The verdict of the chosen row where its column cuts it, then what to do.
-fn advice(doctor: &Doctor, columns: &Columns, width: usize, canvas: &Canvas<'_>) -> Lines {
+fn advice(doctor: &Doctor, columns: &Columns, below: Rect, canvas: &Canvas<'_>) -> Lines {
+    let width = usize::from(below.width);
+    // Few rows: what to do needs them more than a heading does.
+    let roomy = below.height >= ROOM_FOR_HEADINGS;
     let mut lines = Lines::new(width);
     let (_, name, verdict) = doctor.row(doctor.place());
     lines.blank();
     if text::width(&escape::line(&verdict)) > usize::from(columns.verdict) {
         lines.labelled(name, 9, &verdict);
-        lines.blank();
+        if roomy {
+            lines.blank();
+        }
     }
     match &doctor.phase {
         Phase::Refused(why) => lines.wrapped(0, why, Role::Plain),
@@ -159,7 +166,7 @@ fn advice(doctor: &Doctor, columns: &Columns, width: usize, canvas: &Canvas<'_>)
     }
     let Some(provider) = acts::find(canvas.cx.snapshot, &doctor.id) else { return lines };
     let remedies = doctor.remedies(&Subject::of(provider));
-    if !remedies.is_empty() {
+    if !remedies.is_empty() && roomy {
         lines.title("What to do");
     }
     for remedy in remedies {

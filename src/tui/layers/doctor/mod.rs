@@ -123,6 +123,8 @@ impl Doctor {
         if self.stopped() {
             return Vec::new();
         }
+        let model = report.models.iter().find(|model| model.chat).map(|model| model.id.as_str());
+        let subject = &if subject.model.is_none() { subject.with_model(model) } else { *subject };
         let failed = report.failure.as_ref().map(|failure| remedy(failure, subject));
         failed.into_iter().chain(report.cautions.iter().map(|cause| caution(cause, subject))).collect()
     }

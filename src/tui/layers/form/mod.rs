@@ -11,12 +11,14 @@ use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Reply, TestReport};
-use crate::present::tips::Field;
+use crate::present::server_commands::key_page;
+use crate::present::tips::{Field, first_model};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::widgets::line::Line;
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
 use ratatui::layout::Rect;
@@ -55,6 +57,8 @@ pub struct ProviderForm {
     test_at: Option<UnixMs>,
     waiting: Option<Waiting>,
     extent: Option<EditReport>,
+    /// The first provider of all: a first prompt comes after the save.
+    first: bool,
 }
 
 impl Default for ProviderForm {
@@ -67,6 +71,26 @@ impl ProviderForm {
     /// An empty form for a new provider.
     pub fn new() -> Self {
         Self::with(None, Fields::new(Kind::LmStudio))
+    }
+
+    /// An empty form that may be the first.
+    pub fn first(cx: &Cx<'_>) -> Self {
+        Self { first: cx.snapshot.config.first_run, ..Self::new() }
+    }
+
+    /// A vendor of the first page: its address, its key by name, a model to begin with.
+    pub fn of_vendor(kind: Kind, cx: &Cx<'_>) -> Self {
+        let mut form = Self::with(None, Fields::new(kind));
+        if let Some(variable) = kind.key_variable() {
+            form.fields.key = Some(Line::new(format!("${{{variable}}}")));
+            form.remarks.insert(Field::Key, format!("from {}", key_page(kind)));
+        }
+        if let Some(model) = first_model(kind) {
+            form.fields.models = Line::new(model);
+        }
+        form.propose_id(cx);
+        form.focus = Field::Key;
+        form.found_here(cx)
     }
 
     pub fn edit(provider: &ProviderView) -> Self {
@@ -91,6 +115,7 @@ impl ProviderForm {
     /// Nothing was typed so far: leaving loses nothing.
     fn found_here(mut self, cx: &Cx<'_>) -> Self {
         self.address_typed = true;
+        self.first = cx.snapshot.config.first_run;
         self.saved = self.fields.draft();
         self.test_at = Some(cx.now);
         self
@@ -117,6 +142,7 @@ impl ProviderForm {
             test_at: None,
             waiting: None,
             extent: None,
+            first: false,
         }
     }
 
@@ -165,7 +191,7 @@ impl ProviderForm {
         if let Some(key) = pasted.key {
             let remark = if fields::is_reference(&key) { "from paste, by name" } else { "from paste" };
             self.remarks.insert(Field::Key, remark.to_owned());
-            self.fields.key = Some(crate::tui::widgets::line::Line::new(key));
+            self.fields.key = Some(Line::new(key));
         }
         self.propose_id(cx);
         self.check(Field::Address, cx);

@@ -3,13 +3,16 @@
 
 use super::{ProviderForm, Waiting};
 use crate::domain::ids::ProviderId;
-use crate::engine::protocol::{Command, EditReport, Level, Refusal, Reply};
+use crate::engine::protocol::{Command, EditReport, Level, Refusal, Reply, SavedPrompt};
 use crate::present::tips::Field;
 use crate::present::units;
 use crate::tui::action::Action;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::pager::Pager;
 use crate::tui::part::{Cx, Effect, Outbox, Place, Tab, Ticket};
+
+/// The prompt that ends the first run.
+const FIRST_PROMPT: &str = "Say hello in one sentence.";
 
 impl ProviderForm {
     pub(super) fn save(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -59,6 +62,13 @@ impl ProviderForm {
         }
         let id = ProviderId::from(self.fields.id.value());
         out.push(Effect::Close);
+        if self.first {
+            // The guide ends where the provider works: with a prompt that only has to be sent.
+            let prompt = SavedPrompt { prompt: FIRST_PROMPT.into(), model: "auto".into(), ..SavedPrompt::default() };
+            out.say(Level::Info, "A first prompt: enter sends it. esc, then 1 leads back to the providers.");
+            out.push(Effect::Go(Tab::Playground, Some(Place::Prompt(Box::new(prompt)))));
+            return;
+        }
         out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
     }
 

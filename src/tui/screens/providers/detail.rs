@@ -18,9 +18,7 @@ use ratatui::layout::Rect;
 
 /// The command that mends it, where there is one.
 pub fn command_of(provider: &ProviderView) -> Option<String> {
-    labels::what_to_do(provider)
-        .and_then(|remedy| remedy.command)
-        .or_else(|| words_of_models::correction(provider).map(|(_, command)| command))
+    labels::what_to_do(provider).and_then(|remedy| remedy.command)
 }
 
 /// `down for 14 min: connection refused`, `up for 2 h`, `off: no probes and no calls`.
@@ -69,9 +67,6 @@ fn build(screen: &Providers, canvas: &Canvas<'_>, provider: &ProviderView, inner
             lines.blank();
         }
     }
-    if let Some((said, command)) = words_of_models::correction(provider) {
-        correction(&said, &command, &mut lines);
-    }
     if provider.is_discovered() {
         not_saved(canvas, &mut lines);
     }
@@ -83,15 +78,6 @@ fn build(screen: &Providers, canvas: &Canvas<'_>, provider: &ProviderView, inner
     table.draw(screen, canvas, &mut lines, after.len());
     lines.append(after);
     lines
-}
-
-/// What the server really is, and the command that says so in the file.
-fn correction(said: &str, command: &str, lines: &mut Lines) {
-    lines.title("Another kind of server");
-    lines.wrapped(2, said, Role::Plain);
-    lines.wrapped(6, command, Role::Plain);
-    lines.put(2, &[Piece::new("y", Role::Accent), Piece::plain(" copies the command")]);
-    lines.blank();
 }
 
 fn state(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {

@@ -16,6 +16,7 @@ mod welcome;
 
 use super::acts;
 use crate::domain::ids::{ModelId, ProviderId};
+use crate::domain::kind::Kind;
 use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, Reply};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
@@ -34,6 +35,8 @@ enum RowKey {
     Provider(ProviderId),
     /// A server that discovery found, by its address.
     Found(String),
+    /// A vendor on the first page.
+    Vendor(Kind),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +75,9 @@ impl Providers {
         if self.filter.is_empty() {
             keys.extend(self.offered().map(|found| RowKey::Found(found.endpoint.clone())));
         }
+        if self.first_run {
+            keys.extend(welcome::vendors().map(RowKey::Vendor));
+        }
         keys
     }
 
@@ -84,7 +90,15 @@ impl Providers {
         let keys = self.keys(cx);
         match keys.get(self.cursor.place(&keys)?)? {
             RowKey::Provider(id) => acts::find(cx.snapshot, id),
-            RowKey::Found(_) => None,
+            RowKey::Found(_) | RowKey::Vendor(_) => None,
+        }
+    }
+
+    fn chosen_vendor(&self, cx: &Cx<'_>) -> Option<Kind> {
+        let keys = self.keys(cx);
+        match keys.get(self.cursor.place(&keys)?)? {
+            RowKey::Vendor(kind) => Some(*kind),
+            RowKey::Provider(_) | RowKey::Found(_) => None,
         }
     }
 
@@ -92,7 +106,7 @@ impl Providers {
         let keys = self.keys(cx);
         match keys.get(self.cursor.place(&keys)?)? {
             RowKey::Found(endpoint) => self.found.iter().find(|found| found.endpoint == *endpoint),
-            RowKey::Provider(_) => None,
+            RowKey::Provider(_) | RowKey::Vendor(_) => None,
         }
     }
 
@@ -100,6 +114,9 @@ impl Providers {
     fn to_save(&self, cx: &Cx<'_>) -> Option<ProviderForm> {
         if let Some(found) = self.chosen_found(cx) {
             return Some(ProviderForm::from_found(found, cx));
+        }
+        if let Some(kind) = self.chosen_vendor(cx) {
+            return Some(ProviderForm::of_vendor(kind, cx));
         }
         let provider = self.chosen(cx).filter(|provider| provider.is_discovered())?;
         Some(ProviderForm::save_discovered(provider, cx))
@@ -111,7 +128,7 @@ impl Providers {
         let after = (1..=keys.len()).map(|step| (here + step) % keys.len().max(1));
         let problem = after.filter_map(|place| keys.get(place)).find(|key| match key {
             RowKey::Provider(id) => acts::find(cx.snapshot, id).is_some_and(needs_attention),
-            RowKey::Found(_) => false,
+            RowKey::Found(_) | RowKey::Vendor(_) => false,
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
@@ -146,7 +163,15 @@ impl Providers {
 
     fn look_around(&mut self, cx: &Cx<'_>) {
         self.first_run = cx.snapshot.config.first_run && cx.snapshot.providers.is_empty();
-        self.cursor.settle(&self.keys(cx));
+        self.settle(cx);
+    }
+
+    /// Holds on to the chosen row. On the first page only the person chooses one: a server that is found stands
+    /// before the vendors, and enter means it.
+    fn settle(&mut self, cx: &Cx<'_>) {
+        if !self.first_run {
+            self.cursor.settle(&self.keys(cx));
+        }
     }
 
     fn add_all(&self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -202,9 +227,6 @@ impl Part for Providers {
             A::NextProblem if !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) => {
                 Some("no provider needs attention".into())
             }
-            A::Open if self.first_run && self.chosen_found(cx).is_none() => {
-                Some("no server is chosen: start one, then f looks again".into())
-            }
             A::WelcomeAddAll if self.offered().next().is_none() => Some("no server was found: f looks again".into()),
             A::ProviderEdit
             | A::ProviderDelete
@@ -242,6 +264,8 @@ impl Part for Providers {
             Action::NextPart | Action::PreviousPart => {
                 self.focus = if self.focus == Focus::List { Focus::Detail } else { Focus::List };
             }
+            // On the first page a is the empty form, whatever row the cursor is on.
+            Action::ProviderAdd if self.first_run => out.push(Effect::Open(Box::new(ProviderForm::first(cx)))),
             Action::Open | Action::ProviderAdd => match self.to_save(cx) {
                 Some(form) => out.push(Effect::Open(Box::new(form))),
                 None if action == Action::Open => self.focus = Focus::Detail,
@@ -287,7 +311,7 @@ impl Part for Providers {
             Reply::Refused(refusal) => out.say(Level::Warning, refusal.message.clone()),
             _ => {}
         }
-        self.cursor.settle(&self.keys(cx));
+        self.settle(cx);
     }
 
     fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -328,7 +352,7 @@ impl Part for Providers {
             } else if self.looking.is_some() {
                 "looking for servers on this machine"
             } else {
-                "no server was found on this machine: f looks again, a adds one by form"
+                "no server was found on this machine: f looks again, a adds one by form, enter takes a vendor"
             };
             lines.push(format!("No configuration yet: {found}. The first save writes {}.", config.would_write));
         }
@@ -343,7 +367,7 @@ impl Part for Providers {
         match (self.chosen(cx), self.chosen_found(cx)) {
             (Some(provider), _) => Some(labels::describe(provider, cx.now)),
             (None, Some(found)) => Some(told(found)),
-            (None, None) => None,
+            (None, None) => self.chosen_vendor(cx).map(welcome::told),
         }
     }
 

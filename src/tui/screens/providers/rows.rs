@@ -90,6 +90,8 @@ fn row(screen: &Providers, canvas: &mut Canvas<'_>, row: Rect, key: &RowKey, cho
             let room = note_end.saturating_sub(name_x + used + u16::from(used > 0));
             canvas.text(name_x, row.y, room, &provider.name, if off { Role::Muted } else { Role::Plain });
         }
+        // Only the first page has these, and it draws them itself.
+        RowKey::Vendor(_) => {}
         RowKey::Found(endpoint) => {
             let Some(found) = screen.found.iter().find(|found| found.endpoint == *endpoint) else { return };
             let port = endpoint.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
