@@ -17,7 +17,8 @@ impl Condition {
             Ok(true) => values(&self.test, ground),
             Ok(false) => {
                 let part = deciding(&self.test, ground);
-                let seen = values(part, ground);
+                // A switch says its value itself.
+                let seen = if matches!(part, Test::Fact(_)) { String::new() } else { values(part, ground) };
                 if seen.is_empty() { format!("{part} is false") } else { format!("{part} is false: {seen}") }
             }
             Err(fault) => format!("it has no result: {fault}"),
