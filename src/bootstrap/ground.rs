@@ -62,12 +62,16 @@ impl Ground for Folders {
         }
     }
 
+    fn schema(&self) -> serde_json::Value {
+        crate::adapters::config::json_schema()
+    }
+
     fn check(&self, file: Option<&Path>) -> Checked {
         let mut source = self.source.clone();
         if let Some(file) = file {
             source.config = Some(file.to_owned());
         }
-        match ConfigFile::open(source).load() {
+        match ConfigFile::open(source).look() {
             Ok(loaded) => Checked {
                 file: loaded.file,
                 issues: loaded.issues,
@@ -138,7 +142,9 @@ impl Opened {
 
     /// The gateway's part of the configuration, for whoever hosts it.
     pub fn gateway(&self) -> crate::domain::config::Gateway {
-        self.config.load().map(|loaded| loaded.config.gateway.clone()).unwrap_or_default()
+        let loaded = self.config.load().ok();
+        // A file spoiled by hand does not take away the keys that callers must send.
+        loaded.or_else(|| self.config.last_good()).map(|loaded| loaded.config.gateway.clone()).unwrap_or_default()
     }
 
     /// Ends the log last, so that it holds how everything else ended.

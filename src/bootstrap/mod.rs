@@ -79,7 +79,10 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
 
 /// The dashboard opens on the error; undo and trust are among what mends it.
 fn works_with_a_broken_file(cli: &Cli) -> bool {
-    matches!(cli.verb, None | Some(Verb::Config { verb: ConfigVerb::Undo | ConfigVerb::Trust }))
+    matches!(
+        cli.verb,
+        None | Some(Verb::Config { verb: ConfigVerb::Undo { .. } | ConfigVerb::Trust } | Verb::Report(_))
+    )
 }
 
 fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
@@ -89,7 +92,12 @@ fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
     let code = ending::Ending::new(
         CONFIGURATION,
         format!("the configuration {} cannot be used", unusable.file),
-        "mend it, then: lmdeck config check",
+        if unusable.last_good.is_some() {
+            "mend it (lmdeck config check), or put the last version back that could be used: lmdeck config undo \
+             --last-good"
+        } else {
+            "mend it, then: lmdeck config check"
+        },
     )
     .tell(console);
     if console.flush().is_err() { CONFIGURATION } else { code }
@@ -102,7 +110,15 @@ fn options(cli: &Cli, folders: &Folders) -> Options {
         state_dir: folders.state.display().to_string(),
         rejected: None,
         read_only: cli.globals.readonly,
+        system: system(),
     }
+}
+
+/// As in `Linux 6.8.0 x86_64`.
+fn system() -> String {
+    let name = rustix::system::uname();
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
 }
 
 /// What a configuration says about records; the defaults when there is none.

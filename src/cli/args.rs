@@ -10,7 +10,7 @@ mod look;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CallsVerb, HealthVerb, LevelWord, LogsArgs, RoutesVerb};
+pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -152,6 +152,10 @@ pub enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// The lines that point another program at the gateway
+    Connect(ConnectArgs),
+    /// Write a report for a bug, without keys and without texts of calls
+    Report(ReportArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  lmdeck completions bash > ~/.local/share/bash-completion/completions/lmdeck\n  \

@@ -103,6 +103,11 @@ impl Console {
         self.format_time(at, "%H:%M")
     }
 
+    /// As in `NAME-20251121-221431.EXT`.
+    pub(super) fn file_name(&self, name: &str, extension: &str) -> String {
+        format!("{name}-{}.{extension}", self.format_time(self.now(), "%Y%m%d-%H%M%S"))
+    }
+
     /// As in `2025-11-21 22:14:31`.
     pub(super) fn date_and_time(&self, at: UnixMs) -> String {
         self.format_time(at, "%Y-%m-%d %H:%M:%S")

@@ -46,12 +46,17 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Routes { verb } => verbs::routes::run(session, verb).await,
         Verb::Ask(args) => verbs::ask::run(session, args).await,
         Verb::Calls { verb } => verbs::calls::run(session, verb).await,
+        Verb::Connect(args) => verbs::connect::run(session, args).await,
+        Verb::Report(args) => verbs::report::run(session, args).await,
         Verb::Logs(args) => verbs::logs::run(session, args).await,
         Verb::Config { verb: ConfigVerb::Show } => verbs::config::show(session),
         Verb::Config { verb: ConfigVerb::Set { path, value } } => verbs::config::set(session, path, value).await,
-        Verb::Config { verb: ConfigVerb::Undo } => verbs::config::undo(session).await,
+        Verb::Config { verb: ConfigVerb::Undo { last_good: true, dry_run } } => {
+            verbs::config::put_back(session, *dry_run).await
+        }
+        Verb::Config { verb: ConfigVerb::Undo { .. } } => verbs::config::undo(session).await,
         Verb::Config { verb: ConfigVerb::Trust } => verbs::config::trust(session).await,
-        Verb::Config { verb: ConfigVerb::Path | ConfigVerb::Check { .. } }
+        Verb::Config { verb: ConfigVerb::Path | ConfigVerb::Check { .. } | ConfigVerb::Schema }
         | Verb::Serve(_)
         | Verb::Completions { .. }
         | Verb::Man { .. } => Err(not_here()),

@@ -1,4 +1,4 @@
-//! Verbs that need no engine: `completions`, `man`, `config path`, `config check`. They work with a broken
+//! Verbs that need no engine: `completions`, `man`, `config path`, `config check`, `config schema`. They work with a broken
 //! configuration, and `config check` is for exactly that.
 
 use super::args::{Cli, ConfigVerb, Verb};
@@ -17,6 +17,8 @@ pub trait Ground {
     fn paths(&self) -> Paths;
     /// Reads `file`, else the one in use, without starting anything.
     fn check(&self, file: Option<&Path>) -> Checked;
+    /// What a configuration may hold, as a JSON Schema.
+    fn schema(&self) -> serde_json::Value;
 }
 
 /// Where things are.
@@ -47,6 +49,8 @@ pub fn run(cli: &Cli, console: &mut Console, ground: &dyn Ground) -> Option<u8> 
         Verb::Completions { shell } => completions(console, *shell),
         Verb::Man { verb } => man(console, verb),
         Verb::Config { verb: ConfigVerb::Path } => path(console, &ground.paths()),
+        // Already JSON, with and without the flag.
+        Verb::Config { verb: ConfigVerb::Schema } => console.document(&ground.schema()),
         Verb::Config { verb: ConfigVerb::Check { strict, file } } => {
             check(console, &ground.check(file.as_deref()), *strict)
         }

@@ -28,7 +28,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SetStrategy => Ok("routes strategy"),
         CommandName::SetOrder => Ok("routes order"),
         CommandName::ConfigSet => Ok("config set"),
-        CommandName::ConfigUndo => Ok("config undo"),
+        CommandName::ConfigUndo | CommandName::LastGood => Ok("config undo"),
         CommandName::ConfigTrust => Ok("config trust"),
         CommandName::Explain => Ok("routes explain"),
         CommandName::ListCalls => Ok("calls list"),
@@ -37,6 +37,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::LoadModel => Ok("models load"),
         CommandName::UnloadModel => Ok("models unload"),
         CommandName::ListIncidents => Ok("health incidents"),
+        CommandName::Report => Ok("report"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Stopped by ctrl-c while it runs.
         CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),

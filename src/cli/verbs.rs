@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod calls;
 pub mod config;
+pub mod connect;
 mod edited;
 mod explain;
 pub mod health;
@@ -11,5 +12,6 @@ pub mod logs;
 pub mod models;
 mod provider_edit;
 pub mod providers;
+pub mod report;
 pub mod routes;
 pub mod status;

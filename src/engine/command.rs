@@ -4,7 +4,7 @@
 use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
-use super::unconfigured;
+use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, explain};
@@ -60,7 +60,7 @@ impl Supervisor {
                 self.reload(answer);
             }
             Command::ConfigTrust => {
-                self.change_file(asker, |ports| ports.config.trust().map(|()| EditReport::default()));
+                self.change_file(asker, |ports| ports.config.trust());
             }
             Command::Explain { facts } => {
                 let live = self.live_now();
@@ -108,6 +108,8 @@ impl Supervisor {
                 let incidents = self.ports.ledger.incidents(*query);
                 later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
             }
+            Command::LastGood { act } => self.last_good(act, asker),
+            Command::Report { draft } => self.report(draft, asker),
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {
@@ -228,11 +230,14 @@ impl Supervisor {
     }
 
     fn edit(&self, edit: ConfigEdit, asker: Asker) {
+        if self.views.is_on_last_good() {
+            return reply_to(asker, last_good::not_in_force());
+        }
         self.change_file(asker, move |ports| ports.config.edit(&edit, false));
     }
 
     /// Changes the file, reads it again, and answers when the change is in force.
-    fn change_file(
+    pub(super) fn change_file(
         &self,
         asker: Asker,
         change: impl FnOnce(&super::ports::Ports) -> Result<EditReport, Refusal> + Send + 'static,
@@ -249,13 +254,13 @@ impl Supervisor {
         });
     }
 
-    fn blocking(&self, asker: Asker, work: impl FnOnce(&super::ports::Ports) -> Reply + Send + 'static) {
+    pub(super) fn blocking(&self, asker: Asker, work: impl FnOnce(&super::ports::Ports) -> Reply + Send + 'static) {
         let ports = self.ports.clone();
         tokio::task::spawn_blocking(move || reply_to(asker, work(&ports)));
     }
 }
 
-fn later(asker: Asker, work: impl Future<Output = Reply> + Send + 'static) {
+pub(super) fn later(asker: Asker, work: impl Future<Output = Reply> + Send + 'static) {
     tokio::spawn(async move { reply_to(asker, work.await) });
 }
 
@@ -267,7 +272,7 @@ pub(super) fn reply_to(asker: Asker, reply: Reply) {
     }
 }
 
-fn edited(result: Result<EditReport, Refusal>) -> Reply {
+pub(super) fn edited(result: Result<EditReport, Refusal>) -> Reply {
     match result {
         Ok(report) => Reply::Edited(report),
         Err(refusal) => Reply::Refused(refusal),
@@ -278,6 +283,6 @@ fn ledger_refusal(message: String) -> Reply {
     Reply::refused(1, message, "mend the filter, or look at the state folder: lmdeck config path names it")
 }
 
-fn crashed() -> Reply {
+pub(super) fn crashed() -> Reply {
     Reply::refused(1, "the work on this command ended badly", "lmdeck logs has the details")
 }

@@ -9,12 +9,14 @@ mod call;
 mod command;
 mod diagnosis;
 pub mod handle;
+mod last_good;
 mod live;
 mod loads;
 mod models;
 pub mod ports;
 pub mod protocol;
 mod publish;
+mod report;
 mod rules_version;
 mod state;
 mod supervisor;
@@ -43,6 +45,8 @@ pub struct Options {
     pub rejected: Option<String>,
     /// Refuse every command that would change something.
     pub read_only: bool,
+    /// The operating system and the machine, in one line, for reports.
+    pub system: String,
 }
 
 /// A running engine. Dropping it does not stop the tasks; [`Engine::stop`] does.

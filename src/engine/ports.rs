@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, IncidentQuery, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt,
-    Step, TestReport,
+    CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, ProviderDraft, Refusal,
+    SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -182,6 +182,8 @@ pub struct Loaded {
 pub struct Unusable {
     pub file: String,
     pub issues: Vec<Issue>,
+    /// Since when a version of it is kept that could be used.
+    pub last_good: Option<UnixMs>,
 }
 
 /// The configuration file. All methods block on disk: call them off the async threads.
@@ -202,11 +204,35 @@ pub trait ConfigStore: Send + Sync {
     /// Nothing to take back, or the file changed since.
     fn undo(&self) -> Result<EditReport, Refusal>;
 
-    /// Allows the file, as it is now, to send keys where it says.
+    /// Allows the file, as it was read last, to send keys where it says: the report's issues name each way.
     ///
     /// # Errors
-    /// The decision could not be kept.
-    fn trust(&self) -> Result<(), Refusal>;
+    /// The file changed since, or the decision could not be kept.
+    fn trust(&self) -> Result<EditReport, Refusal>;
+
+    /// The last version of the file that could be used; `None` when none is kept.
+    fn last_good(&self) -> Option<Loaded>;
+
+    /// What putting the last good version back would change.
+    ///
+    /// # Errors
+    /// The file can be used, or no good version is kept.
+    fn compare_last_good(&self) -> Result<EditReport, Refusal>;
+
+    /// Puts the last good version back; the file as it was is kept beside it.
+    ///
+    /// # Errors
+    /// As [`Self::compare_last_good`], or it cannot be written.
+    fn put_last_good_back(&self) -> Result<EditReport, Refusal>;
+
+    /// The file as it stands, without comments and with every secret hidden; `None` when there is none.
+    ///
+    /// # Errors
+    /// A sentence: it cannot be read, so nobody can tell where keys stand in it.
+    fn masked(&self) -> Result<Option<String>, String>;
+
+    /// The text without any key that the file or the environment holds, and without what looks like one.
+    fn redact(&self, text: &str) -> String;
 
     /// A profile as a draft would make it, for a test before saving. `base` is the provider being edited.
     ///
@@ -245,6 +271,8 @@ pub trait Ledger: Send + Sync {
     fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>>;
     fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>>;
     /// A note that outlives the process, as the active target.
+    /// Reads the whole record and says whether it is sound.
+    fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>>;
     fn recall(&self, key: &str) -> Option<String>;
     fn remember(&self, key: &str, value: &str);
     /// What is known of the time since a moment, before this process wrote anything, with at most so many

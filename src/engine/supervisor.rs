@@ -58,6 +58,11 @@ pub enum Input {
         result: Box<Result<Loaded, Unusable>>,
         answer: Option<(oneshot::Sender<Reply>, Reply)>,
     },
+    /// The last good version of a file that cannot be used was read.
+    LastGood {
+        loaded: Box<Loaded>,
+        answer: Asker,
+    },
     Day {
         start: UnixMs,
         sums: DaySums,
@@ -235,6 +240,7 @@ impl Supervisor {
             }
             Input::Found(profiles) => self.found(profiles),
             Input::Loaded { result, answer } => self.loaded(*result, answer),
+            Input::LastGood { loaded, answer } => self.run_last_good(&loaded, answer),
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
             // Sums of a day that has ended say nothing.
             Input::Day { .. } => {}

@@ -36,6 +36,8 @@ pub struct Views {
     rejected: Option<String>,
     can_undo: bool,
     state_dir: String,
+    last_good: Option<UnixMs>,
+    on_last_good: bool,
 }
 
 impl Views {
@@ -56,6 +58,8 @@ impl Views {
             rejected: options.rejected.clone(),
             can_undo: false,
             state_dir: options.state_dir.clone(),
+            last_good: None,
+            on_last_good: false,
         }
     }
 
@@ -66,6 +70,8 @@ impl Views {
         self.issues = loaded.issues;
         self.can_undo = loaded.can_undo;
         self.rejected = None;
+        self.last_good = None;
+        self.on_last_good = false;
         loaded.config
     }
 
@@ -75,6 +81,21 @@ impl Views {
         self.rejected = Some(first.to_owned());
         self.file = Some(unusable.file);
         self.issues = unusable.issues;
+        self.last_good = unusable.last_good;
+    }
+
+    /// Notes that the last good version runs in place of the rejected file; what is wrong with that stays said.
+    pub fn fall_back(&mut self) {
+        self.on_last_good = true;
+    }
+
+    /// Whether the file cannot be used now.
+    pub fn is_rejected(&self) -> bool {
+        self.rejected.is_some()
+    }
+
+    pub fn is_on_last_good(&self) -> bool {
+        self.on_last_good
     }
 
     /// Whether there is neither a file nor a provider in `config`.
@@ -141,6 +162,10 @@ impl Views {
             ui: state.config.ui.clone(),
             state_dir: self.state_dir.clone(),
             first_run: self.nothing_configured(&state.config),
+            last_good: self.last_good,
+            on_last_good: self.on_last_good,
+            gateway_listen: state.config.gateway.listen.to_string(),
+            gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Colours and layout are the front ends' own; here is only the [`labels::Role`] a word has.
 
 pub mod brief;
+pub mod connect;
 pub mod escape;
 pub mod events;
 pub mod incidents;
@@ -13,6 +14,7 @@ pub mod may_cost;
 pub mod models;
 pub mod reason;
 pub mod remedy;
+pub mod report;
 pub mod routes;
 mod server_commands;
 pub mod service_answer;

@@ -228,6 +228,11 @@ pub fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
+/// As in `2025-11-21 22:14:31 +01:00`, in the machine's own zone.
+pub fn date_time(at: UnixMs) -> String {
+    zoned(at, &TimeZone::system()).map_or_else(|| MISSING.into(), |at| at.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
+}
+
 /// `22:14` of the same day, else with it: `20 Nov 22:14`.
 pub fn moment(at: UnixMs, now: UnixMs) -> String {
     moment_in(at, now, &TimeZone::system())

@@ -102,4 +102,12 @@ pub enum Action {
     // models of a provider
     ModelLoad,
     ModelUnload,
+    /// The page of a file that cannot be used.
+    BrokenPage,
+    LastGoodRun,
+    LastGoodCompare,
+    LastGoodPutBack,
+    // for other programs and for reports
+    Connect,
+    Report,
 }

@@ -4,7 +4,9 @@ use super::action::Action;
 use super::alerts::Alerts;
 use super::input::Input;
 use super::keymap::{Context, Key, Keymap, Meaning};
-use super::layers::{broken::Broken, confirm::Confirm, help::Help, messages::Messages};
+use super::layers::{
+    broken::Broken, choose::Choose, confirm::Confirm, connect, help::Help, messages::Messages, report::ReportPage,
+};
 use super::msg::{Intent, Msg};
 use super::notes::Notes;
 use super::options::TuiOptions;
@@ -104,7 +106,9 @@ impl App {
     pub fn start(&mut self) -> Vec<Intent> {
         let mut intents = self.with_part(None, |part, cx, out| part.shown(cx, out));
         if self.snapshot.config.rejected.is_some() {
-            self.push(Box::new(Broken));
+            self.push(Box::new(Broken::default()));
+        } else if !self.options.readonly && screens::acts::asks_for_trust(&self.snapshot) {
+            self.push(Box::new(screens::acts::trust_question(&self.snapshot)));
         }
         self.dirt = Dirt::Touched;
         intents.retain(|intent| *intent != Intent::Quit);
@@ -202,6 +206,9 @@ impl App {
     /// Why an act cannot be done now.
     pub(super) fn why_not(&self, action: Action) -> Option<String> {
         match action {
+            Action::BrokenPage if self.snapshot.config.rejected.is_none() => {
+                Some("the configuration file is in force: nothing is wrong with it".into())
+            }
             Action::Undo if !self.snapshot.config.can_undo => {
                 Some("nothing to take back: no change was made here".into())
             }
@@ -293,6 +300,18 @@ impl App {
                 Some(file) => vec![Intent::Edit(file.clone())],
                 None => Vec::new(),
             },
+            Action::BrokenPage => {
+                self.push(Box::new(Broken::default()));
+                Vec::new()
+            }
+            Action::Connect => {
+                self.push(Box::new(Choose::new(connect::Clients::of(&self.snapshot))));
+                Vec::new()
+            }
+            Action::Report => {
+                self.push(Box::new(ReportPage::on(self.options.terminal.clone())));
+                self.with_part(None, |part, cx, out| part.shown(cx, out))
+            }
             Action::Undo => self.tell(Command::ConfigUndo, UNDONE.into()),
             Action::GoTab(digit) => match Tab::ALL.into_iter().find(|tab| tab.digit() == digit) {
                 Some(tab) => self.go(tab),

@@ -2,6 +2,7 @@
 
 use super::theme::{ColorWish, TermEnv};
 use crate::domain::time::UnixMs;
+use crate::present::report::TERMINAL_VARIABLES;
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct TuiOptions {
     pub clock: fn() -> UnixMs,
     /// Between two frames that only data asked for.
     pub frame_gap: Duration,
+    /// What the environment says of the terminal, for reports.
+    pub terminal: Vec<(String, String)>,
 }
 
 impl TuiOptions {
@@ -36,6 +39,10 @@ impl TuiOptions {
             env,
             clock,
             frame_gap,
+            terminal: TERMINAL_VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+                .collect(),
         }
     }
 }

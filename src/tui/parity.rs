@@ -38,5 +38,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Diagnose => Ok("providers.doctor"),
         CommandName::StopDiagnosis => Ok("doctor.close"),
         CommandName::ListIncidents => Ok("health.incidents"),
+        CommandName::LastGood => Ok("broken.last_good"),
+        CommandName::Report => Ok("report"),
     }
 }

@@ -1360,6 +1360,10 @@ impl Ground for Shelf {
         }
     }
 
+    fn schema(&self) -> Value {
+        json!({ "title": "lmdeck configuration" })
+    }
+
     fn check(&self, file: Option<&Path>) -> Checked {
         let mut checked = self.0.clone();
         if let Some(file) = file {

@@ -12,40 +12,40 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::time::Duration;
 
-const ORIGINAL: &str = include_str!("../../config/ai_models.original-layout.yaml");
-const EXAMPLE: &str = include_str!("../../config/ai_models.example.yaml");
-const KEYS: &[(&str, &str)] = &[
+pub const ORIGINAL: &str = include_str!("../../config/ai_models.original-layout.yaml");
+pub const EXAMPLE: &str = include_str!("../../config/ai_models.example.yaml");
+pub const KEYS: &[(&str, &str)] = &[
     ("Z_AI_API_KEY", "zai-key-0123456789"),
     ("OPENAI_API_KEY", "sk-openai-0123456789"),
     ("ANTHROPIC_API_KEY", "sk-ant-0123456789"),
 ];
 
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn holding(text: &str) -> Self {
+    pub fn holding(text: &str) -> Self {
         let place = Self::new();
         place.write("ai_models.yaml", text);
         place
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let file = self.path(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     }
 
-    fn source(&self, config: Option<&str>, environment: &[(&str, &str)]) -> Source {
+    pub fn source(&self, config: Option<&str>, environment: &[(&str, &str)]) -> Source {
         Source {
             config: config.map(|name| self.path(name)),
             environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
@@ -55,16 +55,16 @@ impl Place {
         }
     }
 
-    fn store(&self, environment: &[(&str, &str)]) -> ConfigFile {
+    pub fn store(&self, environment: &[(&str, &str)]) -> ConfigFile {
         ConfigFile::open(self.source(Some("ai_models.yaml"), environment))
     }
 
-    fn load(&self, environment: &[(&str, &str)]) -> Result<Loaded, Unusable> {
+    pub fn load(&self, environment: &[(&str, &str)]) -> Result<Loaded, Unusable> {
         self.store(environment).load()
     }
 }
 
-fn profile<'a>(loaded: &'a Loaded, id: &str) -> &'a Profile {
+pub fn profile<'a>(loaded: &'a Loaded, id: &str) -> &'a Profile {
     loaded.config.provider(&ProviderId::from(id)).unwrap()
 }
 

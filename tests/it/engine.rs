@@ -544,3 +544,42 @@ async fn what_was_loaded_on_a_server_that_went_down_is_unknown() {
     drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.state == State::Down).await.unwrap());
     assert_eq!(loaded(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_spoiled_file_s_last_good_version_runs_until_the_file_is_mended_and_takes_no_edits_meanwhile() {
+    use lmdeck::domain::config::{Issue, Severity};
+    use lmdeck::engine::protocol::LastGoodAct;
+    let house = house(two(), |_, _| {}).await;
+    let handle = &house.engine.handle;
+    let run = || handle.ask(Command::LastGood { act: LastGoodAct::Run });
+    let Reply::Refused(early) = run().await else { panic!("a good file is in force") };
+    assert!(early.message.contains("in force"));
+    let issue = Issue {
+        severity: Severity::Error,
+        file: "ai_models.yaml".into(),
+        line: Some(3),
+        column: Some(1),
+        path: "limits.queue".into(),
+        message: "queue: expected a whole number".into(),
+        remedy: String::new(),
+        text: String::new(),
+    };
+    house.desk.spoil(Some(issue));
+    let mut pictures = handle.snapshots();
+    let rejected = |s: &std::sync::Arc<lmdeck::engine::protocol::Snapshot>| s.config.rejected.is_some();
+    timeout(Duration::from_secs(10), pictures.wait_for(rejected)).await.unwrap().unwrap();
+    assert_eq!(handle.snapshot().config.last_good, Some(lmdeck::domain::time::UnixMs(1)));
+    assert_eq!(run().await, Reply::Done);
+    let config = handle.snapshot().config.clone();
+    assert!(config.on_last_good && config.rejected.is_some() && config.issues.len() == 1, "{config:?}");
+    let edit = || handle.ask(Command::SetStrategy { strategy: "prefer_cloud".into() });
+    let Reply::Refused(refusal) = edit().await else { panic!("edited what nobody runs") };
+    assert_eq!((refusal.exit, refusal.remedy.contains("lmdeck config undo --last-good")), (3, true));
+    let (events, _) = collect(handle.dispatch(ask("auto"))).await;
+    assert_eq!(text(&events), "ok", "calls go on");
+    let back = handle.ask(Command::LastGood { act: LastGoodAct::PutBack }).await;
+    assert!(matches!(back, Reply::Edited(report) if report.written));
+    let config = handle.snapshot().config.clone();
+    assert!(!config.on_last_good && config.rejected.is_none() && config.last_good.is_none(), "{config:?}");
+    assert!(matches!(edit().await, Reply::Edited(_)));
+}

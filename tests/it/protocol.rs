@@ -20,10 +20,10 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, Level, LoadingCall, LoadingView, LogLine,
-    LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft,
-    ProviderView, Refusal, Reply, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
-    TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall,
+    LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich,
+    ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
+    SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -234,6 +234,8 @@ fn commands() -> Vec<Command> {
                 open_only: true,
             }),
         },
+        Command::LastGood { act: LastGoodAct::PutBack },
+        Command::Report { draft: "d".into() },
     ]
 }
 
@@ -281,6 +283,8 @@ fn the_names_of_commands_are_fixed() {
             "list_prompts",
             "cancel_call",
             "list_incidents",
+            "last_good",
+            "report",
         ]
     );
 }
@@ -312,11 +316,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Prompts(_) => "prompts",
         Reply::Model(_) => "model",
         Reply::Incidents(_) => "incidents",
+        Reply::Report(_) => "report",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 13;
+const REPLIES: usize = 14;
 
 fn incident() -> Incident {
     Incident {
@@ -384,6 +389,14 @@ fn replies() -> Vec<Reply> {
             last_ms: None,
         }),
         Reply::Incidents(vec![incident()]),
+        Reply::Report(Box::new(ReportParts {
+            system: "Linux".into(),
+            draft: "d".into(),
+            config: Some("a: 1".into()),
+            config_trouble: None,
+            ledger: Some(LedgerCheck { integrity: "ok".into(), calls: 1, ..LedgerCheck::default() }),
+            ledger_trouble: None,
+        })),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),

@@ -572,6 +572,8 @@ fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
         let cause = Cause::KeyWithheld { host: "api.openai.com".into() };
         p.health.failure = Some(Failure::new(ErrorCode::Auth, cause, "not sent"));
     }));
+    // It must not be overlooked: the dashboard opens on the question.
+    desk.shows("Let the keys go there?").press("esc").hides("Let the keys go there?");
     desk.press("T").shows("nothing to allow: no key of LM Studio is held back");
     desk.press("j j j").shows("T allow it").hides("is not set");
     desk.press("T").shows("Let the keys go there?").shows("https://api.openai.com   the key in OPENAI_API_KEY");
@@ -902,8 +904,8 @@ fn a_broken_file_can_be_left_alone_and_opened_later() {
 
 #[test]
 fn every_screen_and_layer_draws_at_every_size() {
-    for snapshot in [evening(), first_run()] {
-        for keys in ["", "enter", "2", "2 i", "a", "e", "D", "?", "!", "d", "/"] {
+    for snapshot in [evening(), first_run(), spoiled(Some(NOW), false), spoiled(None, true)] {
+        for keys in ["", "enter", "2", "2 i", "a", "e", "D", "?", "!", "d", "/", "C", "C enter", "B"] {
             let mut desk = Desk::new(snapshot.clone());
             desk.press(keys);
             desk.tell(Msg::Fault("something long enough to wrap over more than one row of a narrow terminal".into()));
@@ -1002,4 +1004,95 @@ proptest! {
         prop_assert_eq!(desk.commands().len(), before);
         desk.screen(80, 24);
     }
+}
+
+// ---- the last good version, other programs, reports
+
+fn spoiled(last_good: Option<UnixMs>, on_last_good: bool) -> Snapshot {
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.rejected = Some("1 error".into());
+    config.issues = vec![issue("providers.box.timeout", "timeout wants a number")];
+    config.last_good = last_good;
+    config.on_last_good = on_last_good;
+    snapshot
+}
+
+#[test]
+fn a_broken_file_offers_its_last_good_version_the_difference_and_putting_it_back() {
+    use lmdeck::engine::protocol::LastGoodAct;
+    let mut desk = Desk::new(spoiled(Some(UnixMs(NOW.0 - 14 * 60_000)), false));
+    desk.shows("run with its last good version, kept 14 min ago").shows("stays beside it as .broken");
+    desk.press("d");
+    assert_eq!(desk.last(), Command::LastGood { act: LastGoodAct::Compare });
+    let report =
+        EditReport { difference: "-  queue: many\n+  queue: 7\n".into(), lines_changed: 1, ..EditReport::default() };
+    desk.answer(Reply::Edited(report)).shows("What putting it back would change").shows("+  queue: 7");
+    desk.press("q").shows("cannot be used").press("g");
+    assert_eq!(desk.last(), Command::LastGood { act: LastGoodAct::Run });
+    desk.tell(Msg::Snapshot(Arc::new(spoiled(Some(UnixMs(NOW.0 - 14 * 60_000)), true))));
+    desk.answer(Reply::Done).hides("cannot be used").shows("LAST GOOD RUNS").shows("F leads back to the file");
+    assert!(desk.screen(80, 24).contains("LAST GOOD RUNS"));
+    desk.press("F").shows("go on with the last good version").hides("run with its last good version");
+    desk.press("g").shows("the last good version runs already");
+    desk.press("P");
+    assert_eq!(desk.last(), Command::LastGood { act: LastGoodAct::PutBack });
+    let note =
+        Issue { severity: Severity::Note, message: "the file as it was is kept as a.broken".into(), ..issue("", "") };
+    let report = EditReport { written: true, issues: vec![note], ..EditReport::default() };
+    desk.tell(Msg::Snapshot(Arc::new(evening())));
+    desk.answer(Reply::Edited(report)).hides("cannot be used").shows("U takes that back").shows("kept as a.broken");
+}
+
+#[test]
+fn without_a_good_version_only_the_editor_helps_and_a_refusal_is_said() {
+    let mut desk = Desk::new(spoiled(None, false));
+    desk.hides("last good version,").press("g").shows("no earlier version of this file is known to be good");
+    assert!(desk.commands().iter().all(|command| !matches!(command, Command::LastGood { .. })));
+    let mut desk = Desk::new(spoiled(Some(NOW), false));
+    desk.press("g").answer(Reply::refused(3, "no version is kept that can be used", "mend it")).shows("mend it");
+    desk.shows("cannot be used");
+    let mut fine = Desk::new(evening());
+    fine.press("F").shows("nothing is wrong with it");
+}
+
+#[test]
+fn with_readonly_the_file_is_not_put_back_and_its_good_version_still_runs() {
+    use lmdeck::engine::protocol::LastGoodAct;
+    let mut desk = Desk::with(spoiled(Some(NOW), false), TuiOptions { readonly: true, ..options() });
+    desk.press("P").shows("read-only: started with --readonly");
+    desk.press("g");
+    assert_eq!(desk.last(), Command::LastGood { act: LastGoodAct::Run });
+}
+
+#[test]
+fn the_lines_for_another_program_are_chosen_shown_and_copied_without_the_words_about_them() {
+    let mut desk = Desk::new(evening());
+    desk.press("C").shows("Connect a program").press("d s p enter").shows("import dspy");
+    desk.shows("http://127.0.0.1:4141/v1").shows("lmdeck connect dspy");
+    for line in desk.screen(80, 24).lines().filter(|line| line.starts_with("  ")) {
+        assert!(!line.contains("..."), "cut: {line}");
+    }
+    desk.press("y");
+    let Some(Intent::Copy(copied)) = desk.others.last() else { panic!("{:?}", desk.others) };
+    assert!(copied.starts_with("import dspy\n") && !copied.contains("In Python:"), "{copied}");
+    desk.press("q").hides("import dspy").shows("Providers 5");
+}
+
+#[test]
+fn a_report_is_put_together_shown_and_copied() {
+    use lmdeck::engine::protocol::{CallPage, ReportParts};
+    let mut desk = Desk::new(evening());
+    desk.press("B").shows("Report for a bug");
+    assert!(matches!(desk.last(), Command::ReadLog { .. }));
+    desk.answer(Reply::Log(Vec::new()));
+    assert!(matches!(desk.last(), Command::ListCalls { .. }));
+    desk.answer(Reply::Calls(CallPage::default()));
+    let Command::Report { draft } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert!(draft.contains("- workstation (llama_cpp, network)"), "{draft}");
+    let parts = ReportParts { draft, system: "Linux".into(), ..ReportParts::default() };
+    desk.answer(Reply::Report(Box::new(parts))).shows("# lmdeck report").shows("no key is in it");
+    desk.press("y");
+    assert!(matches!(desk.others.last(), Some(Intent::Copy(text)) if text.contains("## Providers")));
+    desk.press("esc").shows("Providers 5");
 }

@@ -1045,7 +1045,8 @@ async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_
         assert_eq!((found.models.len(), found.authenticated, found.malformed), (0, None, None), "{kind}");
 
         sim.mend();
-        sim.always_on("/v1", not_found());
+        sim.always_on(list, not_found());
+        sim.always_on(calls, not_found());
         let failure = probe_failure(&upstream(), profile).await;
         assert_eq!(failure.cause, Cause::WrongPath { path: list.into() }, "nothing shows that the address is right");
         assert!(sim.seen().iter().all(|request| request.method == "GET"), "a probe only looks");

@@ -39,6 +39,8 @@ pub struct Reading<'a> {
     /// Whether others may read the file.
     pub exposed: bool,
     pub version: u64,
+    /// Whether the file was found in the working folder, named by nobody.
+    pub unfamiliar: bool,
 }
 
 /// Builds the configuration a document describes.
@@ -56,7 +58,12 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
-    let around = Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust };
+    let around = Surroundings {
+        environment: reading.environment,
+        expanded: &expanded,
+        trust: reading.trust,
+        unfamiliar: reading.unfamiliar,
+    };
     let mut providers = Vec::new();
     let mut journeys = Vec::new();
     for provider in written {
@@ -149,7 +156,8 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
             "write NAME=value, one per line",
         );
     }
-    let around = Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust };
+    let around =
+        Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust, unfamiliar: false };
     let mut config = Config {
         money: sections::money(&document.value),
         rules: sections::rules(&document.value, reading.version, |_| None),

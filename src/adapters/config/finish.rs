@@ -17,6 +17,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     pub expanded: &'a Expanded,
     pub trust: &'a Trust,
+    /// Whether the file was found in the working folder, named by nobody.
+    pub unfamiliar: bool,
 }
 
 /// A profile, and the journeys its key would make to hosts that are not its vendor's.
@@ -65,31 +67,8 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         );
         withheld = Some(WithheldWhy::WrongAddress.because(sentence));
     }
-    let variables = carried(&written, around, &key_source);
-    if withheld.is_none() && !reach.is_local() {
-        for variable in variables.iter().filter(|variable| !may_go(variable, written.kind, &endpoint)) {
-            journeys.push(Journey {
-                provider: written.id.clone(),
-                variable: variable.clone(),
-                origin: endpoint.origin.clone(),
-            });
-        }
-        if let Some(journey) = journeys.iter().find(|journey| !around.trust.allows(journey)) {
-            findings.value(
-                Severity::Warning,
-                &written.address_path,
-                format!(
-                    "{} would be sent to {}, which is not its vendor's host, so {} is not used",
-                    journey.variable, endpoint.host, written.id
-                ),
-                "if that is meant: lmdeck config trust",
-            );
-            let why = WithheldWhy::Untrusted { variable: journey.variable.clone() };
-            withheld = Some(why.because(format!(
-                "{} is not sent to {} before you allow it: lmdeck config trust",
-                journey.variable, endpoint.host
-            )));
-        }
+    if withheld.is_none() {
+        (journeys, withheld) = to_strangers(&written, around, &endpoint, &key_source, findings);
     }
     if withheld.is_none() && key.is_none() && written.kind.is_vendor() && !reach.is_local() {
         let name = written.kind.key_variable().unwrap_or("a key");
@@ -129,6 +108,45 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         line,
     };
     Some(Finished { profile, journeys })
+}
+
+/// The journeys that secrets of the environment would make to strangers, and what is held back until each of them
+/// is allowed.
+fn to_strangers(
+    written: &Written,
+    around: &Surroundings<'_>,
+    endpoint: &Endpoint,
+    source: &KeySource,
+    findings: &mut Findings<'_>,
+) -> (Vec<Journey>, Option<Withheld>) {
+    let local = Reach::of_host(&endpoint.host).is_local();
+    // Whoever wrote a file that merely lies in the working folder also chose its addresses: then this machine and
+    // the network around it are strangers too. The key's own vendor gets it without any file.
+    if local && !around.unfamiliar {
+        return (Vec::new(), None);
+    }
+    let variables = carried(written, around, source).into_iter();
+    let strange = variables.filter(|variable| !may_go(variable, written.kind, endpoint));
+    let journey = |variable| Journey { provider: written.id.clone(), variable, origin: endpoint.origin.clone() };
+    let journeys: Vec<Journey> = strange.map(journey).collect();
+    let Some(refused) = journeys.iter().find(|journey| !around.trust.allows(journey)) else {
+        return (journeys, None);
+    };
+    let (variable, host) = (&refused.variable, &endpoint.host);
+    let why = if local {
+        format!("{variable} would be sent to {host} by a file of the working folder that is new here")
+    } else {
+        format!("{variable} would be sent to {host}, which is not its vendor's host")
+    };
+    findings.value(
+        Severity::Warning,
+        &written.address_path,
+        format!("{why}, so {} is not used", written.id),
+        "if that is meant: lmdeck config trust",
+    );
+    let withheld = WithheldWhy::Untrusted { variable: variable.clone() }
+        .because(format!("{variable} is not sent to {host} before you allow it: lmdeck config trust"));
+    (journeys, Some(withheld))
 }
 
 /// The address's place as `config set` takes it.

@@ -55,7 +55,7 @@ fn store(state_dir: &Path, file: &Path, record: &Record) -> std::io::Result<()> 
 }
 
 /// The file's full name; it may not exist yet, its folder usually does.
-fn name(file: &Path) -> String {
+pub fn name(file: &Path) -> String {
     let whole = file.canonicalize().ok().or_else(|| {
         let folder = file.parent()?.canonicalize().ok()?;
         Some(folder.join(file.file_name()?))
@@ -64,9 +64,10 @@ fn name(file: &Path) -> String {
 }
 
 fn place(state_dir: &Path, name: &str) -> PathBuf {
-    // FNV-1a: only to tell files apart; the record names its file, so a collision is seen.
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    state_dir.join("undo").join(format!("{hash:016x}.json"))
+    state_dir.join("undo").join(format!("{:016x}.json", hash(name)))
+}
+
+/// FNV-1a: only to tell files apart; a record names its file, so a collision is seen.
+pub fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

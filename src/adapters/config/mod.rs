@@ -3,6 +3,7 @@
 //!
 //! On the way in: `source` (which file) → `document` (text, values, places) → `expand` (`${…}`) → `check`
 //! (against `schema`) → `build` (`profiles`, `finish`, `sections`). On the way out: `edit`, `save`, `history`.
+//! For a file that cannot be used: `good`, `last_good`. For people and editors: `masked`, `json_schema`.
 //! What comes out lives in `domain::config`; nothing here knows how a provider is called.
 
 mod build;
@@ -15,7 +16,11 @@ mod environment;
 mod expand;
 mod findings;
 mod finish;
+mod good;
 mod history;
+mod json_schema;
+mod last_good;
+mod masked;
 mod path;
 mod profiles;
 mod save;
@@ -29,6 +34,7 @@ mod tree;
 mod trust;
 mod watch;
 
+pub use json_schema::json_schema;
 pub use source::Source;
 pub use store::ConfigFile;
 
@@ -50,12 +56,32 @@ impl ConfigStore for ConfigFile {
         self.undo_now()
     }
 
-    fn trust(&self) -> Result<(), Refusal> {
+    fn trust(&self) -> Result<EditReport, Refusal> {
         self.trust_now()
     }
 
     fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
         self.profile_now(base, draft)
+    }
+
+    fn last_good(&self) -> Option<Loaded> {
+        self.last_good_now()
+    }
+
+    fn compare_last_good(&self) -> Result<EditReport, Refusal> {
+        self.compare_now()
+    }
+
+    fn put_last_good_back(&self) -> Result<EditReport, Refusal> {
+        self.put_back_now()
+    }
+
+    fn masked(&self) -> Result<Option<String>, String> {
+        self.masked_now()
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.redact_now(text)
     }
 
     fn changes(&self) -> tokio::sync::watch::Receiver<u64> {

@@ -32,6 +32,12 @@ impl Source {
         self.config_folder.as_ref().map(|folder| folder.join(FILE)).filter(|file| file.exists())
     }
 
+    /// Whether the file was found in the working folder: nobody named it, and whoever made the folder may have
+    /// written it.
+    pub fn lies_in_working_folder(&self) -> bool {
+        self.named().is_none() && self.working_folder.join("config").join(FILE).exists()
+    }
+
     /// Where to write: the file that is read, else where a first save goes.
     pub fn target(&self) -> PathBuf {
         self.file().unwrap_or_else(|| match &self.config_folder {

@@ -3,16 +3,18 @@
 use super::build::{self, Built, Reading};
 use super::document::{self, Document};
 use super::environment::Environment;
+use super::good;
 use super::history;
 use super::save;
 use super::source::Source;
-use super::trust::Trust;
+use super::trust::{Journey, Trust};
 use super::watch::Watching;
 
 use crate::adapters::app_log;
-use crate::domain::config::{Issue, Severity};
+use crate::adapters::clock::unix_now;
+use crate::domain::config::{Config, Issue, Severity};
 use crate::engine::ports::{Loaded, Unusable};
-use crate::engine::protocol::Refusal;
+use crate::engine::protocol::{EditReport, Refusal};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::watch;
@@ -80,6 +82,7 @@ impl ConfigFile {
             file: &name,
             exposed: save::exposed(file),
             version: version(file),
+            unfamiliar: self.source.lies_in_working_folder(),
         };
         let built = build::build(&document, &reading);
         Ok((document, built))
@@ -89,7 +92,9 @@ impl ConfigFile {
     pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
         let file = self.source.target();
         let name = file.to_string_lossy().into_owned();
+        let last_good = || self.version(&file).map(|version| version.kept_at);
         let text = document::read(&file).map_err(|(message, remedy)| Unusable {
+            last_good: last_good(),
             file: name.clone(),
             issues: vec![Issue {
                 severity: Severity::Error,
@@ -106,27 +111,47 @@ impl ConfigFile {
         let Some(content) = text else {
             let environment = self.environment();
             let trust = Trust::of(&self.source.state_folder, &file);
-            let reading = Reading { environment: &environment, trust: &trust, file: &name, exposed: false, version: 0 };
+            let reading = Reading {
+                environment: &environment,
+                trust: &trust,
+                file: &name,
+                exposed: false,
+                version: 0,
+                unfamiliar: false,
+            };
             let built = build::without_file(&reading);
             return Ok(Opened { file, text: None, document: Document::empty(), built });
         };
-        let (document, built) =
-            self.judge(&file, &content).map_err(|issues| Unusable { file: name.clone(), issues })?;
+        let (document, built) = self.judge(&file, &content).map_err(|issues| Unusable {
+            file: name.clone(),
+            issues,
+            last_good: last_good(),
+        })?;
         Ok(Opened { file, text: Some(content), document, built })
     }
 
     pub(super) fn load_now(&self) -> Result<Loaded, Unusable> {
+        let loaded = self.look()?;
+        if let Some(Seen { file, text: Some(text) }) = self.seen()
+            && let Err(error) = good::keep(&self.source.state_folder, &file, &text, unix_now())
+        {
+            tracing::warn!(%error, "this version of the configuration could not be kept as the last good one");
+        }
+        Ok(loaded)
+    }
+
+    /// Reads the file and keeps nothing of it.
+    ///
+    /// # Errors
+    /// The file is there and cannot be used.
+    pub fn look(&self) -> Result<Loaded, Unusable> {
         let opened = self.open_now()?;
         let name = opened.file.to_string_lossy().into_owned();
         if opened.built.has_errors() {
-            return Err(Unusable { file: name, issues: opened.built.issues });
+            let last_good = self.version(&opened.file).map(|version| version.kept_at);
+            return Err(Unusable { file: name, issues: opened.built.issues, last_good });
         }
-        // Before anything can be logged about a provider, its key is known to the log's filter.
-        let config = &opened.built.config;
-        for secret in config.providers.iter().filter_map(|profile| profile.key.as_ref()).chain(&config.gateway.api_keys)
-        {
-            app_log::register_secret(secret);
-        }
+        Self::register_secrets(&opened.built.config);
         Ok(Loaded {
             config: Arc::new(opened.built.config),
             file: opened.text.is_some().then(|| name.clone()),
@@ -136,15 +161,43 @@ impl ConfigFile {
         })
     }
 
-    pub(super) fn trust_now(&self) -> Result<(), Refusal> {
+    /// Before anything can be logged about a provider, its key is known to the log's filter.
+    pub(super) fn register_secrets(config: &Config) {
+        let keys = config.providers.iter().filter_map(|profile| profile.key.as_ref());
+        for secret in keys.chain(&config.gateway.api_keys) {
+            app_log::register_secret(secret);
+        }
+    }
+
+    /// Allows what was read last, and nothing that came into the file since: the person saw only that.
+    pub(super) fn trust_now(&self) -> Result<EditReport, Refusal> {
+        self.check_unchanged()?;
         let opened = self.open_now().map_err(unusable)?;
-        Trust::keep(&self.source.state_folder, &opened.file, opened.built.journeys).map_err(|error| Refusal {
+        let name = opened.file.to_string_lossy().into_owned();
+        let journeys = opened.built.journeys;
+        let issues = journeys.iter().map(|journey| allowed(&name, journey)).collect();
+        Trust::keep(&self.source.state_folder, &opened.file, journeys).map_err(|error| Refusal {
             message: format!("the decision could not be kept: {error}"),
             remedy: format!("check that {} can be written", self.source.state_folder.display()),
             exit: 1,
             issues: Vec::new(),
             difference: None,
-        })
+        })?;
+        Ok(EditReport { file: name, issues, ..EditReport::default() })
+    }
+}
+
+/// One permission, in words.
+fn allowed(file: &str, journey: &Journey) -> Issue {
+    Issue {
+        severity: Severity::Note,
+        file: file.to_owned(),
+        line: None,
+        column: None,
+        path: format!("providers.{}", journey.provider),
+        message: format!("{} may go to {} for {}", journey.variable, journey.origin, journey.provider),
+        remedy: String::new(),
+        text: String::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Keys do not go to strangers: which keys a person allowed to go where, kept in the state folder.
 //!
-//! What is kept is where the file sends keys, in clear: provider, variable, host. Any other destination asks
-//! again; an edit elsewhere in the file does not.
+//! A decision is about the part of a file's content that matters: which key goes to which origin. It is kept in
+//! clear, so that a person can read it. Any other destination asks again; an edit elsewhere in the file does not.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! (`calls_readable` is the view for people). Writing happens on a thread of its own; reading on tokio's
 //! blocking threads. Several processes may share the file.
 
+mod condition;
 mod file;
 pub mod filter;
 mod ids;
@@ -25,7 +26,7 @@ use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::time::UnixMs;
 use crate::engine::ports::{Clock, DaySums, Ledger};
-use crate::engine::protocol::{CallPage, CallQuery, IncidentQuery};
+use crate::engine::protocol::{CallPage, CallQuery, IncidentQuery, LedgerCheck};
 use futures_util::future::BoxFuture;
 use ids::Ids;
 use retention::Retention;
@@ -195,6 +196,11 @@ impl Ledger for SqliteLedger {
 
     fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
         self.ask(move |connection| search::day(connection, since))
+    }
+
+    fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>> {
+        let path = self.shared.path.clone();
+        self.ask(move |connection| condition::condition(connection, &path))
     }
 
     fn recall(&self, key: &str) -> Option<String> {

@@ -203,9 +203,24 @@ pub enum ConfigVerb {
         value: String,
     },
     /// Take back the last change that lmdeck made to the file
-    Undo,
+    #[command(after_help = "Examples:\n  lmdeck config undo\n  lmdeck config undo --last-good --dry-run\n  \
+                            lmdeck config undo --last-good\n\n\
+                            With --last-good the file as it is stays beside it as .broken.")]
+    Undo {
+        /// For a file that cannot be used: put the last version back that could
+        #[arg(long)]
+        last_good: bool,
+        /// Show what would change, and write nothing
+        #[arg(long, requires = "last_good")]
+        dry_run: bool,
+    },
     /// Allow this file, as it is now, to send keys where it says
     Trust,
+    /// Print a JSON Schema of the file, for editors
+    #[command(after_help = "Example:\n  lmdeck config schema > ~/.config/lmdeck/schema.json\n\n\
+                            As the first line of ai_models.yaml, for the YAML language server:\n  \
+                            # yaml-language-server: $schema=schema.json")]
+    Schema,
 }
 
 /// [`Kind`] by its word in the configuration.

@@ -2,6 +2,8 @@
 
 use super::{SampleArgs, StrategyWord};
 use clap::{Args, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -141,4 +143,32 @@ impl LevelWord {
             Self::Debug => "debug",
         }
     }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  lmdeck connect\n  lmdeck connect dspy\n  lmdeck connect curl --no-wait\n\n\
+                        Exit code 0 when a call was seen, or with --no-wait.")]
+pub struct ConnectArgs {
+    /// The program, as in dspy; lists all when not given
+    pub client: Option<String>,
+    /// Print the lines and leave
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Address of the gateway, as in 127.0.0.1:4141 [default: gateway.listen of the configuration]
+    #[arg(long, value_name = "ADDR")]
+    pub at: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  lmdeck report\n  lmdeck report --stdout | less\n  lmdeck report --output bug.md\n\n\
+                        An existing file is never overwritten."
+)]
+pub struct ReportArgs {
+    /// Print it instead of writing a file
+    #[arg(long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// The file to write [default: lmdeck-report-DATE.md in the working folder]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

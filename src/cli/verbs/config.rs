@@ -2,11 +2,12 @@
 
 use super::edited;
 use crate::cli::ending::Ending;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, unexpected};
 use crate::cli::words;
 use crate::domain::money::Money;
-use crate::engine::protocol::{Command, ProviderView, Snapshot};
+use crate::engine::protocol::{Command, LastGoodAct, ProviderView, Reply, Snapshot};
 use crate::present::escape;
+use crate::present::labels::Role;
 use serde_json::{Value, json};
 
 pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), Ending> {
@@ -38,13 +39,36 @@ pub async fn undo(session: &mut Session) -> Result<(), Ending> {
 
 pub async fn trust(session: &mut Session) -> Result<(), Ending> {
     session.writable()?;
-    session.ask(Command::ConfigTrust).await?;
+    let reply = session.ask(Command::ConfigTrust).await?;
     let file = session.handle.snapshot().config.file.clone();
+    let ways = match reply {
+        Reply::Edited(report) => report.issues.into_iter().map(|issue| issue.message).collect(),
+        _ => Vec::new(),
+    };
     if session.console.json {
-        return session.console.document(&json!({ "file": file, "trusted": true }));
+        return session.console.document(&json!({ "file": file, "trusted": true, "allowed": ways }));
     }
     let file = file.unwrap_or_else(|| "the environment".to_owned());
-    session.console.line(&escape::line(&format!("trusted: {file} as it is now may send keys where it says")))
+    session.console.line(&escape::line(&format!("trusted: {file} as it is now may send keys where it says")))?;
+    for way in &ways {
+        session.console.line(&escape::line(&format!("  {way}")))?;
+    }
+    if ways.is_empty() {
+        session.console.say(Role::Muted, "-- it sends no key where one must be asked for");
+    }
+    Ok(())
+}
+
+/// Puts the last version back that could be used, or shows what that would change.
+pub async fn put_back(session: &mut Session, dry_run: bool) -> Result<(), Ending> {
+    if dry_run {
+        let reply = session.ask(Command::LastGood { act: LastGoodAct::Compare }).await?;
+        let Reply::Edited(report) = reply else { return Err(unexpected("config undo")) };
+        return edited::preview(session, &report);
+    }
+    session.writable()?;
+    let reply = session.ask(Command::LastGood { act: LastGoodAct::PutBack }).await?;
+    edited::tell(session, reply, "put the last good version back")
 }
 
 /// The configuration in force, from every layout and the environment put together, in the words of the new

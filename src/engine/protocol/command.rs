@@ -163,6 +163,26 @@ pub enum Command {
     ListIncidents {
         query: Box<IncidentQuery>,
     },
+    /// What to do with the last version of the file that could be used.
+    LastGood {
+        act: LastGoodAct,
+    },
+    /// Takes every key out of a draft and adds what only the engine can tell.
+    Report {
+        draft: String,
+    },
+}
+
+/// What can be done while the file cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastGoodAct {
+    /// The difference that putting it back would make; nothing is written.
+    Compare,
+    /// Runs with it; the file stays as it is.
+    Run,
+    /// Writes it to the file, and keeps the file as it was beside it.
+    PutBack,
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -197,10 +217,12 @@ pub enum CommandName {
     Diagnose,
     StopDiagnosis,
     ListIncidents,
+    LastGood,
+    Report,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -230,6 +252,8 @@ impl CommandName {
         Self::Diagnose,
         Self::StopDiagnosis,
         Self::ListIncidents,
+        Self::LastGood,
+        Self::Report,
     ];
 }
 
@@ -266,6 +290,8 @@ impl Command {
             Self::Diagnose { .. } => CommandName::Diagnose,
             Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
             Self::ListIncidents { .. } => CommandName::ListIncidents,
+            Self::LastGood { .. } => CommandName::LastGood,
+            Self::Report { .. } => CommandName::Report,
         }
     }
 
@@ -286,7 +312,8 @@ impl Command {
             | Self::ConfigTrust
             | Self::CancelCall { .. }
             | Self::LoadModel { .. }
-            | Self::UnloadModel { .. } => true,
+            | Self::UnloadModel { .. }
+            | Self::LastGood { act: LastGoodAct::PutBack } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -301,7 +328,9 @@ impl Command {
             | Self::ListPrompts { .. }
             | Self::Diagnose { .. }
             | Self::StopDiagnosis { .. }
-            | Self::ListIncidents { .. } => false,
+            | Self::ListIncidents { .. }
+            | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
+            | Self::Report { .. } => false,
         }
     }
 }

@@ -10,11 +10,13 @@ pub mod reply;
 pub mod snapshot;
 
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
-pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
+pub use command::{Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
-pub use reply::{EditReport, Found, ModelReport, Refusal, Reply, Step, StepState, TestReport};
+pub use reply::{
+    EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+};
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
     RunningCall, Snapshot, SpendView,

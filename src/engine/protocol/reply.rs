@@ -9,6 +9,7 @@ use crate::domain::ids::{ProviderId, Target};
 use crate::domain::incident::Incident;
 use crate::domain::kind::Kind;
 use crate::domain::routing::Explanation;
+use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// What the engine answers to one command.
@@ -28,6 +29,7 @@ pub enum Reply {
     /// A model was loaded or unloaded.
     Model(ModelReport),
     Incidents(Vec<Incident>),
+    Report(Box<ReportParts>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }
@@ -72,6 +74,33 @@ pub struct ModelReport {
     pub took_ms: u64,
     /// How long loading it took the time before.
     pub last_ms: Option<u64>,
+}
+/// What a report for a bug is made of, without any key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReportParts {
+    /// The operating system and the machine, in one line.
+    pub system: String,
+    /// The front end's own part.
+    pub draft: String,
+    /// The configuration file without comments, its secrets hidden; `None` when there is none.
+    pub config: Option<String>,
+    /// Why the file is not in here.
+    pub config_trouble: Option<String>,
+    pub ledger: Option<LedgerCheck>,
+    pub ledger_trouble: Option<String>,
+}
+
+/// The condition of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LedgerCheck {
+    /// `ok`, or what `SQLite` finds wrong, its first lines.
+    pub integrity: String,
+    pub calls: u64,
+    pub bytes: u64,
+    pub schema: u32,
+    /// The first and the last call.
+    pub first: Option<UnixMs>,
+    pub last: Option<UnixMs>,
 }
 
 /// A server that discovery found on this machine.

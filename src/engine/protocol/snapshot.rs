@@ -32,6 +32,7 @@ pub struct Snapshot {
 
 /// The configuration's file and its findings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
 pub struct ConfigView {
     /// Where it was read from; `None` when there is no file.
     pub file: Option<String>,
@@ -45,6 +46,18 @@ pub struct ConfigView {
     pub state_dir: String,
     /// No file, no provider from the environment: the first page is shown.
     pub first_run: bool,
+    /// Since when a version of a rejected file is kept that could be used.
+    #[serde(default)]
+    pub last_good: Option<UnixMs>,
+    /// The last good version runs in place of a rejected file.
+    #[serde(default)]
+    pub on_last_good: bool,
+    /// Where a gateway of this configuration listens, as in `127.0.0.1:4141`.
+    #[serde(default)]
+    pub gateway_listen: String,
+    /// Whether its callers must send a key.
+    #[serde(default)]
+    pub gateway_needs_key: bool,
 }
 
 /// One provider with everything a screen shows of it.

@@ -77,7 +77,7 @@ pub(super) fn withheld(on: &Subject<'_>, host: &str) -> Remedy {
         .command(on.set_endpoint(&on.likely_endpoint()))
         .step("A host of your own that may have the key? lmdeck config trust allows it for the file as it is now.");
     }
-    Remedy::new(format!("The key is not sent to {host}: a public host that nobody has vouched for. If it is yours:"))
+    Remedy::new(format!("The key is not sent to {host}: nobody has vouched for this host. If it is yours:"))
         .command("lmdeck config trust")
 }
 

@@ -1,20 +1,45 @@
 //! The page a dashboard opens on when its configuration file cannot be used.
 
+use super::pager::Pager;
 use crate::domain::config::Severity;
-use crate::engine::protocol::Command;
-use crate::present::text;
+use crate::engine::protocol::{Command, ConfigView, LastGoodAct, Level, Reply};
+use crate::present::{text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
-use crate::tui::part::{Cx, Effect, Outbox, Part};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
-pub struct Broken;
+/// Rows that the keys take at most.
+const KEY_ROWS: u16 = 7;
+
+#[derive(Default)]
+pub struct Broken {
+    /// The question under way, and what it was about.
+    asked: Option<(Ticket, LastGoodAct)>,
+}
+
+impl Broken {
+    fn ask(&mut self, act: LastGoodAct, out: &mut Outbox) {
+        self.asked = Some((out.ask(Command::LastGood { act }), act));
+    }
+}
 
 impl Part for Broken {
     fn contexts(&self) -> &'static [Context] {
         &[Context::Broken]
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        let config = &cx.snapshot.config;
+        match action {
+            Action::LastGoodRun | Action::LastGoodCompare | Action::LastGoodPutBack if config.last_good.is_none() => {
+                Some("no earlier version of this file is known to be good: mend it in your editor".into())
+            }
+            Action::LastGoodRun if config.on_last_good => Some("the last good version runs already".into()),
+            _ => None,
+        }
     }
 
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
@@ -24,20 +49,49 @@ impl Part for Broken {
                 out.push(Effect::Edit(config.file.clone().unwrap_or_else(|| config.would_write.clone())));
             }
             Action::Reload => out.tell(Command::ConfigReload, "read the file again"),
+            Action::LastGoodRun => self.ask(LastGoodAct::Run, out),
+            Action::LastGoodCompare => self.ask(LastGoodAct::Compare, out),
+            Action::LastGoodPutBack => self.ask(LastGoodAct::PutBack, out),
             Action::Back => out.push(Effect::Close),
             _ => return false,
         }
         true
     }
 
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, out: &mut Outbox) {
+        let Some((_, act)) = self.asked.take_if(|(asked, _)| *asked == ticket) else { return };
+        match (reply, act) {
+            (Reply::Edited(report), LastGoodAct::Compare) => {
+                let changed =
+                    if report.lines_changed == 1 { "1 line".into() } else { format!("{} lines", report.lines_changed) };
+                let shown = if report.difference.is_empty() { "The two are the same." } else { &report.difference };
+                out.push(Effect::Open(Box::new(Pager::new("What putting it back would change", changed, shown))));
+            }
+            (Reply::Edited(report), _) => {
+                out.push(Effect::Close);
+                out.say(Level::Info, "the last good version is the file again: U takes that back");
+                for issue in &report.issues {
+                    out.say(Level::Info, issue.message.clone());
+                }
+            }
+            (Reply::Refused(refusal), _) => out.say(Level::Error, told(&refusal.message, &refusal.remedy)),
+            (_, LastGoodAct::Run) => {
+                out.push(Effect::Close);
+                out.say(Level::Warning, "the last good version runs: F leads back to the file");
+            }
+            _ => {}
+        }
+    }
+
     fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if cx.snapshot.config.rejected.is_none() {
+        if cx.snapshot.config.rejected.is_none() && self.asked.is_none() {
             out.push(Effect::Close);
         }
     }
 
     fn about(&self) -> &'static str {
-        "The file cannot be used as it is. Nothing in it was changed. Mend it in your editor, or go on without it."
+        "The file cannot be used as it is. Nothing in it was changed. Mend it in your editor, run with the last \
+         version that could be used, or go on without it."
     }
 
     fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
@@ -48,6 +102,7 @@ impl Part for Broken {
             let line = issue.line.map(|line| format!("line {line}: ")).unwrap_or_default();
             lines.push(format!("{line}{}. {}", issue.message, issue.remedy));
         }
+        lines.extend(keys(config, cx).into_iter().map(|(key, about)| format!("{key}: {about}")));
         lines
     }
 
@@ -58,7 +113,9 @@ impl Part for Broken {
         let name = file.rsplit('/').next().unwrap_or(file);
         canvas.rule(Rect { height: 1, ..area }, &format!("{name} cannot be used"), "nothing was changed", true);
         let width = area.width.saturating_sub(4);
-        let mut page = Page { x: area.x + 2, y: area.y + 2, width, end: area.bottom().saturating_sub(5) };
+        let keys = keys(config, canvas.cx);
+        let rows = u16::try_from(keys.len()).unwrap_or(KEY_ROWS);
+        let mut page = Page { x: area.x + 2, y: area.y + 2, width, end: area.bottom().saturating_sub(rows + 1) };
         page.put(canvas, file, Role::Muted);
         if let Some(why) = &config.rejected {
             page.put(canvas, why, Role::Plain);
@@ -78,25 +135,42 @@ impl Part for Broken {
                 page.put(canvas, &format!("     {}", issue.remedy), Role::Plain);
             }
         }
-        let keys = [
-            ("enter", "open it in $EDITOR; it is read again when you leave the editor"),
-            ("r", "read it again now"),
-            (
-                "esc",
-                if config.first_run || canvas.cx.snapshot.providers.is_empty() {
-                    "go on without it; E opens it from there"
-                } else {
-                    "go on with what ran before; E opens it from there"
-                },
-            ),
-            ("q", "quit: nothing was changed"),
-        ];
-        let first = area.bottom().saturating_sub(4).max(page.y);
+        let first = area.bottom().saturating_sub(rows).max(page.y);
         for ((key, about), y) in keys.into_iter().zip(first..area.bottom()) {
             canvas.text(area.x + 2, y, 6, key, Role::Accent);
-            canvas.text(area.x + 9, y, area.width.saturating_sub(10), about, Role::Plain);
+            canvas.text(area.x + 9, y, area.width.saturating_sub(10), &about, Role::Plain);
         }
     }
+}
+
+/// What can be done, one row each; the way out is always the last but one.
+fn keys(config: &ConfigView, cx: &Cx<'_>) -> Vec<(&'static str, String)> {
+    let mut keys = vec![
+        ("enter", "open it in $EDITOR; it is read again when you leave the editor".to_owned()),
+        ("r", "read it again now".to_owned()),
+    ];
+    if let Some(since) = config.last_good {
+        let age = units::age(cx.now.since(since));
+        if !config.on_last_good {
+            keys.push(("g", format!("run with its last good version, kept {age} ago")));
+        }
+        keys.push(("d", "show what differs between the two".to_owned()));
+        keys.push(("P", "put that version back; this one stays beside it as .broken".to_owned()));
+    }
+    let way_out = if config.on_last_good {
+        "go on with the last good version; F leads back here"
+    } else if config.first_run || cx.snapshot.providers.is_empty() {
+        "go on without it; E opens it from there"
+    } else {
+        "go on with what ran before; E opens it from there"
+    };
+    keys.push(("esc", way_out.to_owned()));
+    keys.push(("q", "quit: nothing was changed".to_owned()));
+    keys
+}
+
+fn told(message: &str, remedy: &str) -> String {
+    if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
 }
 
 /// Lines one below the other, wrapped.

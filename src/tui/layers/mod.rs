@@ -3,8 +3,10 @@
 pub mod broken;
 pub mod choose;
 pub mod confirm;
+pub mod connect;
 pub mod doctor;
 pub mod form;
 pub mod help;
 pub mod messages;
 pub mod pager;
+pub mod report;

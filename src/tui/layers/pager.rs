@@ -15,6 +15,9 @@ pub struct Pager {
     title: String,
     right: String,
     lines: Vec<String>,
+    /// What a copy holds, where it is not all of the text.
+    copy: Option<String>,
+    about: &'static str,
     scroll: usize,
     more: Cell<usize>,
 }
@@ -25,7 +28,24 @@ impl Pager {
         if text.lines().nth(MOST_LINES).is_some() {
             lines.push(format!("the rest is cut: only the first {MOST_LINES} lines are shown"));
         }
-        Self { title: title.into(), right: right.into(), lines, scroll: 0, more: Cell::new(0) }
+        Self {
+            title: title.into(),
+            right: right.into(),
+            lines,
+            copy: None,
+            about: "Lines with + would be added, lines with - taken out.",
+            scroll: 0,
+            more: Cell::new(0),
+        }
+    }
+
+    /// A copy holds this instead of the whole text.
+    pub fn copying(self, text: String) -> Self {
+        Self { copy: Some(text), ..self }
+    }
+
+    pub fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
     }
 }
 
@@ -37,7 +57,10 @@ impl Part for Pager {
     fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::Back => out.push(Effect::Close),
-            Action::Copy => out.push(Effect::Copy(self.lines.join("\n"), "the text")),
+            Action::Copy => {
+                let text = self.copy.clone().unwrap_or_else(|| self.lines.join("\n"));
+                out.push(Effect::Copy(text, "the text"));
+            }
             Action::Down => self.scroll += usize::from(self.more.get() > 0),
             Action::PageDown => self.scroll += self.more.get().min(10),
             Action::Last => self.scroll += self.more.get(),
@@ -50,7 +73,7 @@ impl Part for Pager {
     }
 
     fn about(&self) -> &'static str {
-        "Lines with + would be added, lines with - taken out."
+        self.about
     }
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {

@@ -53,9 +53,15 @@ pub fn untrusted(provider: &ProviderView) -> Option<&str> {
     }
 }
 
+/// Whether a provider that is on waits for the person's word, so that the question must not be overlooked.
+pub fn asks_for_trust(snapshot: &Snapshot) -> bool {
+    snapshot.providers.iter().any(|provider| provider.enabled && untrusted(provider).is_some())
+}
+
 /// Names every key that would go somewhere: the permission is the file's, not one provider's.
-fn trust_question(snapshot: &Snapshot) -> Confirm {
-    let mut lines = vec!["These are public hosts that are not the vendor's own. Allowed, they get:".to_owned()];
+pub fn trust_question(snapshot: &Snapshot) -> Confirm {
+    let mut lines =
+        vec!["These hosts are not the vendor's own, and the file names them. Allowed, they get:".to_owned()];
     lines.extend(snapshot.providers.iter().filter_map(|provider| {
         untrusted(provider).map(|variable| format!("  {}   the key in {variable}", provider.endpoint.origin))
     }));

@@ -62,7 +62,8 @@ fn banner(app: &App) -> (String, Role) {
         return ("READ-ONLY".into(), Role::Title);
     }
     if app.snapshot.config.rejected.is_some() {
-        return ("FILE NOT IN FORCE".into(), Role::Warn);
+        let words = if app.snapshot.config.on_last_good { "LAST GOOD RUNS" } else { "FILE NOT IN FORCE" };
+        return (words.into(), Role::Warn);
     }
     if let Some(banner) = &app.options.banner {
         return (banner.clone(), Role::Accent);

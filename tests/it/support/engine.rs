@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Profile, Timeouts};
+use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, ModelSettings, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -18,8 +18,8 @@ use lmdeck::engine::ports::{
     PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LogLine, LogQuery,
-    ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LedgerCheck, LogLine,
+    LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -284,6 +284,8 @@ impl Clock for TokioClock {
 /// The configuration as a value that tests change.
 pub struct Desk {
     config: Mutex<Config>,
+    /// What is wrong with the file now; the good one is the one above.
+    broken: Mutex<Option<Issue>>,
     changes: watch::Sender<u64>,
 }
 
@@ -294,16 +296,31 @@ impl Desk {
     }
 }
 
-impl ConfigStore for Desk {
-    fn load(&self) -> Result<Loaded, Unusable> {
+impl Desk {
+    /// Somebody spoils the file, or mends it.
+    pub fn spoil(&self, issue: Option<Issue>) {
+        *self.broken.lock().unwrap() = issue;
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn good(&self) -> Loaded {
         let config = self.config.lock().unwrap().clone();
-        Ok(Loaded {
+        Loaded {
             file: (!config.providers.is_empty()).then(|| "ai_models.yaml".into()),
             config: Arc::new(config),
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
-        })
+        }
+    }
+}
+
+impl ConfigStore for Desk {
+    fn load(&self) -> Result<Loaded, Unusable> {
+        if let Some(issue) = self.broken.lock().unwrap().clone() {
+            return Err(Unusable { file: "ai_models.yaml".into(), issues: vec![issue], last_good: Some(UnixMs(1)) });
+        }
+        Ok(self.good())
     }
 
     fn edit(&self, edit: &ConfigEdit, _: bool) -> Result<EditReport, Refusal> {
@@ -318,8 +335,29 @@ impl ConfigStore for Desk {
         Ok(EditReport::default())
     }
 
-    fn trust(&self) -> Result<(), Refusal> {
-        Ok(())
+    fn trust(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn last_good(&self) -> Option<Loaded> {
+        Some(self.good())
+    }
+
+    fn compare_last_good(&self) -> Result<EditReport, Refusal> {
+        Ok(EditReport::default())
+    }
+
+    fn put_last_good_back(&self) -> Result<EditReport, Refusal> {
+        *self.broken.lock().unwrap() = None;
+        Ok(EditReport { written: true, ..EditReport::default() })
+    }
+
+    fn masked(&self) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
     }
 
     fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {
@@ -396,6 +434,10 @@ impl Ledger for Book {
         Box::pin(async { Ok(DaySums::default()) })
     }
 
+    fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>> {
+        Box::pin(async { Ok(LedgerCheck { integrity: "ok".into(), ..LedgerCheck::default() }) })
+    }
+
     fn recall(&self, key: &str) -> Option<String> {
         self.notes.lock().unwrap().get(key).cloned()
     }
@@ -462,8 +504,8 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
     }
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
-    let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
+    let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         clock: Arc::new(TokioClock),
         upstream: stage.clone(),
@@ -473,7 +515,13 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
         history: Arc::new(NoLog),
     };
     let loaded = desk.load();
-    let options = Options { schedule_probes: true, state_dir: String::new(), rejected: None, read_only: false };
+    let options = Options {
+        schedule_probes: true,
+        state_dir: String::new(),
+        rejected: None,
+        read_only: false,
+        system: String::new(),
+    };
     let engine = Engine::start(ports, loaded, options);
     let mut snapshots = engine.handle.snapshots();
     let checked = snapshots.wait_for(|snapshot| {

@@ -56,6 +56,8 @@ pub fn evening() -> Snapshot {
             ui: Ui::default(),
             state_dir: "/home/ada/.local/state/lmdeck".into(),
             first_run: false,
+            gateway_listen: "127.0.0.1:4141".into(),
+            ..ConfigView::default()
         }),
         providers: Arc::new(
             vec![lm_studio(), workstation(), zai(), openai(), claude()].into_iter().map(Arc::new).collect(),

@@ -22,7 +22,9 @@ use crate::domain::config::{Issue, Origin, Profile, Severity};
 use crate::domain::ids::ProviderId;
 use crate::engine::ports::ConfigEdit;
 use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
-use intent::{Present, refuse};
+pub(super) use difference::difference as difference_of;
+use intent::Present;
+pub(super) use intent::refuse;
 use serde_yaml::Value;
 
 const HEADER: &str = "# lmdeck configuration\n\n";
@@ -62,18 +64,23 @@ impl ConfigFile {
         let name = file.to_string_lossy().into_owned();
         let disk = read(&file)?;
         let Some(last) = history::last(&self.source().state_folder, &file) else {
-            return Err(refuse(
-                1,
-                format!("there is no edit of {name} to take back"),
-                "edits by lmdeck are kept, the last 20 of them",
-            ));
+            let remedy = if self.look().is_err() && self.version(&file).is_some() {
+                "the last version that could be used is kept: lmdeck config undo --last-good"
+            } else {
+                "edits by lmdeck are kept, the last 20 of them"
+            };
+            return Err(refuse(1, format!("there is no edit of {name} to take back"), remedy));
         };
         let current = disk.clone().unwrap_or_default();
         let before = last.before.clone().unwrap_or_default();
         if disk.as_deref() != Some(last.after.as_str()) {
             return Err(Refusal {
                 message: format!("{name} was changed after the last edit by lmdeck, so that edit is not taken back"),
-                remedy: "change it in your editor; the difference since that edit is shown".into(),
+                remedy: if self.look().is_err() && self.version(&file).is_some() {
+                    "the last version that could be used is kept: lmdeck config undo --last-good".into()
+                } else {
+                    "change it in your editor; the difference since that edit is shown".into()
+                },
                 exit: 1,
                 issues: Vec::new(),
                 difference: shown_difference(&name, &last.after, &current),
@@ -156,7 +163,7 @@ impl ConfigFile {
     }
 
     /// The file must be as it was when it was last read.
-    fn check_unchanged(&self) -> Result<(), Refusal> {
+    pub(super) fn check_unchanged(&self) -> Result<(), Refusal> {
         let file = self.source().target();
         let Some(seen) = self.seen().filter(|seen| seen.file == file) else { return Ok(()) };
         let disk = read(&file)?;
@@ -274,6 +281,11 @@ fn secrets_of(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     gather(value, &Path::root(), &mut found);
     found
+}
+
+/// Keys in clear of a text; `None` when it cannot be read.
+pub(super) fn secrets_in(text: &str) -> Option<Vec<String>> {
+    all_secrets([text])
 }
 
 /// `None` when one of the texts cannot be read.

@@ -1,0 +1,199 @@
+//! What can be done with the last good version of a file that cannot be used: run from it, compare with it, put
+//! it back. The file that cannot be used is never lost: it is kept beside.
+
+use super::document;
+use super::edit::{difference_of, refuse};
+use super::good::{self, Version};
+use super::history;
+use super::save;
+use super::store::{ConfigFile, Seen};
+use crate::domain::config::{Issue, Severity};
+use crate::engine::ports::{Loaded, Unusable};
+use crate::engine::protocol::{EditReport, Refusal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Spoiled files kept beside a file; more are refused, none is overwritten.
+const MOST_BROKEN: usize = 99;
+
+impl ConfigFile {
+    /// What the last good version says, judged with today's environment.
+    pub(super) fn last_good_now(&self) -> Option<Loaded> {
+        let file = self.source().target();
+        let version = self.version(&file)?;
+        let (_, built) = self.judge(&file, &version.text).ok()?;
+        if built.has_errors() {
+            return None;
+        }
+        let config = Arc::new(built.config);
+        Self::register_secrets(&config);
+        let name = file.to_string_lossy().into_owned();
+        Some(Loaded {
+            config,
+            file: Some(name.clone()),
+            would_write: name,
+            issues: built.issues,
+            can_undo: history::last(&self.source().state_folder, &file).is_some(),
+        })
+    }
+
+    /// The difference that putting it back would make.
+    pub(super) fn compare_now(&self) -> Result<EditReport, Refusal> {
+        let (file, version, _) = self.spoiled()?;
+        Ok(compared(&file, &version))
+    }
+
+    pub(super) fn put_back_now(&self) -> Result<EditReport, Refusal> {
+        let (file, version, _) = self.spoiled()?;
+        let name = file.to_string_lossy().into_owned();
+        let mut report = compared(&file, &version);
+        let failed = |what: &Path, error: std::io::Error| {
+            refuse(
+                1,
+                format!("{} could not be written: {error}; nothing was put back", what.display()),
+                "check the folder's rights and the disk",
+            )
+        };
+        let beside = free_name(&file)?;
+        keep_beside(&file, &beside).map_err(|error| failed(&beside, error))?;
+        let before = document::read(&file).ok().flatten();
+        save::write(&file, version.text.as_bytes()).map_err(|error| failed(&file, error))?;
+        report.written = true;
+        report.issues.push(note(&name, format!("the file as it was is kept as {}", beside.display())));
+        // What is no text cannot be undone by an edit's record; it is kept beside all the same.
+        if let Some(before) = before
+            && let Err(error) = history::push(&self.source().state_folder, &file, Some(before), version.text.clone())
+        {
+            report.issues.push(note(&name, format!("this cannot be undone: its record could not be written: {error}")));
+        }
+        self.remember(Seen { file, text: Some(version.text) });
+        Ok(report)
+    }
+
+    /// The kept version, where it would be of use.
+    pub(super) fn version(&self, file: &Path) -> Option<Version> {
+        good::of(&self.source().state_folder, file)
+    }
+
+    /// The file, its last good version, and what is wrong with it now.
+    fn spoiled(&self) -> Result<(PathBuf, Version, Unusable), Refusal> {
+        let file = self.source().target();
+        let name = file.display();
+        let Err(unusable) = self.look() else {
+            return Err(refuse(
+                1,
+                format!("{name} can be used as it is; nothing was changed"),
+                "lmdeck config undo takes back the last change by lmdeck",
+            ));
+        };
+        let Some(version) = self.version(&file) else {
+            return Err(refuse(
+                1,
+                format!("no earlier version of {name} is known to be good"),
+                "mend it in your editor: lmdeck config check says where",
+            ));
+        };
+        Ok((file, version, unusable))
+    }
+}
+
+fn compared(file: &Path, version: &Version) -> EditReport {
+    let name = file.to_string_lossy().into_owned();
+    // What is no text has no lines to compare.
+    let now = document::read(file).ok().flatten().unwrap_or_default();
+    let mut secrets = super::edit::secrets_in(&version.text).unwrap_or_default();
+    secrets.extend(super::edit::secrets_in(&now).unwrap_or_else(|| loose_secrets(&now)));
+    let made = difference_of(&name, &now, &version.text, &secrets);
+    EditReport {
+        file: name,
+        difference: made.text,
+        lines_changed: made.lines,
+        section: String::new(),
+        written: false,
+        issues: Vec::new(),
+    }
+}
+
+/// Where keys may stand in a text that cannot be parsed: below every name of a secret, as far as it is indented
+/// deeper or goes on as a list.
+pub(super) fn loose_secrets(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut below: Option<usize> = None;
+    for line in text.lines() {
+        let bare = line.trim_start();
+        if bare.is_empty() {
+            continue;
+        }
+        let depth = line.len() - bare.len();
+        if let Some(above) = below {
+            if depth > above || (depth == above && bare.starts_with('-')) {
+                found.extend(bare.split([',', '[', ']']).map(plain).filter(|word| !word.is_empty()));
+                continue;
+            }
+            below = None;
+        }
+        let key = bare.trim_start_matches(['-', ' ', '?']).split(':').next().unwrap_or_default();
+        if super::findings::names_a_secret(key.trim_matches(['"', '\''])) {
+            below = Some(depth);
+        }
+    }
+    found
+}
+
+fn plain(word: &str) -> String {
+    word.trim().trim_start_matches("- ").trim_matches(['"', '\'', ' ', '-']).to_owned()
+}
+
+/// The first free name beside the file, as in `ai_models.yaml.broken`.
+fn free_name(file: &Path) -> Result<PathBuf, Refusal> {
+    let name = |number: usize| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(if number == 1 { ".broken".to_owned() } else { format!(".broken-{number}") });
+        PathBuf::from(name)
+    };
+    (1..=MOST_BROKEN).map(name).find(|name| name.symlink_metadata().is_err()).ok_or_else(|| {
+        refuse(
+            1,
+            format!("{MOST_BROKEN} spoiled versions of {} are kept beside it already", file.display()),
+            "remove those you do not need",
+        )
+    })
+}
+
+/// A copy, not a move: at no moment may there be no file.
+fn keep_beside(file: &Path, beside: &Path) -> std::io::Result<()> {
+    let mut from = std::fs::File::open(file)?;
+    if !from.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    save::write_with(beside, |out| std::io::copy(&mut from, out).map(|_| ()))
+}
+
+fn note(file: &str, message: String) -> Issue {
+    Issue {
+        severity: Severity::Note,
+        file: file.to_owned(),
+        line: None,
+        column: None,
+        path: String::new(),
+        message,
+        remedy: String::new(),
+        text: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_text_that_cannot_be_parsed_are_found_by_the_names_above_them() {
+        let text = "gateway:\n  api_keys:\n    - hunter2x\n    - 'swordfish'\n  listen: [\nproviders:\n- id: a\n  authToken: >\n    folded-secret\n  endpoint: http://127.0.0.1:1\n";
+        assert!(super::document::Document::parse(text, "x").is_err());
+        let found = loose_secrets(text);
+        for secret in ["hunter2x", "swordfish", "folded-secret"] {
+            assert!(found.iter().any(|word| word == secret), "{secret} in {found:?}");
+        }
+        assert!(!found.iter().any(|word| word.contains("127.0.0.1")), "{found:?}");
+    }
+}

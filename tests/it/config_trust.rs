@@ -1,0 +1,134 @@
+//! Keys do not go to strangers: hostile files, and whom they reach before a person allowed it.
+
+use crate::config::{KEYS, Place, profile};
+use lmdeck::adapters::config::ConfigFile;
+use lmdeck::domain::config::WithheldWhy;
+use lmdeck::engine::ports::ConfigStore as _;
+use proptest::prelude::*;
+
+const HERE: &str = "work/config/ai_models.yaml";
+
+fn sends(host: &str) -> String {
+    format!(
+        "providers:\n  - {{ id: a, type: openai_compatible, endpoint: '{host}', authToken: '${{OPENAI_API_KEY}}' }}\n"
+    )
+}
+
+/// Whether the key of the only provider goes out.
+fn goes(store: &ConfigFile) -> bool {
+    let loaded = store.load().unwrap();
+    let made = profile(&loaded, "a");
+    assert_eq!(made.withheld.is_none(), made.key.is_some());
+    made.key.is_some()
+}
+
+#[test]
+fn a_file_that_merely_lies_in_the_working_folder_sends_keys_to_their_vendor_only() {
+    for (host, free) in [
+        ("https://api.openai.com/v1", true),
+        ("http://127.0.0.1:9", false),
+        ("http://localhost:9", false),
+        ("http://192.168.0.66:9", false),
+        ("http://[fd00::1]:9", false),
+        ("http://169.254.169.254", false),
+        ("https://llm.example/v1", false),
+        ("https://api.anthropic.com/v1", false),
+        ("http://api.openai.com/v1", false),
+        ("https://api.openai.com.evil.example/v1", false),
+        ("https://xapi.openai.com/v1", false),
+        ("https://api.openai.com:8443@evil.example/v1", false),
+    ] {
+        let place = Place::new();
+        place.write(HERE, sends(host));
+        let store = ConfigFile::open(place.source(None, KEYS));
+        let Ok(loaded) = store.load() else {
+            assert!(host.contains('@'), "{host}");
+            continue;
+        };
+        assert_eq!(profile(&loaded, "a").key.is_some(), free, "{host}");
+        // Named by the person the same file may reach this machine and the network around it.
+        let named = ConfigFile::open(place.source(Some(HERE), KEYS));
+        let near = host.contains("127.0.0.1") || host.contains("localhost") || host.contains("192.168");
+        assert_eq!(goes(&named), free || near || host.contains("fd00") || host.contains("169.254"), "{host}");
+    }
+}
+
+#[test]
+fn a_decision_holds_for_what_the_file_sent_where_and_for_nothing_else() {
+    let place = Place::new();
+    let store = || ConfigFile::open(place.source(None, KEYS));
+    place.write(HERE, sends("http://192.168.0.66:9"));
+    assert!(!goes(&store()));
+    let report = store().trust().unwrap();
+    assert_eq!(report.issues[0].message, "OPENAI_API_KEY may go to http://192.168.0.66:9 for a");
+    assert!(goes(&store()));
+    // Comments and settings are the person's.
+    place.write(HERE, format!("# hello\n{}limits: {{ queue: 3 }}\n", sends("http://192.168.0.66:9")));
+    assert!(goes(&store()));
+    // Another port, host, scheme or key is another decision; the old one is back with the old content.
+    for other in ["http://192.168.0.66:10", "http://192.168.0.67:9", "https://192.168.0.66:9"] {
+        place.write(HERE, sends(other));
+        assert!(!goes(&store()), "{other}");
+    }
+    place.write(HERE, sends("http://192.168.0.66:9").replace("OPENAI", "ANTHROPIC"));
+    assert!(!goes(&store()));
+    place.write(HERE, sends("http://192.168.0.66:9"));
+    assert!(goes(&store()));
+}
+
+#[test]
+fn what_came_into_the_file_after_it_was_shown_is_not_allowed_with_it() {
+    let place = Place::new();
+    place.write(HERE, sends("https://mine.example/v1"));
+    let store = ConfigFile::open(place.source(None, KEYS));
+    assert!(!goes(&store));
+    place.write(HERE, sends("https://evil.example/v1"));
+    let refused = store.trust().unwrap_err();
+    assert!(refused.message.contains("changed on disk"), "{}", refused.message);
+    assert!(!goes(&store));
+}
+
+#[test]
+fn a_key_smuggled_out_by_another_field_is_held_back_too() {
+    for entry in [
+        "{ id: a, type: openai_compatible, endpoint: 'https://evil.example', models: ['${ANTHROPIC_API_KEY}'] }",
+        "{ id: a, type: openai, endpoint: 'https://evil.example' }",
+        "{ id: a, type: openai_compatible, endpoint: 'https://evil.example', authToken: 'x${OPENAI_API_KEY}y' }",
+        "{ id: a, type: openai_compatible, endpoint: 'https://evil.example', authToken: '${NOTHING:-}${OPENAI_API_KEY}' }",
+        "{ id: a, type: openai_compatible, endpoint: 'http://192.168.0.66:9', models: [{ id: '${OPENAI_API_KEY}' }] }",
+        "{ id: a, type: openai, endpoint: 'http://127.0.0.1:9' }",
+    ] {
+        let place = Place::new();
+        place.write(HERE, format!("providers:\n  - {entry}\n"));
+        let loaded = ConfigFile::open(place.source(None, KEYS)).load().unwrap();
+        let withheld = profile(&loaded, "a").withheld.clone().unwrap_or_else(|| panic!("{entry} goes out"));
+        assert!(matches!(withheld.why, WithheldWhy::Untrusted { .. }), "{entry}: {withheld:?}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_allows_nothing() {
+    let place = Place::new();
+    place.write(HERE, sends("https://mine.example/v1"));
+    let store = ConfigFile::open(place.source(None, KEYS));
+    assert!(!goes(&store));
+    store.trust().unwrap();
+    assert!(goes(&store));
+    place.write("state/trusted.json", "{ not json");
+    assert!(!goes(&store));
+}
+
+proptest! {
+    #[test]
+    fn no_host_but_its_vendor_s_gets_a_key_from_a_file_of_the_working_folder(
+        host in "[a-z0-9.:\\[\\]@%-]{1,24}|(api\\.openai\\.com[a-z.]{1,8})|([a-z-]{1,6}api\\.openai\\.com)",
+        scheme in "https?",
+    ) {
+        let place = Place::new();
+        place.write(HERE, sends(&format!("{scheme}://{host}/v1")));
+        if let Ok(loaded) = ConfigFile::open(place.source(None, KEYS)).load() {
+            let made = profile(&loaded, "a");
+            prop_assert!(made.key.is_none() || (made.endpoint.tls && made.endpoint.host == "api.openai.com"), "{:?}", made.endpoint);
+        }
+    }
+}
