@@ -188,14 +188,14 @@ fn the_bell_and_the_notification_reach_the_terminal_once_per_incident() {
     let mut keys = pair.master.take_writer().unwrap();
     let size = |cells| NonZeroU16::new(cells).unwrap();
     let screen = Arc::new(Mutex::new(vt100::Parser::new(size(24), size(80), 0)));
-    let shown = Arc::clone(&screen);
+    let picture = Arc::clone(&screen);
     let seen = Arc::new(Mutex::new(Vec::<u8>::new()));
     let into = Arc::clone(&seen);
     let reading = std::thread::spawn(move || {
         let mut buffer = vec![0; 65536];
         while let Ok(count @ 1..) = reader.read(&mut buffer) {
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
-            shown.lock().unwrap().process(&buffer[..count]);
+            picture.lock().unwrap().process(&buffer[..count]);
         }
     });
     let count = |mark: &[u8]| seen.lock().unwrap().windows(mark.len()).filter(|window| *window == mark).count();

@@ -135,7 +135,7 @@ async fn uptime_counts_what_earlier_processes_saw_and_never_what_nobody_saw() {
 #[tokio::test(start_paused = true)]
 async fn every_slot_of_the_schedule_holds_one_probe() {
     let house = house(two(), |_, _| {}).await;
-    sleep(Duration::from_mins(60)).await;
+    sleep(Duration::from_hours(1)).await;
     let snapshot = house.engine.handle.snapshot();
     for provider in snapshot.providers.iter() {
         let slots: Vec<i64> = provider.history.iter().map(|point| point.at.0.div_euclid(30_000)).collect();

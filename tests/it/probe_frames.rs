@@ -34,7 +34,7 @@ fn picture(theme: &str, history: &VecDeque<ProbePoint>) -> Arc<Snapshot> {
         view.health.last_checked = Some(last.at);
         view.p50_ms = percentile(&mut latencies, 50);
         view.p95_ms = percentile(&mut latencies, 95);
-        view.history = history.clone();
+        view.history.clone_from(history);
     });
     let mut config = (*snapshot.config).clone();
     config.ui.theme = theme.into();

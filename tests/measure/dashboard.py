@@ -34,7 +34,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Upstream:
     """Lists a model and answers at once; counts how often it was probed."""
 
-    def __init__(self) -> None:
+    def __init__(self, slower: float = 0) -> None:
+        """Each list of models takes `slower` times as long as the one before, from 2 ms up to 0.7 s."""
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -53,6 +54,8 @@ class Upstream:
 
             def do_GET(self) -> None:
                 if self.path == "/v1/models":
+                    if slower:
+                        time.sleep(min(0.002 * slower**outer.probes, 0.7))
                     self._send("application/json", b'{"object":"list","data":[{"id":"m","object":"model"}]}')
                     outer.probes += 1
                 else:

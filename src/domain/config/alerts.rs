@@ -30,7 +30,7 @@ impl AlertFor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DesktopBy {
-    /// Known to iTerm2, kitty, WezTerm, Ghostty, foot and others.
+    /// Known to iTerm2, kitty, `WezTerm`, Ghostty, foot and others.
     Osc9,
     /// Known to urxvt, foot, Ghostty and terminals made with VTE.
     Osc777,

@@ -279,7 +279,8 @@ impl Part for Health {
             let chart = Rect::new(area.x, y, area.width, bars + 3);
             self.chart_width.set(sweep::chart_width(area.width));
             sweep::chart(canvas, chart, chosen, &rows, self.window, self.scale, &self.held);
-            y += chart.height + u16::from(tall);
+            // A row between, where there is room for it and for what follows.
+            y += chart.height + u16::from(tall || left(y + chart.height) > count + 1);
             if tall {
                 sweep::legend(canvas, Rect::new(area.x, y, area.width, 1));
                 y += 1;
@@ -288,7 +289,7 @@ impl Part for Health {
             sweep::timelines(canvas, Rect::new(area.x, y, area.width, shown), &rows, self.window);
             y += shown + 1;
         }
-        if tall && left(y) >= 2 {
+        if left(y) >= if tall { 2 } else { 3 } {
             incidents::draw(self, canvas, Rect::new(area.x, y, area.width, left(y)));
         }
     }

@@ -89,6 +89,36 @@ impl Sweep {
         Some(Self { columns, gap: place(newest + 1), newest, slot })
     }
 
+    /// The sweep of one provider among others: one that is not asked meanwhile moves on with those that are.
+    fn among(provider: &ProviderView, all: &[&ProviderView], window: Window, width: u16) -> Option<Self> {
+        let sweep = Self::of(provider, window, width)?;
+        if !matches!(provider.health.state, State::Unauthorized | State::Paused) {
+            return Some(sweep);
+        }
+        let slot = window.slot(provider.probe_interval_s, width);
+        let same = all.iter().filter(|one| window.slot(one.probe_interval_s, width) == slot);
+        let newest = same.filter_map(|one| newest(one, window)).map(|at| at.0.div_euclid(slot)).max();
+        Some(sweep.waiting_until(newest.unwrap_or(0), provider.health.state))
+    }
+
+    fn waiting_until(mut self, newest: i64, state: State) -> Self {
+        let width = i64::try_from(self.columns.len()).unwrap_or(i64::MAX);
+        let place = |number: i64| usize::try_from(number.rem_euclid(width)).unwrap_or(0);
+        let last = self.newest;
+        if newest <= last {
+            return self;
+        }
+        for number in (last + 1).max(newest - width + 1)..=newest {
+            self.columns[place(number)] = Some(Column { latency_ms: None, state });
+        }
+        self.newest = newest;
+        self.gap = place(newest + 1);
+        for number in newest + 1..=newest + i64::try_from(GAP).unwrap_or(0) {
+            self.columns[place(number)] = None;
+        }
+        self
+    }
+
     /// The column stands right of the gap: the pass before drew it.
     fn is_older(&self, place: usize) -> bool {
         self.gap > 0 && place > self.gap
@@ -109,6 +139,14 @@ impl Sweep {
 impl Column {
     fn of(point: &ProbePoint) -> Self {
         Self { latency_ms: point.latency_ms, state: point.state }
+    }
+}
+
+/// When the newest of what the window shows was seen.
+fn newest(provider: &ProviderView, window: Window) -> Option<UnixMs> {
+    match window {
+        Window::Probes => provider.history.back().map(|point| point.at),
+        Window::SixHours | Window::Day => provider.day.back().map(|slot| slot.start),
     }
 }
 
@@ -160,7 +198,7 @@ pub(super) fn chart(
     let axis_x = area.x + 14;
     let width = chart_width(area.width);
     let bars = area.height.saturating_sub(3);
-    let sweep = Sweep::of(provider, window, width);
+    let sweep = Sweep::among(provider, all, window, width);
     let slowest = match scale {
         Scale::Own => highest(provider, window, width),
         Scale::Shared => all.iter().map(|one| highest(one, window, width)).max().unwrap_or(0),
@@ -261,12 +299,18 @@ pub(super) fn timelines(canvas: &mut Canvas<'_>, area: Rect, rows: &[&ProviderVi
     let width = area.right().saturating_sub(x + 4);
     for (provider, y) in rows.iter().zip(area.top()..area.bottom()) {
         canvas.text(area.x + 2, y, 12, &provider.name, Role::Plain);
-        timeline(canvas, Rect::new(x, y, width, 1), provider, window);
+        timeline(canvas, Rect::new(x, y, width, 1), provider, rows, window);
     }
 }
 
-pub(super) fn timeline(canvas: &mut Canvas<'_>, row: Rect, provider: &ProviderView, window: Window) {
-    let Some(sweep) = Sweep::of(provider, window, row.width) else { return };
+pub(super) fn timeline(
+    canvas: &mut Canvas<'_>,
+    row: Rect,
+    provider: &ProviderView,
+    all: &[&ProviderView],
+    window: Window,
+) {
+    let Some(sweep) = Sweep::among(provider, all, window, row.width) else { return };
     for (place, x) in (0..sweep.columns.len()).zip(row.x..row.right()) {
         if place == sweep.gap {
             canvas.text(x, row.y, 1, "┆", Role::Muted);

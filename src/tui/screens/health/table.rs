@@ -93,7 +93,7 @@ pub(super) fn draw(screen: &Health, canvas: &mut Canvas<'_>, area: Rect, rows: &
             canvas.text(x + 2, y, since_wide - 2, &since, Role::Plain);
         }
         if timeline > 0 {
-            sweep::timeline(canvas, Rect::new(x + 2, y, TIMELINE, 1), provider, sweep::Window::Probes);
+            sweep::timeline(canvas, Rect::new(x + 2, y, TIMELINE, 1), provider, rows, sweep::Window::Probes);
         }
         if n == place {
             canvas.select(row, row.x + 2..row.x + 6);
