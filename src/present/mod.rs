@@ -13,6 +13,7 @@ pub mod remedy;
 pub mod routes;
 mod server_commands;
 pub mod service_answer;
+pub mod shell;
 pub mod text;
 pub mod tips;
 pub mod units;

@@ -99,4 +99,16 @@ pub enum Action {
     OpenEditor,
     Reload,
     Trust,
+    // the palette, jumping, matches, the clipboard
+    Palette,
+    PaletteFill,
+    CopyLine,
+    GoProvider,
+    GoTarget,
+    GoStrategy,
+    Jump,
+    NextMatch,
+    PreviousMatch,
+    Copied,
+    PromptEditor,
 }

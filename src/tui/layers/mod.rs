@@ -8,3 +8,4 @@ pub mod form;
 pub mod help;
 pub mod messages;
 pub mod pager;
+pub mod palette;

@@ -29,6 +29,10 @@ pub struct TermEnv {
     pub colorfgbg: String,
     /// The session came over SSH: frames are rarer.
     pub ssh: bool,
+    /// Inside tmux, which lets a copy through only when told to.
+    pub tmux: bool,
+    /// Inside GNU screen.
+    pub screen: bool,
 }
 
 impl TermEnv {
@@ -40,6 +44,8 @@ impl TermEnv {
             no_color: !text("NO_COLOR").is_empty(),
             colorfgbg: text("COLORFGBG"),
             ssh: !text("SSH_CONNECTION").is_empty(),
+            tmux: !text("TMUX").is_empty(),
+            screen: !text("STY").is_empty(),
         }
     }
 

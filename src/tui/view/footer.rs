@@ -2,6 +2,7 @@
 
 use crate::tui::action::Action;
 use crate::tui::app::App;
+use crate::tui::app::keys::JUMP;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
@@ -28,7 +29,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
     let help_key =
         if contexts.contains(&Context::Everywhere) { "?".into() } else { app.keymap.key_for(&contexts, Action::Help) };
     let help = Hint { key: help_key, word: "help".into(), works: true, keep: true };
-    let mut hints = if app.prefix.is_some() { continuations(app) } else { hints(app, &contexts) };
+    let mut hints = match app.prefix {
+        Some(_) => continuations(app),
+        None if app.jumping => letters(app),
+        None => hints(app, &contexts),
+    };
     let room = row.width.saturating_sub(help.wide() + 2 + GAP);
     let needed = |hints: &[Hint]| hints.iter().fold(1u16, |sum, hint| sum.saturating_add(hint.wide() + GAP));
     while needed(&hints) > room && hints.len() > 1 {
@@ -70,6 +75,24 @@ fn continuations(app: &App) -> Vec<Hint> {
         .iter()
         .flat_map(|context| app.keymap.of(*context))
         .filter(|bound| bound.chords.iter().any(|chord| chord.0.len() == 2 && chord.0.first() == app.prefix.as_ref()))
-        .map(|bound| Hint { key: bound.key(), word: bound.entry.about.to_owned(), works: true, keep: false })
+        .map(|bound| Hint {
+            key: bound.key(),
+            word: bound.entry.about.to_owned(),
+            works: app.why_not(bound.entry.action).is_none(),
+            keep: false,
+        })
         .collect()
+}
+
+/// The letters of the panes.
+fn letters(app: &App) -> Vec<Hint> {
+    let panes = JUMP.iter().zip(app.top().panes());
+    let pane = |(letter, name): (&char, &&str)| Hint {
+        key: letter.to_string(),
+        word: (*name).to_owned(),
+        works: true,
+        keep: true,
+    };
+    let tabs = Hint { key: "1 to 5".into(), word: "tabs".into(), works: true, keep: false };
+    panes.map(pane).chain([tabs]).collect()
 }

@@ -49,8 +49,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let inner = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
     let lines = build(canvas, provider, usize::from(inner.width));
-    let more = lines.draw(canvas, inner, screen.scroll);
-    screen.more.set(more);
+    let more = lines.draw(canvas, inner, screen.scroll.from());
+    screen.scroll.seen(more);
 }
 
 fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
@@ -283,5 +283,5 @@ fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: 
     for model in &found.models {
         lines.put(2, &[Piece::plain(model.id.as_str())]);
     }
-    screen.more.set(lines.draw(canvas, inner, screen.scroll));
+    screen.scroll.draw(&lines, canvas, inner);
 }
