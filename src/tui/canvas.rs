@@ -55,20 +55,20 @@ impl<'a> Canvas<'a> {
         self.select(Rect { width: 1, height: 1, ..area }, 0..0);
     }
 
-    /// How long something that the person started has run: a moving mark, or words where motion is unwanted. The
-    /// picture is drawn again as long as it is seen.
+    /// How long something that the person waits for has run: with a mark that turns, or in words alone where
+    /// motion is unwanted. The picture is drawn again as long as it is seen.
     pub fn running(&self, since: UnixMs) -> String {
         let passed = self.cx.now.since(since);
-        let seconds = passed.as_secs();
+        let words = format!("running, {} s", passed.as_secs());
         if self.cx.snapshot.config.ui.reduce_motion {
-            self.wake_at(since.plus(Duration::from_secs(seconds + 1)));
-            return format!("running, {seconds} s");
+            self.wake_at(since.plus(Duration::from_secs(passed.as_secs() + 1)));
+            return words;
         }
         let step = passed.as_millis() / SPIN.as_millis();
         let next = u64::try_from((step + 1) * SPIN.as_millis()).unwrap_or(u64::MAX);
         self.wake_at(since.plus(Duration::from_millis(next)));
         let mark = SPINNER[usize::try_from(step).unwrap_or(0) % SPINNER.len()];
-        format!("{mark} {seconds} s")
+        format!("{mark} {words}")
     }
 
     pub fn area(&self) -> Rect {

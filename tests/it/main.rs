@@ -17,6 +17,7 @@ mod protocol;
 mod pty;
 mod routing;
 mod support;
+mod tui_frame;
 mod tui_keys;
 mod tui_playground;
 mod tui_routing;

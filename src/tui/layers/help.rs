@@ -1,5 +1,6 @@
 //! Help for the place where it was asked for, made from the key table; acts that do not work now say why.
 
+use crate::present::text;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::canvas::Canvas;
@@ -16,12 +17,15 @@ const TWO_COLUMNS: u16 = 100;
 struct Row {
     keys: String,
     about: String,
-    works: bool,
+    /// Why it does not work now.
+    why: Option<String>,
 }
 
 enum Said<'a> {
     Title(&'static str),
-    Row(&'a Row),
+    /// A row with a line of its sentence; its keys stand on the first.
+    Row(&'a Row, bool, String),
+    Why(String),
     Blank,
 }
 
@@ -43,15 +47,7 @@ impl Help {
             let rows = app.keymap.of(context).map(|bound| {
                 let keys: Vec<String> = bound.chords.iter().map(ToString::to_string).collect();
                 let why = app.why_not(bound.entry.action);
-                let works = why.is_none();
-                let about = why.map_or_else(
-                    || bound.entry.about.to_owned(),
-                    |why| {
-                        let word = if bound.entry.footer.is_empty() { bound.entry.about } else { bound.entry.footer };
-                        format!("{word}: not now: {why}")
-                    },
-                );
-                Row { keys: keys.join("  "), about, works }
+                Row { keys: keys.join("  "), about: bound.entry.about.to_owned(), why }
             });
             (context.title(), rows.collect())
         };
@@ -63,7 +59,9 @@ impl Help {
     fn matching(&self) -> Vec<(&'static str, Vec<&Row>)> {
         let wanted = self.filter.text();
         let lets = |title: &str, row: &Row| {
-            self.filter.lets(&format!("{title} {}", row.about)) || (!wanted.is_empty() && row.keys.contains(wanted))
+            let why = row.why.as_deref().unwrap_or_default();
+            self.filter.lets(&format!("{title} {} {why}", row.about))
+                || (!wanted.is_empty() && row.keys.contains(wanted))
         };
         self.groups
             .iter()
@@ -73,11 +71,24 @@ impl Help {
     }
 }
 
-fn column<'a>(groups: &[(&'static str, Vec<&'a Row>)]) -> Vec<Said<'a>> {
+/// Columns of the keys in a column of this width.
+fn keys_wide(width: u16) -> u16 {
+    16.min(width / 3)
+}
+
+fn column<'a>(groups: &[(&'static str, Vec<&'a Row>)], width: u16) -> Vec<Said<'a>> {
+    let room = usize::from(width.saturating_sub(keys_wide(width) + 6));
     let mut said = Vec::new();
     for (title, rows) in groups {
         said.push(Said::Title(title));
-        said.extend(rows.iter().map(|row| Said::Row(row)));
+        for row in rows {
+            let lines = text::wrap(&row.about, room.max(8));
+            said.extend(lines.into_iter().enumerate().map(|(place, line)| Said::Row(row, place == 0, line)));
+            if let Some(why) = &row.why {
+                let whys = text::wrap(&format!("not now: {why}"), usize::from(width.saturating_sub(8)).max(8));
+                said.extend(whys.into_iter().map(Said::Why));
+            }
+        }
         said.push(Said::Blank);
     }
     said.pop();
@@ -141,10 +152,10 @@ impl Part for Help {
         y += if area.height >= 12 { 2 } else { 1 };
         let below = Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y));
         let columns = if area.width >= TWO_COLUMNS {
-            let at = split(&groups);
-            vec![column(&groups[..at]), column(&groups[at..])]
+            let (at, half) = (split(&groups), area.width / 2);
+            vec![column(&groups[..at], half), column(&groups[at..], half)]
         } else {
-            vec![column(&groups)]
+            vec![column(&groups, area.width)]
         };
         let total = columns.iter().map(Vec::len).max().unwrap_or(0);
         // The last row says how much is below: nothing stands under it.
@@ -168,16 +179,22 @@ impl Part for Help {
 }
 
 fn line(canvas: &mut Canvas<'_>, row: Rect, said: &Said<'_>) {
-    let keys = 18.min(row.width / 3);
+    let keys = keys_wide(row.width);
     match said {
         Said::Title(title) => {
             canvas.text(row.x + 2, row.y, row.width.saturating_sub(3), title, Role::Title);
         }
-        Said::Row(said) => {
-            let (key, about) = if said.works { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
-            canvas.text(row.x + 4, row.y, keys, &said.keys, key);
+        Said::Row(said, first, words) => {
+            let works = said.why.is_none();
+            let (key, about) = if works { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
+            if *first {
+                canvas.text(row.x + 4, row.y, keys, &said.keys, key);
+            }
             let x = row.x + 5 + keys;
-            canvas.text(x, row.y, row.right().saturating_sub(x + 1), &said.about, about);
+            canvas.text(x, row.y, row.right().saturating_sub(x), words, about);
+        }
+        Said::Why(words) => {
+            canvas.text(row.x + 7, row.y, row.width.saturating_sub(7), words, Role::Muted);
         }
         Said::Blank => {}
     }
@@ -188,7 +205,10 @@ impl Help {
         let groups = self.matching();
         let rows = groups.iter().flat_map(|(title, rows)| rows.iter().map(move |row| (title, row)));
         let mut lines = vec![format!("Help. {}", self.about)];
-        lines.extend(rows.map(|(title, row)| format!("{title}: {}: {}", row.keys, row.about)));
+        lines.extend(rows.map(|(title, row)| {
+            let why = row.why.as_ref().map(|why| format!(", not now: {why}")).unwrap_or_default();
+            format!("{title}: {}: {}{why}", row.keys, row.about)
+        }));
         lines
     }
 }

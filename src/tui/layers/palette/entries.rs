@@ -56,43 +56,46 @@ pub fn all(app: &App) -> Vec<Entry> {
     entries
 }
 
+/// The acts of this place, of everywhere, of the other tabs; last those that only a layer knows.
 fn of_table(app: &App) -> Vec<Entry> {
-    let here = app.contexts();
+    let mut here = app.contexts();
+    // Moving about is what a person looks for least.
+    here.sort_by_key(|context| *context == Context::List);
     let subject = app.screen().subject(&app.cx()).filter(|_| !app.has_layer());
-    let mut entries = Vec::new();
-    let mut elsewhere = Vec::new();
-    let mut closed = Vec::new();
-    for bound in app.keymap.all() {
+    let mut entries: Vec<Entry> = Vec::new();
+    for bound in here.iter().flat_map(|context| app.keymap.of(*context)) {
         let action = bound.entry.action;
-        let home = tab_of(bound.entry.context);
-        if matches!(action, Action::Palette) {
-            continue;
-        }
-        if here.contains(&bound.entry.context) {
-            // Two contexts of one place may know the same act: it is offered once.
-            if entries.iter().all(|known: &Entry| known.run != Run::Act(action)) {
-                entries.push(of_bound(bound, subject.as_ref(), app.why_not(action), Run::Act(action)));
-            }
-        } else if let Some(tab) = home.filter(|_| !app.has_layer()) {
-            let run = if tab == app.tab { Run::Act(action) } else { Run::ActOn(tab, action) };
-            let why = if tab == app.tab { None } else { app.why_not_on(tab, action) };
-            elsewhere.push(of_bound(bound, None, why, run));
-        } else {
-            let why = Some(format!("only {}", place_of(bound.entry.context)));
-            closed.push(of_bound(bound, None, why, Run::Act(action)));
+        // Two contexts of one place may know the same act: it is offered once.
+        if action != Action::Palette && entries.iter().all(|known| known.run != Run::Act(action)) {
+            let entry = of_bound(bound, subject.as_ref(), app.why_not(action), Run::Act(action));
+            let line = match (action, &subject) {
+                (Action::ProviderToggle, Some(Place::Provider(id))) => {
+                    acts::find(&app.snapshot, id).map(|provider| line::toggle(id.as_str(), provider.enabled))
+                }
+                _ => entry.line.clone(),
+            };
+            entries.push(Entry { line, ..entry });
         }
     }
-    entries.append(&mut elsewhere);
+    let mut closed = Vec::new();
+    for bound in app.keymap.all().filter(|bound| !here.contains(&bound.entry.context)) {
+        let action = bound.entry.action;
+        match tab_of(bound.entry.context).filter(|_| !app.has_layer()) {
+            Some(tab) if tab == app.tab => entries.push(of_bound(bound, None, None, Run::Act(action))),
+            Some(tab) => entries.push(of_bound(bound, None, app.why_not_on(tab, action), Run::ActOn(tab, action))),
+            None => {
+                let why = Some(format!("only {}", place_of(bound.entry.context)));
+                closed.push(of_bound(bound, None, why, Run::Act(action)));
+            }
+        }
+    }
     entries.append(&mut closed);
     entries
 }
 
 fn of_bound(bound: &Bound, subject: Option<&Place>, why: Option<String>, run: Run) -> Entry {
     let (action, name) = (bound.entry.action, bound.entry.name);
-    let line = match (action, subject) {
-        (Action::ProviderToggle, _) => None,
-        _ => line::of(action, subject),
-    };
+    let line = line::of(action, subject);
     let title = match action {
         Action::GoTab(digit) => {
             let tab = Tab::ALL.into_iter().find(|tab| tab.digit() == digit);

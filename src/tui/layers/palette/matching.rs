@@ -1,18 +1,21 @@
 //! Which entries a typed text finds, best first.
 
 use super::entries::Entry;
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// The places of the entries that `typed` finds: in the title first, the best match first; then in the sentence.
 /// Entries that cannot run come after those that can. All of them in order where nothing is typed.
-pub fn found(entries: &[Entry], typed: &str) -> Vec<usize> {
+///
+/// Only the places `within` are looked at: what one text finds holds all that any longer one finds.
+pub fn found(entries: &[Entry], within: impl Iterator<Item = usize>, typed: &str) -> Vec<usize> {
     let mut found: Vec<(usize, u32, bool)> = Vec::new();
-    let pattern = Pattern::parse(typed.trim(), CaseMatching::Ignore, Normalization::Smart);
+    let pattern = Pattern::new(typed.trim(), CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
     let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
-    for (place, entry) in entries.iter().enumerate() {
+    for place in within {
+        let Some(entry) = entries.get(place) else { continue };
         let in_title = score(&entry.title).map(|score| (score, true));
         // A sentence is long: letters strewn over it are no match, its words are.
         let sentence = || crate::tui::widgets::filter::holds(&entry.about, typed).then_some((0, false));
@@ -46,19 +49,26 @@ mod tests {
             entry("providers: pause", "no calls", None),
             entry("pause zai", "", Some("it is off")),
         ];
-        assert_eq!(found(&entries, "pause"), [1, 0, 2]);
-        assert_eq!(found(&entries, "prpau"), [1]);
-        assert_eq!(found(&entries, "zai PAUSE"), [2]);
-        assert_eq!(found(&entries, ""), [0, 1, 2]);
+        let found = |typed: &str| found(&entries, 0..entries.len(), typed);
+        assert_eq!(found("pause"), [1, 0, 2]);
+        assert_eq!(found("prpau"), [1]);
+        assert_eq!(found("zai PAUSE"), [2]);
+        assert_eq!(found(""), [0, 1, 2]);
     }
 
     proptest! {
         #[test]
-        fn whatever_is_typed_finds_each_entry_at_most_once(typed in "\\PC{0,12}") {
-            let entries = [entry("providers: pause", "no calls", None), entry("Üser ^x$ !", "|'", None)];
-            let mut places = found(&entries, &typed);
-            places.dedup();
-            prop_assert!(places.len() <= 2);
+        fn what_a_text_finds_holds_all_that_a_longer_one_finds(typed in "[a-z :^$!'|é]{0,8}", more in "\\PC{0,3}") {
+            let titles = ["providers: pause", "use target zai/glm-4.6", "Üser ^x$ !", "strategy: cost_optimized", "é"];
+            let entries: Vec<Entry> = titles.iter().map(|title| entry(title, "no calls ' | and so on", None)).collect();
+            let all = || 0..entries.len();
+            let short = found(&entries, all(), &typed);
+            let long = format!("{typed}{more}");
+            let mut narrowed = found(&entries, short.into_iter(), &long);
+            let mut anew = found(&entries, all(), &long);
+            narrowed.sort_unstable();
+            anew.sort_unstable();
+            prop_assert_eq!(narrowed, anew);
         }
     }
 }

@@ -29,8 +29,8 @@ use ratatui::layout::Rect;
 
 pub use entries::all;
 
-/// The widest and the tallest it gets.
-const MOST: (u16, u16) = (100, 20);
+/// The tallest it gets: what is below stays in sight.
+const TALLEST: u16 = 20;
 /// Columns of a title and of a key, where there is room.
 const TITLE: u16 = 32;
 const KEY: u16 = 10;
@@ -46,6 +46,8 @@ pub struct Palette {
     typed: Line,
     /// Places of what the text finds: the recent ones, then all others.
     found: Vec<usize>,
+    /// The text that found them.
+    found_by: String,
     /// How many of `found` are recent ones.
     found_recent: usize,
     /// Among the places in `found`.
@@ -59,14 +61,24 @@ impl Palette {
         let place = |id: &String| entries.iter().position(|entry| entry.id == *id);
         let recent = app.recent.iter().filter_map(place).collect();
         let (typed, cursor) = (Line::new(typed), Selection::default());
-        let mut palette = Self { entries, recent, typed, found: Vec::new(), found_recent: 0, cursor };
+        let mut palette =
+            Self { entries, recent, typed, found: Vec::new(), found_by: String::new(), found_recent: 0, cursor };
+        palette.found = (0..palette.entries.len()).collect();
         palette.find();
         palette
     }
 
     /// One pass over the entries per change of the text.
     fn find(&mut self) {
-        let all = matching::found(&self.entries, self.typed.value());
+        let typed = self.typed.value();
+        // Typed on: only what was found can still be found.
+        let all = if typed.starts_with(&self.found_by) {
+            self.found.sort_unstable();
+            matching::found(&self.entries, self.found.iter().copied(), typed)
+        } else {
+            matching::found(&self.entries, 0..self.entries.len(), typed)
+        };
+        self.found_by = typed.to_owned();
         let mut matched = vec![false; self.entries.len()];
         all.iter().for_each(|place| matched[*place] = true);
         let recent: Vec<usize> = self.recent.iter().copied().filter(|place| matched[*place]).collect();
@@ -107,11 +119,6 @@ impl Palette {
         }
     }
 
-    fn area(&self, area: Rect) -> Rect {
-        let (width, height) = (MOST.0.min(area.width), MOST.1.min(area.height));
-        Rect { x: area.x + (area.width - width) / 2, y: area.y, width, height }
-    }
-
     /// What the rows show: headings and places in `found`.
     fn rows(&self, first: usize, room: usize) -> Vec<Row> {
         let mut rows = Vec::new();
@@ -133,7 +140,7 @@ impl Palette {
         let x = row.x + 2;
         let room = end.saturating_sub(x);
         let sentences = room >= SENTENCES;
-        let title = if sentences { TITLE } else { room.saturating_sub(KEY + 1) };
+        let title = if sentences { TITLE.max(room * 2 / 5) } else { room.saturating_sub(KEY + 1) };
         // A long name takes the columns of a key that is not there.
         let wide = if entry.key.is_empty() { title + KEY } else { title.saturating_sub(1) };
         let wide = if sentences { wide.saturating_sub(1) } else { wide };
@@ -232,7 +239,7 @@ impl Part for Palette {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let area = self.area(area);
+        let area = Rect { height: TALLEST.min(area.height), ..area };
         canvas.clear(area);
         let count = format!("{} of {}", self.found.len(), self.entries.len());
         canvas.rule(Rect { height: 1, ..area }, "Commands", &count, true);
