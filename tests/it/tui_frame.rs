@@ -442,6 +442,7 @@ fn what_runs_turns_or_is_said_in_words() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_row_of_keys_breaks_the_frame(
         pressed in prop::collection::vec(prop::sample::select(vec![

@@ -15,6 +15,8 @@ use ratatui::layout::Rect;
 const TWO_COLUMNS: u16 = 100;
 
 struct Row {
+    /// Its name in the key table: what people search for may stand there only.
+    name: &'static str,
     keys: String,
     about: String,
     /// Why it does not work now.
@@ -47,7 +49,7 @@ impl Help {
             let rows = app.keymap.of(context).map(|bound| {
                 let keys: Vec<String> = bound.chords.iter().map(ToString::to_string).collect();
                 let why = app.why_not(bound.entry.action);
-                Row { keys: keys.join("  "), about: bound.entry.about.to_owned(), why }
+                Row { name: bound.entry.name, keys: keys.join("  "), about: bound.entry.about.to_owned(), why }
             });
             (context.title(), rows.collect())
         };
@@ -60,7 +62,7 @@ impl Help {
         let wanted = self.filter.text();
         let lets = |title: &str, row: &Row| {
             let why = row.why.as_deref().unwrap_or_default();
-            self.filter.lets(&format!("{title} {} {why}", row.about))
+            self.filter.lets(&format!("{title} {} {} {why}", row.name, row.about))
                 || (!wanted.is_empty() && row.keys.contains(wanted))
         };
         self.groups
