@@ -14,6 +14,8 @@
 //!       │        ▲
 //!       │        └── adapters  http transport, wire dialects, config file, ledger, clock
 //!    domain                    values and rules; no async, no I/O, no clock, no UI
+//!
+//!    sim                       simulated model servers, beside the house: for the demo and the tests
 //! ```
 
 pub mod adapters;
@@ -23,4 +25,5 @@ pub mod domain;
 pub mod engine;
 pub mod gateway;
 pub mod present;
+pub mod sim;
 pub mod tui;

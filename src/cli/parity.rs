@@ -34,7 +34,11 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ListCalls => Ok("calls list"),
         CommandName::GetCall => Ok("calls show"),
         CommandName::ReadLog => Ok("logs"),
+        CommandName::LoadModel => Ok("models load"),
+        CommandName::UnloadModel => Ok("models unload"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
+        // Stopped by ctrl-c while it runs.
+        CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),
         // Pausing is not written to the file; reloading re-reads it, which every new process does anyway.
         CommandName::Pause | CommandName::ConfigReload | CommandName::CancelCall => Err(ATTACHING_COMES_LATER),
     }

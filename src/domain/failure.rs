@@ -167,6 +167,17 @@ pub enum Cause {
     WrongReach { address: String },
     /// Nothing finer is known.
     Other,
+    /// The server runs, but at another place of this machine than the address says; where, as in
+    /// `127.0.0.1 port 1235`.
+    BoundElsewhere { host: String, port: u16 },
+    /// The address says `http`, and the server speaks TLS there.
+    SpeaksTls,
+    /// The server is up and reads the model into memory.
+    StillLoading,
+    /// The server answered with another model than it was asked for.
+    OtherModel { asked: String, answered: String },
+    /// The server does not take this `response_format`.
+    ResponseFormat,
 }
 
 /// A failure on its way to a person: class, cause, and the server's own words where it had any.
@@ -206,7 +217,11 @@ impl Failure {
         self.code.class().retry_same
             && !matches!(
                 self.cause,
-                Cause::Refused | Cause::Dns | Cause::Tls { .. } | Cause::Redirect { .. } | Cause::WrongReach { .. }
+                Cause::Refused
+                    | Cause::BoundElsewhere { .. }
+                    | Cause::SpeaksTls
+                    | Cause::Dns
+                    | Cause::Tls { .. } | Cause::Redirect { .. } | Cause::WrongReach { .. }
             )
     }
 }

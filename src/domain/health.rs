@@ -4,9 +4,10 @@
 //! remedies in words in `present::remedy`.
 
 use super::failure::{Cause, ErrorCode, Failure};
-use super::ids::ModelId;
+use super::kind::Kind;
 use super::reach::Reach;
 use super::time::UnixMs;
+pub use super::model::{Abilities, Instance, ModelChanges, ModelInfo};
 use serde::{Deserialize, Serialize};
 
 /// A provider's state, always shown with a reason and since when.
@@ -51,42 +52,18 @@ pub struct Ladder {
     pub answering: Option<bool>,
 }
 
-/// A model as its server describes it; every field but the id may be unknown. Untrusted text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    pub id: ModelId,
-    pub loaded: Option<bool>,
-    /// `false` for embedding models and the like.
-    pub chat: bool,
-    /// Tokens: of the loaded instance where known, else the model's ceiling.
-    pub context: Option<u64>,
-    pub quantization: Option<String>,
-    pub size_bytes: Option<u64>,
-    /// The server runs it elsewhere (Ollama's remote models): its reach is cloud.
-    #[serde(default)]
-    pub remote: bool,
-}
-
-impl ModelInfo {
-    pub fn named(id: impl Into<ModelId>) -> Self {
-        Self {
-            id: id.into(),
-            loaded: None,
-            chat: true,
-            context: None,
-            quantization: None,
-            size_bytes: None,
-            remote: false,
-        }
-    }
-}
-
 /// What the server is doing, where it tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Activity {
     pub slots_busy: Option<u32>,
     pub slots_total: Option<u32>,
     pub queued: Option<u32>,
+    /// Bytes of memory that the loaded models take.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Share of the room for contexts that is in use, in thousandths.
+    #[serde(default)]
+    pub kv_cache_permille: Option<u32>,
 }
 
 /// What one probe, with all its tries, found out.
@@ -101,7 +78,7 @@ pub struct ProbeReport {
 }
 
 /// A probe that was answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProbeFound {
     pub models: Vec<ModelInfo>,
     /// The key was accepted; `None` when none was asked for.
@@ -111,6 +88,15 @@ pub struct ProbeFound {
     pub malformed: Option<String>,
     /// Which interface of the server was used, as in `v1`, `v0`, `compat`.
     pub interface: Option<String>,
+    /// What the server says its own version is.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Whether a call to a model that is not loaded loads it; `None` where that cannot be told.
+    #[serde(default)]
+    pub jit: Option<bool>,
+    /// The kind it shows by signs of its own, where that is another than its profile's.
+    #[serde(default)]
+    pub looks_like: Option<Kind>,
 }
 
 /// Results of calls in the last five minutes, as far as they count for `degraded`.
@@ -152,10 +138,22 @@ pub struct ProviderHealth {
     /// What was not as expected in the newest list.
     #[serde(default)]
     pub malformed: Option<String>,
+    /// As in [`ProbeFound`].
+    #[serde(default)]
+    pub version: Option<String>,
+    /// As in [`ProbeFound`].
+    #[serde(default)]
+    pub jit: Option<bool>,
+    /// As in [`ProbeFound`].
+    #[serde(default)]
+    pub looks_like: Option<Kind>,
     /// Good probes in a row since it was last down; counted only while `returning`.
     pub good_probes: u32,
     /// Down until [`GOOD_PROBES_TO_RETURN`] good probes came.
     pub returning: bool,
+    /// Why the last call that it answered badly failed; forgotten with the next good one.
+    #[serde(default)]
+    pub trouble: Option<Failure>,
 }
 
 /// A change worth announcing.
@@ -182,8 +180,12 @@ impl ProviderHealth {
             activity: Activity::default(),
             interface: None,
             malformed: None,
+            version: None,
+            jit: None,
+            looks_like: None,
             good_probes: 0,
             returning: false,
+            trouble: None,
         }
     }
 
@@ -227,6 +229,9 @@ impl ProviderHealth {
         self.activity = found.activity;
         self.interface.clone_from(&found.interface);
         self.malformed.clone_from(&found.malformed);
+        self.version.clone_from(&found.version);
+        self.jit = found.jit;
+        self.looks_like = found.looks_like;
     }
 
     /// It answers, and no model can be read out of it: what the configuration names may work all the same.
@@ -251,6 +256,7 @@ impl ProviderHealth {
             || !matches!(
                 failure.cause,
                 Cause::Refused
+                    | Cause::BoundElsewhere { .. }
                     | Cause::ConnectTimeout
                     | Cause::Dns
                     | Cause::Tls { .. }
@@ -283,6 +289,21 @@ impl ProviderHealth {
             (State::Degraded, "probe slower than 1 s".into())
         } else {
             (State::Up, String::new())
+        }
+    }
+
+    /// Takes in how a call ended, for what to do about it. A caller's own mistake says nothing of the server.
+    pub fn called(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else {
+            self.ladder.answering = Some(true);
+            self.trouble = None;
+            return;
+        };
+        if failure.code.class().breaker {
+            self.ladder.answering = Some(false);
+        }
+        if failure.code.class().breaker || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff) {
+            self.trouble = Some(failure.clone());
         }
     }
 

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod health;
 pub mod ids;
 pub mod kind;
+pub mod model;
 pub mod money;
 pub mod price;
 pub mod reach;

@@ -1,7 +1,7 @@
 //! How each command is answered. What blocks or waits runs on a task of its own and replies from there, so that
 //! the supervisor never stands still.
 
-use super::ports::ConfigEdit;
+use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::unconfigured;
@@ -96,6 +96,14 @@ impl Supervisor {
                 Ok(prompts) => Reply::Prompts(prompts),
                 Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
             }),
+            Command::Diagnose { id, answer, run } => match self.profile(&id) {
+                Ok(profile) => self.diagnose(profile, answer, run, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::StopDiagnosis { run } => {
+                self.diagnoses.stop(run);
+                reply_to(asker, Reply::Done);
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {
@@ -108,6 +116,14 @@ impl Supervisor {
                     )
                 },
             ),
+            Command::LoadModel { provider, model, context } => match self.profile(&provider) {
+                Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
+            Command::UnloadModel { provider, model } => match self.profile(&provider) {
+                Ok(profile) => self.model_job(profile, model, ModelAct::Unload, asker),
+                Err(refusal) => reply_to(asker, *refusal),
+            },
         }
     }
 
@@ -239,7 +255,7 @@ fn later(asker: Asker, work: impl Future<Output = Reply> + Send + 'static) {
     tokio::spawn(async move { reply_to(asker, work.await) });
 }
 
-fn reply_to(asker: Asker, reply: Reply) {
+pub(super) fn reply_to(asker: Asker, reply: Reply) {
     if let Some(asker) = asker {
         answer(asker, reply);
     } else if let Reply::Refused(refusal) = reply {

@@ -96,7 +96,12 @@ fn world_model(id: &ModelId, provider: &Provider, config: &Config, candidate: bo
 pub fn price_at(provider: &Provider, id: &ModelId, config: &Config) -> Option<Price> {
     let remote = provider.health.models.iter().any(|model| &model.id == id && model.remote);
     let named = provider.profile.models.iter().find(|model| &model.id == id).and_then(|model| model.price);
-    if remote { named } else { price_of(&provider.profile, id, &config.money) }
+    if remote {
+        return named;
+    }
+    // What the vendor's own list says, where nothing nearer does.
+    let listed = || provider.health.models.iter().find(|model| &model.id == id).and_then(|model| model.price);
+    price_of(&provider.profile, id, &config.money).or_else(listed)
 }
 
 /// The reach of the last connection; before any, what the address promises.

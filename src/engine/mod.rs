@@ -7,8 +7,11 @@
 
 mod call;
 mod command;
+mod diagnosis;
 pub mod handle;
 mod live;
+mod loads;
+mod models;
 pub mod ports;
 pub mod protocol;
 mod publish;

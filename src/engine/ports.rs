@@ -1,7 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, Step,
+    TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// The wall clock. Durations inside the engine use tokio's clock.
 pub trait Clock: Send + Sync {
@@ -22,6 +23,10 @@ pub trait Clock: Send + Sync {
     /// The start of the civil day that holds `at`, in the IANA zone given or the machine's own.
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
 }
+
+/// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
+/// report alone.
+pub const STEP_CAPACITY: usize = 16;
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
@@ -31,12 +36,56 @@ pub trait Upstream: Send + Sync {
     /// The steps of a connection test in order; `answer` ends with one small completion.
     fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport>;
 
+    /// Every step of a connection, one by one ([`super::protocol::DOCTOR_STEPS`]), each told to `steps` as it
+    /// ends. Dropping the future ends its work.
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        drop(steps);
+        self.test(profile, answer)
+    }
+
     /// Asks the known ports of this machine. `configured` are the providers that exist already.
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>>;
+
+    /// Loads or unloads a model and returns when its server has done so, within the profile's load time. Dropping
+    /// the future stops the waiting; what the server then does is its own business. Never costs money.
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>>;
 
     /// Sends one request and returns when the response head is there and good. A refusal by the server, a
     /// wrong content type and the like are failures here; dropping the future or the answer cancels the call.
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>>;
+}
+
+/// A model to bring into a server's memory, or out of it.
+#[derive(Debug, Clone)]
+pub struct ModelJob {
+    pub profile: Arc<Profile>,
+    /// Its id, or that of one loaded copy.
+    pub model: ModelId,
+    pub act: ModelAct,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelAct {
+    /// With so many tokens of context, else as the server likes.
+    Load {
+        context: Option<u64>,
+    },
+    Unload,
+}
+
+/// What became of a [`ModelJob`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelDone {
+    /// It was so before: nothing was asked of the server.
+    pub already: bool,
+    pub context: Option<u64>,
+    /// The server's names for the copies concerned.
+    pub instances: Vec<String>,
 }
 
 /// One attempt at one target.

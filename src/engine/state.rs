@@ -2,11 +2,11 @@
 //! out; the supervisor carries them out.
 
 use super::protocol::snapshot::{LatelyEntry, PROBE_HISTORY};
-use super::protocol::{Event, EventKind, Level, ProbePoint};
+use super::protocol::{Event, EventKind, Level, ModelsEntry, ProbePoint};
 use super::traffic::Traffic;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
-use crate::domain::health::{ProbeReport, ProviderHealth, State as Health, StateChange};
+use crate::domain::health::{ModelChanges, ProbeReport, ProviderHealth, State as Health, StateChange};
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::time::UnixMs;
 use std::collections::VecDeque;
@@ -28,6 +28,8 @@ pub struct Provider {
     pub probed: bool,
     /// Calls that went elsewhere since it was last up.
     pub moved_calls: u32,
+    /// Newest first.
+    pub model_changes: VecDeque<ModelsEntry>,
 }
 
 /// Something the supervisor has to do.
@@ -129,10 +131,12 @@ impl State {
             return Vec::new();
         }
         let breaker = traffic.any_breaker_open(&id, report.at);
+        let news = provider.compare(report);
         let change = provider.health.apply(report, breaker, traffic.tally(&id, report.at));
         provider.remember(report);
         let mut effects = vec![Effect::ProbeAfter(id, provider.next_interval())];
         effects.extend(change.map(|change| provider.announce(change, report.at)));
+        effects.extend(news);
         effects
     }
 
@@ -148,11 +152,7 @@ impl State {
     ) -> Vec<Effect> {
         let Some(provider) = self.provider_mut(&target.provider) else { return Vec::new() };
         let mut effects = Vec::new();
-        match failure {
-            None => provider.health.ladder.answering = Some(true),
-            Some(failure) if failure.code.class().breaker => provider.health.ladder.answering = Some(false),
-            Some(_) => {}
-        }
+        provider.health.called(failure);
         if moved_on {
             provider.moved_calls = provider.moved_calls.saturating_add(1);
         }
@@ -201,7 +201,29 @@ impl Provider {
             probing: false,
             probed: false,
             moved_calls: 0,
+            model_changes: VecDeque::new(),
         }
+    }
+
+    /// Says what is another than in the list before; the first list of a server is no news.
+    fn compare(&mut self, report: &ProbeReport) -> Option<Effect> {
+        self.health.models_seen?;
+        let found = report.outcome.as_ref().ok()?;
+        let changes = ModelChanges::between(&self.health.models, &found.models);
+        if changes.is_empty() {
+            return None;
+        }
+        self.model_changes.push_front(ModelsEntry { at: report.at, changes: changes.clone() });
+        self.model_changes.truncate(LATELY);
+        Some(Effect::Announce(Event {
+            at: report.at,
+            level: Level::Info,
+            kind: EventKind::ModelsChanged {
+                provider: self.profile.id.clone(),
+                name: self.profile.display_name().to_owned(),
+                changes,
+            },
+        }))
     }
 
     fn remember(&mut self, report: &ProbeReport) {

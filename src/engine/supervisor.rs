@@ -2,8 +2,10 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
+use super::models::{ModelJobDone, ModelJobs};
 use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
@@ -55,6 +57,10 @@ pub enum Input {
         start: UnixMs,
         sums: DaySums,
     },
+    /// A server has loaded or unloaded a model, or has not.
+    ModelJobDone(Box<ModelJobDone>),
+    /// A call had its model loaded: the list is another one now.
+    LoadedByCall(ProviderId),
 }
 
 /// A probe command whose providers have not all answered.
@@ -76,9 +82,10 @@ pub struct Supervisor {
     pub(super) active: ActiveChoice,
     pub(super) views: Views,
     pub(super) unconfigured: Unconfigured,
+    pub(super) jobs: ModelJobs,
     commands: mpsc::Receiver<Envelope>,
     results: mpsc::Receiver<Input>,
-    events: broadcast::Sender<Event>,
+    pub(super) events: broadcast::Sender<Event>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) live: watch::Sender<Arc<Live>>,
     pub(super) slots: Arc<Semaphore>,
@@ -88,7 +95,8 @@ pub struct Supervisor {
     day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
+    pub(super) diagnoses: Diagnoses,
 }
 
 impl Supervisor {
@@ -138,6 +146,7 @@ impl Supervisor {
             active,
             views,
             unconfigured: Unconfigured::default(),
+            jobs: ModelJobs::default(),
             commands,
             results,
             events,
@@ -151,6 +160,7 @@ impl Supervisor {
             in_effect: None,
             announced_ready: false,
             stop,
+            diagnoses: Diagnoses::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -218,6 +228,8 @@ impl Supervisor {
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
             // Sums of a day that has ended say nothing.
             Input::Day { .. } => {}
+            Input::ModelJobDone(done) => self.model_job_done(*done),
+            Input::LoadedByCall(provider) => self.look_again(&provider),
         }
     }
 
@@ -231,6 +243,7 @@ impl Supervisor {
     fn probed(&mut self, profile: &Arc<Profile>, report: &ProbeReport) {
         let effects = self.state.probed(profile, report, &self.traffic);
         self.carry_out(effects);
+        self.model_jobs_probed(&profile.id);
         for waiting in &mut self.waiting_probes {
             if waiting.left.remove(&profile.id) {
                 waiting.found.push((profile.id.clone(), report.clone()));
@@ -373,6 +386,7 @@ impl Supervisor {
             self.traffic.forget(&id);
             self.schedule.remove(&id);
         }
+        self.model_jobs_forget();
         self.carry_out(effects);
     }
 

@@ -5,6 +5,7 @@
 //! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
 //! them before it publishes, so that a thousand calls a second wake it twenty times.
 
+use super::loads::Loads;
 use super::protocol::RunningCall;
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
@@ -27,10 +28,15 @@ const TALLY_CAPACITY: usize = 4096;
 /// reading from the ledger.
 const ENDED_CAPACITY: usize = 65_536;
 
+/// Targets whose pace is kept; calls of further ones are not counted per target.
+const PACES: usize = 4096;
+
 #[derive(Default)]
 pub struct Traffic {
     inner: Mutex<Inner>,
     changed: Notify,
+    /// Models on their way into memory or out of it.
+    pub loads: Loads,
 }
 
 /// What the day's sums need of a finished call.
@@ -40,6 +46,8 @@ pub struct Ended {
     pub policy: String,
     pub status: Status,
     pub cost: Cost,
+    /// Who answered, and the tokens it wrote with the time that took.
+    answered: Option<(Target, Option<(u64, u64)>)>,
 }
 
 impl Ended {
@@ -50,7 +58,29 @@ impl Ended {
             policy: record.policy.clone(),
             status: record.status,
             cost: record.cost,
+            answered: record.target.clone().filter(|_| record.status == Status::Ok).map(|target| {
+                let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
+                let tokens = record.usage.map(|usage| usage.output);
+                // Too short an answer says nothing of the pace.
+                (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
+            }),
         }
+    }
+}
+
+/// The calls that one target answered since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    pub calls: u64,
+    tokens: u64,
+    writing_ms: u64,
+}
+
+impl Pace {
+    /// Tokens a second while it writes.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    pub fn tokens_per_s(self) -> Option<f64> {
+        (self.writing_ms > 0).then(|| self.tokens as f64 * 1000.0 / self.writing_ms as f64)
     }
 }
 
@@ -88,6 +118,7 @@ struct Inner {
     breakers: HashMap<Target, Breaker>,
     results: HashMap<ProviderId, Results>,
     ended: VecDeque<Ended>,
+    paces: HashMap<Target, Pace>,
     parked: HashMap<ProviderId, UnixMs>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
 }
@@ -173,11 +204,29 @@ impl Traffic {
     pub fn end(&self, ended: Ended) {
         let mut inner = self.lock();
         inner.running.remove(&ended.id);
+        if let Some((target, writing)) = &ended.answered
+            && (inner.paces.len() < PACES || inner.paces.contains_key(target))
+        {
+            let pace = inner.paces.entry(target.clone()).or_default();
+            pace.calls += 1;
+            let (tokens, ms) = writing.unwrap_or_default();
+            pace.tokens += tokens;
+            pace.writing_ms += ms;
+        }
         if inner.ended.len() == ENDED_CAPACITY {
             inner.ended.pop_front();
         }
         inner.ended.push_back(ended);
         drop(inner);
+        self.changed.notify_one();
+    }
+
+    pub fn pace(&self, target: &Target) -> Pace {
+        self.lock().paces.get(target).copied().unwrap_or_default()
+    }
+
+    /// Something that a picture shows is another than before.
+    pub fn note_change(&self) {
         self.changed.notify_one();
     }
 

@@ -228,6 +228,8 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         line: profile.line,
         probe_interval_s: profile.timeouts.probe_interval.as_secs(),
         moved_calls: provider.moved_calls,
+        loading: traffic.loads.of(&profile.id),
+        model_changes: provider.model_changes.iter().cloned().collect(),
     }
 }
 
@@ -249,6 +251,7 @@ fn model_views(provider: &Provider, config: &Config, traffic: &Traffic, now: Uni
         let listed = provider.health.models.iter().find(|model| &model.id == id);
         let written = profile.models.iter().find(|model| &model.id == id);
         let target = Target { provider: profile.id.clone(), model: id.clone() };
+        let pace = traffic.pace(&target);
         ModelView {
             id: id.clone(),
             named,
@@ -261,6 +264,17 @@ fn model_views(provider: &Provider, config: &Config, traffic: &Traffic, now: Uni
             size_bytes: listed.and_then(|model| model.size_bytes),
             price: price_at(provider, id, config),
             breaker_until: traffic.breaker_until(&target, now),
+            display_name: listed.and_then(|model| model.display_name.clone()),
+            max_context: listed.and_then(|model| model.max_context),
+            instances: listed.map(|model| model.instances.clone()).unwrap_or_default(),
+            parameters: listed.and_then(|model| model.parameters.clone()),
+            format: listed.and_then(|model| model.format.clone()),
+            can: listed.map(|model| model.can).unwrap_or_default(),
+            remote: listed.is_some_and(|model| model.remote),
+            memory_bytes: listed.and_then(|model| model.memory_bytes),
+            expires: listed.and_then(|model| model.expires),
+            calls: pace.calls,
+            tokens_per_s: pace.tokens_per_s(),
         }
     };
     let named = profile.models.iter().map(|model| view(&model.id, true));

@@ -1,7 +1,7 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{escape, reason};
+use super::{escape, models, reason};
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
@@ -40,11 +40,16 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         ),
         EventKind::CallFinished { id } => format!("Call {} ended.", quoted(id.as_str())),
         EventKind::Trouble { message } => ended(&quoted(message)),
+        EventKind::ModelsChanged { name, changes, .. } => format!("{}: {}.", quoted(name), models::changes(changes)),
         EventKind::RecordsDropped { count } => {
             let (what, were) = if *count == 1 { ("record", "was") } else { ("records", "were") };
             format!(
                 "{count} {what} of calls {were} lost: the disk did not keep up. Look at the room in the state folder."
             )
+        }
+        EventKind::StepDone { step, .. } => {
+            let word = super::labels::step(step.state).word;
+            ended(&format!("{}: {word}: {}", quoted(&step.name), quoted(&step.verdict)))
         }
     }
 }

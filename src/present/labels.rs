@@ -1,11 +1,13 @@
 //! Marks, words and one-line descriptions of what is: the same in the dashboard's status line, the plain mode and
 //! the command line. A mark is four cells wide and never stands alone: the word follows it.
 
-use super::remedy::{Subject, remedy};
+use super::remedy::{Remedy, Subject, caution, remedy};
 use super::{escape, reason, units};
 use crate::domain::call::Status;
 use crate::domain::config::{Severity, WithheldWhy};
+use crate::domain::failure::Cause;
 use crate::domain::health::State;
+use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallRow, Level, ProviderView, StepState};
 use std::borrow::Cow;
@@ -149,6 +151,7 @@ pub fn note(view: &ProviderView) -> String {
         _ if !view.enabled => "off".into(),
         Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
         _ if health.state == State::Paused => "paused".into(),
+        _ if no_model(view).is_some() && health.ladder.listed == Some(false) => "no model".into(),
         _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
     }
 }
@@ -159,10 +162,33 @@ pub fn since(view: &ProviderView, now: UnixMs) -> String {
 }
 
 /// What to do about a provider that needs attention; `None` when there is nothing to do.
-pub fn what_to_do(view: &ProviderView) -> Option<super::remedy::Remedy> {
-    let trouble = matches!(view.health.state, State::Down | State::Unauthorized | State::Degraded);
-    let failure = view.health.failure.as_ref().filter(|_| view.enabled && trouble)?;
-    Some(remedy(failure, &Subject::of(view)))
+pub fn what_to_do(view: &ProviderView) -> Option<Remedy> {
+    let health = &view.health;
+    if !view.enabled || !matches!(health.state, State::Up | State::Down | State::Unauthorized | State::Degraded) {
+        return None;
+    }
+    let subject = Subject::of(view);
+    match (&health.failure, &health.trouble) {
+        (Some(failure), _) if health.state != State::Up => Some(remedy(failure, &subject)),
+        // Its probes are good, and the last call to it was not.
+        (_, Some(failure)) if health.state.usable() => Some(remedy(failure, &subject)),
+        _ => no_model(view).map(|cause| caution(&cause, &subject)),
+    }
+}
+
+/// The server is well and has no model that could answer at once.
+fn no_model(view: &ProviderView) -> Option<Cause> {
+    let own = matches!(view.kind, Kind::LmStudio | Kind::Ollama | Kind::LlamaCpp | Kind::Vllm);
+    if !own || !view.health.state.usable() || view.withheld.is_some() {
+        return None;
+    }
+    match (view.health.ladder.listed, view.health.ladder.loaded) {
+        // LM Studio lists only what is loaded when it does not load on demand.
+        (Some(false), _) if view.kind == Kind::LmStudio => Some(Cause::JitOff),
+        (Some(false), _) => Some(Cause::NoModelLoaded),
+        (_, Some(false)) if view.kind == Kind::LmStudio => Some(Cause::NoModelLoaded),
+        _ => None,
+    }
 }
 
 /// One provider in one line: `Workstation, down 14 min, connection refused. On that machine: llama-server …`.
@@ -179,7 +205,8 @@ pub fn describe(view: &ProviderView, now: UnixMs) -> String {
     match health.state {
         State::Up => {
             let latency = health.latency_ms.map_or_else(String::new, |ms| format!(", {}", units::latency(ms)));
-            format!("{name}, up{latency}{}.", models(view))
+            let head = format!("{name}, up{latency}{}.", models(view));
+            what_to_do(view).map_or(head.clone(), |remedy| format!("{head} {}", remedy.text()))
         }
         State::Unknown => format!("{name}, not checked yet."),
         State::Paused => format!("{name}, paused for {}: calls and probes wait until it is resumed.", since(view, now)),
@@ -288,6 +315,17 @@ pub(super) mod tests {
                 size_bytes: None,
                 price: None,
                 breaker_until: None,
+                display_name: None,
+                max_context: None,
+                instances: Vec::new(),
+                parameters: None,
+                format: None,
+                can: crate::domain::health::Abilities::default(),
+                remote: false,
+                memory_bytes: None,
+                expires: None,
+                calls: 0,
+                tokens_per_s: None,
             }],
             named_models: vec!["qwen3-32b".into()],
             probing: false,
@@ -301,6 +339,8 @@ pub(super) mod tests {
             origin: crate::domain::config::Origin::Providers,
             place: "providers[1]".into(),
             line: Some(24),
+            loading: Vec::new(),
+            model_changes: Vec::new(),
             probe_interval_s: 30,
             moved_calls: 2,
         }
@@ -342,7 +382,7 @@ pub(super) mod tests {
     #[test]
     fn a_provider_that_is_up_or_off_asks_for_nothing() {
         let mut view = workstation(State::Up, None);
-        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: None };
+        view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), ..Activity::default() };
         assert_eq!(describe(&view, NOW), "Workstation, up, 12 ms, 1 model, 1 loaded.");
         assert_eq!((note(&view).as_str(), status_note(&view, NOW).as_str()), ("12 ms", "1 of 4 slots busy"));
         assert!(!needs_attention(&view));

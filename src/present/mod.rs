@@ -7,6 +7,7 @@ pub mod brief;
 pub mod escape;
 pub mod events;
 pub mod labels;
+pub mod models;
 pub mod may_cost;
 pub mod reason;
 pub mod remedy;

@@ -42,6 +42,11 @@ pub fn short_cause(cause: &Cause) -> String {
         Cause::Redirect { .. } => "redirected elsewhere".into(),
         Cause::WrongReach { .. } => "address not allowed".into(),
         Cause::Other => "failed".into(),
+        Cause::BoundElsewhere { .. } => "it listens elsewhere".into(),
+        Cause::SpeaksTls => "it speaks TLS, the address says http".into(),
+        Cause::StillLoading => "still loading its model".into(),
+        Cause::OtherModel { .. } => "another model answered".into(),
+        Cause::ResponseFormat => "response_format not taken".into(),
     }
 }
 
@@ -67,6 +72,11 @@ pub fn note(failure: &Failure) -> String {
         Cause::Redirect { .. } => "redirect".into(),
         Cause::WrongReach { .. } => "reach".into(),
         Cause::Other => "failed".into(),
+        Cause::BoundElsewhere { .. } => "elsewhere".into(),
+        Cause::SpeaksTls => "TLS".into(),
+        Cause::StillLoading => "loading".into(),
+        Cause::OtherModel { .. } => "model".into(),
+        Cause::ResponseFormat => "format".into(),
     }
 }
 

@@ -58,6 +58,19 @@ impl Remedy {
         }
     }
 
+    /// What happened and the likeliest thing to do, in one line: the headline with its command, or with the
+    /// first step.
+    pub fn line(&self) -> String {
+        let head = &self.headline;
+        match (&self.command, self.steps.first()) {
+            (Some(command), _) if head.ends_with(':') => format!("{head} {command}"),
+            (Some(command), Some(step)) => format!("{head} {}: {command}", step.trim_end_matches('.')),
+            (Some(command), None) => format!("{head} {command}"),
+            (None, Some(step)) => format!("{head} {step}"),
+            (None, None) => head.clone(),
+        }
+    }
+
     /// Everything as running text: headline, command, steps.
     pub fn text(&self) -> String {
         let mut out = self.headline.clone();
@@ -149,7 +162,8 @@ impl<'a> Subject<'a> {
 
     /// A verb that changes this provider, or adds it as it stands in the form.
     fn edit(&self, fields: &str) -> String {
-        if self.id.is_empty() {
+        // What was only found, or comes from the environment, stands in no file that could be edited.
+        if self.id.is_empty() || matches!(self.origin, Origin::Discovery | Origin::Environment) {
             format!("lmdeck providers add --type {} {fields}", self.kind.word())
         } else {
             format!("lmdeck providers edit {} {fields}", self.id_in_command())
@@ -178,6 +192,11 @@ impl<'a> Subject<'a> {
             }
             _ => format!("lmdeck config set providers.{}.{key} {seconds}", self.id_in_command()),
         }
+    }
+
+    /// The same server with TLS.
+    fn tls_origin(&self) -> String {
+        self.endpoint.origin.replacen("http://", "https://", 1)
     }
 
     /// The same server without TLS.
@@ -210,6 +229,10 @@ impl<'a> Subject<'a> {
 pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     match &failure.cause {
         Cause::Other => by_code(failure, subject),
+        // A refusal of the request and a busy server are no faults to look for in a log.
+        Cause::ServerError { .. } if matches!(failure.code, ErrorCode::InvalidRequest | ErrorCode::Overloaded) => {
+            by_code(failure, subject)
+        }
         cause => by_cause(cause, subject),
     }
 }
@@ -246,6 +269,11 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::ServerError { status } => server::failed(subject, *status),
         Cause::CutOff => server::cut_off(subject),
         Cause::TooLarge { limit_bytes } => server::too_large(subject, *limit_bytes),
+        Cause::BoundElsewhere { host, port } => connection::bound_elsewhere(subject, host, *port),
+        Cause::SpeaksTls => connection::speaks_tls(subject),
+        Cause::StillLoading => server::still_loading(subject),
+        Cause::OtherModel { asked, answered } => server::other_model(subject, asked, answered),
+        Cause::ResponseFormat => server::response_format(subject),
         Cause::Other => Remedy::new(format!("{} failed in a way lmdeck has no name for.", subject.who_first()))
             .step("lmdeck logs has the details.")
             .command(subject.test_command()),
@@ -263,8 +291,7 @@ fn by_code(failure: &Failure, subject: &Subject<'_>) -> Remedy {
             Remedy::new(format!("{who_first} takes no more calls for {wait}: its rate limit is reached."))
                 .step("Calls go to the next target of their order meanwhile; which that is: lmdeck routes explain.")
         }
-        ErrorCode::Quota => Remedy::new(format!("{who_first} says that the account has no credit left."))
-            .step(format!("Top it up where the key was made: {}.", super::server_commands::key_page(subject.kind)))
+        ErrorCode::Quota => key::no_credit(subject)
             .step("Waiting does not help. Until then another target can take the work: lmdeck models use TARGET."),
         ErrorCode::ContextLength => Remedy::new("The prompt is longer than the model's context.")
             .step("Shorten it, or choose a model with a larger context: lmdeck models list shows them."),
@@ -354,6 +381,11 @@ mod tests {
             Cause::Redirect { to: format!("https://user:{SECRET}@login.example/x?token={SECRET}") },
             Cause::WrongReach { address: "203.0.113.9".into() },
             Cause::Other,
+            Cause::BoundElsewhere { host: "127.0.0.1".into(), port: 1235 },
+            Cause::SpeaksTls,
+            Cause::StillLoading,
+            Cause::OtherModel { asked: "a".into(), answered: "b".into() },
+            Cause::ResponseFormat,
         ]
     }
 

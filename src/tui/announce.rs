@@ -10,7 +10,8 @@ pub fn message(event: &Event) -> Option<(String, Option<ProviderId>)> {
     let about = match &event.kind {
         EventKind::HealthChanged { from: State::Unknown, to: State::Up, .. }
         | EventKind::HealthChanged { to: State::Unknown | State::Paused, .. }
-        | EventKind::CallFinished { .. } => return None,
+        | EventKind::CallFinished { .. }
+        | EventKind::StepDone { .. } => return None,
         EventKind::HealthChanged { provider, .. } => Some(provider.clone()),
         _ => None,
     };

@@ -325,6 +325,9 @@ impl App {
             self.notes.say(self.now, event.level, text, about);
             self.touch(Dirt::Data);
         }
+        if let EventKind::StepDone { .. } = event.kind {
+            self.touch(Dirt::Data);
+        }
         if let EventKind::ConfigLoaded { .. } = event.kind {
             self.layers.retain(|layer| !layer.part.contexts().contains(&Context::Broken));
         }

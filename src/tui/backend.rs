@@ -1,36 +1,22 @@
 //! The ratatui backend of the dashboard: a frame is collected and handed on as one piece between
 //! synchronised-update marks, and a frame in which nothing changed is no piece at all.
 
-use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use super::paint::{Placed, paint};
+use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use ratatui::style::Color;
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::rc::Rc;
+use std::io;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
 
-/// Collects what crossterm writes; shared because the backend keeps its writer to itself.
-#[derive(Clone, Default)]
-struct FrameWriter(Rc<RefCell<Vec<u8>>>);
-
-impl Write for FrameWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+const HIDE: &[u8] = b"\x1b[?25l";
+const SHOW: &[u8] = b"\x1b[?25h";
 
 /// See the module. `size` tells the terminal's size, `commit` takes a finished frame.
 pub struct FrameBackend<S, C> {
-    inner: CrosstermBackend<FrameWriter>,
-    frame: FrameWriter,
+    /// What the frame has so far.
+    body: Vec<u8>,
     size: S,
     commit: C,
     cursor: Option<Position>,
@@ -46,16 +32,7 @@ where
     C: FnMut(Vec<u8>),
 {
     pub fn new(size: S, commit: C) -> Self {
-        let frame = FrameWriter::default();
-        Self {
-            inner: CrosstermBackend::new(frame.clone()),
-            frame,
-            size,
-            commit,
-            cursor: None,
-            shown: None,
-            clear: false,
-        }
+        Self { body: Vec::new(), size, commit, cursor: None, shown: None, clear: false }
     }
 
     /// Forgets where the cursor stands, after the terminal was someone else's.
@@ -63,19 +40,20 @@ where
         self.shown = None;
     }
 
-    fn place_cursor(&mut self, cells: bool) -> io::Result<()> {
+    fn place_cursor(&mut self) {
+        let cells = !self.body.is_empty();
         match self.cursor {
             Some(at) if cells || self.shown != Some(at) => {
-                self.inner.set_cursor_position(at)?;
+                self.body
+                    .extend_from_slice(format!("\x1b[{};{}H", u32::from(at.y) + 1, u32::from(at.x) + 1).as_bytes());
                 if cells || self.shown.is_none() {
-                    self.inner.show_cursor()?;
+                    self.body.extend_from_slice(SHOW);
                 }
             }
-            None if !cells && self.shown.is_some() => self.inner.hide_cursor()?,
+            None if !cells && self.shown.is_some() => self.body.extend_from_slice(HIDE),
             _ => {}
         }
         self.shown = self.cursor;
-        Ok(())
     }
 }
 
@@ -90,15 +68,16 @@ where
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut content = content.peekable();
-        if content.peek().is_none() {
+        let cells: Vec<Placed<'_>> = content.map(|(x, y, cell)| Placed::new(x, y, cell)).collect();
+        if cells.is_empty() {
             return Ok(());
         }
         if self.shown.is_some() {
-            self.inner.hide_cursor()?;
+            self.body.extend_from_slice(HIDE);
         }
-        let cells = calm_blanks(content);
-        self.inner.draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell)))
+        let width = (self.size)().map_or(0, |size| size.width);
+        self.body.extend_from_slice(&paint(&cells, width));
+        Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -139,9 +118,8 @@ where
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let cells = !self.frame.0.borrow().is_empty();
-        self.place_cursor(cells)?;
-        let body = std::mem::take(&mut *self.frame.0.borrow_mut());
+        self.place_cursor();
+        let body = std::mem::take(&mut self.body);
         if body.is_empty() && !self.clear {
             return Ok(());
         }
@@ -157,26 +135,12 @@ where
     }
 }
 
-/// Gives every blank the foreground of the cell written before it: it shows in neither, and a column of a chart
-/// costs half the bytes when its blanks do not change the colour.
-fn calm_blanks<'a>(content: impl Iterator<Item = (u16, u16, &'a Cell)>) -> Vec<(u16, u16, Cell)> {
-    let mut before = Color::Reset;
-    content
-        .map(|(x, y, cell)| {
-            let mut cell = cell.clone();
-            if cell.symbol() == " " && cell.modifier.is_empty() {
-                cell.fg = before;
-            }
-            before = cell.fg;
-            (x, y, cell)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ratatui::Terminal;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     #[test]
     fn a_frame_is_one_piece_and_an_unchanged_one_is_none() {

@@ -27,6 +27,7 @@ pub mod msg;
 mod notes;
 pub mod options;
 mod output;
+mod paint;
 pub mod parity;
 pub mod part;
 mod plain;

@@ -12,7 +12,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
     match command {
         CommandName::Probe => Ok("providers.test"),
         CommandName::TestProvider => Ok("form.test"),
-        CommandName::TestSaved => Ok("providers.doctor"),
+        CommandName::TestSaved => Err("the doctor walks the same steps and more"),
         CommandName::Discover => Ok("providers.discover"),
         CommandName::Pause => Ok("providers.pause"),
         CommandName::UseTarget => Ok("providers.use"),
@@ -33,5 +33,9 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),
         CommandName::CancelCall => Ok("calls.stop"),
+        CommandName::LoadModel => Ok("providers.load"),
+        CommandName::UnloadModel => Ok("providers.unload"),
+        CommandName::Diagnose => Ok("providers.doctor"),
+        CommandName::StopDiagnosis => Ok("doctor.close"),
     }
 }

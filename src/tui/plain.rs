@@ -256,7 +256,7 @@ impl Plain {
                 let next = to.map_or_else(String::new, |to| format!(": trying {to}"));
                 say(&format!("-- {from}: {}{next}", failure.message))
             }
-            CallEvent::Loading { target, waited_ms } => {
+            CallEvent::Loading { target, waited_ms, .. } => {
                 say(&format!("-- {target} is being loaded, {} so far", units::duration(waited_ms)))
             }
             CallEvent::Text { text } => {

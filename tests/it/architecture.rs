@@ -6,15 +6,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [&str; 7] = ["domain", "engine", "adapters", "present", "tui", "cli", "gateway"];
+const LAYERS: [&str; 8] = ["domain", "engine", "adapters", "present", "tui", "cli", "gateway", "sim"];
 /// The root of the crate may see everything: `bootstrap` puts the house together.
 const ROOT: [&str; 3] = ["lib", "main", "bootstrap"];
+/// Simulated servers are for tests and for the demo: nothing that serves a person's own providers may lean on them.
+const MAY_USE_SIM: &str = "src/bootstrap/demo";
 const MAX_LINES: usize = 600;
 
 /// What a layer may name beside itself: paths from the crate's root.
 fn allowed(layer: &str) -> &'static [&'static str] {
     match layer {
-        "engine" => &["domain"],
+        "engine" | "sim" => &["domain"],
         "adapters" => &["domain", "engine::ports", "engine::protocol"],
         "present" => &["domain", "engine::protocol"],
         "tui" | "cli" | "gateway" => &["domain", "present", "engine::handle", "engine::protocol"],
@@ -299,6 +301,7 @@ fn faults(file: &str, source: &str) -> Vec<String> {
     let module = module_of(file);
     let layer = module.first().map_or("", String::as_str);
     if ROOT.contains(&layer) {
+        faults.extend(simulations(file, &module, &tokens));
         return faults;
     }
     if !LAYERS.contains(&layer) {
@@ -326,6 +329,16 @@ fn faults(file: &str, source: &str) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Where the root uses simulated servers beside the demo.
+fn simulations(file: &str, module: &[String], tokens: &[Token]) -> Vec<String> {
+    if file.starts_with(MAY_USE_SIM) {
+        return Vec::new();
+    }
+    let named = paths(tokens).into_iter().filter_map(|named| Some((named.line, from_root(&named, module)?)));
+    let uses = named.filter(|(_, path)| begins_with(path, "sim"));
+    uses.map(|(line, path)| format!("{file}:{line}: only the demo may see `{}`", path.join("::"))).collect()
 }
 
 /// What holds in every file.
@@ -456,6 +469,10 @@ fn a_forbidden_edge_is_found_however_it_is_written() {
         ("src/gateway/a.rs", "use crate::engine::calls::Runner;", ":2: gateway may not see `engine::calls::Runner`"),
         ("src/cli/a.rs", "fn f() { crate::bootstrap::start(); }", ":2: cli may not see `bootstrap::start`"),
         ("src/engine/a.rs", "use lmdeck::adapters::redact;", ":2: engine may not see `adapters::redact`"),
+        ("src/sim/a.rs", "use crate::engine::ports::Clock;", ":2: sim may not see `engine::ports::Clock`"),
+        ("src/adapters/a.rs", "use crate::sim::Sim;", ":2: adapters may not see `sim::Sim`"),
+        ("src/tui/a.rs", "fn f() { crate::sim::Sim::start(); }", ":2: tui may not see `sim::Sim::start`"),
+        ("src/bootstrap/front.rs", "use crate::sim::Sim;", ":2: only the demo may see `sim::Sim`"),
         ("src/misc/a.rs", "", ": `misc` is no part of the house: say in DESIGN §9 where it stands"),
     ] {
         assert_eq!(of(file, body), [fault], "{file}: {body}");
@@ -474,6 +491,8 @@ fn allowed_edges_comments_and_texts_are_no_faults() {
         ),
         ("src/tui/mod.rs", "#[cfg(test)]\nmod tests { use super::*; }"),
         ("src/bootstrap.rs", "use crate::{adapters, cli, gateway, tui};"),
+        ("src/bootstrap/demo.rs", "use crate::sim::{Sim, SimKind};"),
+        ("src/sim/a.rs", "use crate::domain::kind::Kind;\nuse super::settings;"),
         (
             "src/domain/a.rs",
             "// use crate::engine::ports;\n/* tokio /* todo!() */ */\n/// See [`crate::engine`].\nfn f() {}",

@@ -302,10 +302,7 @@ async fn probe_tells_what_each_provider_answered_and_fails_when_one_did_not() {
     let desk = Desk::new();
     let found = lmdeck::domain::health::ProbeFound {
         models: vec![ModelInfo { loaded: Some(true), ..ModelInfo::named("a") }, ModelInfo::named("b")],
-        authenticated: None,
-        activity: lmdeck::domain::health::Activity::default(),
-        malformed: None,
-        interface: None,
+        ..lmdeck::domain::health::ProbeFound::default()
     };
     let report =
         |latency_ms, outcome| lmdeck::domain::health::ProbeReport { at: NOW, latency_ms, reach: None, outcome };

@@ -12,6 +12,7 @@ mod engine;
 mod gateway;
 mod ledger;
 mod parity;
+mod probe_frames;
 mod process;
 mod protocol;
 mod pty;

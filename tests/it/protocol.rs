@@ -6,7 +6,7 @@
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
-use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
+use lmdeck::domain::health::{Abilities, Instance, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
@@ -110,16 +110,42 @@ fn record() -> CallRecord {
 }
 
 fn model() -> ModelInfo {
-    ModelInfo { loaded: Some(true), context: Some(8192), size_bytes: Some(1), remote: true, ..ModelInfo::named("m") }
+    ModelInfo {
+        loaded: Some(true),
+        context: Some(8192),
+        size_bytes: Some(1),
+        remote: true,
+        display_name: Some("M".into()),
+        max_context: Some(131_072),
+        instances: vec![Instance { id: "m:2".into(), context: Some(8192) }],
+        parameters: Some("8B".into()),
+        architecture: Some("llama".into()),
+        format: Some("gguf".into()),
+        can: Abilities { tools: Some(true), images: Some(false), reasoning: None },
+        price: Some(Price::FREE),
+        memory_bytes: Some(7),
+        expires: Some(UnixMs(9)),
+        variants: vec!["m@q4".into()],
+        ..ModelInfo::named("m")
+    }
 }
 
 fn probe_report() -> ProbeReport {
     let found = ProbeFound {
         models: vec![model()],
         authenticated: Some(true),
-        activity: lmdeck::domain::health::Activity { slots_busy: Some(1), slots_total: Some(4), queued: None },
+        activity: lmdeck::domain::health::Activity {
+            slots_busy: Some(1),
+            slots_total: Some(4),
+            memory_bytes: Some(6_000_000_000),
+            kv_cache_permille: Some(431),
+            ..lmdeck::domain::health::Activity::default()
+        },
         malformed: Some("no id".into()),
         interface: Some("v1".into()),
+        version: Some("0.33.0".into()),
+        jit: Some(false),
+        looks_like: Some(Kind::Vllm),
     };
     ProbeReport { at: UnixMs(1), latency_ms: 4, reach: Some(Reach::Machine), outcome: Ok(found) }
 }

@@ -682,14 +682,16 @@ async fn every_kind_of_server_tells_its_models() {
         };
         assert_eq!(activity, wanted, "{kind:?}");
         assert_eq!(found.authenticated, kind.kind().is_vendor().then_some(true), "{kind:?}");
-        assert!(sim.seen().iter().all(|request| request.method == "GET"), "a probe is free");
+        let free = |method: &http::Method, path: &str| method == http::Method::GET || path == "/api/show";
+        assert!(sim.seen().iter().all(|request| free(&request.method, &request.path)), "a probe is free");
     }
 }
 
 #[tokio::test]
 async fn lm_studio_is_asked_in_the_newest_way_it_knows() {
     for (api, interface, asked) in [
-        (LmStudioApi::V1, "v1", vec!["/lmstudio-greeting", "/api/v1/models"]),
+        // The last one tells whether models load on demand.
+        (LmStudioApi::V1, "v1", vec!["/lmstudio-greeting", "/api/v1/models", "/v1/models"]),
         (LmStudioApi::V0, "v0", vec!["/lmstudio-greeting", "/api/v1/models", "/api/v0/models"]),
         (LmStudioApi::Compat, "compat", vec!["/lmstudio-greeting", "/api/v1/models", "/api/v0/models", "/v1/models"]),
     ] {
@@ -1003,7 +1005,7 @@ async fn discovery_names_what_runs_on_the_known_ports() {
     let unknown = lm_studio
         .seen()
         .iter()
-        .filter(|r| !["/lmstudio-greeting", "/api/v1/models"].contains(&r.path.as_str()))
+        .filter(|r| !["/lmstudio-greeting", "/api/v1/models", "/v1/models"].contains(&r.path.as_str()))
         .count();
     assert_eq!(unknown, 0, "LM Studio logs an error for each unknown route");
 }

@@ -41,7 +41,7 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     }
     let request = request::chat(profile.kind, &job.model, &job.body)?;
     let connect = profile.timeouts.connect;
-    let url = request::chat_url(profile);
+    let url = inner.clients.url(&request::chat_url(profile))?;
     let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
     let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
@@ -115,7 +115,7 @@ impl Attempt {
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
         let frames = if stream {
-            stream::unfold(Incoming::new(self, response), Incoming::next).boxed()
+            stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
             stream::once(self.whole(response)).boxed()
         };
@@ -170,7 +170,7 @@ impl Incoming {
         Self { attempt, response: Some(response), reader, bytes: 0, over: false }
     }
 
-    async fn next(mut self) -> Option<(Result<Frame, Failure>, Self)> {
+    async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
         loop {
             if let Some(frame) = self.reader.next_frame() {
                 return Some((frame, self));
@@ -198,7 +198,7 @@ impl Incoming {
         }
     }
 
-    fn fail(mut self, failure: Failure) -> (Result<Frame, Failure>, Self) {
+    fn fail(mut self: Box<Self>, failure: Failure) -> (Result<Frame, Failure>, Box<Self>) {
         self.over = true;
         self.response = None;
         (Err(failure), self)

@@ -8,7 +8,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Url};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,9 @@ const TLS_IDLE: Duration = Duration::from_mins(1);
 
 /// Clients kept at most; one per connect limit and way in use. When full, they are built anew.
 const CLIENTS_LIMIT: usize = 32;
+
+/// Addresses kept as read at most; a configuration has a few. When full, they are read anew.
+const URLS_LIMIT: usize = 128;
 
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +49,14 @@ pub struct Clients {
     lookup: Arc<dyn Lookup>,
     seen: Arc<Seen>,
     built: Mutex<HashMap<Way, Client>>,
+    read: Mutex<HashMap<String, Url>>,
 }
 
 impl Clients {
     pub fn new(lookup: Arc<dyn Lookup>) -> Result<Self, BuildError> {
         // An error means that another part of the process chose a provider before: as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let clients = Self { lookup, seen: Arc::default(), built: Mutex::default() };
+        let clients = Self { lookup, seen: Arc::default(), built: Mutex::default(), read: Mutex::default() };
         let plain = Way { proxied: false, allowed: Allowed::Anywhere, tls: false, connect: Duration::from_secs(2) };
         clients.client(plain)?;
         Ok(clients)
@@ -69,6 +73,23 @@ impl Clients {
         }
         built.insert(way, client.clone());
         Ok(client)
+    }
+
+    /// An address as the client reads it. Every call of a provider asks for the same one.
+    ///
+    /// # Errors
+    /// It is no address.
+    pub fn url(&self, url: &str) -> Result<Url, Failure> {
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = known.get(url) {
+            return Ok(url.clone());
+        }
+        let read = parsed(url)?;
+        if known.len() >= URLS_LIMIT {
+            known.clear();
+        }
+        known.insert(url.to_owned(), read.clone());
+        Ok(read)
     }
 
     /// Looks names up as the client of `way` does.
@@ -133,18 +154,21 @@ pub fn way(profile: &Profile, connect: Duration) -> Way {
     Way { proxied: !near, allowed: Allowed::Anywhere, tls: profile.endpoint.tls, connect }
 }
 
+fn parsed(url: &str) -> Result<Url, Failure> {
+    Url::parse(url).map_err(|error| {
+        Failure::plain(ErrorCode::InvalidRequest, format!("the address {url} cannot be read: {error}"))
+    })
+}
+
 /// The way for a request to `url` that must not leave the machine, or the network when the profile says
 /// `local`.
 ///
 /// # Errors
-/// The address is written out and lies further away, or `url` cannot be read.
-pub fn near_way(profile: &Profile, url: &str, connect: Duration) -> Result<Way, Failure> {
+/// The address is written out and lies further away.
+pub fn near_way(profile: &Profile, url: &Url, connect: Duration) -> Result<Way, Failure> {
     let allowed = if profile.local { Allowed::Network } else { Allowed::Machine };
     // An address written out is never looked up, so the resolver cannot guard it. The host is read as the
     // client reads it: `http://134744072` is an address too.
-    let url = reqwest::Url::parse(url).map_err(|error| {
-        Failure::plain(ErrorCode::InvalidRequest, format!("the address {url} cannot be read: {error}"))
-    })?;
     if let Some(address) = url.host_str().and_then(literal)
         && !allowed.admits(address)
     {
@@ -238,7 +262,8 @@ mod tests {
     #[test]
     fn a_near_way_is_never_proxied_and_reaches_as_far_as_the_profile_says() {
         let near = |host: &str, local| {
-            near_way(&profile(host, Kind::Openai, local), &format!("http://{host}:8080/v1"), Duration::from_secs(1))
+            let url = parsed(&format!("http://{host}:8080/v1"))?;
+            near_way(&profile(host, Kind::Openai, local), &url, Duration::from_secs(1))
         };
         assert_eq!(near("api.openai.com", false).unwrap().allowed, Allowed::Machine);
         assert_eq!(near("api.openai.com", true).unwrap().allowed, Allowed::Network);

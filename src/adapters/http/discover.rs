@@ -1,9 +1,10 @@
 //! Looks for known servers on this machine's own ports, and tells by positive signs what a server is. Other
 //! hosts are never asked.
 
-use super::Inner;
+use super::{Inner, elsewhere};
 use super::fetch::Asker;
 use crate::adapters::wire::lists;
+use crate::adapters::wire::words::quote;
 use crate::domain::config::{Endpoint, Profile};
 use crate::domain::failure::{Cause, ErrorCode};
 use crate::domain::health::{ModelInfo, ProbeFound};
@@ -12,7 +13,6 @@ use crate::domain::reach::Reach;
 use crate::engine::protocol::Found;
 use futures_util::future::join_all;
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -24,28 +24,15 @@ pub const KNOWN_PORTS: [(u16, Kind); 5] =
 /// A server on this machine answers far faster; what does not is not offered.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Bytes of LM Studio's settings file at most.
-const SETTINGS_LIMIT: u64 = 64 * 1024;
-
 pub async fn discover(inner: &Inner, configured: &[Arc<Profile>]) -> Vec<Found> {
     let mut ports = inner.surroundings.ports.clone();
     if let Some(home) = inner.surroundings.home.as_deref()
-        && let Some(port) = lm_studio_port(home).await
+        && let Some(port) = elsewhere::settings(home).await.map(|settings| settings.port)
         && !ports.iter().any(|(known, _)| *known == port)
     {
         ports.push((port, Kind::LmStudio));
     }
     join_all(ports.into_iter().map(|(port, usual)| look(inner, port, usual, configured))).await
-}
-
-/// The port of LM Studio's last server settings.
-async fn lm_studio_port(home: &Path) -> Option<u16> {
-    let file = home.join(".lmstudio/.internal/http-server-config.json");
-    if tokio::fs::metadata(&file).await.ok()?.len() > SETTINGS_LIMIT {
-        return None;
-    }
-    let settings: Value = serde_json::from_slice(&tokio::fs::read(&file).await.ok()?).ok()?;
-    settings.get("port")?.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
 }
 
 async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]) -> Found {
@@ -57,9 +44,10 @@ async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]
     let mut profile = stranger(port, usual);
     // Its own key helps to see the models of a server that is configured already.
     profile.key = owner.and_then(|owner| owner.key.clone());
-    let identified = match timeout(LIMIT, identify(&mut Asker::new(inner, &profile, LIMIT))).await {
-        Ok(identified) => identified,
-        Err(_) => Identified::Silent,
+    let (identified, program) = {
+        let mut asker = Asker::new(inner, &profile, LIMIT);
+        let identified = timeout(LIMIT, identify(&mut asker)).await.unwrap_or(Identified::Silent);
+        (identified, asker.program.as_deref().map(|program| quote(program, &asker.secrets())))
     };
     let found = |kind, answered, models, note: &str| Found {
         kind,
@@ -72,7 +60,10 @@ async fn look(inner: &Inner, port: u16, usual: Kind, configured: &[Arc<Profile>]
     match identified {
         Identified::Nothing => found(usual, false, Vec::new(), "nothing there"),
         Identified::Silent => found(usual, false, Vec::new(), "something takes connections there and says nothing"),
-        Identified::Other => found(usual, true, Vec::new(), "another program answers here"),
+        Identified::Other => {
+            let named = program.map_or_else(String::new, |program| format!(" ({program})"));
+            found(usual, false, Vec::new(), &format!("another program holds this port{named}, no model server"))
+        }
         Identified::Server(kind) => {
             profile.kind = kind;
             let survey = timeout(LIMIT, async { Asker::new(inner, &profile, LIMIT).survey().await }).await;

@@ -55,12 +55,27 @@ impl<'a> Asker<'a> {
 
     /// GETs `url`. A refusal by the server is a document too.
     pub async fn get(&mut self, url: &str) -> Result<Document, Failure> {
+        self.exchange(url, None).await
+    }
+
+    /// POSTs JSON to `url`; for questions and acts that cost nothing. A refusal by the server is a document too.
+    pub async fn post(&mut self, url: &str, body: &Value) -> Result<Document, Failure> {
+        self.exchange(url, Some(body)).await
+    }
+
+    async fn exchange(&mut self, url: &str, json: Option<&Value>) -> Result<Document, Failure> {
         let started = Instant::now();
         let native_anthropic = self.profile.kind == crate::domain::kind::Kind::Anthropic;
         let client =
             self.inner.clients.client(self.way).map_err(|e| Failure::plain(ErrorCode::Internal, e.to_string()))?;
-        let response = client
-            .get(url)
+        let request = match json {
+            None => client.get(url),
+            Some(json) => client
+                .post(url)
+                .header(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))
+                .body(json.to_string()),
+        };
+        let response = request
             .headers(headers(self.profile, native_anthropic)?)
             .send()
             .await

@@ -6,7 +6,9 @@ mod call;
 mod clients;
 mod connection_test;
 mod discover;
+mod elsewhere;
 mod fetch;
+mod models;
 mod probe;
 mod resolve;
 mod survey;
@@ -20,13 +22,14 @@ use crate::domain::config::{KeySource, Profile, WithheldWhy};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::kind::Kind;
-use crate::engine::ports::{Clock, Upstream, UpstreamAnswer, UpstreamJob};
-use crate::engine::protocol::{Found, TestReport};
+use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::protocol::{Found, Step, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use survey::Memory;
+use tokio::sync::mpsc;
 
 /// Where an [`HttpUpstream`] looks; tests put in their own.
 pub struct Surroundings {
@@ -89,9 +92,24 @@ impl Upstream for HttpUpstream {
         Box::pin(async move { connection_test::test(&inner, &profile, answer).await })
     }
 
+    fn diagnose(
+        &self,
+        profile: Arc<Profile>,
+        answer: bool,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        let inner = self.inner.clone();
+        Box::pin(async move { connection_test::diagnose(&inner, &profile, answer, steps).await })
+    }
+
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let inner = self.inner.clone();
         Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        let inner = self.inner.clone();
+        Box::pin(async move { models::carry_out(&inner, &job).await })
     }
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {

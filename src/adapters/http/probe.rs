@@ -2,7 +2,7 @@
 
 use super::banner::look_closer;
 use super::fetch::Asker;
-use super::{Inner, held_back, transport};
+use super::{Inner, elsewhere, held_back, transport};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::{ProbeFound, ProbeReport};
@@ -50,7 +50,7 @@ async fn with_retries(inner: &Inner, profile: &Profile, tried: &mut Tried) -> Re
                 tries_left -= 1;
                 sleep(PAUSE).await;
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(elsewhere::or_there(inner, profile, failure).await),
             Ok(found) => {
                 tried.latency = asker.took;
                 return Ok(found);
@@ -78,7 +78,7 @@ pub async fn one_try(asker: &mut Asker<'_>) -> Result<ProbeFound, Failure> {
 
 /// The server was not there: what was learned of it may be out of date.
 fn unreachable(failure: &Failure) -> bool {
-    matches!(failure.cause, Cause::Refused | Cause::ConnectTimeout | Cause::Reset | Cause::Dns)
+    matches!(failure.cause, Cause::Refused | Cause::BoundElsewhere { .. } | Cause::ConnectTimeout | Cause::Reset | Cause::Dns)
 }
 
 /// A server that answers clearly is not asked again, nor one that says it is busy.

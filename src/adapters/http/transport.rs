@@ -17,10 +17,7 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
         return name_failure(name);
     }
     if let Some(tls) = find::<rustls::Error>(error) {
-        let detail = tls_words(tls);
-        let message = format!("TLS with {place} failed: {detail}");
-        let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
-        return Failure::new(ErrorCode::Network, Cause::Tls { detail, certificate }, message);
+        return tls_failure(tls, &place);
     }
     if error.is_connect() && error.is_timeout() {
         return connect_timeout(&place, endpoint.tls, connect);
@@ -45,6 +42,14 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
         return silent(&place, connect);
     }
     Failure::plain(ErrorCode::Network, format!("the connection to {place} failed: {}", chain(error)))
+}
+
+/// What an error of a TLS handshake means.
+pub fn tls_failure(tls: &rustls::Error, place: &str) -> Failure {
+    let detail = tls_words(tls);
+    let message = format!("TLS with {place} failed: {detail}");
+    let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
+    Failure::new(ErrorCode::Network, Cause::Tls { detail, certificate }, message)
 }
 
 pub fn name_failure(error: &NameError) -> Failure {

@@ -3,6 +3,7 @@
 
 use super::errors::{ServerError, inside};
 use super::openai::{Read, read};
+use super::repeat::Pattern;
 use super::sse::{EVENT_LIMIT, Event, Reader};
 use super::words::{is_web_page, quote};
 use crate::domain::call::{Finish, Usage};
@@ -31,6 +32,7 @@ pub struct StreamReader {
     sse: Reader,
     ready: VecDeque<Result<Frame, Failure>>,
     answer: Summary,
+    pattern: Pattern,
     model: Option<String>,
     id_told: bool,
     done: bool,
@@ -67,6 +69,7 @@ impl StreamReader {
             sse: Reader::new(),
             ready: VecDeque::new(),
             answer: Summary::default(),
+            pattern: Pattern::default(),
             model: None,
             id_told: false,
             done: false,
@@ -135,6 +138,14 @@ impl StreamReader {
             self.ready.push_back(Ok(Frame { raw: event.raw, seen: Seen::default() }));
             return;
         };
+        if event.name.is_empty()
+            && let Some(words) = self.pattern.words(&data)
+        {
+            self.answer.answered |= !words.is_empty();
+            let seen = Seen { text: words.to_owned(), ..Seen::default() };
+            self.ready.push_back(Ok(Frame { raw: event.raw, seen }));
+            return;
+        }
         if is_end(&data) {
             self.end(event.raw);
             return;
@@ -151,7 +162,10 @@ impl StreamReader {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
-            Ok(chunk) => self.take_chunk(event.raw, chunk),
+            Ok(chunk) => {
+                self.pattern.learn(&data, &chunk);
+                self.take_chunk(event.raw, chunk);
+            }
         }
     }
 

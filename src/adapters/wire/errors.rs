@@ -119,7 +119,10 @@ pub fn refusal(reply: &Reply<'_>) -> Failure {
             let message = format!("{}: a web page came from {} instead of an answer", reply.status, reply.path);
             return Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message);
         }
-        ServerError { message: "a web page came with it".into(), ..ServerError::default() }
+        // nginx says in a page that its port wants TLS.
+        let tls_wanted = memchr::memmem::find(reply.body, b"plain HTTP request was sent to HTTPS port").is_some();
+        let message = if tls_wanted { "the plain HTTP request was sent to HTTPS port" } else { "a web page came with it" };
+        ServerError { message: message.into(), ..ServerError::default() }
     } else {
         ServerError::in_refusal(reply.body)
     };
@@ -193,8 +196,15 @@ fn by_words(error: &ServerError, path: &str) -> Option<Verdict> {
         return Some(verdict(ErrorCode::Upstream, Cause::ModelCrashed, "the model stopped while it worked"));
     }
     if says("loading model") {
-        let cause = Cause::ServerError { status: 503 };
-        return Some(verdict(ErrorCode::Overloaded, cause, "the model is still loading"));
+        return Some(verdict(ErrorCode::Overloaded, Cause::StillLoading, "the model is still loading"));
+    }
+    if says("response_format") && says("must be") {
+        let cause = Cause::ResponseFormat;
+        return Some(verdict(ErrorCode::InvalidRequest, cause, "the server does not take this response_format"));
+    }
+    if says("http request") && says("https") && (says("port") || says("server")) {
+        let cause = Cause::SpeaksTls;
+        return Some(verdict(ErrorCode::BadAnswer, cause, "the server speaks TLS there, and the address says http"));
     }
     let unknown = says("model") && (says("not found") || says("does not exist") || says("invalid model identifier"));
     if error.has("model_not_found") || unknown {

@@ -6,6 +6,7 @@ pub mod errors;
 mod lenient;
 pub mod lists;
 pub mod openai;
+mod repeat;
 pub mod request;
 mod retry_after;
 pub mod splice;

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// One chunk or body as understood.
 #[derive(Debug, Default, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Read {
     pub choices: usize,
     /// Something of an answer that is neither text nor a tool call, as audio.
     pub other: bool,
+    /// Where the text stands in the JSON, when it is one piece there and written without escapes.
+    pub words: Option<Range<usize>>,
 }
 
 /// Reads a chunk or a whole body.
@@ -47,10 +51,13 @@ pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
     let choices = chunk.choices.unwrap_or_default();
     let mut out = Read { error, choices: choices.len(), ..Read::default() };
     let seen = &mut out.seen;
+    let mut words = Words::None;
     for choice in choices {
         let Choice { delta, message, text, finish_reason } = choice;
+        words = words.and(&text, json);
         seen.text.push_str(&text.0);
         for part in [delta, message].into_iter().flatten() {
+            words = words.and(&part.content, json).and(&part.refusal, json);
             seen.text.push_str(&part.content.0);
             seen.text.push_str(&part.refusal.0);
             let reasoning = if part.reasoning_content.0.is_empty() { &part.reasoning } else { &part.reasoning_content };
@@ -67,10 +74,36 @@ pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
         seen.billed = matches!(kind, Kind::Openrouter | Kind::ZAiGlm).then(|| usage.billed()).flatten();
         seen.usage = usage.counts();
     }
+    out.words = words.place();
     seen.usage_only = out.choices == 0 && seen.usage.is_some();
     seen.model = owned(&chunk.model);
     seen.response_id = owned(&chunk.id);
     Ok(out)
+}
+
+/// Where the text of a chunk stands.
+enum Words {
+    None,
+    One(Range<usize>),
+    /// In several pieces, or with escapes.
+    Scattered,
+}
+
+impl Words {
+    fn and(self, piece: &Text<'_>, json: &[u8]) -> Self {
+        match (self, &piece.0) {
+            (before, text) if text.is_empty() => before,
+            (Self::None, Cow::Borrowed(text)) => {
+                let start = text.as_ptr().addr().wrapping_sub(json.as_ptr().addr());
+                Self::One(start..start.saturating_add(text.len()))
+            }
+            _ => Self::Scattered,
+        }
+    }
+
+    fn place(self) -> Option<Range<usize>> {
+        if let Self::One(place) = self { Some(place) } else { None }
+    }
 }
 
 fn owned(text: &Text<'_>) -> Option<String> {

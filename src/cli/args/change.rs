@@ -57,8 +57,23 @@ pub enum ProvidersVerb {
         #[arg(long)]
         answer: bool,
     },
+    /// Take every step of a connection, told as it ends: address, DNS, TCP, TLS, HTTP, kind, auth, models, loaded
+    #[command(after_help = "Examples:\n  lmdeck providers doctor lm_studio\n  \
+                            lmdeck providers doctor zai --answer     (a cloud provider bills the completion)\n\n\
+                            ctrl-c stops it and keeps what it found.")]
+    Doctor {
+        /// A provider
+        id: String,
+        /// End with one small completion; cloud providers bill it
+        #[arg(long)]
+        answer: bool,
+    },
     /// Look for model servers on this machine
-    Discover,
+    Discover {
+        /// Add every server that answered and is not configured yet
+        #[arg(long)]
+        add: bool,
+    },
 }
 
 /// Fields that `add` and `edit` share.

@@ -35,7 +35,7 @@ pub async fn run(session: &mut Session, watch: bool) -> Result<(), Ending> {
 pub fn say_what_to_do(session: &mut Session, snapshot: &Snapshot) {
     for view in snapshot.providers.iter() {
         if let Some(remedy) = labels::what_to_do(view) {
-            session.console.say(Role::Muted, &escape::line(&format!("-- {}: {}", view.id, remedy.act())));
+            session.console.say(Role::Muted, &escape::line(&format!("-- {}: {}", view.id, remedy.line())));
         }
     }
 }

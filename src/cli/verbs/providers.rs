@@ -1,14 +1,17 @@
-//! `providers list|show|remove|enable|disable|test|discover`. Adding and editing are in `provider_edit`.
+//! `providers list|show|remove|enable|disable|test`. Adding and editing are in `provider_edit`.
+
+mod discover;
+mod doctor;
 
 use super::health;
 use crate::cli::args::ProvidersVerb;
-use crate::cli::ending::{Ending, UNAVAILABLE};
+use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::verbs::{edited, models, provider_edit};
 use crate::cli::words;
 use crate::domain::health::Ladder;
-use crate::engine::protocol::{Command, Found, ProviderView, Reply, StepState, TestReport};
+use crate::engine::protocol::{Command, ProviderView, Reply, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
 use crate::present::{escape, reason, units};
@@ -44,7 +47,8 @@ pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Endi
                 None => Ok(()),
             }
         }
-        ProvidersVerb::Discover => discover(session).await,
+        ProvidersVerb::Doctor { id, answer } => doctor::run(session, id, *answer).await,
+        ProvidersVerb::Discover { add } => discover::run(session, *add).await,
     }
 }
 
@@ -224,48 +228,5 @@ pub fn say_cautions(session: &mut Session, report: &TestReport, subject: &Subjec
     for cause in &report.cautions {
         let text = format!("-- {}: {}", reason::short_cause(cause), caution(cause, subject).text());
         session.console.say(Role::Warn, &escape::line(&text));
-    }
-}
-
-async fn discover(session: &mut Session) -> Result<(), Ending> {
-    let Reply::Discovered(found) = session.ask(Command::Discover).await? else {
-        return Err(unexpected("providers discover"));
-    };
-    let any = found.iter().any(|server| server.answered);
-    if session.console.json {
-        session.console.document(&found)?;
-        return if any { Ok(()) } else { Err(Ending::Exit(UNAVAILABLE)) };
-    }
-    let mut table = Table::new(vec![Column::mark(), Column::left("", 12), Column::left("", 24), Column::left("", 0)]);
-    for server in &found {
-        let mark =
-            if server.answered { Cell::new(Role::Good, labels::OK) } else { Cell::new(Role::Muted, labels::NOT_HERE) };
-        let note = match &server.configured_as {
-            Some(id) => format!("{}   is {id}", server.note),
-            None => server.note.clone(),
-        };
-        table.row(vec![mark, server.kind.label().into(), server.endpoint.as_str().into(), note.into()]);
-    }
-    table.print(&mut session.console)?;
-    for server in found.iter().filter(|server| server.answered && server.configured_as.is_none()) {
-        session.console.say(Role::Muted, &format!("-- add it: {}", add_command(server)));
-    }
-    if any {
-        Ok(())
-    } else {
-        Err(Ending::new(
-            UNAVAILABLE,
-            "no model server answers on this machine",
-            "start one, or name another machine: lmdeck providers add --type TYPE --endpoint URL",
-        ))
-    }
-}
-
-fn add_command(server: &Found) -> String {
-    let kind = server.kind.word();
-    if server.kind.default_endpoint() == Some(server.endpoint.as_str()) {
-        format!("lmdeck providers add --type {kind}")
-    } else {
-        format!("lmdeck providers add --type {kind} --endpoint {}", escape::line(&server.endpoint))
     }
 }

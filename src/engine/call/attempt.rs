@@ -1,13 +1,16 @@
 //! One try at one target: start, hold everything until the first answer byte, then pass on.
 
 use super::super::live::Live;
+use super::super::loads::{last_time, remember_time};
 use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
-use super::super::protocol::{CallEvent, CallHead};
+use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
+use super::super::supervisor::Input;
 use super::account::Ticket;
 use super::{Shared, params};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::Target;
 use crate::domain::routing::{Chosen, WorldProvider};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -58,10 +61,11 @@ impl Attempt<'_> {
             local_only: self.local_only,
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };
+        let load = if loading { Some(Load::begin(self, ticket)) } else { None };
         ticket.sent();
-        let answer = self.noting_load(loading, timeout_at(first, self.shared.ports.upstream.start(job))).await;
+        let answer = self.noting_load(load.as_ref(), timeout_at(first, self.shared.ports.upstream.start(job))).await;
         let answer = answer.map_err(|_| self.too_late(stream, first))??;
-        self.pass_on(answer, &profile, ticket, first, loading).await
+        self.pass_on(answer, &profile, ticket, first, load).await
     }
 
     /// Until when the first answer byte must be there. Whole answers have the call's deadline only.
@@ -111,7 +115,7 @@ impl Attempt<'_> {
         profile: &Profile,
         ticket: &mut Ticket,
         first: Instant,
-        loading: bool,
+        mut load: Option<Load<'_>>,
     ) -> Result<(), Failure> {
         let model = &self.chosen.target.model;
         let (content_type, stream) = (answer.content_type, answer.stream);
@@ -124,7 +128,7 @@ impl Attempt<'_> {
                 let idle = Instant::now() + profile.timeouts.idle;
                 timeout_at(idle.min(self.deadline), frames.next()).await.map_err(|_| self.stood_still(idle))?
             } else {
-                self.noting_load(loading, timeout_at(first, frames.next()))
+                self.noting_load(load.as_ref(), timeout_at(first, frames.next()))
                     .await
                     .map_err(|_| self.too_late(stream, first))?
             };
@@ -143,6 +147,9 @@ impl Attempt<'_> {
                 }
             }
             if answering && !head_sent {
+                if let Some(load) = load.take() {
+                    load.done(ticket);
+                }
                 self.send_head(&content_type, stream, ticket).await?;
                 head_sent = true;
             }
@@ -224,18 +231,15 @@ impl Attempt<'_> {
     }
 
     /// Runs a future and tells the caller every few seconds that a model may be loading.
-    async fn noting_load<T>(&self, loading: bool, work: impl Future<Output = T>) -> T {
-        if !loading {
-            return work.await;
-        }
-        let started = Instant::now();
+    async fn noting_load<T>(&self, load: Option<&Load<'_>>, work: impl Future<Output = T>) -> T {
+        let Some(load) = load else { return work.await };
         tokio::pin!(work);
         loop {
             tokio::select! {
                 done = &mut work => return done,
                 () = sleep(LOADING_NOTE) => {
-                    let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let note = CallEvent::Loading { target: self.chosen.target.clone(), waited_ms };
+                    let (target, last_ms) = (self.chosen.target.clone(), load.last_ms);
+                    let note = CallEvent::Loading { target, waited_ms: load.waited_ms(), last_ms };
                     if self.events.try_send(note).is_err() {
                         tracing::debug!("a caller is too busy to hear that a model loads");
                     }
@@ -245,14 +249,59 @@ impl Attempt<'_> {
     }
 }
 
+/// A model that this call has to wait for: shown while it loads, and its time remembered.
+struct Load<'a> {
+    shared: &'a Shared,
+    target: &'a Target,
+    started: Instant,
+    last_ms: Option<u64>,
+    /// Others loaded it before this call asked: its time says nothing.
+    first: bool,
+}
+
+impl<'a> Load<'a> {
+    fn begin(attempt: &Attempt<'a>, ticket: &Ticket) -> Self {
+        let (shared, target) = (attempt.shared, &attempt.chosen.target);
+        let since = shared.ports.clock.now();
+        let last_ms = last_time(shared.ports.ledger.as_ref(), target);
+        let first = shared.traffic.loads.since(target).is_none();
+        let view =
+            LoadingView { model: target.model.clone(), since, last_ms, unloading: false, by_call: true };
+        shared.traffic.loads.begin(target, view);
+        shared.traffic.update(ticket.id(), |running| running.loading = Some(LoadingCall { since, last_ms }));
+        Self { shared, target, started: Instant::now(), last_ms, first }
+    }
+
+    fn waited_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// It answers.
+    fn done(self, ticket: &Ticket) {
+        if self.first {
+            remember_time(self.shared.ports.ledger.as_ref(), self.target, self.waited_ms());
+        }
+        self.shared.traffic.update(ticket.id(), |running| running.loading = None);
+        self.shared.tell(Input::LoadedByCall(self.target.provider.clone()));
+    }
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.shared.traffic.loads.end(self.target);
+        self.shared.traffic.note_change();
+    }
+}
+
 /// The bytes of all frames, without a copy when there is one.
 fn joined(mut frames: impl Iterator<Item = Frame>) -> Bytes {
     let Some(first) = frames.next() else { return Bytes::new() };
     let Some(second) = frames.next() else { return first.raw };
-    let mut bytes = BytesMut::from(first.raw);
-    bytes.extend_from_slice(&second.raw);
-    for frame in frames {
-        bytes.extend_from_slice(&frame.raw);
+    let rest: Vec<Bytes> = frames.map(|frame| frame.raw).collect();
+    let size = first.raw.len() + second.raw.len() + rest.iter().map(Bytes::len).sum::<usize>();
+    let mut bytes = BytesMut::with_capacity(size);
+    for part in [&first.raw, &second.raw].into_iter().chain(&rest) {
+        bytes.extend_from_slice(part);
     }
     bytes.freeze()
 }

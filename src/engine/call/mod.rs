@@ -70,6 +70,7 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
             request_type: request.facts.request_type.clone(),
             target: None,
             writing: false,
+            loading: None,
         },
         cancel.clone(),
     );

@@ -37,6 +37,9 @@ pub enum CallEvent {
     Loading {
         target: Target,
         waited_ms: u64,
+        /// How long loading it took the last time.
+        #[serde(default)]
+        last_ms: Option<u64>,
     },
     Head(CallHead),
     /// Text of the answer.

@@ -1,9 +1,10 @@
 //! Everything a person or a client may ask of the engine. Each command has a CLI verb and a dashboard
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
+use super::diagnosis::RunId;
 use super::query::{CallQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
-use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,29 @@ pub enum Command {
     CancelCall {
         id: CallId,
     },
+    /// Has a server load a model now; answered when it is there. Goes on when nobody waits for the answer.
+    LoadModel {
+        provider: ProviderId,
+        model: ModelId,
+        /// Tokens of context; the server's own choice when `None`.
+        context: Option<u64>,
+    },
+    /// Has a server give a model's memory back. The model's id, or that of one loaded copy.
+    UnloadModel {
+        provider: ProviderId,
+        model: ModelId,
+    },
+    /// Walks every step of a connection; each is announced as [`super::EventKind::StepDone`] under `run`, and
+    /// the reply holds all of them. `answer` adds one small completion.
+    Diagnose {
+        id: ProviderId,
+        answer: bool,
+        run: RunId,
+    },
+    /// Ends the work of a run; its asker gets the steps that were done.
+    StopDiagnosis {
+        run: RunId,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -165,10 +189,14 @@ pub enum CommandName {
     SavePrompt,
     ListPrompts,
     CancelCall,
+    LoadModel,
+    UnloadModel,
+    Diagnose,
+    StopDiagnosis,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -193,6 +221,10 @@ impl CommandName {
         Self::SavePrompt,
         Self::ListPrompts,
         Self::CancelCall,
+        Self::LoadModel,
+        Self::UnloadModel,
+        Self::Diagnose,
+        Self::StopDiagnosis,
     ];
 }
 
@@ -224,6 +256,10 @@ impl Command {
             Self::SavePrompt { .. } => CommandName::SavePrompt,
             Self::ListPrompts { .. } => CommandName::ListPrompts,
             Self::CancelCall { .. } => CommandName::CancelCall,
+            Self::LoadModel { .. } => CommandName::LoadModel,
+            Self::UnloadModel { .. } => CommandName::UnloadModel,
+            Self::Diagnose { .. } => CommandName::Diagnose,
+            Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
         }
     }
 
@@ -242,7 +278,9 @@ impl Command {
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
             | Self::ConfigTrust
-            | Self::CancelCall { .. } => true,
+            | Self::CancelCall { .. }
+            | Self::LoadModel { .. }
+            | Self::UnloadModel { .. } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -254,7 +292,9 @@ impl Command {
             | Self::GetCall { .. }
             | Self::ReadLog { .. }
             | Self::SavePrompt { .. }
-            | Self::ListPrompts { .. } => false,
+            | Self::ListPrompts { .. }
+            | Self::Diagnose { .. }
+            | Self::StopDiagnosis { .. } => false,
         }
     }
 }

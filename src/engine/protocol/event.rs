@@ -1,7 +1,9 @@
 //! Things worth announcing once. What *is* stands in the snapshot; an event says what just changed.
 
+use super::diagnosis::RunId;
+use super::reply::Step;
 use crate::domain::failure::Failure;
-use crate::domain::health::State;
+use crate::domain::health::{ModelChanges, State};
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -59,5 +61,16 @@ pub enum EventKind {
     /// Records that could not be written.
     RecordsDropped {
         count: u64,
+    },
+    /// A provider's list is another than before.
+    ModelsChanged {
+        provider: ProviderId,
+        name: String,
+        changes: ModelChanges,
+    },
+    /// One step of a doctor's run ended. Who misses one finds it in the reply.
+    StepDone {
+        run: RunId,
+        step: Step,
     },
 }

@@ -3,6 +3,7 @@
 
 pub mod call_stream;
 pub mod command;
+pub mod diagnosis;
 pub mod event;
 pub mod query;
 pub mod reply;
@@ -10,11 +11,12 @@ pub mod snapshot;
 
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
+pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
 pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
-pub use reply::{EditReport, Found, Refusal, Reply, Step, StepState, TestReport};
+pub use reply::{EditReport, Found, ModelReport, Refusal, Reply, Step, StepState, TestReport};
 pub use snapshot::{
-    ConfigView, GatewayView, ModelView, ProbePoint, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
 };
 
 /// Grows when a message changes in a way an older side cannot read.

@@ -5,7 +5,7 @@ use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::{ModelInfo, ProbeReport};
-use crate::domain::ids::ProviderId;
+use crate::domain::ids::{ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::routing::Explanation;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub enum Reply {
     Call(Box<CallRecord>),
     Log(Vec<LogLine>),
     Prompts(Vec<SavedPrompt>),
+    /// A model was loaded or unloaded.
+    Model(ModelReport),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }
@@ -54,13 +56,29 @@ impl Reply {
     }
 }
 
+/// What loading or unloading a model came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelReport {
+    pub target: Target,
+    pub loaded: bool,
+    /// It was so before: nothing was done.
+    pub already: bool,
+    /// Tokens of context it is loaded with, where told.
+    pub context: Option<u64>,
+    /// The server's names for the copies concerned.
+    pub instances: Vec<String>,
+    pub took_ms: u64,
+    /// How long loading it took the time before.
+    pub last_ms: Option<u64>,
+}
+
 /// A server that discovery found on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     pub kind: Kind,
     /// As in `http://127.0.0.1:1234`.
     pub endpoint: String,
-    /// Whether something answered; `false` rows say that nothing is there.
+    /// Whether a model server answered; other rows say what is there instead, mostly nothing.
     pub answered: bool,
     pub models: Vec<ModelInfo>,
     /// In words: `3 models, 1 loaded`, `nothing there`, `another program answers here`.
@@ -82,7 +100,7 @@ pub struct EditReport {
     pub issues: Vec<Issue>,
 }
 
-/// One step of a connection test, in order: address, connect, http, kind, key, models, answer.
+/// One step of a connection test ([`super::TEST_STEPS`]) or of the doctor ([`super::DOCTOR_STEPS`]), in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     pub name: String,

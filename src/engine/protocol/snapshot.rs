@@ -2,7 +2,7 @@
 //! pointer and a screen can skip it. No secret is ever part of it.
 
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
-use crate::domain::health::{ProviderHealth, State};
+use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
@@ -80,6 +80,12 @@ pub struct ProviderView {
     pub probe_interval_s: u64,
     /// Calls that moved away since it went down.
     pub moved_calls: u32,
+    /// Models on their way into memory or out of it.
+    #[serde(default)]
+    pub loading: Vec<LoadingView>,
+    /// What changed in its list lately, newest first, at most 20.
+    #[serde(default)]
+    pub model_changes: Vec<ModelsEntry>,
 }
 
 impl ProviderView {
@@ -132,6 +138,25 @@ pub struct ProbePoint {
     pub state: State,
 }
 
+/// A model on its way into memory, or out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadingView {
+    pub model: ModelId,
+    pub since: UnixMs,
+    /// How long loading it took the last time.
+    pub last_ms: Option<u64>,
+    pub unloading: bool,
+    /// A call loads it, not a command.
+    pub by_call: bool,
+}
+
+/// One change of a provider's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelsEntry {
+    pub at: UnixMs,
+    pub changes: ModelChanges,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatelyEntry {
     pub at: UnixMs,
@@ -152,6 +177,31 @@ pub struct ModelView {
     pub size_bytes: Option<u64>,
     pub price: Option<Price>,
     pub breaker_until: Option<UnixMs>,
+    /// As in [`crate::domain::health::ModelInfo`], like the fields below it.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    #[serde(default)]
+    pub max_context: Option<u64>,
+    #[serde(default)]
+    pub instances: Vec<Instance>,
+    #[serde(default)]
+    pub parameters: Option<String>,
+    #[serde(default)]
+    pub format: Option<String>,
+    #[serde(default)]
+    pub can: Abilities,
+    #[serde(default)]
+    pub remote: bool,
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    #[serde(default)]
+    pub expires: Option<UnixMs>,
+    /// Calls it answered since this process started.
+    #[serde(default)]
+    pub calls: u64,
+    /// Tokens a second while it writes, over those calls.
+    #[serde(default)]
+    pub tokens_per_s: Option<f64>,
 }
 
 impl ModelView {
@@ -204,4 +254,14 @@ pub struct RunningCall {
     pub request_type: String,
     pub target: Option<Target>,
     pub writing: bool,
+    /// Its model has to load first; how long that took the last time.
+    #[serde(default)]
+    pub loading: Option<LoadingCall>,
+}
+
+/// A call that waits for its model to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadingCall {
+    pub since: UnixMs,
+    pub last_ms: Option<u64>,
 }

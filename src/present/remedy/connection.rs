@@ -27,6 +27,27 @@ pub(super) fn refused(on: &Subject<'_>) -> Remedy {
     remedy.step("Started already? Then on another port: lmdeck providers discover looks for it.")
 }
 
+/// It runs, and the address names another place of this machine.
+pub(super) fn bound_elsewhere(on: &Subject<'_>, host: &str, port: u16) -> Remedy {
+    let host = quoted(host);
+    let remedy = Remedy::new(format!(
+        "Nothing listens on {}: {} listens on {host} port {port}. The address should be:",
+        on.at(),
+        on.who()
+    ))
+    .command(on.set_endpoint(&format!("http://{host}:{port}")));
+    match start(on.kind, on.endpoint.port, false, on.model) {
+        Some(command) => remedy.step(format!("Or start it where the address says: {command}.")),
+        None => remedy,
+    }
+}
+
+pub(super) fn speaks_tls(on: &Subject<'_>) -> Remedy {
+    Remedy::new(format!("{} speaks TLS, and the address says http. The address should be:", on.at()))
+        .command(on.set_endpoint(&on.tls_origin()))
+        .step("Its certificate is its own? Then SSL_CERT_FILE=FILE names who signed it.")
+}
+
 fn not_started_here(on: &Subject<'_>, headline: &str) -> Remedy {
     if !on.kind.is_vendor() {
         return Remedy::new(format!("{headline} Start the server there, then:"))

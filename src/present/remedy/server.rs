@@ -142,3 +142,29 @@ pub(super) fn too_large(on: &Subject<'_>, limit_bytes: u64) -> Remedy {
 fn there(on: &Subject<'_>) -> &'static str {
     if on.elsewhere() { ", on that machine" } else { "" }
 }
+
+pub(super) fn still_loading(on: &Subject<'_>) -> Remedy {
+    Remedy::new(format!("{} is up and reads the model into memory. It is asked again by itself, or now:", on.who_first()))
+        .command(on.test_command())
+        .step("A large model takes minutes; the terminal that runs the server shows how far it is.")
+}
+
+pub(super) fn other_model(on: &Subject<'_>, asked: &str, answered: &str) -> Remedy {
+    let (asked_shown, answered) = (quoted(asked), quoted(answered));
+    let headline = format!("{} was asked for {asked_shown} and answered with {answered}.", on.who_first());
+    match load(on.kind, on.endpoint.port, on.elsewhere(), Some(asked)) {
+        Some(command) => Remedy::new(format!("{headline} To load the one that is wanted{}:", there(on)))
+            .command(command)
+            .step(format!("Content with {answered}? Then name it in the configuration file.")),
+        None => Remedy::new(format!("{headline} What there is:")).command("lmdeck models list"),
+    }
+}
+
+pub(super) fn response_format(on: &Subject<'_>) -> Remedy {
+    Remedy::new(format!(
+        "{} takes response_format json_schema or text, and was sent another one, as json_object.",
+        on.who_first()
+    ))
+    .step("Send a json_schema, or leave response_format out of the call and ask for JSON in the prompt.")
+    .step("Another target may take it: lmdeck routes order TYPE TARGET.")
+}

@@ -219,7 +219,7 @@ const FORM: &[Entry] = {
         entry(C, A::FieldPrevious, "form.previous", &["shift-tab", "up"], "back", "the field before"),
         entry(C, A::ChoiceNext, "form.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
         entry(C, A::ChoicePrevious, "form.choice_previous", &["left"], "", "the choice before"),
-        entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word"),
+        entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word").kept(),
         entry(C, A::FormDifference, "form.difference", &["ctrl-o"], "show change", "what would be written to the file"),
         entry(C, A::FormSave, "form.save", &["ctrl-s"], "save", "write it to the file").kept(),
         entry(C, A::FormLeave, "form.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
@@ -250,7 +250,7 @@ const LAYERS: &[Entry] = &[
     entry(Context::Pager, A::Back, "pager.close", &["esc", "q"], "close", "close"),
     entry(Context::Pager, A::Filter, "pager.search", &["/"], "search", "show only lines that hold a text"),
     entry(Context::Pager, A::Copy, "pager.copy", &["y"], "copy", "copy as text"),
-    entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start"),
+    entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start").kept(),
     entry(Context::Doctor, A::FormTest, "doctor.answer", &["c"], "answer", "ask the model for one word; asks first where that costs money"),
     entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to the provider it is about"),
     entry(Context::Messages, A::Filter, "messages.filter", &["/"], "filter", "show only what holds a text"),
@@ -263,6 +263,10 @@ const LAYERS: &[Entry] = &[
     entry(Context::Confirm, A::ConfirmChoose(2), "confirm.2", &["2"], "", "the second answer"),
     entry(Context::Confirm, A::ConfirmChoose(3), "confirm.3", &["3"], "", "the third answer"),
     entry(Context::Confirm, A::Back, "confirm.safe", &["esc"], "keep", "the safe answer").kept(),
+    entry(Context::Doctor, A::ProviderEdit, "doctor.edit", &["e"], "edit", "change the provider by form"),
+    entry(Context::Doctor, A::Copy, "doctor.copy", &["y"], "copy report", "copy all steps as text, without any part of a key"),
+    entry(Context::Doctor, A::CopyCommand, "doctor.command", &["Y"], "copy command", "copy the command of what to do"),
+    entry(Context::Doctor, A::Back, "doctor.close", &["esc", "q"], "close", "close it; a run under way is stopped, as by ctrl-c").kept(),
 ];
 
 #[rustfmt::skip]

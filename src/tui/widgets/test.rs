@@ -1,7 +1,8 @@
-//! A connection test on the screen: its steps in fixed rows, and what to do about the one that failed.
+//! The quick connection test of a form: its steps in fixed rows, and what to do about the one that failed. The
+//! doctor has a layer of its own.
 
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Step, StepState, TestReport};
+use crate::engine::protocol::{Step, StepState, TEST_STEPS, TestReport};
 use crate::present::remedy::{self, Subject};
 use crate::present::{labels, text, units};
 use crate::tui::canvas::Canvas;
@@ -9,9 +10,6 @@ use crate::tui::part::Ticket;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
-
-/// The steps in order, there before the first answer.
-pub const STEPS: [&str; 7] = ["address", "connect", "http", "kind", "key", "models", "answer"];
 
 #[derive(Debug, Default)]
 pub enum ConnectionTest {
@@ -64,7 +62,7 @@ impl ConnectionTest {
             let label = labels::Label { mark, word: "".into(), role: labels::Role::Muted };
             (label, (*name).to_owned(), String::new())
         };
-        STEPS.iter().enumerate().map(row).collect()
+        TEST_STEPS.iter().enumerate().map(row).collect()
     }
 
     /// All steps, one row each.
@@ -134,14 +132,6 @@ impl ConnectionTest {
                 })
             }
         }
-    }
-
-    /// As text, for the clipboard and plain mode.
-    pub fn text(&self) -> Vec<String> {
-        let row = |(label, name, verdict): (labels::Label, String, String)| {
-            format!("{} {}{verdict}", label.mark, text::pad_right(&name, 10))
-        };
-        self.rows().into_iter().map(row).map(|line| line.trim_end().to_owned()).collect()
     }
 }
 

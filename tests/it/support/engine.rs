@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
 use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
-use lmdeck::domain::health::{Activity, ModelInfo, ProbeFound, ProbeReport};
+use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
@@ -82,7 +82,7 @@ impl Stage {
 
     pub fn probe_finds(&self, provider: &str, models: Vec<ModelInfo>) {
         let found =
-            ProbeFound { models, authenticated: None, activity: Activity::default(), malformed: None, interface: None };
+            ProbeFound { models, ..ProbeFound::default() };
         self.script.lock().unwrap().probes.insert(provider.into(), Ok(found));
     }
 

@@ -251,7 +251,7 @@ fn lm_studio() -> ProviderView {
     view.health.models_seen = Some(ago(20_000));
     view.health.ladder.loaded = Some(true);
     view.health.ladder.answering = Some(true);
-    view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: Some(0) };
+    view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: Some(0), ..Activity::default() };
     view.health.interface = Some("v1".into());
     view.health.reach = Some(Reach::Machine);
     view.history = (0..40)

@@ -11,6 +11,7 @@
 //! ```
 
 mod incidents;
+mod scale;
 mod sweep;
 mod table;
 
@@ -26,7 +27,9 @@ use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
-use sweep::{Scale, Window};
+use scale::{Held, Scale};
+use std::cell::Cell;
+use sweep::Window;
 
 #[derive(Default)]
 pub struct Health {
@@ -35,6 +38,9 @@ pub struct Health {
     typing: bool,
     window: Window,
     scale: Scale,
+    /// What the chart on the screen is measured against, and how wide it is.
+    held: Held,
+    chart_width: Cell<u16>,
     /// The cursor moves among the incidents.
     incidents: bool,
 }
@@ -59,6 +65,15 @@ impl Health {
         let rows = self.rows(cx);
         let place = self.cursor.place(&self.keys(cx))?;
         rows.get(place).copied()
+    }
+
+    /// The slowest answer on the chart.
+    fn slowest(&self, cx: &Cx<'_>) -> u64 {
+        let rows = match self.scale {
+            Scale::Own => self.chosen(cx).into_iter().collect(),
+            Scale::Shared => self.rows(cx),
+        };
+        rows.into_iter().map(|one| sweep::highest(one, self.window, self.chart_width.get())).max().unwrap_or(0)
     }
 
     fn next_problem(&mut self, cx: &Cx<'_>) {
@@ -137,7 +152,11 @@ impl Part for Health {
 
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let keys = self.keys(cx);
+        // The first press of the scale's key fits it; one that fits already is exchanged for the other kind.
+        let stale = self.held.is_stale(self.slowest(cx));
+        self.held.release();
         match action {
+            Action::HealthScale if stale => {}
             Action::Filter => self.typing = true,
             Action::KeepFilter => self.typing = false,
             Action::Back if self.typing || !self.filter.is_empty() => {
@@ -171,6 +190,7 @@ impl Part for Health {
     }
 
     fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        self.held.release();
         self.cursor.settle(&self.keys(cx));
     }
 
@@ -231,7 +251,8 @@ impl Part for Health {
         if area.width >= 70 && left(y) >= 7 {
             let bars = if tall { 8 } else { 3 };
             let chart = Rect::new(area.x, y, area.width, bars + 3);
-            sweep::chart(canvas, chart, chosen, &rows, self.window, self.scale);
+            self.chart_width.set(sweep::chart_width(area.width));
+            sweep::chart(canvas, chart, chosen, &rows, self.window, self.scale, &self.held);
             y += chart.height + u16::from(tall);
             if tall {
                 sweep::legend(canvas, Rect::new(area.x, y, area.width, 1));

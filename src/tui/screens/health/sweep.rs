@@ -2,6 +2,7 @@
 //! gap, and one probe rewrites one column. Slots are counted in absolute time, so that one cause seen by several
 //! providers stands in one vertical line.
 
+use super::scale::{Held, Of, Scale};
 use crate::domain::health::State;
 use crate::engine::protocol::{ProbePoint, ProviderView};
 use crate::present::{text, units};
@@ -38,20 +39,6 @@ impl Window {
             Self::SixHours => interval.max(6 * 3_600_000 / columns),
             Self::Day => interval.max(24 * 3_600_000 / columns),
         }
-    }
-}
-
-/// What the height of a bar is measured against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scale {
-    #[default]
-    Own,
-    Shared,
-}
-
-impl Scale {
-    pub fn next(self) -> Self {
-        if self == Self::Own { Self::Shared } else { Self::Own }
     }
 }
 
@@ -92,6 +79,15 @@ impl Sweep {
         Some(Self { columns, gap: place(newest + 1), newest, slot })
     }
 
+    /// The column stands right of the gap: the pass before drew it.
+    fn is_older(&self, place: usize) -> bool {
+        self.gap > 0 && place > self.gap
+    }
+
+    fn has_older(&self) -> bool {
+        (0..self.columns.len()).any(|place| self.is_older(place) && self.columns[place].is_some())
+    }
+
     /// The slot that column `place` shows, by its distance from the newest.
     fn age_of(&self, place: usize) -> Option<i64> {
         let count = self.columns.len();
@@ -117,18 +113,18 @@ fn rank(state: State) -> u8 {
     }
 }
 
-/// The next step at or above `ms`.
-fn step_above(ms: u64) -> u64 {
-    const STEPS: [u64; 14] = [5, 12, 24, 48, 100, 200, 500, 1_000, 2_000, 5_000, 12_000, 24_000, 48_000, 120_000];
-    STEPS.into_iter().find(|step| *step >= ms).unwrap_or(ms)
-}
-
-fn top_of(providers: &[&ProviderView]) -> u64 {
-    let seen = providers.iter().flat_map(|provider| provider.history.iter().filter_map(|point| point.latency_ms));
-    step_above(seen.max().unwrap_or(0).max(1))
+/// The slowest answer that the chart of `provider` shows.
+pub(super) fn highest(provider: &ProviderView, window: Window, width: u16) -> u64 {
+    let sweep = Sweep::of(provider, window, width);
+    sweep.iter().flat_map(|sweep| &sweep.columns).flatten().filter_map(|column| column.latency_ms).max().unwrap_or(0)
 }
 
 const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// Columns of the chart in an area so wide.
+pub(super) fn chart_width(area: u16) -> u16 {
+    area.saturating_sub(14 + 5)
+}
 
 /// Title, bars, axis and times.
 pub(super) fn chart(
@@ -138,18 +134,27 @@ pub(super) fn chart(
     all: &[&ProviderView],
     window: Window,
     scale: Scale,
+    held: &Held,
 ) {
     let axis_x = area.x + 14;
-    let width = area.right().saturating_sub(axis_x + 5);
+    let width = chart_width(area.width);
     let bars = area.height.saturating_sub(3);
-    let top = match scale {
-        Scale::Own => top_of(&[provider]),
-        Scale::Shared => top_of(all),
+    let sweep = Sweep::of(provider, window, width);
+    let slowest = match scale {
+        Scale::Own => highest(provider, window, width),
+        Scale::Shared => all.iter().map(|one| highest(one, window, width)).max().unwrap_or(0),
     };
+    let pass = sweep.as_ref().map_or(0, |sweep| sweep.newest.div_euclid(i64::from(width.max(1))));
+    let columns = sweep.as_ref().map_or(0, |sweep| sweep.columns.iter().flatten().count());
+    let of = Of { provider: provider.id.clone(), window, scale, width };
+    let tops = held.tops(of, pass, columns, slowest);
+    let top = tops.newer;
     let slot = window.slot(provider.probe_interval_s, width);
     let shown = Duration::from_millis(u64::try_from(slot).unwrap_or(0).saturating_mul(u64::from(width)));
     let per_column = if window == Window::Probes { "one column per probe".into() } else { per_slot(slot) };
-    let right = format!("0 to {}, {}, {per_column}", units::latency(top), minutes(shown));
+    let two = tops.older != top && sweep.as_ref().is_some_and(Sweep::has_older);
+    let older = if two { format!("; right of ┆ 0 to {}", units::latency(tops.older)) } else { String::new() };
+    let right = format!("0 to {}{older}, {}, {per_column}", units::latency(top), minutes(shown));
     canvas.spans(
         area.x + 2,
         area.y,
@@ -169,7 +174,7 @@ pub(super) fn chart(
     let floor = area.y + 1 + bars;
     canvas.text(axis_x, floor, 1, "└", Role::Border);
     canvas.text(axis_x + 1, floor, width, &"─".repeat(usize::from(width)), Role::Border);
-    let Some(sweep) = Sweep::of(provider, window, width) else {
+    let Some(sweep) = sweep else {
         canvas.text(axis_x + 2, area.y + 1, width, "no probe yet", Role::Muted);
         return;
     };
@@ -181,6 +186,7 @@ pub(super) fn chart(
             continue;
         }
         let Some(latency) = sweep.columns[place].and_then(|column| column.latency_ms) else { continue };
+        let top = if sweep.is_older(place) { tops.older } else { top };
         bar(canvas, x, area.y + 1..floor, latency, top);
     }
     times(canvas, &sweep, axis_x + 1, floor + 1);
@@ -276,11 +282,6 @@ fn minutes(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_scale_grows_by_steps() {
-        assert_eq!([1, 12, 13, 48, 49, 900, 1_001].map(step_above), [5, 12, 24, 48, 100, 1_000, 2_000]);
-    }
 
     #[test]
     fn the_worst_of_a_slot_is_shown() {

@@ -122,7 +122,7 @@ impl Lane {
                 self.notes.push(fell_back(from, failure, to.as_ref()));
                 self.phase = Phase::Waiting;
             }
-            CallEvent::Loading { target, waited_ms } => {
+            CallEvent::Loading { target, waited_ms, .. } => {
                 self.target = Some(target.clone());
                 let began = i64::try_from(*waited_ms).map_or(now.0, |waited| now.0.saturating_sub(waited));
                 self.phase = Phase::Loading(UnixMs(began));

@@ -348,6 +348,7 @@ mod tests {
             request_type: String::new(),
             target: None,
             writing: true,
+            loading: None,
         }
     }
 

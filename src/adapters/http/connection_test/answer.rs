@@ -1,0 +1,118 @@
+//! The small completion at the end: whether the model really answers, and whether it is the one asked for.
+
+use super::Run;
+use crate::adapters::http::clients::is_own_server;
+use crate::adapters::http::{Inner, call};
+use crate::adapters::wire::words::quote;
+use crate::domain::call::{Body, Message, Role};
+use crate::domain::config::Profile;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::ModelId;
+use crate::engine::ports::UpstreamJob;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Tokens that the small completion may cost.
+const ANSWER_TOKENS: u64 = 16;
+
+impl Run {
+    pub(super) async fn answer(&mut self, inner: &Inner, profile: &Arc<Profile>) -> Result<(), Failure> {
+        let started = Instant::now();
+        let Some((model, loaded)) = self.model_to_ask(profile) else {
+            let failure = Failure::new(ErrorCode::NotFound, Cause::NoModelLoaded, "there is no model to ask");
+            return Err(self.fail("answer", failure, None));
+        };
+        let limits = &profile.timeouts;
+        let time_left = limits.first_token + if loaded == Some(false) { limits.load } else { Duration::ZERO };
+        let job = UpstreamJob {
+            profile: profile.clone(),
+            model: model.clone(),
+            body: Body::Chat {
+                messages: vec![Message { role: Role::User, content: "Reply with one word: ready".into() }],
+                max_tokens: Some(ANSWER_TOKENS),
+                temperature: None,
+                stream: true,
+            },
+            local_only: false,
+            time_left,
+        };
+        match first_words(inner, job).await {
+            Ok(said_by) => {
+                let took = Some(started.elapsed());
+                match said_by.filter(|answered| is_own_server(profile.kind) && !same_model(model.as_str(), answered)) {
+                    Some(answered) => {
+                        let answered = quote(&answered, &self.secrets);
+                        self.warn("answer", &format!("asked for {model}, and {answered} answered"), took);
+                        self.cautions.push(Cause::OtherModel { asked: model.to_string(), answered });
+                    }
+                    None => self.pass("answer", &format!("{model} answers"), took),
+                }
+                Ok(())
+            }
+            Err(failure) => Err(self.fail("answer", failure, Some(started.elapsed()))),
+        }
+    }
+
+    /// The first named model that is there and loaded, else any loaded one, else the first named or listed.
+    fn model_to_ask(&self, profile: &Profile) -> Option<(ModelId, Option<bool>)> {
+        let named = || profile.preferred_models.iter().chain(profile.models.iter().map(|model| &model.id));
+        let listed = |id: &ModelId| self.models.iter().find(|model| &model.id == id);
+        let chat = || self.models.iter().filter(|model| model.chat);
+        named()
+            .filter_map(listed)
+            .find(|model| model.loaded == Some(true))
+            .or_else(|| chat().find(|model| model.loaded == Some(true)))
+            .or_else(|| named().find_map(listed))
+            .map(|model| (model.id.clone(), model.loaded))
+            .or_else(|| named().next().map(|id| (id.clone(), None)))
+            .or_else(|| chat().next().map(|model| (model.id.clone(), model.loaded)))
+    }
+}
+
+/// Waits for the first answer bytes; the rest is not needed and cancelled. The model the server says it is.
+async fn first_words(inner: &Inner, job: UpstreamJob) -> Result<Option<String>, Failure> {
+    let deadline = Instant::now() + job.time_left;
+    let mut answer = call::start(inner, job).await?;
+    let mut model = None;
+    loop {
+        match timeout_at(deadline, answer.frames.next()).await {
+            Ok(Some(Ok(frame))) => {
+                model = frame.seen.model.clone().or(model);
+                if frame.seen.answer_bytes() {
+                    return Ok(model);
+                }
+            }
+            Ok(Some(Err(failure))) => return Err(failure),
+            Ok(None) => return Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer")),
+            Err(_) => return Err(Failure::new(ErrorCode::Timeout, Cause::FirstTokenTimeout, "no token came in time")),
+        }
+    }
+}
+
+/// Whether two names mean one model: an instance (`key:2`), a quantisation (`key@q4_k_m`), a path or a tag may
+/// be added or left out.
+fn same_model(asked: &str, answered: &str) -> bool {
+    let name = |text: &str| {
+        let text = text.rsplit(['/', '\\']).next().unwrap_or(text);
+        let text = text.split(['@', ':']).next().unwrap_or(text).to_ascii_lowercase();
+        text.strip_suffix(".gguf").unwrap_or(&text).to_owned()
+    };
+    name(asked) == name(answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_model_has_many_names() {
+        for (asked, answered) in
+            [("acme/demo-8b", "demo-8b:2"), ("demo-8b@q4_k_m", "Demo-8B"), ("/models/demo-8b.gguf", "demo-8b"), ("qwen3", "qwen3:latest")]
+        {
+            assert!(same_model(asked, answered), "{asked} {answered}");
+        }
+        assert!(!same_model("demo-8b", "demo-70b"));
+    }
+}
