@@ -43,6 +43,8 @@ pub struct Console {
     pub err: Box<dyn Write + Send>,
     pub input: Box<dyn Read + Send>,
     pub input_is_terminal: bool,
+    /// Somebody reads the words as they come: a line may be written again.
+    pub err_is_terminal: bool,
     /// Columns of the terminal behind `out`; `None` when it is none, and then nothing is cut.
     pub width: Option<usize>,
     pub colour_out: bool,
@@ -72,6 +74,7 @@ impl Console {
             err: Box::new(io::stderr()),
             input: Box::new(io::stdin()),
             input_is_terminal: io::stdin().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
             width: if out_is_terminal {
                 crossterm::terminal::size().ok().map(|(columns, _)| columns.into())
             } else {
@@ -156,6 +159,16 @@ impl Console {
         // Standard error may be closed; there is nowhere left to say so.
         let _ = writeln!(self.err, "{text}");
         let _ = self.err.flush();
+    }
+
+    /// Words that are written over by the next ones, where somebody looks; an empty text takes them away.
+    pub fn say_over(&mut self, text: &str) {
+        if self.err_is_terminal {
+            let text = tint(self.colour_err, Role::Muted, text);
+            // As in [`Self::say`].
+            let _ = write!(self.err, "\r{text}\x1b[K");
+            let _ = self.err.flush();
+        }
     }
 
     /// Escapes text and gives it a colour where the output has any.

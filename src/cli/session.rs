@@ -61,7 +61,7 @@ impl Session {
     }
 }
 
-fn or_refused(reply: Reply) -> Result<Reply, Ending> {
+pub(super) fn or_refused(reply: Reply) -> Result<Reply, Ending> {
     match reply {
         Reply::Refused(refusal) => Err(refusal.into()),
         reply => Ok(reply),

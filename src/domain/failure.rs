@@ -221,7 +221,9 @@ impl Failure {
                     | Cause::BoundElsewhere { .. }
                     | Cause::SpeaksTls
                     | Cause::Dns
-                    | Cause::Tls { .. } | Cause::Redirect { .. } | Cause::WrongReach { .. }
+                    | Cause::Tls { .. }
+                    | Cause::Redirect { .. }
+                    | Cause::WrongReach { .. }
             )
     }
 }

@@ -5,9 +5,9 @@
 
 use super::failure::{Cause, ErrorCode, Failure};
 use super::kind::Kind;
+pub use super::model::{Abilities, Instance, ModelChanges, ModelInfo};
 use super::reach::Reach;
 use super::time::UnixMs;
-pub use super::model::{Abilities, Instance, ModelChanges, ModelInfo};
 use serde::{Deserialize, Serialize};
 
 /// A provider's state, always shown with a reason and since when.

@@ -1,8 +1,7 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, Step,
-    TestReport,
+    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};

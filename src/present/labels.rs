@@ -249,6 +249,29 @@ pub fn slots(view: &ProviderView) -> Option<String> {
     }
 }
 
+/// `1 of 4 busy, 3 wait, contexts 43 % full`; `None` when the server tells nothing.
+pub fn activity(view: &ProviderView) -> Option<String> {
+    let activity = view.health.activity;
+    let busy = match (slots(view), activity.slots_total) {
+        (Some(slots), _) => Some(format!("{slots} busy")),
+        (None, total) => total.map(|total| total.to_string()),
+    };
+    let queued = activity.queued.filter(|count| *count > 0).map(|count| format!("{count} wait"));
+    let full = activity.kv_cache_permille.map(|share| format!("contexts {} % full", (share + 5) / 10));
+    let parts: Vec<String> = [busy, queued, full].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The narrow form for a table: `1 of 4 +3`, where three wait.
+pub fn slots_and_queue(view: &ProviderView) -> Option<String> {
+    let queued = view.health.activity.queued.filter(|count| *count > 0);
+    match (slots(view), queued) {
+        (Some(slots), Some(queued)) => Some(format!("{slots} +{queued}")),
+        (None, Some(queued)) => Some(format!("+{queued}")),
+        (slots, None) => slots,
+    }
+}
+
 /// `, 3 models, 1 loaded`; empty when nothing is known.
 fn models(view: &ProviderView) -> String {
     let chat = view.models.iter().filter(|model| model.chat);
@@ -305,27 +328,11 @@ pub(super) mod tests {
             health,
             reach: Reach::Network,
             models: vec![ModelView {
-                id: "qwen3-32b".into(),
                 named: true,
                 listed: true,
-                chat: true,
                 loaded: Some(true),
                 context: Some(32_768),
-                quantization: None,
-                size_bytes: None,
-                price: None,
-                breaker_until: None,
-                display_name: None,
-                max_context: None,
-                instances: Vec::new(),
-                parameters: None,
-                format: None,
-                can: crate::domain::health::Abilities::default(),
-                remote: false,
-                memory_bytes: None,
-                expires: None,
-                calls: 0,
-                tokens_per_s: None,
+                ..ModelView::of("qwen3-32b")
             }],
             named_models: vec!["qwen3-32b".into()],
             probing: false,
@@ -339,10 +346,10 @@ pub(super) mod tests {
             origin: crate::domain::config::Origin::Providers,
             place: "providers[1]".into(),
             line: Some(24),
-            loading: Vec::new(),
-            model_changes: Vec::new(),
             probe_interval_s: 30,
             moved_calls: 2,
+            loading: Vec::new(),
+            model_changes: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! loads one.
 
 use super::{escape, text, units};
-use crate::domain::health::ModelChanges;
+use crate::domain::health::{ModelChanges, ProviderHealth};
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
@@ -43,6 +43,35 @@ pub fn under_way(load: &LoadingView, now: UnixMs) -> String {
         Some(last) => format!("{word} {elapsed}, last time {}", seconds(last)),
         None => format!("{word} {elapsed}"),
     }
+}
+
+/// One model in a line: `8B llama gguf; tools, images; 2 copies: a, a:2; unloads in 4 min`.
+pub fn describe(model: &ModelView, now: UnixMs) -> String {
+    let mut parts = Vec::new();
+    let what: Vec<String> = [&model.parameters, &model.format].into_iter().flatten().cloned().collect();
+    if !what.is_empty() {
+        parts.push(what.join(" "));
+    }
+    let can = abilities(model);
+    if can != units::MISSING {
+        parts.push(can);
+    }
+    if model.remote {
+        parts.push("runs elsewhere: it counts as cloud".to_owned());
+    }
+    if model.instances.len() > 1 {
+        let copies = model.instances.iter().take(NAMED).map(|copy| copy.id.as_str()).collect::<Vec<_>>().join(", ");
+        parts.push(format!("{} copies: {copies}", model.instances.len()));
+    }
+    parts.extend(model.memory_bytes.map(|bytes| format!("{} of memory", units::size(bytes))));
+    // A time far away stands for never.
+    let leaves = model.expires.filter(|at| *at > now).map(|at| at.since(now));
+    parts.extend(
+        leaves
+            .filter(|left| left.as_secs() < 7 * 86_400)
+            .map(|left| format!("unloads in {} if unused", units::age(left))),
+    );
+    escape::line_capped(&parts.join("; "), 300).into_owned()
 }
 
 /// Whole seconds, and minutes from two of them on: `34 s`, `3 min 20 s`.
@@ -132,6 +161,16 @@ pub fn how_it_loads(kind: Kind) -> &'static str {
     }
 }
 
+/// What is known of the server's program: `version 0.33.0, interface v1, loads models on demand`.
+pub fn server(health: &ProviderHealth) -> Option<String> {
+    let version = health.version.as_ref().map(|version| format!("version {}", escape::line_capped(version, 40)));
+    let interface = health.interface.as_ref().map(|interface| format!("interface {interface}"));
+    let jit =
+        health.jit.map(|jit| if jit { "loads models on demand" } else { "does not load models on demand" }.to_owned());
+    let parts: Vec<String> = [version, interface, jit].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// What a server really is, where that is another kind than its profile says, and the command that corrects it.
 pub fn correction(view: &ProviderView) -> Option<(String, String)> {
     let kind = view.health.looks_like?;
@@ -151,10 +190,7 @@ mod tests {
             loaded: vec![("z".into(), Some(8192))],
             unloaded: vec!["w".into()],
         };
-        assert_eq!(
-            changes(&some),
-            "1 model new: x; 1 gone: y; z is loaded now, context 8k; w is loaded no longer"
-        );
+        assert_eq!(changes(&some), "1 model new: x; 1 gone: y; z is loaded now, context 8k; w is loaded no longer");
         let many = ModelChanges { new: (0..5).map(|n| format!("m{n}").into()).collect(), ..ModelChanges::default() };
         assert_eq!(changes(&many), "5 models new: m0, m1, m2 and 2 more");
         let nasty = ModelChanges { gone: vec!["\x1b[2J".into()], ..ModelChanges::default() };

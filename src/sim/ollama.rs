@@ -18,6 +18,7 @@ pub(super) async fn respond(scene: &mut Scene) -> Answer {
         ("GET", "/api/tags") => list(scene, |_| true, tag),
         ("GET", "/api/ps") => list(scene, |model| model.loaded && !model.remote, running),
         ("POST", "/api/show") => show(scene),
+        ("POST", "/api/generate" | "/api/embed") => keep(scene).await,
         ("GET", "/v1/models") => openai::models(scene, |model| {
             let owner = model.id.split_once('/').map_or("library", |(owner, _)| owner);
             json!({"id": model.id, "object": "model", "created": 1, "owned_by": owner})
@@ -46,6 +47,42 @@ async fn chat(scene: &mut Scene) -> Answer {
     openai::chat::respond(scene).await
 }
 
+/// Without a prompt: loads the model, or with no time to live unloads it. With one it is not simulated: only the
+/// dialect that lmdeck speaks is.
+async fn keep(scene: &mut Scene) -> Answer {
+    let asked = scene.seen.json();
+    let name = asked.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (known, takes, fails) = {
+        let settings = scene.settings();
+        (settings.model(&name).cloned(), settings.load_takes, settings.load_fails.clone())
+    };
+    let Some(model) = known else {
+        return Answer::refused(404, &json!({"error": format!("model '{name}' not found")}));
+    };
+    if model.embedding != (scene.route().1 == "/api/embed") {
+        return Answer::refused(400, &json!({"error": format!("\"{name}\" does not support this")}));
+    }
+    let leaves = asked.get("keep_alive").is_some_and(|time| *time == json!(0));
+    if leaves {
+        scene.settings().unload(&name);
+    } else {
+        if !model.loaded {
+            tokio::time::sleep(takes).await;
+        }
+        if let Some(why) = fails {
+            return Answer::refused(500, &json!({"error": why}));
+        }
+        // Another window takes the place of the one before; there are no copies.
+        let context = asked.pointer("/options/num_ctx").and_then(Value::as_u64);
+        let mut settings = scene.settings();
+        settings.unload(&name);
+        settings.load_model(&name, context);
+    }
+    let reason = if leaves { "unload" } else { "load" };
+    Answer::json(&json!({"model": name, "created_at": "2026-01-01T00:00:00Z", "response": "", "done": true,
+        "done_reason": reason}))
+}
+
 fn list(scene: &Scene, wanted: impl Fn(&SimModel) -> bool, entry: impl Fn(&SimModel) -> Value) -> Answer {
     let models: Vec<Value> = scene.settings().models.iter().filter(|model| wanted(model)).map(entry).collect();
     Answer::json(&json!({ "models": models }))
@@ -67,9 +104,14 @@ fn capabilities(model: &SimModel) -> Value {
     all.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect()
 }
 
+/// Another one for each model.
+fn digest(model: &SimModel) -> String {
+    model.id.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn tag(model: &SimModel) -> Value {
     let mut entry = json!({"name": model.id, "model": model.id, "modified_at": "2026-01-01T00:00:00Z",
-        "size": if model.remote { 384 } else { model.size_bytes }, "digest": "0123456789ab", "details": details(model),
+        "size": if model.remote { 384 } else { model.size_bytes }, "digest": digest(model), "details": details(model),
         "capabilities": capabilities(model)});
     if model.remote {
         entry["remote_model"] = json!(model.id.trim_end_matches(":cloud"));
@@ -79,7 +121,7 @@ fn tag(model: &SimModel) -> Value {
 }
 
 fn running(model: &SimModel) -> Value {
-    json!({"name": model.id, "model": model.id, "size": model.size_bytes, "digest": "0123456789ab",
+    json!({"name": model.id, "model": model.id, "size": model.size_bytes, "digest": digest(model),
         "details": details(model), "expires_at": "2026-01-01T00:05:00Z", "size_vram": model.size_bytes,
         "context_length": model.context})
 }

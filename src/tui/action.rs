@@ -111,4 +111,7 @@ pub enum Action {
     PreviousMatch,
     Copied,
     PromptEditor,
+    // models of a provider
+    ModelLoad,
+    ModelUnload,
 }

@@ -123,6 +123,7 @@ impl Desk {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.input.clone())),
             input_is_terminal: self.at_keyboard,
+            err_is_terminal: self.width.is_some(),
             width: self.width,
             colour_out: self.colour,
             colour_err: self.colour,

@@ -10,7 +10,7 @@ use lmdeck::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish
 use lmdeck::domain::config::Origin;
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ProviderHealth, State};
-use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
+use lmdeck::domain::ids::{CallId, ProviderId, Target};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money};
 use lmdeck::domain::reach::Reach;
@@ -242,16 +242,11 @@ fn plays(events: Vec<CallEvent>) -> impl Fn(CallRequest, mpsc::Sender<CallEvent>
 fn provider(id: &str, kind: Kind, reach: Reach, state: State, models: &[&str]) -> ProviderView {
     let now = UnixMs(1_795_000_000_000);
     let model = |id: &&str| ModelView {
-        id: ModelId::from(*id),
-        named: false,
         listed: true,
         chat: !id.contains("embed"),
         loaded: Some(true),
         context: Some(8192),
-        quantization: None,
-        size_bytes: None,
-        price: None,
-        breaker_until: None,
+        ..ModelView::of(*id)
     };
     ProviderView {
         health: ProviderHealth { state, ..ProviderHealth::new(now) },

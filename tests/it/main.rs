@@ -11,6 +11,7 @@ mod config_edit;
 mod engine;
 mod gateway;
 mod ledger;
+mod models;
 mod parity;
 mod probe_frames;
 mod process;

@@ -6,7 +6,9 @@
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
-use lmdeck::domain::health::{Abilities, Instance, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State};
+use lmdeck::domain::health::{
+    Abilities, Instance, ModelChanges, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State,
+};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
@@ -17,9 +19,9 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LogLine, LogQuery, ModelView, PROTOCOL_VERSION,
-    ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, RoutingView, RunningCall, SavedPrompt,
-    Snapshot, SpendView, Step, StepState, TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport,
+    ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -220,6 +222,8 @@ fn commands() -> Vec<Command> {
         Command::SavePrompt { prompt: Box::new(prompt()) },
         Command::ListPrompts { limit: 20 },
         Command::CancelCall { id: "c1".into() },
+        Command::LoadModel { provider: "lm_studio".into(), model: "acme/m:2".into(), context: Some(8192) },
+        Command::UnloadModel { provider: "lm_studio".into(), model: "m".into() },
     ]
 }
 
@@ -295,11 +299,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Call(_) => "call",
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
+        Reply::Model(_) => "model",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 11;
+const REPLIES: usize = 12;
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
@@ -342,6 +347,15 @@ fn replies() -> Vec<Reply> {
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
+        Reply::Model(ModelReport {
+            target: target(),
+            loaded: true,
+            already: false,
+            context: Some(8192),
+            instances: vec!["m:2".into()],
+            took_ms: 34_000,
+            last_ms: None,
+        }),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),
@@ -387,10 +401,12 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::CallFinished { .. } => "call_finished",
         EventKind::Trouble { .. } => "trouble",
         EventKind::RecordsDropped { .. } => "records_dropped",
+        EventKind::ModelsChanged { .. } => "models_changed",
+        EventKind::StepDone { .. } => "step_done",
     }
 }
 
-const EVENTS: usize = 7;
+const EVENTS: usize = 9;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -409,6 +425,15 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::CallFinished { id: "c1".into() },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
+        EventKind::StepDone {
+            run: RunId(7),
+            step: Step { name: "connect".into(), state: StepState::Passed, verdict: "ok".into(), ms: None },
+        },
+        EventKind::ModelsChanged {
+            provider: "zai".into(),
+            name: "Z.AI".into(),
+            changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
+        },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
@@ -442,7 +467,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
     let events = [
         CallEvent::Trying { call_id: "c1".into(), target: target(), attempt: 2 },
         CallEvent::FellBack { from: target(), failure: failure(), to: None },
-        CallEvent::Loading { target: target(), waited_ms: 4000 },
+        CallEvent::Loading { target: target(), waited_ms: 4000, last_ms: Some(41_000) },
         CallEvent::Head(CallHead {
             call_id: "c1".into(),
             target: target(),
@@ -504,6 +529,9 @@ fn snapshot() -> Snapshot {
             size_bytes: Some(1),
             price,
             breaker_until: Some(UnixMs(9)),
+            calls: 3,
+            tokens_per_s: Some(31.5),
+            ..ModelView::of("glm-4.6")
         }],
         named_models: vec!["glm-4.6".into()],
         probing: true,
@@ -519,6 +547,17 @@ fn snapshot() -> Snapshot {
         line: Some(4),
         probe_interval_s: 30,
         moved_calls: 2,
+        loading: vec![LoadingView {
+            model: "glm-4.6".into(),
+            since: UnixMs(3),
+            last_ms: Some(41_000),
+            unloading: false,
+            by_call: true,
+        }],
+        model_changes: vec![ModelsEntry {
+            at: UnixMs(4),
+            changes: ModelChanges { loaded: vec![("m".into(), Some(8192))], ..ModelChanges::default() },
+        }],
     };
     let policy = PolicyOutline {
         name: "private".into(),
@@ -560,6 +599,7 @@ fn snapshot() -> Snapshot {
             request_type: String::new(),
             target: Some(target()),
             writing: true,
+            loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
     }
 }

@@ -241,6 +241,7 @@ fn running(id: &str, writing: bool) -> RunningCall {
         request_type: String::new(),
         target: Some(Target::new("zai", "glm-4.6")),
         writing,
+        loading: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Looks for known servers on this machine's own ports, and tells by positive signs what a server is. Other
 //! hosts are never asked.
 
-use super::{Inner, elsewhere};
 use super::fetch::Asker;
+use super::{Inner, elsewhere};
 use crate::adapters::wire::lists;
 use crate::adapters::wire::words::quote;
 use crate::domain::config::{Endpoint, Profile};

@@ -171,7 +171,8 @@ fn named_model<'a>(models: &'a [ModelInfo], wanted: &ModelId) -> Result<&'a Mode
 fn already_loaded(model: &ModelId, wanted: Option<u64>, with: Option<u64>) -> Result<(), Failure> {
     match (wanted, with) {
         (Some(wanted), Some(with)) if wanted != with => {
-            let message = format!("{model} is loaded with a context of {with}: unload it first, then load it with {wanted}");
+            let message =
+                format!("{model} is loaded with a context of {with}: unload it first, then load it with {wanted}");
             Err(Failure::plain(ErrorCode::InvalidRequest, message))
         }
         _ => Ok(()),

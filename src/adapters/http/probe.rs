@@ -78,7 +78,10 @@ pub async fn one_try(asker: &mut Asker<'_>) -> Result<ProbeFound, Failure> {
 
 /// The server was not there: what was learned of it may be out of date.
 fn unreachable(failure: &Failure) -> bool {
-    matches!(failure.cause, Cause::Refused | Cause::BoundElsewhere { .. } | Cause::ConnectTimeout | Cause::Reset | Cause::Dns)
+    matches!(
+        failure.cause,
+        Cause::Refused | Cause::BoundElsewhere { .. } | Cause::ConnectTimeout | Cause::Reset | Cause::Dns
+    )
 }
 
 /// A server that answers clearly is not asked again, nor one that says it is busy.

@@ -121,7 +121,8 @@ pub fn refusal(reply: &Reply<'_>) -> Failure {
         }
         // nginx says in a page that its port wants TLS.
         let tls_wanted = memchr::memmem::find(reply.body, b"plain HTTP request was sent to HTTPS port").is_some();
-        let message = if tls_wanted { "the plain HTTP request was sent to HTTPS port" } else { "a web page came with it" };
+        let message =
+            if tls_wanted { "the plain HTTP request was sent to HTTPS port" } else { "a web page came with it" };
         ServerError { message: message.into(), ..ServerError::default() }
     } else {
         ServerError::in_refusal(reply.body)

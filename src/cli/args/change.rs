@@ -155,6 +155,24 @@ pub enum ModelsVerb {
         /// provider/model, a provider, a model id or auto
         target: String,
     },
+    /// Have its server load a model now, and wait until it is there
+    #[command(after_help = "Examples:\n  lmdeck models load lm_studio/acme/demo-8b\n  \
+                            lmdeck models load lm_studio/acme/demo-8b --context 16384\n\n\
+                            ctrl-c stops the waiting only: the server goes on by itself.")]
+    Load {
+        /// provider/model, or a model id that one provider has
+        target: String,
+        /// Tokens of context to load it with [default: the server's own choice]
+        #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+        context: Option<u64>,
+    },
+    /// Have its server give a model's memory back
+    #[command(after_help = "Examples:\n  lmdeck models unload lm_studio/acme/demo-8b\n  \
+                            lmdeck models unload lm_studio/acme/demo-8b:2    one loaded copy of several")]
+    Unload {
+        /// provider/model, or a model id that one provider has; the name of one loaded copy works too
+        target: String,
+    },
 }
 
 #[derive(Debug, Clone, Subcommand)]

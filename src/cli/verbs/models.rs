@@ -1,4 +1,6 @@
-//! `models list|use`.
+//! `models list|use|load|unload`.
+
+mod load;
 
 use crate::cli::args::ModelsVerb;
 use crate::cli::ending::{Ending, UNAVAILABLE, USAGE};
@@ -9,7 +11,7 @@ use crate::domain::ids::Target;
 use crate::domain::routing::{ActiveChoice, Unclear, choice};
 use crate::engine::protocol::{Command, ModelView, ProviderView, Snapshot};
 use crate::present::labels::Role;
-use crate::present::{escape, units};
+use crate::present::{escape, models as words, units};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ pub async fn run(session: &mut Session, verb: &ModelsVerb) -> Result<(), Ending>
     match verb {
         ModelsVerb::List { id } => list(session, id.as_deref()).await,
         ModelsVerb::Use { target } => choose(session, target).await,
+        ModelsVerb::Load { target, context } => load::load(session, target, *context).await,
+        ModelsVerb::Unload { target } => load::unload(session, target).await,
     }
 }
 
@@ -72,6 +76,17 @@ pub fn as_json(model: &ModelView) -> Value {
         "quantization": model.quantization,
         "size_bytes": model.size_bytes,
         "price": price,
+        "display_name": model.display_name,
+        "max_context": model.max_context,
+        "instances": model.instances,
+        "parameters": model.parameters,
+        "format": model.format,
+        "can": model.can,
+        "remote": model.remote,
+        "memory_bytes": model.memory_bytes,
+        "expires": model.expires,
+        "calls": model.calls,
+        "tokens_per_s": model.tokens_per_s,
     })
 }
 
@@ -81,21 +96,29 @@ pub fn print(session: &mut Session, views: &[Arc<ProviderView>]) -> Result<(), E
     }
     let mut table = Table::new(vec![
         Column::left("STATE", 10),
-        Column::right("CONTEXT", 7).drop(2),
-        Column::left("QUANT", 6).drop(1),
-        Column::right("SIZE", 8).drop(3),
-        Column::right("$ IN/OUT 1M", 11).drop(4),
+        Column::right("CONTEXT", 7).drop(3),
+        Column::left("QUANT", 6).drop(2),
+        Column::right("SIZE", 8).drop(4),
+        Column::right("$ IN/OUT 1M", 11).drop(5),
+        Column::left("CAN", 5).drop(1),
         Column::left("TARGET", 0),
     ]);
     for view in views {
         for model in &view.models {
-            let (role, state) = state(model);
+            let (role, word) = state(model);
+            let under_way = view.loading.iter().find(|load| load.model == model.id);
+            let (role, word) = match under_way {
+                Some(load) if load.unloading => (Role::Warn, "unloading"),
+                Some(_) => (Role::Warn, "loading"),
+                None => (role, word),
+            };
             table.row(vec![
-                Cell::new(role, state),
-                model.context.map_or_else(|| units::UNKNOWN.to_owned(), units::context).into(),
+                Cell::new(role, word),
+                words::context(model).into(),
                 model.quantization.as_deref().unwrap_or("-").into(),
                 model.size_bytes.map_or_else(|| units::MISSING.to_owned(), units::size).into(),
                 price(model).into(),
+                words::abilities(model).into(),
                 format!("{}/{}", view.id, model.id).into(),
             ]);
         }

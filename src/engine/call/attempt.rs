@@ -265,8 +265,7 @@ impl<'a> Load<'a> {
         let since = shared.ports.clock.now();
         let last_ms = last_time(shared.ports.ledger.as_ref(), target);
         let first = shared.traffic.loads.since(target).is_none();
-        let view =
-            LoadingView { model: target.model.clone(), since, last_ms, unloading: false, by_call: true };
+        let view = LoadingView { model: target.model.clone(), since, last_ms, unloading: false, by_call: true };
         shared.traffic.loads.begin(target, view);
         shared.traffic.update(ticket.id(), |running| running.loading = Some(LoadingCall { since, last_ms }));
         Self { shared, target, started: Instant::now(), last_ms, first }

@@ -16,7 +16,8 @@ pub use event::{Event, EventKind, Level};
 pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
 pub use reply::{EditReport, Found, ModelReport, Refusal, Reply, Step, StepState, TestReport};
 pub use snapshot::{
-    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
+    RunningCall, Snapshot, SpendView,
 };
 
 /// Grows when a message changes in a way an older side cannot read.

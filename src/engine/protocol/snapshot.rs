@@ -205,6 +205,33 @@ pub struct ModelView {
 }
 
 impl ModelView {
+    /// A model of which only the id is known: neither named nor listed.
+    pub fn of(id: impl Into<ModelId>) -> Self {
+        Self {
+            id: id.into(),
+            named: false,
+            listed: false,
+            chat: true,
+            loaded: None,
+            context: None,
+            quantization: None,
+            size_bytes: None,
+            price: None,
+            breaker_until: None,
+            display_name: None,
+            max_context: None,
+            instances: Vec::new(),
+            parameters: None,
+            format: None,
+            can: Abilities::default(),
+            remote: false,
+            memory_bytes: None,
+            expires: None,
+            calls: 0,
+            tokens_per_s: None,
+        }
+    }
+
     /// Whether a caller may name it.
     pub fn nameable(&self) -> bool {
         self.chat && (self.named || self.listed)

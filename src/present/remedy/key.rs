@@ -31,11 +31,9 @@ pub(super) fn refused(on: &Subject<'_>, status: u16) -> Remedy {
                 .command(on.edit(&format!("--key '${{{name}}}'")))
                 .step(format!("Its keys: {page}."))
         }
-        KeySource::None => named(
-            on,
-            variable(on),
-            &format!("{label} asks for a key, and none was sent ({status}). Give it one:"),
-        ),
+        KeySource::None => {
+            named(on, variable(on), &format!("{label} asks for a key, and none was sent ({status}). Give it one:"))
+        }
     }
 }
 
@@ -93,7 +91,8 @@ pub(super) fn no_credit(on: &Subject<'_>) -> Remedy {
         .step(format!("Top it up where the key was made: {}.", key_page(on.kind)));
     if on.kind == Kind::ZAiGlm && !on.endpoint.api_base.contains("/coding/") {
         let coding = "https://api.z.ai/api/coding/paas/v4";
-        return remedy.step(format!("A key of the coding plan works at its own address only: {}.", on.set_endpoint(coding)));
+        return remedy
+            .step(format!("A key of the coding plan works at its own address only: {}.", on.set_endpoint(coding)));
     }
     remedy
 }

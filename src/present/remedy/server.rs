@@ -144,9 +144,12 @@ fn there(on: &Subject<'_>) -> &'static str {
 }
 
 pub(super) fn still_loading(on: &Subject<'_>) -> Remedy {
-    Remedy::new(format!("{} is up and reads the model into memory. It is asked again by itself, or now:", on.who_first()))
-        .command(on.test_command())
-        .step("A large model takes minutes; the terminal that runs the server shows how far it is.")
+    Remedy::new(format!(
+        "{} is up and reads the model into memory. It is asked again by itself, or now:",
+        on.who_first()
+    ))
+    .command(on.test_command())
+    .step("A large model takes minutes; the terminal that runs the server shows how far it is.")
 }
 
 pub(super) fn other_model(on: &Subject<'_>, asked: &str, answered: &str) -> Remedy {

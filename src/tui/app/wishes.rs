@@ -3,7 +3,7 @@
 use super::keys::UNDONE;
 use super::{App, Owner};
 use crate::engine::protocol::{Command, Level, Reply};
-use crate::present::{escape, units};
+use crate::present::{escape, models, units};
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
 use crate::tui::msg::Intent;
@@ -117,6 +117,8 @@ impl App {
                 };
                 self.say(Level::Error, text);
             }
+            // What changed is announced for everybody; that nothing did is said to who asked.
+            Reply::Model(report) if report.already => self.say(Level::Info, models::report(report) + "."),
             Reply::Edited(report) if report.written => {
                 let lines = if report.lines_changed == 1 { "line" } else { "lines" };
                 let name = report.file.rsplit('/').next().unwrap_or_default();

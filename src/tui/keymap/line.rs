@@ -4,7 +4,7 @@
 use crate::domain::routing::ActiveChoice;
 use crate::present::shell;
 use crate::tui::action::Action as A;
-use crate::tui::part::{Place, Tab};
+use crate::tui::part::Place;
 
 /// The line for an act on what the cursor is on; `None` where no verb does it, or where the cursor is on nothing
 /// that it needs.
@@ -70,9 +70,9 @@ pub fn strategy(word: &str) -> String {
     line("routes strategy", &[word])
 }
 
-/// What shows the same as a tab.
-pub fn tab(tab: Tab) -> Option<String> {
-    of(A::GoTab(tab.digit()), None)
+/// Loading or unloading a model.
+pub fn model(verb: &str, target: &str) -> String {
+    line(&format!("models {verb}"), &[target])
 }
 
 fn line(verb: &str, words: &[&str]) -> String {

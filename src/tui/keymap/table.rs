@@ -93,15 +93,17 @@ const LIST: &[Entry] = {
 const PROVIDERS: &[Entry] = {
     use Context::Providers as C;
     &[
-        entry(C, A::Open, "providers.open", &["enter", "l", "right"], "", "its details"),
+        entry(C, A::Open, "providers.open", &["enter", "right"], "", "its details, where its models are chosen"),
         entry(C, A::ProviderAdd, "providers.add", &["a"], "add", "add a provider by form").kept(),
         entry(C, A::ProviderEdit, "providers.edit", &["e"], "edit", "change it by form"),
         entry(C, A::ProviderTest, "providers.test", &["t"], "test", "one free probe now"),
         entry(C, A::ProviderDoctor, "providers.doctor", &["D"], "doctor", "every step of a connection, with its verdict"),
         entry(C, A::ProviderPause, "providers.pause", &["p"], "pause", "no probes and no calls until resumed; not written to the file"),
         entry(C, A::ProviderToggle, "providers.toggle", &["space"], "off", "off or on, written to the file"),
+        entry(C, A::ModelLoad, "providers.load", &["l"], "load", "load a model of it; the server goes on when you leave"),
+        entry(C, A::ModelUnload, "providers.unload", &["u"], "unload", "give a model's memory back"),
         entry(C, A::ProviderDelete, "providers.delete", &["d"], "delete", "take it out of the file, after a question"),
-        entry(C, A::ProviderUse, "providers.use", &["u"], "use", "make it the active target, or back to auto"),
+        entry(C, A::ProviderUse, "providers.use", &["m"], "use", "make it, or its chosen model, the active target, or back to auto"),
         entry(C, A::NextProblem, "providers.problem", &["n"], "next problem", "the next one that needs attention"),
         entry(C, A::Trust, "providers.trust", &["T"], "", "let keys go where the file sends them, after a question"),
         entry(C, A::Copy, "providers.copy", &["y"], "", "copy the command of What to do"),

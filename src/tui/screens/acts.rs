@@ -32,7 +32,7 @@ pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbo
             let choice = if cx.snapshot.routing.active == chosen { ActiveChoice::Auto } else { chosen };
             let done = match &choice {
                 ActiveChoice::Auto => "the active target is auto again".to_owned(),
-                _ => format!("{name} is the active target: u again for auto"),
+                _ => format!("{name} is the active target: m again for auto"),
             };
             out.tell(Command::UseTarget { choice }, done);
         }

@@ -44,8 +44,18 @@ impl Lines {
         self.width
     }
 
+    /// Lines so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub fn blank(&mut self) {
         self.rows.push(Row::default());
+    }
+
+    /// Puts the lines of another below these.
+    pub fn append(&mut self, mut other: Self) {
+        self.rows.append(&mut other.rows);
     }
 
     pub fn title(&mut self, title: &str) {

@@ -22,6 +22,11 @@ impl Scroll {
         self.from.set(0);
     }
 
+    /// Puts line `place` first.
+    pub fn to(&self, place: usize) {
+        self.from.set(place);
+    }
+
     /// Where drawing begins.
     pub fn from(&self) -> usize {
         self.from.get()

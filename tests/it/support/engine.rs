@@ -13,8 +13,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
-    Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, Ports, PromptHistory, Seen, Unusable,
-    Upstream, UpstreamAnswer, UpstreamJob,
+    Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, ModelAct, ModelDone, ModelJob, Ports,
+    PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal,
@@ -58,6 +58,9 @@ struct Script {
     acts: HashMap<String, VecDeque<Act>>,
     probes: HashMap<String, Result<ProbeFound, Failure>>,
     jobs: Vec<SeenJob>,
+    model_jobs: Vec<(Target, ModelAct)>,
+    load_takes: Option<Duration>,
+    load_fails: Option<Failure>,
     probed: Vec<String>,
     found: Vec<Found>,
 }
@@ -81,8 +84,7 @@ impl Stage {
     }
 
     pub fn probe_finds(&self, provider: &str, models: Vec<ModelInfo>) {
-        let found =
-            ProbeFound { models, ..ProbeFound::default() };
+        let found = ProbeFound { models, ..ProbeFound::default() };
         self.script.lock().unwrap().probes.insert(provider.into(), Ok(found));
     }
 
@@ -101,6 +103,30 @@ impl Stage {
     /// A server of this kind runs on this machine.
     pub fn runs_here(&self, kind: Kind) {
         self.appears(kind, "http://127.0.0.1:8080");
+    }
+
+    /// How long loading and unloading take from now on; a second, unless said.
+    pub fn load_takes(&self, time: Duration) {
+        self.script.lock().unwrap().load_takes = Some(time);
+    }
+
+    pub fn load_fails(&self, failure: Failure) {
+        self.script.lock().unwrap().load_fails = Some(failure);
+    }
+
+    /// What servers were told to load and unload.
+    pub fn model_jobs(&self) -> Vec<(Target, ModelAct)> {
+        self.script.lock().unwrap().model_jobs.clone()
+    }
+
+    /// The list of `provider` says from now on that `model` is loaded, or not.
+    pub fn model_is(&self, provider: &str, model: &str, loaded: bool) {
+        let mut script = self.script.lock().unwrap();
+        if let Some(Ok(found)) = script.probes.get_mut(provider) {
+            for known in found.models.iter_mut().filter(|known| known.id.as_str() == model) {
+                known.loaded = Some(loaded);
+            }
+        }
     }
 
     pub fn jobs(&self) -> Vec<SeenJob> {
@@ -172,6 +198,21 @@ impl Upstream for Stage {
         Box::pin(async move {
             sleep(Duration::from_millis(200)).await;
             found
+        })
+    }
+
+    fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        let target = Target { provider: job.profile.id.clone(), model: job.model.clone() };
+        let mut script = self.script.lock().unwrap();
+        script.model_jobs.push((target.clone(), job.act));
+        let takes = script.load_takes.unwrap_or(Duration::from_secs(1));
+        let failure = script.load_fails.clone();
+        Box::pin(async move {
+            sleep(takes).await;
+            match failure {
+                Some(failure) => Err(failure),
+                None => Ok(ModelDone { instances: vec![target.model.to_string()], ..ModelDone::default() }),
+            }
         })
     }
 

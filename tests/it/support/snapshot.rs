@@ -176,22 +176,13 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         line: None,
         probe_interval_s: 30,
         moved_calls: 0,
+        loading: Vec::new(),
+        model_changes: Vec::new(),
     }
 }
 
 pub fn model(id: &str, loaded: Option<bool>) -> ModelView {
-    ModelView {
-        id: id.into(),
-        named: false,
-        listed: true,
-        chat: true,
-        loaded,
-        context: None,
-        quantization: None,
-        size_bytes: None,
-        price: None,
-        breaker_until: None,
-    }
+    ModelView { listed: true, loaded, ..ModelView::of(id) }
 }
 
 fn named(mut view: ProviderView, model: ModelView) -> ProviderView {
@@ -251,7 +242,8 @@ fn lm_studio() -> ProviderView {
     view.health.models_seen = Some(ago(20_000));
     view.health.ladder.loaded = Some(true);
     view.health.ladder.answering = Some(true);
-    view.health.activity = Activity { slots_busy: Some(1), slots_total: Some(4), queued: Some(0), ..Activity::default() };
+    view.health.activity =
+        Activity { slots_busy: Some(1), slots_total: Some(4), queued: Some(0), ..Activity::default() };
     view.health.interface = Some("v1".into());
     view.health.reach = Some(Reach::Machine);
     view.history = (0..40)

@@ -108,9 +108,12 @@ mod tests {
 
     #[test]
     fn one_model_has_many_names() {
-        for (asked, answered) in
-            [("acme/demo-8b", "demo-8b:2"), ("demo-8b@q4_k_m", "Demo-8B"), ("/models/demo-8b.gguf", "demo-8b"), ("qwen3", "qwen3:latest")]
-        {
+        for (asked, answered) in [
+            ("acme/demo-8b", "demo-8b:2"),
+            ("demo-8b@q4_k_m", "Demo-8B"),
+            ("/models/demo-8b.gguf", "demo-8b"),
+            ("qwen3", "qwen3:latest"),
+        ] {
             assert!(same_model(asked, answered), "{asked} {answered}");
         }
         assert!(!same_model("demo-8b", "demo-70b"));

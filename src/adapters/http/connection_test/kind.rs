@@ -64,5 +64,4 @@ impl Run {
             self.step("models", StepState::Passed, &verdict, None);
         }
     }
-
 }

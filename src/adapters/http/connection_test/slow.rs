@@ -64,7 +64,8 @@ impl Run {
             return Ok(vec![address]);
         }
         let started = Instant::now();
-        let looking = timeout(profile.timeouts.probe_timeout, async { inner.clients.guarded(way).addresses(host).await });
+        let looking =
+            timeout(profile.timeouts.probe_timeout, async { inner.clients.guarded(way).addresses(host).await });
         let failure = match looking.await {
             Ok(Ok(addresses)) => {
                 let count = match addresses.len() {
@@ -148,9 +149,7 @@ impl Run {
                 return Ok(());
             }
             Ok(Err(failure)) => failure,
-            Err(_) => {
-                transport::silent(&format!("{} port {}", profile.endpoint.host, profile.endpoint.port), limit)
-            }
+            Err(_) => transport::silent(&format!("{} port {}", profile.endpoint.host, profile.endpoint.port), limit),
         };
         let took = started.elapsed();
         let failure = look_closer(asker, failure).await;

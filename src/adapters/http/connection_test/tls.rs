@@ -59,9 +59,7 @@ fn config() -> Option<ClientConfig> {
     let builder = || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().ok();
     let builder = builder()?;
     Some(match system(&provider) {
-        Some(verifier) => {
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-        }
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth(),
         None => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());

@@ -10,7 +10,7 @@ impl Asker<'_> {
     pub(super) async fn llama_cpp(&mut self) -> Result<ProbeFound, Failure> {
         if self.says_not_ready().await? {
             let message = "the server is still loading its model";
-            return Err(Failure::new(ErrorCode::Overloaded, Cause::ServerError { status: 503 }, message));
+            return Err(Failure::new(ErrorCode::Overloaded, Cause::StillLoading, message));
         }
         let document = self.json(&format!("{}/models", self.base())).await?;
         let mut listed = lists::llama_models(&document).map_err(malformed)?;

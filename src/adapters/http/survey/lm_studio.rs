@@ -78,7 +78,8 @@ impl Asker<'_> {
             return jit;
         }
         let compatible = self.extra("/v1/models").await?;
-        let jit = lists::data_list(&compatible).ok().and_then(|shown| lists::lm_studio_jit(&listed.models, &shown.models));
+        let jit =
+            lists::data_list(&compatible).ok().and_then(|shown| lists::lm_studio_jit(&listed.models, &shown.models));
         self.inner.memory.with(&origin, |known| known.jit = Some((Instant::now(), jit)));
         jit
     }

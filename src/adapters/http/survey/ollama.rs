@@ -52,7 +52,8 @@ impl Asker<'_> {
                 continue;
             }
             // Without a digest the name has to do.
-            let key = digests.get(model.id.as_str()).map_or_else(|| model.id.to_string(), |digest| (*digest).to_owned());
+            let key =
+                digests.get(model.id.as_str()).map_or_else(|| model.id.to_string(), |digest| (*digest).to_owned());
             let known = self.inner.memory.with(&origin, |known| known.shown.get(&key).copied());
             let shown = match known {
                 Some(shown) => shown,

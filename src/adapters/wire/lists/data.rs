@@ -28,8 +28,9 @@ pub fn data_list(document: &Value) -> Result<Listed, String> {
             .or(max_context);
         let state =
             at.text("state").or_else(|| entry.pointer("/status/value").and_then(Value::as_str).map(str::to_owned));
-        let quantization =
-            at.words("quantization").or_else(|| entry.pointer("/meta/ftype").and_then(Value::as_str).map(str::to_owned));
+        let quantization = at
+            .words("quantization")
+            .or_else(|| entry.pointer("/meta/ftype").and_then(Value::as_str).map(str::to_owned));
         if listed.owner.is_none() {
             listed.owner = at.text("owned_by");
         }

@@ -154,4 +154,3 @@ fn came(value: Option<&Value>) -> String {
         Some(Value::Object(_)) => "an object".into(),
     }
 }
-

@@ -107,6 +107,8 @@ pub fn lm_studio_jit(own: &[ModelInfo], compatible: &[ModelInfo]) -> Option<bool
     let mut waiting = own.iter().filter(|model| model.loaded == Some(false)).peekable();
     waiting.peek()?;
     Some(waiting.any(|model| {
-        compatible.iter().any(|shown| shown.id == model.id || model.variants.iter().any(|name| name == shown.id.as_str()))
+        compatible
+            .iter()
+            .any(|shown| shown.id == model.id || model.variants.iter().any(|name| name == shown.id.as_str()))
     }))
 }

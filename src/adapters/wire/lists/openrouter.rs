@@ -1,9 +1,9 @@
 //! OpenRouter's list: the common one with prices, abilities and two ceilings.
 
-use super::entry::{Entry, Findings, entries};
 use super::Listed;
 use super::data::writes_text;
 use super::embedding_name;
+use super::entry::{Entry, Findings, entries};
 use crate::domain::health::{Abilities, ModelInfo};
 use crate::domain::money::{Money, Price};
 use serde_json::Value;
@@ -29,9 +29,9 @@ pub fn openrouter_list(document: &Value) -> Result<Listed, String> {
             display_name: at.words("name"),
             can: Abilities {
                 tools: says("tools"),
-                images: at.inside("architecture").and_then(|mut at| {
-                    at.names("input_modalities").map(|forms| forms.contains(&"image"))
-                }),
+                images: at
+                    .inside("architecture")
+                    .and_then(|mut at| at.names("input_modalities").map(|forms| forms.contains(&"image"))),
                 reasoning: says("reasoning"),
             },
             price: at.inside("pricing").and_then(|mut at| price(&mut at)),

@@ -1,3 +1,5 @@
+//! Each reader by small documents; whole ones, as servers write them, are in `tests/it/golden`.
+
 use super::*;
 use crate::domain::health::Activity;
 use proptest::prelude::*;
@@ -59,8 +61,7 @@ fn vendors_extras_are_read() {
     ]}))
     .unwrap();
     assert_eq!(router.models.iter().map(|m| m.chat).collect::<Vec<_>>(), [true, false]);
-    let vllm =
-        data_list(&json!({"data":[{"id":"m","owned_by":"vllm","max_model_len":4096,"parent":null}]})).unwrap();
+    let vllm = data_list(&json!({"data":[{"id":"m","owned_by":"vllm","max_model_len":4096,"parent":null}]})).unwrap();
     assert_eq!(vllm.models[0].context, Some(4096));
     let openai = data_list(&json!({"data":[{"id":"text-embedding-3-small"},{"id":"gpt-4o"}]})).unwrap();
     assert_eq!(openai.models.iter().map(|m| m.chat).collect::<Vec<_>>(), [false, true]);

@@ -17,7 +17,8 @@ pub(super) async fn run(session: &mut Session, id: &str, answer: bool) -> Result
     if answer && view.kind.is_vendor() {
         session.console.say(Role::Muted, &format!("-- {} may charge for one short answer", view.kind.label()));
     }
-    let (report, ended_by) = follow(session, Command::Diagnose { id: view.id.clone(), answer, run: run_id(session) }).await?;
+    let (report, ended_by) =
+        follow(session, Command::Diagnose { id: view.id.clone(), answer, run: run_id(session) }).await?;
     if session.console.json {
         let subject = Subject::of(&view);
         let mut value = test_json(view.id.as_str(), &report);

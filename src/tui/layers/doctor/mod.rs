@@ -108,7 +108,8 @@ impl Doctor {
         if let Some(step) = self.step(name) {
             return (labels::step(step.state), name, step.verdict.clone());
         }
-        let mark = if self.running().is_some() && place == self.steps.len() { labels::RUNNING } else { labels::NOT_YET };
+        let mark =
+            if self.running().is_some() && place == self.steps.len() { labels::RUNNING } else { labels::NOT_YET };
         (labels::Label { mark, word: "".into(), role: labels::Role::Muted }, name, String::new())
     }
 

@@ -4,7 +4,7 @@
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, Strategy};
 use crate::engine::protocol::{Command, ProviderView, Snapshot};
-use crate::present::{labels, routes};
+use crate::present::{labels, models, routes};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::keymap::{Bound, Context, line};
@@ -152,7 +152,26 @@ fn on_provider(provider: &ProviderView) -> Vec<Entry> {
             Run::Provider(action, id.clone()),
         )
     };
-    verbs.into_iter().map(of).collect()
+    verbs.into_iter().map(of).chain(loading(provider)).collect()
+}
+
+/// Its models that can be loaded or unloaded now.
+fn loading(provider: &ProviderView) -> impl Iterator<Item = Entry> {
+    let can = provider.enabled && models::can_load(provider.kind);
+    let known = provider.models.iter().filter(move |model| can && !model.remote);
+    known.filter_map(move |model| {
+        let (target, id) = (provider.target(model).to_string(), provider.id.clone());
+        let (verb, command) = match model.loaded? {
+            true => ("unload", Command::UnloadModel { provider: id, model: model.id.clone() }),
+            false => ("load", Command::LoadModel { provider: id, model: model.id.clone(), context: None }),
+        };
+        let usable = provider.health.state.usable();
+        let why = (!usable).then(|| format!("{} is {}", provider.name, labels::provider(provider).word));
+        let line = line::model(verb, &target);
+        let entry =
+            entry(format!("{verb} {target}"), provider.name.clone(), Some(line), Run::Tell(command, String::new()));
+        Some(Entry { why, ..entry })
+    })
 }
 
 fn choices(snapshot: &Snapshot) -> Vec<Entry> {

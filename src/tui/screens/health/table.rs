@@ -19,7 +19,12 @@ const NOW: Figure = Figure { head: "now", width: 8, value: now };
 const P50: Figure = Figure { head: "p50", width: 8, value: |p| units::latency_or_missing(p.p50_ms) };
 const P95: Figure = Figure { head: "p95", width: 8, value: |p| units::latency_or_missing(p.p95_ms) };
 const SLOTS: Figure =
-    Figure { head: "slots", width: 8, value: |p| labels::slots(p).unwrap_or_else(|| units::MISSING.into()) };
+    Figure { head: "slots", width: 10, value: |p| labels::slots_and_queue(p).unwrap_or_else(|| units::MISSING.into()) };
+const MEMORY: Figure = Figure {
+    head: "memory",
+    width: 9,
+    value: |p| p.health.activity.memory_bytes.map_or_else(|| units::MISSING.into(), units::size),
+};
 const DAY: Figure = Figure { head: "24 h", width: 7, value: day };
 
 fn now(provider: &ProviderView) -> String {
@@ -40,7 +45,8 @@ pub(super) fn draw(screen: &Health, canvas: &mut Canvas<'_>, area: Rect, rows: &
     }
     let wide = area.width >= 100;
     let figures: &[Figure] = match area.width {
-        100.. => &[NOW, P50, P95, SLOTS, DAY],
+        132.. => &[NOW, P50, P95, SLOTS, MEMORY, DAY],
+        100..132 => &[NOW, P50, P95, SLOTS, DAY],
         70..100 => &[NOW, P50, P95, DAY],
         _ => &[NOW],
     };

@@ -1,12 +1,14 @@
 //! What is known of the chosen provider: state and reason first, then what to do, then the facts.
 
 use super::Providers;
+use super::models::Table;
 use crate::domain::config::{KeySource, Severity};
 use crate::domain::health::State;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{ModelView, ProviderView};
+use crate::engine::protocol::ProviderView;
+use crate::present::models as words_of_models;
 use crate::present::remedy::Remedy;
-use crate::present::{escape, labels, text, units};
+use crate::present::{labels, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
@@ -16,7 +18,9 @@ use ratatui::layout::Rect;
 
 /// The command that mends it, where there is one.
 pub fn command_of(provider: &ProviderView) -> Option<String> {
-    labels::what_to_do(provider).and_then(|remedy| remedy.command)
+    labels::what_to_do(provider)
+        .and_then(|remedy| remedy.command)
+        .or_else(|| words_of_models::correction(provider).map(|(_, command)| command))
 }
 
 /// `down for 14 min: connection refused`, `up for 2 h`, `off: no probes and no calls`.
@@ -48,12 +52,12 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     };
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let inner = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
-    let lines = build(canvas, provider, usize::from(inner.width));
-    let more = lines.draw(canvas, inner, screen.scroll.from());
-    screen.scroll.seen(more);
+    let lines = build(screen, canvas, provider, inner, focused);
+    screen.scroll.draw(&lines, canvas, inner);
 }
 
-fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
+fn build(screen: &Providers, canvas: &Canvas<'_>, provider: &ProviderView, inner: Rect, focused: bool) -> Lines {
+    let width = usize::from(inner.width);
     let wide = width >= 70;
     let mut lines = Lines::new(width);
     state(canvas, provider, &mut lines, wide);
@@ -64,14 +68,29 @@ fn build(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
             lines.blank();
         }
     }
+    if let Some((said, command)) = words_of_models::correction(provider) {
+        correction(&said, &command, &mut lines);
+    }
     if provider.is_discovered() {
         not_saved(canvas, &mut lines);
     }
     facts(provider, &mut lines, wide);
     lines.blank();
-    models(canvas, provider, &mut lines, wide);
-    lately(canvas, provider, &mut lines);
+    let after = lately(canvas, provider, width);
+    let table =
+        Table { provider, chosen: screen.chosen_model(provider).filter(|_| focused), rows: inner.height.into() };
+    table.draw(screen, canvas, &mut lines, after.len());
+    lines.append(after);
     lines
+}
+
+/// What the server really is, and the command that says so in the file.
+fn correction(said: &str, command: &str, lines: &mut Lines) {
+    lines.title("Another kind of server");
+    lines.wrapped(2, said, Role::Plain);
+    lines.wrapped(6, command, Role::Plain);
+    lines.put(2, &[Piece::new("y", Role::Accent), Piece::plain(" copies the command")]);
+    lines.blank();
 }
 
 fn state(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {
@@ -159,7 +178,8 @@ fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
         (_, true) => format!("{}, local: true", provider.reach.word()),
         _ => provider.reach.word().to_owned(),
     };
-    let slots = labels::slots(provider).map_or_else(|| units::UNKNOWN.into(), |slots| format!("{slots} busy"));
+    let slots = labels::activity(provider).unwrap_or_else(|| units::UNKNOWN.into());
+    let memory = provider.health.activity.memory_bytes.map(units::size);
     if wide {
         let half = lines.width() * 3 / 5;
         lines.pair("Address", &provider.endpoint.written, "Key", &key, half);
@@ -168,6 +188,16 @@ fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
         lines.labelled("Address", 10, &provider.endpoint.written);
         lines.labelled("Reach", 10, &reach);
         lines.labelled("Key", 10, &key);
+        if labels::activity(provider).is_some() {
+            lines.labelled("Slots", 10, &slots);
+        }
+    }
+    let column = if wide { 12 } else { 10 };
+    if let Some(memory) = memory {
+        lines.labelled("Memory", column, &format!("{memory} by loaded models"));
+    }
+    if let Some(server) = words_of_models::server(&provider.health) {
+        lines.labelled("Server", column, &server);
     }
     let ladder = &provider.health.ladder;
     let mut known = vec![Piece::new("Known", Role::Muted), Piece::plain(if wide { "       " } else { "  " })];
@@ -189,65 +219,28 @@ fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
     lines.put(0, &known);
 }
 
-fn models(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines, wide: bool) {
-    let title = format!("Models {}", provider.models.len());
-    let seen = provider.health.models_seen.map(|at| format!("seen {} ago", canvas.age(at))).unwrap_or_default();
-    lines.split(&[Piece::new(&title, Role::Title)], &[Piece::new(&seen, Role::Muted)]);
-    if provider.models.is_empty() {
-        let why = if provider.health.state.usable() {
-            "The server lists none."
-        } else {
-            "None known yet: it did not answer."
-        };
-        lines.wrapped(2, why, Role::Muted);
-        lines.blank();
-        return;
-    }
-    let name_wide = lines.width().saturating_sub(if wide { 2 + 12 + 9 + 10 + 10 } else { 2 + 12 + 9 });
-    let row = |state: &str, model: &str, context: &str, quant: &str, size: &str| {
-        let line = text::pad_right(state, 12) + &text::pad_right(model, name_wide) + &text::pad_left(context, 9);
-        if wide { line + "  " + &text::pad_right(quant, 8) + &text::pad_left(size, 10) } else { line }
-    };
-    lines.put(2, &[Piece::new(&row("state", "model", "context", "quant", "size"), Role::Muted)]);
-    for model in &provider.models {
-        let context = model.context.map_or_else(|| "-".into(), units::context);
-        let size = model.size_bytes.map_or_else(|| "-".into(), units::size);
-        let quant = model.quantization.as_deref().unwrap_or("-");
-        let name = escape::line(model.id.as_str());
-        let line = row(model_state(model, canvas.cx.now), &name, &context, quant, &size);
-        lines.put(2, &[Piece::plain(&line)]);
-    }
-    lines.blank();
-}
-
-fn model_state(model: &ModelView, now: UnixMs) -> &'static str {
-    if model.breaker_until.is_some_and(|until| until > now) {
-        return "resting";
-    }
-    match model.loaded {
-        _ if !model.listed => "not listed",
-        _ if !model.chat => "no chat",
-        Some(true) => "loaded",
-        Some(false) => "on disk",
-        None => "unknown",
-    }
-}
-
-fn lately(canvas: &Canvas<'_>, provider: &ProviderView, lines: &mut Lines) {
-    if provider.lately.is_empty() {
-        return;
-    }
-    lines.title("Lately");
-    for entry in &provider.lately {
+/// States and lists that changed, newest first.
+fn lately(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
+    let mut lines = Lines::new(width);
+    let states = provider.lately.iter().map(|entry| {
         let what = match entry.state {
             State::Down => "went down".to_owned(),
             State::Up => "up".to_owned(),
             state => state.word().to_owned(),
         };
-        let said = if entry.reason.is_empty() { what } else { format!("{what}: {}", entry.reason) };
-        let when = text::pad_left(&canvas.clock(entry.at), 5);
+        (entry.at, if entry.reason.is_empty() { what } else { format!("{what}: {}", entry.reason) })
+    });
+    let lists = provider.model_changes.iter().map(|entry| (entry.at, words_of_models::changes(&entry.changes)));
+    let mut entries: Vec<(UnixMs, String)> = states.chain(lists).collect();
+    entries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    if !entries.is_empty() {
+        lines.title("Lately");
+    }
+    for (at, said) in entries {
+        let when = text::pad_left(&canvas.clock(at), 5);
         lines.put(2, &[Piece::new(&when, Role::Muted), Piece::plain("   "), Piece::plain(&said)]);
     }
+    lines
 }
 
 fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {

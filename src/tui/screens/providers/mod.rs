@@ -10,11 +10,12 @@
 //! ```
 
 mod detail;
+mod models;
 mod rows;
 mod welcome;
 
 use super::acts;
-use crate::domain::ids::ProviderId;
+use crate::domain::ids::{ModelId, ProviderId};
 use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, Reply};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
@@ -26,6 +27,7 @@ use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
+use std::cell::Cell;
 
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,12 @@ pub struct Providers {
     looked: bool,
     /// There is no configuration: the first page stands here.
     first_run: bool,
+    /// Found by drawing, too: the chosen model is kept in sight.
     scroll: Scroll,
+    /// The model the cursor is on in the detail.
+    model: Selection<ModelId>,
+    /// The cursor among the models has moved: the next drawing brings it into sight.
+    follow: Cell<bool>,
 }
 
 impl Providers {
@@ -106,13 +113,19 @@ impl Providers {
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
-            self.scroll.reset();
+            self.from_the_top();
         }
     }
 
     fn look(&mut self, out: &mut Outbox) {
         self.looked = true;
         self.looking = Some(out.ask(Command::Discover));
+    }
+
+    /// Another provider is shown.
+    fn from_the_top(&mut self) {
+        self.scroll.reset();
+        self.model = Selection::default();
     }
 
     fn look_around(&mut self, cx: &Cx<'_>) {
@@ -207,6 +220,10 @@ impl Part for Providers {
                 }
                 Some(provider) => acts::why_not(action, provider),
             },
+            A::ModelLoad | A::ModelUnload => match self.chosen(cx) {
+                None => Some("no provider is chosen: a adds one".into()),
+                Some(provider) => self.why_no_model_act(action, provider),
+            },
             _ => None,
         }
     }
@@ -234,16 +251,18 @@ impl Part for Providers {
             }
             _ => {
                 if let Some(provider) = self.chosen(cx)
-                    && acts::act(action, provider, cx, out)
+                    && (self.act_on_model(action, provider, cx, out) || acts::act(action, provider, cx, out))
                 {
                     return true;
                 }
                 if self.focus == Focus::Detail {
-                    return self.scroll.act(action);
+                    let provider = self.chosen(cx);
+                    return provider.is_some_and(|provider| self.move_among_models(action, provider))
+                        || self.scroll.act(action);
                 }
                 let moved = self.cursor.act(action, &keys);
                 if moved {
-                    self.scroll.reset();
+                    self.from_the_top();
                 }
                 return moved;
             }
@@ -283,7 +302,7 @@ impl Part for Providers {
         let Place::Provider(id) = place else { return };
         self.filter.clear();
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
-        self.scroll.reset();
+        self.from_the_top();
         self.focus = Focus::Detail;
     }
 
