@@ -173,9 +173,9 @@ fn tab_fills_in_the_name_and_ctrl_y_copies_the_line() {
     let mut desk = Desk::new();
     desk.press(":").type_in("doctor work").press("tab").shows(": doctor workstation");
     desk.press("ctrl-y");
-    assert_eq!(desk.copied(), Some("lmdeck providers test workstation"));
+    assert_eq!(desk.copied(), Some("lmdeck providers doctor workstation"));
     desk.shows("the command line sent to the terminal's clipboard.").shows("OSC 52");
-    desk.press("esc esc g y").shows("Copied: the command line").shows("lmdeck providers test workstation");
+    desk.press("esc esc g y").shows("Copied: the command line").shows("lmdeck providers doctor workstation");
     desk.press("esc :").type_in("suspend").shows("no command line does the same");
 }
 
@@ -435,7 +435,7 @@ fn what_runs_turns_or_is_said_in_words() {
     let mut still = Desk::with(snapshot, options());
     let mut moving = Desk::new();
     for desk in [&mut still, &mut moving] {
-        desk.press("D");
+        desk.press("e ctrl-t");
     }
     still.shows("running, 0 s").hides("| running");
     moving.shows("| running, 0 s");

@@ -33,7 +33,7 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         A::Trust => fixed("config trust"),
         A::ProviderTest => on("probe", provider),
         A::ProviderProbeAll => fixed("probe"),
-        A::ProviderDoctor => on("providers test", provider),
+        A::ProviderDoctor => on("providers doctor", provider),
         A::ProviderUse => on("models use", provider),
         A::ProviderDelete => on("providers remove", provider),
         A::ProviderEdit => on("providers edit", provider),
