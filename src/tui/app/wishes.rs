@@ -6,6 +6,7 @@ use crate::engine::protocol::{Command, Level, Reply};
 use crate::present::{escape, models, units};
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
+use crate::tui::layers::saving::with_remedy;
 use crate::tui::msg::Intent;
 use crate::tui::part::{Effect, Ticket};
 use crate::tui::screens::acts;
@@ -110,12 +111,7 @@ impl App {
     pub(super) fn account_for(&mut self, reply: &Reply, done: String) {
         match reply {
             Reply::Refused(refusal) => {
-                let text = if refusal.remedy.is_empty() {
-                    refusal.message.clone()
-                } else {
-                    format!("{}. {}", refusal.message.trim_end_matches('.'), refusal.remedy)
-                };
-                self.say(Level::Error, text);
+                self.say(Level::Error, with_remedy(&refusal.message, &refusal.remedy));
             }
             // What changed is announced for everybody; that nothing did is said to who asked.
             Reply::Model(report) if report.already => self.say(Level::Info, models::report(report) + "."),

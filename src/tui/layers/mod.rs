@@ -9,3 +9,4 @@ pub mod help;
 pub mod messages;
 pub mod pager;
 pub mod palette;
+pub mod saving;

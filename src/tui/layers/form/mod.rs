@@ -4,7 +4,7 @@
 mod draw;
 mod fields;
 mod paste;
-mod saving;
+mod writing;
 
 use crate::domain::config::{Endpoint, KeySource};
 use crate::domain::ids::ProviderId;
@@ -16,6 +16,7 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::saving::{Saving, leave, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
@@ -33,9 +34,6 @@ enum Waiting {
     Difference(Ticket),
     /// How much would be written.
     Extent(Ticket),
-    Saved(Ticket),
-    /// The changed file being read, before saving on top of it.
-    Reread(Ticket),
 }
 
 pub struct ProviderForm {
@@ -54,6 +52,7 @@ pub struct ProviderForm {
     tested: Option<ProviderDraft>,
     test_at: Option<UnixMs>,
     waiting: Option<Waiting>,
+    saving: Saving,
     extent: Option<EditReport>,
 }
 
@@ -116,6 +115,7 @@ impl ProviderForm {
             tested: None,
             test_at: None,
             waiting: None,
+            saving: Saving::default(),
             extent: None,
         }
     }
@@ -358,7 +358,7 @@ impl Part for ProviderForm {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
-            Action::FormSave if matches!(self.waiting, Some(Waiting::Saved(_))) => Some("it is being saved".into()),
+            Action::FormSave if self.saving.is_asked() => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
             _ => None,
         }
@@ -387,8 +387,8 @@ impl Part for ProviderForm {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
             Action::FormSave => self.save(cx, out),
-            Action::FormSaveOnTop => self.waiting = Some(Waiting::Reread(out.ask(Command::ConfigReload))),
-            Action::FormLeave | Action::Back => self.leave(out),
+            Action::FormSaveOnTop => self.saving.reread(out),
+            Action::FormLeave | Action::Back => leave(self.modified(), "form", "What you typed is not saved.", out),
             Action::FormDiscard => out.push(Effect::Close),
             _ => return false,
         }
@@ -399,7 +399,7 @@ impl Part for ProviderForm {
         if self.test.waits_for(ticket) {
             self.test = match reply {
                 Reply::Tested(report) => ConnectionTest::Done { report: report.clone(), at: cx.now },
-                Reply::Refused(refusal) => ConnectionTest::Refused(saving::join(&refusal.message, &refusal.remedy)),
+                Reply::Refused(refusal) => ConnectionTest::Refused(with_remedy(&refusal.message, &refusal.remedy)),
                 _ => ConnectionTest::NotRun,
             };
             if self.extent.is_none() && self.waiting.is_none() && self.complaints.is_empty() {
