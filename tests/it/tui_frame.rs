@@ -276,6 +276,10 @@ fn a_letter_on_every_pane_leads_there() {
 fn after_a_first_key_the_footer_lists_what_may_follow() {
     let mut desk = Desk::new();
     desk.press("g").shows("g g first  g p go to a provider by name  g t choose the active target by name");
+    let narrow = screen(&desk.app, 80, 24);
+    for row in ["━ What may follow ━", "  g p go to a provider by name", "  g y show what was copied last"] {
+        assert!(narrow.contains(row), "no {row}\n{narrow}");
+    }
     desk.press("g").hides("g p go to");
 }
 

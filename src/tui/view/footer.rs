@@ -35,7 +35,10 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
         None => hints(app, &contexts),
     };
     let room = row.width.saturating_sub(help.wide() + 2 + GAP);
-    let needed = |hints: &[Hint]| hints.iter().fold(1u16, |sum, hint| sum.saturating_add(hint.wide() + GAP));
+    if app.prefix.is_some() && needed(&hints) > room {
+        follow(canvas, row, &hints);
+        hints.clear();
+    }
     while needed(&hints) > room && hints.len() > 1 {
         let last = hints.iter().rposition(|hint| !hint.keep).unwrap_or(hints.len() - 1);
         hints.remove(last);
@@ -47,6 +50,21 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
     }
     let start = row.right().saturating_sub(help.wide() + 1);
     put(canvas, start, row.y, help.wide(), &help);
+}
+
+fn needed(hints: &[Hint]) -> u16 {
+    hints.iter().fold(1, |sum, hint| sum.saturating_add(hint.wide() + GAP))
+}
+
+/// What may follow a first key, one a row above the footer, where one row has no room for all.
+fn follow(canvas: &mut Canvas<'_>, footer: Rect, hints: &[Hint]) {
+    let rows = u16::try_from(hints.len()).unwrap_or(u16::MAX).min(footer.y.saturating_sub(2));
+    let top = footer.y.saturating_sub(rows + 1);
+    canvas.clear(Rect { y: top, height: rows + 1, ..footer });
+    canvas.rule(Rect { y: top, height: 1, ..footer }, "What may follow", "", true);
+    for (hint, y) in hints.iter().zip(top + 1..footer.y) {
+        put(canvas, footer.x + 2, y, footer.width.saturating_sub(3), hint);
+    }
 }
 
 fn put(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, hint: &Hint) -> u16 {
