@@ -96,7 +96,7 @@ fn say_unusable(console: &mut Console, unusable: &Unusable) -> u8 {
 }
 
 fn options(cli: &Cli, folders: &Folders) -> Options {
-    let watching = matches!(cli.verb, None | Some(Verb::Serve(_) | Verb::Health { watch: true }));
+    let watching = matches!(cli.verb, None | Some(Verb::Serve(_) | Verb::Health { watch: true, .. }));
     Options {
         schedule_probes: watching,
         state_dir: folders.state.display().to_string(),

@@ -10,7 +10,7 @@ mod look;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CallsVerb, LevelWord, LogsArgs, RoutesVerb};
+pub use look::{CallsVerb, HealthVerb, LevelWord, LogsArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -110,12 +110,19 @@ pub enum Verb {
         verb: ModelsVerb,
     },
     /// State, latency and reason of every provider
-    #[command(after_help = "Examples:\n  lmdeck health\n  lmdeck health --watch\n  lmdeck health --json\n\n\
-                            Exit code 0 when the target in effect is up, else 4.")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_value_name = "VERB",
+        subcommand_help_heading = "Verbs",
+        after_help = "Examples:\n  lmdeck health\n  lmdeck health --watch\n  lmdeck health incidents --since 7d\n\n\
+                      Exit code 0 when the target in effect is up, else 4."
+    )]
     Health {
         /// Print one line per change until ctrl-c
         #[arg(long, short)]
         watch: bool,
+        #[command(subcommand)]
+        verb: Option<HealthVerb>,
     },
     /// Ask providers now whether they work (free; never a completion)
     #[command(after_help = "Examples:\n  lmdeck probe\n  lmdeck probe lm_studio")]

@@ -16,7 +16,7 @@ mod verbs;
 mod words;
 
 use crate::engine::handle::EngineHandle;
-use args::{Cli, ConfigVerb, Verb};
+use args::{Cli, ConfigVerb, HealthVerb, Verb};
 use console::Console;
 use ending::Ending;
 use session::Session;
@@ -38,7 +38,10 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Status => verbs::status::run(session).await,
         Verb::Providers { verb } => verbs::providers::run(session, verb).await,
         Verb::Models { verb } => verbs::models::run(session, verb).await,
-        Verb::Health { watch } => verbs::health::run(session, *watch).await,
+        Verb::Health { verb: Some(HealthVerb::Incidents { id, since, open, limit }), .. } => {
+            verbs::incidents::run(session, id.as_deref(), *since, *open, *limit).await
+        }
+        Verb::Health { watch, verb: None } => verbs::health::run(session, *watch).await,
         Verb::Probe { id } => verbs::health::probe(session, id.as_deref()).await,
         Verb::Routes { verb } => verbs::routes::run(session, verb).await,
         Verb::Ask(args) => verbs::ask::run(session, args).await,

@@ -6,6 +6,7 @@ pub mod config;
 mod edited;
 mod explain;
 pub mod health;
+pub mod incidents;
 pub mod logs;
 pub mod models;
 mod provider_edit;

@@ -2,6 +2,7 @@
 
 use super::failure::{ErrorCode, Failure};
 use super::ids::{CallId, Target};
+use super::kind::Kind;
 use super::money::Cost;
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,39 @@ impl Priority {
     }
 }
 
+/// What kind of answer is asked for; decides which models and kinds can give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    #[default]
+    Chat,
+    /// The older text completions, without a chat template.
+    Completion,
+    Embeddings,
+}
+
+impl Work {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completion => "completion",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Chat, Self::Completion, Self::Embeddings].into_iter().find(|work| work.word() == word)
+    }
+
+    /// Whether servers of this kind offer it.
+    pub fn offered_by(self, kind: Kind) -> bool {
+        match self {
+            Self::Chat => true,
+            Self::Completion | Self::Embeddings => !matches!(kind, Kind::Anthropic | Kind::ZAiGlm),
+        }
+    }
+}
+
 /// What routing may look at in a request; never the prompt text. An absent text is "", an absent number 0.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -54,6 +88,8 @@ pub struct Facts {
     pub tags: BTreeMap<String, String>,
     /// A kind or provider whose targets come first (the service API's `preferred_provider`).
     pub preferred_provider: String,
+    /// What kind of answer is asked for.
+    pub work: Work,
 }
 
 /// A message of a conversation, as the playground, `ask` and the service API make them.
@@ -80,6 +116,10 @@ pub enum Body {
     Chat { messages: Vec<Message>, max_tokens: Option<u64>, temperature: Option<f64>, stream: bool },
     /// An OpenAI chat request exactly as a client sent it; forwarded with byte splices only.
     RawOpenaiChat { json: String },
+    /// An OpenAI embeddings request, forwarded in the same way.
+    RawOpenaiEmbeddings { json: String },
+    /// A request of OpenAI's older text completions, forwarded in the same way.
+    RawOpenaiCompletion { json: String },
 }
 
 /// One call as a front end hands it to the engine.
@@ -153,6 +193,24 @@ pub struct Attempt {
     pub failure: Option<Failure>,
     /// The model that really answered, where the server named another than was asked for.
     pub answered_by: Option<String>,
+}
+
+impl Attempt {
+    /// The model that answered, where it is another than was asked for: a dated version of the same name, or the
+    /// same with its quantization behind, is none.
+    pub fn answered_by_another(&self) -> Option<&str> {
+        let asked = self.target.model.as_str();
+        let answered = self.answered_by.as_deref()?;
+        let same = match answered.strip_prefix(asked) {
+            Some(rest) => {
+                rest.is_empty()
+                    || rest.starts_with('@')
+                    || rest.strip_prefix('-').is_some_and(|date| date.starts_with("20") && date.len() >= 8)
+            }
+            None => false,
+        };
+        (!same).then_some(answered)
+    }
 }
 
 /// A candidate that was left out, with its reason code and sentence.

@@ -104,6 +104,10 @@ impl Supervisor {
                 self.diagnoses.stop(run);
                 reply_to(asker, Reply::Done);
             }
+            Command::ListIncidents { query } => {
+                let incidents = self.ports.ledger.incidents(*query);
+                later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

@@ -21,6 +21,7 @@ mod supervisor;
 mod traffic;
 mod unconfigured;
 mod view;
+mod watched;
 
 use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};

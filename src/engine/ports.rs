@@ -1,14 +1,17 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, Step, TestReport,
+    CallPage, CallQuery, EditReport, Found, IncidentQuery, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt,
+    Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
+use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::money::Money;
+use crate::domain::rate::RateState;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -107,6 +110,8 @@ pub struct UpstreamAnswer {
     pub stream: bool,
     /// Ends after the end mark; a stream cut before it yields a last `Err`.
     pub frames: BoxStream<'static, Result<Frame, Failure>>,
+    /// What the vendor says is left of its limits.
+    pub rate: Option<RateState>,
 }
 
 /// One event of a stream, or the whole body of an answer.
@@ -137,12 +142,14 @@ pub struct Seen {
     pub usage_only: bool,
     /// The end mark.
     pub end: bool,
+    /// An answer that is neither text, reasoning nor a tool call, as an embedding.
+    pub other: bool,
 }
 
 impl Seen {
     /// The first non-empty content, reasoning or tool delta: from here on there is no switch of targets.
     pub fn answer_bytes(&self) -> bool {
-        !self.text.is_empty() || !self.reasoning.is_empty() || self.tool
+        !self.text.is_empty() || !self.reasoning.is_empty() || self.tool || self.other
     }
 }
 
@@ -240,6 +247,14 @@ pub trait Ledger: Send + Sync {
     /// A note that outlives the process, as the active target.
     fn recall(&self, key: &str) -> Option<String>;
     fn remember(&self, key: &str, value: &str);
+    /// What is known of the time since a moment, before this process wrote anything, with at most so many
+    /// incidents. Reads the disk: for the start only.
+    fn past(&self, since: UnixMs, incidents: usize) -> Past;
+    /// Keeps an incident as it stands now; the open one of a provider is one row, whoever began it.
+    fn note_incident(&self, incident: &Incident);
+    /// Adds what one probe saw to its slot.
+    fn note_slot(&self, provider: &ProviderId, slot: Slot);
+    fn incidents(&self, query: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>>;
 }
 
 /// The application log, for reading back.

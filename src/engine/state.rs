@@ -4,10 +4,12 @@
 use super::protocol::snapshot::{LatelyEntry, PROBE_HISTORY};
 use super::protocol::{Event, EventKind, Level, ModelsEntry, ProbePoint};
 use super::traffic::Traffic;
+use super::watched::Watch;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::{ModelChanges, ProbeReport, ProviderHealth, State as Health, StateChange};
 use crate::domain::ids::{ProviderId, Target};
+use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::time::UnixMs;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 /// State changes kept per provider for its detail.
 const LATELY: usize = 20;
+/// Within this time changes are counted, so that a flapping provider is told as one.
+const FLAPPING: Duration = Duration::from_mins(10);
 /// A refused key is tried again this often without a change.
 const REFUSED_KEY_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -30,6 +34,7 @@ pub struct Provider {
     pub moved_calls: u32,
     /// Newest first.
     pub model_changes: VecDeque<ModelsEntry>,
+    pub watch: Watch,
 }
 
 /// Something the supervisor has to do.
@@ -39,6 +44,9 @@ pub enum Effect {
     /// The next probe of the provider, by the schedule.
     ProbeAfter(ProviderId, Duration),
     Announce(Event),
+    /// To be kept, by whoever watches for good.
+    Incident(Box<Incident>),
+    Seen(ProviderId, Slot),
 }
 
 pub struct State {
@@ -51,6 +59,26 @@ impl State {
         let mut state = Self { config: Arc::new(Config::default()), providers: Vec::new() };
         state.take_config(config, now);
         state
+    }
+
+    /// Takes over what earlier processes saw of these providers. Open incidents of others are over: they come back
+    /// to be kept so.
+    pub fn recall(&mut self, past: Past) -> Vec<Incident> {
+        let mut over = Vec::new();
+        for mut incident in past.incidents {
+            if let Some(provider) = self.provider_mut(&incident.provider) {
+                provider.watch.recall(incident);
+            } else if incident.is_open() {
+                incident.end(incident.seen);
+                over.push(incident);
+            }
+        }
+        for (id, slot) in past.slots {
+            if let Some(provider) = self.provider_mut(&id) {
+                provider.watch.recall_slot(slot);
+            }
+        }
+        over
     }
 
     pub fn provider(&self, id: &ProviderId) -> Option<&Provider> {
@@ -71,15 +99,19 @@ impl State {
             let profile = Arc::new(profile.clone());
             let known = old.iter().position(|provider| provider.profile.id == profile.id).map(|at| old.swap_remove(at));
             let provider = match known {
-                Some(known) if same_server(&known.profile, &profile) => {
+                Some(mut known) if same_server(&known.profile, &profile) => {
+                    if !profile.enabled && known.profile.enabled {
+                        effects.extend(known.watch.end(now).map(|incident| Effect::Incident(Box::new(incident))));
+                    }
                     if profile.enabled && !known.profile.enabled {
                         effects.push(Effect::Probe(profile.clone()));
                     }
                     Provider { profile, ..known }
                 }
                 other => {
-                    if other.is_some() {
+                    if let Some(mut other) = other {
                         changed.push(profile.id.clone());
+                        effects.extend(other.watch.end(now).map(|incident| Effect::Incident(Box::new(incident))));
                     }
                     if profile.enabled {
                         effects.push(Effect::Probe(profile.clone()));
@@ -89,7 +121,10 @@ impl State {
             };
             self.providers.push(provider);
         }
-        changed.extend(old.into_iter().map(|provider| provider.profile.id.clone()));
+        for mut removed in old {
+            effects.extend(removed.watch.end(now).map(|incident| Effect::Incident(Box::new(incident))));
+            changed.push(removed.profile.id.clone());
+        }
         self.config = config;
         for effect in &effects {
             if let Effect::Probe(profile) = effect {
@@ -134,8 +169,10 @@ impl State {
         let news = provider.compare(report);
         let change = provider.health.apply(report, breaker, traffic.tally(&id, report.at));
         provider.remember(report);
-        let mut effects = vec![Effect::ProbeAfter(id, provider.next_interval())];
-        effects.extend(change.map(|change| provider.announce(change, report.at)));
+        let slot = provider.watch.probed(&provider.health, report.at);
+        let mut effects =
+            vec![Effect::ProbeAfter(id.clone(), provider.next_interval(report.at)), Effect::Seen(id, slot)];
+        provider.judge(change, report.at, &mut effects);
         effects.extend(news);
         effects
     }
@@ -146,19 +183,23 @@ impl State {
         &mut self,
         target: &Target,
         failure: Option<&Failure>,
-        moved_on: bool,
+        moved_to: Option<&Target>,
         now: UnixMs,
         traffic: &Traffic,
     ) -> Vec<Effect> {
         let Some(provider) = self.provider_mut(&target.provider) else { return Vec::new() };
         let mut effects = Vec::new();
         provider.health.called(failure);
-        if moved_on {
+        if let Some(to) = moved_to {
             provider.moved_calls = provider.moved_calls.saturating_add(1);
+            let incident = provider.watch.call_moved(to, now);
+            effects.extend(incident.map(|incident| Effect::Incident(Box::new(incident))));
         }
         let breaker = traffic.any_breaker_open(&target.provider, now);
         let change = provider.health.rejudge(breaker, traffic.tally(&target.provider, now), now);
-        effects.extend(change.map(|change| provider.announce(change, now)));
+        if change.is_some() {
+            provider.judge(change, now, &mut effects);
+        }
         if failure.is_some_and(asks_for_a_probe) && !provider.probing && provider.health.state.usable() {
             provider.probing = true;
             effects.push(Effect::Probe(provider.profile.clone()));
@@ -170,7 +211,8 @@ impl State {
     pub fn pause(&mut self, id: &ProviderId, paused: bool, now: UnixMs) -> Vec<Effect> {
         let Some(provider) = self.provider_mut(id) else { return Vec::new() };
         let Some(change) = provider.health.set_paused(paused, now) else { return Vec::new() };
-        let mut effects = vec![provider.announce(change, now)];
+        let mut effects = Vec::new();
+        provider.judge(Some(change), now, &mut effects);
         if !paused && !provider.probing {
             provider.probing = true;
             effects.push(Effect::Probe(provider.profile.clone()));
@@ -202,6 +244,7 @@ impl Provider {
             probed: false,
             moved_calls: 0,
             model_changes: VecDeque::new(),
+            watch: Watch::default(),
         }
     }
 
@@ -237,22 +280,49 @@ impl Provider {
         }
     }
 
-    /// The schedule with a jitter of a tenth either way, made from the id so that providers spread.
-    fn next_interval(&self) -> Duration {
+    /// Takes in the health as it is now, after this change if there was one.
+    fn judge(&mut self, change: Option<StateChange>, at: UnixMs, effects: &mut Vec<Effect>) {
+        let incident = self.watch.judge(&self.profile.id, &self.health, at);
+        if let Some(incident) = &incident
+            && incident.is_open()
+            && change.as_ref().is_some_and(|change| change.from == Health::Unknown)
+        {
+            // It was in trouble before this process looked.
+            self.health.since = incident.since;
+        }
+        let lasted = incident.as_ref().filter(|incident| !incident.is_open()).map(|incident| incident.lasted(at));
+        effects.extend(change.map(|change| self.announce(change, lasted, at)));
+        effects.extend(incident.map(|incident| Effect::Incident(Box::new(incident))));
+    }
+
+    /// The time until the next probe: every slot of the schedule holds one, at a moment made from the id so that
+    /// providers spread, with a jitter of a twentieth either way. Charts have one column per slot.
+    fn next_interval(&self, now: UnixMs) -> Duration {
         if self.health.state == Health::Unauthorized {
             return REFUSED_KEY_INTERVAL;
         }
-        let seed = self.profile.id.as_str().bytes().chain(self.history.len().to_le_bytes());
-        let spread = seed.fold(7u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) % 201;
-        self.profile.timeouts.probe_interval * (900 + spread) / 1000
+        let hash = |seed: &mut dyn Iterator<Item = u8>| {
+            seed.fold(7u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)))
+        };
+        let id = self.profile.id.as_str().as_bytes();
+        let place = 100 + hash(&mut id.iter().copied()) % 301;
+        let jitter = hash(&mut id.iter().copied().chain(now.0.to_le_bytes())) % 101;
+        let interval = self.profile.timeouts.probe_interval;
+        let length = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let begun = u64::try_from(now.0.rem_euclid(length)).unwrap_or(0);
+        // Never so late that a probe with all its tries ends in the slot after its own.
+        let next = interval + interval * (place + jitter - 50) / 1000;
+        next.saturating_sub(Duration::from_millis(begun)).max(interval / 20)
     }
 
-    fn announce(&mut self, change: StateChange, at: UnixMs) -> Effect {
+    fn announce(&mut self, change: StateChange, lasted: Option<Duration>, at: UnixMs) -> Effect {
         self.lately.push_front(LatelyEntry { at, state: change.to, reason: change.reason.clone() });
         self.lately.truncate(LATELY);
         if change.to == Health::Up {
             self.moved_calls = 0;
         }
+        let lately = self.lately.iter().filter(|entry| entry.state == change.to && at.since(entry.at) <= FLAPPING);
+        let times = u32::try_from(lately.count()).unwrap_or(u32::MAX);
         let level = match change.to {
             Health::Down | Health::Unauthorized => Level::Error,
             Health::Degraded => Level::Warning,
@@ -268,6 +338,8 @@ impl Provider {
                 to: change.to,
                 reason: change.reason,
                 failure: self.health.failure.clone(),
+                lasted_ms: lasted.and_then(|lasted| u64::try_from(lasted.as_millis()).ok()),
+                times,
             },
         })
     }

@@ -13,6 +13,7 @@ use super::state::{Effect, State};
 use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
+use super::watched::UPTIME_SPAN;
 use super::{LiveReader, Options};
 use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
@@ -35,6 +36,9 @@ const PUBLISH_GAP: Duration = Duration::from_millis(50);
 /// How often the day's sums are read again: other processes share the ledger.
 const DAY_RESYNC: Duration = Duration::from_mins(1);
 
+/// Incidents of the past read at start.
+const RECALLED: usize = 200;
+
 /// Results of workers and notes of calls.
 pub enum Input {
     Probed {
@@ -44,7 +48,8 @@ pub enum Input {
     Attempted {
         target: Target,
         failure: Option<Failure>,
-        moved_on: bool,
+        /// Where the call went on to.
+        moved_to: Option<Target>,
     },
     /// Servers found on this machine while there is no configuration.
     Found(Vec<Profile>),
@@ -123,7 +128,12 @@ impl Supervisor {
         let active =
             ports.ledger.recall(ACTIVE_NOTE).and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
         let slots = Arc::new(Semaphore::new(config.limits.max_concurrent_requests.max(1)));
-        let state = State::new(config.clone(), now);
+        let mut state = State::new(config.clone(), now);
+        let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
+        let over = state.recall(ports.ledger.past(day_ago, RECALLED));
+        if options.schedule_probes {
+            over.iter().for_each(|incident| ports.ledger.note_incident(incident));
+        }
         let live = Live {
             config: config.clone(),
             world: World::default(),
@@ -217,9 +227,9 @@ impl Supervisor {
     fn take(&mut self, input: Input) {
         match input {
             Input::Probed { profile, report } => self.probed(&profile, &report),
-            Input::Attempted { target, failure, moved_on } => {
+            Input::Attempted { target, failure, moved_to } => {
                 let now = self.ports.clock.now();
-                let effects = self.state.attempted(&target, failure.as_ref(), moved_on, now, &self.traffic);
+                let effects = self.state.attempted(&target, failure.as_ref(), moved_to.as_ref(), now, &self.traffic);
                 self.carry_out(effects);
                 self.publish_live();
             }
@@ -273,6 +283,12 @@ impl Supervisor {
                     }
                 }
                 Effect::Announce(event) => self.announce(event),
+                Effect::Incident(incident) if self.options.schedule_probes => {
+                    self.ports.ledger.note_incident(&incident);
+                }
+                Effect::Seen(id, slot) if self.options.schedule_probes => self.ports.ledger.note_slot(&id, slot),
+                // A one-shot looks once: those who watch keep the history.
+                Effect::Incident(_) | Effect::Seen(..) => {}
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::domain::call::{CallRecord, Status};
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::Cost;
+use crate::domain::rate::RateState;
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -120,6 +121,7 @@ struct Inner {
     ended: VecDeque<Ended>,
     paces: HashMap<Target, Pace>,
     parked: HashMap<ProviderId, UnixMs>,
+    rates: HashMap<ProviderId, RateState>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
 }
 
@@ -181,12 +183,34 @@ impl Traffic {
         self.lock().parked.get(provider).copied().filter(|until| *until > now)
     }
 
+    /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next
+    /// call would only be refused.
+    pub fn note_rate(&self, provider: &ProviderId, rate: &RateState, now: UnixMs) {
+        let mut inner = self.lock();
+        if let Some(until) = rate.exhausted_until(now) {
+            let parked = inner.parked.entry(provider.clone()).or_insert(until);
+            *parked = until.max(*parked);
+        }
+        match inner.rates.get_mut(provider) {
+            Some(known) => known.clone_from(rate),
+            None => {
+                inner.rates.insert(provider.clone(), rate.clone());
+            }
+        }
+    }
+
+    /// What was last said of a provider's limits.
+    pub fn rate(&self, provider: &ProviderId) -> Option<RateState> {
+        self.lock().rates.get(provider).cloned()
+    }
+
     /// Forgets what was learned about a provider whose profile changed or that was tested again.
     pub fn forget(&self, provider: &ProviderId) {
         let mut inner = self.lock();
         inner.breakers.retain(|target, _| &target.provider != provider);
         inner.results.remove(provider);
         inner.parked.remove(provider);
+        inner.rates.remove(provider);
     }
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {

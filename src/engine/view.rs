@@ -13,14 +13,11 @@ use crate::domain::call::Facts;
 use crate::domain::config::{Config, Issue, Origin};
 use crate::domain::health::State as Health;
 use crate::domain::ids::{ModelId, Target};
+use crate::domain::incident::Incident;
 use crate::domain::routing::{ActiveChoice, World, decide};
 use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Uptime is a share of the probes of this span.
-const UPTIME_SPAN: Duration = Duration::from_hours(24);
 
 /// The last picture's parts, and what is only shown.
 pub struct Views {
@@ -31,6 +28,7 @@ pub struct Views {
     routing: Arc<RoutingView>,
     spend: Arc<SpendView>,
     running: Arc<Vec<RunningCall>>,
+    incidents: Arc<Vec<Incident>>,
     revision: u64,
     file: Option<String>,
     would_write: String,
@@ -50,6 +48,7 @@ impl Views {
             routing: Arc::default(),
             spend: Arc::default(),
             running: Arc::default(),
+            incidents: Arc::default(),
             revision: 0,
             file: None,
             would_write: String::new(),
@@ -93,6 +92,7 @@ impl Views {
             spend: self.spend.clone(),
             gateway: self.gateway.clone(),
             running: self.running.clone(),
+            incidents: self.incidents.clone(),
         }
     }
 
@@ -110,6 +110,7 @@ impl Views {
         keep(&mut self.routing, routing_view(live, today));
         keep(&mut self.spend, spend_view(state, today));
         keep(&mut self.running, running);
+        keep(&mut self.incidents, incidents(state));
         let mut views = Vec::with_capacity(state.providers.len());
         for provider in &state.providers {
             let mut view = self
@@ -219,7 +220,7 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         parked_until: traffic.parked_until(&profile.id, now),
         p50_ms: percentile(&mut latencies, 50),
         p95_ms: percentile(&mut latencies, 95),
-        uptime_permille: uptime(provider, now),
+        uptime_permille: provider.watch.uptime_permille(now),
         history: provider.history.clone(),
         lately: provider.lately.iter().cloned().collect(),
         aliases: profile.aliases.clone(),
@@ -230,18 +231,17 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         moved_calls: provider.moved_calls,
         loading: traffic.loads.of(&profile.id),
         model_changes: provider.model_changes.iter().cloned().collect(),
+        rate: traffic.rate(&profile.id),
+        day: provider.watch.slots().clone(),
     }
 }
 
-/// Good probes of the last 24 hours, in thousandths; `None` before the first.
-fn uptime(provider: &Provider, now: UnixMs) -> Option<u32> {
-    let recent = provider.history.iter().filter(|point| now.since(point.at) <= UPTIME_SPAN);
-    let (mut all, mut good) = (0u32, 0u32);
-    for point in recent {
-        all += 1;
-        good += u32::from(matches!(point.state, Health::Up | Health::Degraded));
-    }
-    (all > 0).then(|| good * 1000 / all)
+/// Open ones first, then those that ended, each the newest first.
+fn incidents(state: &State) -> Vec<Incident> {
+    let mut all: Vec<Incident> =
+        state.providers.iter().flat_map(|provider| provider.watch.incidents()).cloned().collect();
+    all.sort_by_key(|incident| (!incident.is_open(), std::cmp::Reverse(incident.since)));
+    all
 }
 
 /// Named models in file order, then listed ones.

@@ -31,10 +31,14 @@ pub async fn completions(State(gateway): State<Arc<Gateway>>, request: Request) 
         let json = body::read_text(body, &parts.headers, BodyBounds::of(&gateway.options)).await?;
         call_request(json, &parts.headers)
     };
-    let request = match read.await {
-        Ok(request) => request,
-        Err(problem) => return problem.response(),
-    };
+    match read.await {
+        Ok(request) => answer(gateway, request).await,
+        Err(problem) => problem.response(),
+    }
+}
+
+/// Carries a call out and answers with its bytes, held until a target answers.
+pub async fn answer(gateway: Arc<Gateway>, request: CallRequest) -> Response {
     let stream = request.facts.stream;
     let mut call = gateway.handle.dispatch(request);
     if !stream {

@@ -34,15 +34,22 @@ impl ChatShape {
     /// # Errors
     /// Not JSON, not an object, a key twice, a wrong type where it matters; with line, column and field.
     pub fn read(json: &str) -> Result<Self, Problem> {
+        Self::read_as(json, "a chat request", "model and messages")
+    }
+
+    /// The same of a request that shares what is looked at; `what` and its `fields` name it in errors.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_as(json: &str, what: &str, fields: &str) -> Result<Self, Problem> {
         let mut reader = Reader::default();
         let mut text = serde_json::Deserializer::from_str(json);
         let read = text.deserialize_map(&mut reader).and_then(|()| text.end());
         match read {
             Ok(()) => Ok(reader.finish()),
             Err(error) => {
-                let problem = Problem::invalid(format!(
-                    "the body is not a chat request: {error}; send a JSON object with model and messages"
-                ));
+                let problem =
+                    Problem::invalid(format!("the body is not {what}: {error}; send a JSON object with {fields}"));
                 Err(match reader.at {
                     Some(field) => problem.about(field),
                     None => problem,

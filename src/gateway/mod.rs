@@ -8,6 +8,7 @@ mod body;
 mod call_body;
 mod chat;
 mod chat_shape;
+mod embeddings;
 mod guard;
 mod labels;
 mod listen;

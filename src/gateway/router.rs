@@ -2,7 +2,7 @@
 
 use super::options::GatewayOptions;
 use super::problem::Problem;
-use super::{chat, models, service, status};
+use super::{chat, embeddings, models, service, status};
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use axum::Router;
@@ -12,7 +12,8 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// All paths with their methods, for the answers to wrong ones.
-const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, GET /health, GET /ready, \
+const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, POST /v1/completions, \
+     POST /v1/embeddings, GET /health, GET /ready, \
      GET /api/v1/llm/model-status, GET /api/v1/llm/models, POST /api/v1/llm/switch-model, POST /api/v1/llm/generate";
 
 /// What every handler knows.
@@ -34,6 +35,8 @@ pub fn build(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/completions", post(embeddings::completions))
+        .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/api/v1/llm/model-status", get(service::model_status))

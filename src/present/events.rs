@@ -1,20 +1,29 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{escape, models, reason};
+use super::{escape, models, reason, units};
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
+use std::time::Duration;
 
 /// The longest foreign text inside a message, in characters.
 const QUOTED: usize = 160;
+/// From so many changes to one state in ten minutes on, a provider flaps.
+pub const FLAPS: u32 = 3;
 
 /// An event in one or two sentences. `provider` is the one it is about, where the caller has it: then what to do
 /// is said as well.
 pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
     match event {
-        EventKind::HealthChanged { name, from, to, reason, failure, .. } => {
-            let head = health(name, *from, *to, reason, failure.as_ref());
+        EventKind::HealthChanged { name, from, to, reason, failure, lasted_ms, times, .. } => {
+            let mut head = health(name, *from, *to, reason, failure.as_ref());
+            if let Some(lasted) = lasted_ms.filter(|_| *to == State::Up) {
+                head = format!("{} after {}.", head.trim_end_matches('.'), units::age(Duration::from_millis(lasted)));
+            }
+            if *times >= FLAPS && !matches!(to, State::Up | State::Paused | State::Unknown) {
+                head = format!("{head} That was {times} times in 10 min.");
+            }
             match (failure, provider) {
                 (Some(failure), Some(view)) if !to.usable() && *to != State::Paused => {
                     format!("{head} {}", remedy(failure, &Subject::of(view)).text())
@@ -111,6 +120,8 @@ mod tests {
             to,
             reason: "probe slower than 1 s".into(),
             failure,
+            lasted_ms: None,
+            times: 1,
         }
     }
 

@@ -347,9 +347,11 @@ pub(super) mod tests {
             place: "providers[1]".into(),
             line: Some(24),
             probe_interval_s: 30,
+            day: VecDeque::new(),
             moved_calls: 2,
             loading: Vec::new(),
             model_changes: Vec::new(),
+            rate: None,
         }
     }
 

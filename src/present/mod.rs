@@ -6,7 +6,9 @@
 pub mod brief;
 pub mod escape;
 pub mod events;
+pub mod incidents;
 pub mod labels;
+pub mod limits;
 pub mod may_cost;
 pub mod models;
 pub mod reason;

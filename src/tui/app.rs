@@ -5,6 +5,7 @@ pub(super) mod keys;
 mod wishes;
 
 use super::action::Action;
+use super::alerts::Alerts;
 use super::input::Input;
 use super::keymap::{Context, Key, Keymap};
 use super::layers::broken::Broken;
@@ -55,6 +56,7 @@ pub struct App {
     pub(super) options: TuiOptions,
     pub(super) keymap: Keymap,
     pub(super) notes: Notes,
+    alerts: Alerts,
     pub(super) theme: Theme,
     /// The first of two keys.
     pub(super) prefix: Option<Key>,
@@ -89,6 +91,7 @@ impl App {
             options,
             keymap,
             notes: Notes::default(),
+            alerts: Alerts::default(),
             theme,
             prefix: None,
             jumping: false,
@@ -134,7 +137,8 @@ impl App {
             Msg::Event(event) => {
                 self.announce(&event);
                 self.everyone(|part, cx| part.event(&event, cx));
-                Vec::new()
+                let alert = self.alerts.hear(&event, &self.snapshot);
+                alert.map(Intent::Alert).into_iter().collect()
             }
             Msg::Missed(count) => {
                 self.everyone(|part, cx| part.missed(count, cx));

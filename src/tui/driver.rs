@@ -9,7 +9,7 @@ use super::options::TuiOptions;
 use super::output::Output;
 use super::signals::{Caught, Signals};
 use super::terminal::Session;
-use super::{Exit, TuiError, clipboard, editor};
+use super::{Exit, TuiError, alerts, clipboard, editor};
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use ratatui::Terminal;
@@ -294,6 +294,7 @@ where
                     }
                 }
                 Intent::Suspend => self.suspend()?,
+                Intent::Alert(alert) => self.output.push(alerts::bytes(&alert, &self.options.env)),
                 Intent::Repaint => self.repaint()?,
                 Intent::Quit => return Ok(Next::Leave(Exit::Quit)),
             }

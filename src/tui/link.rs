@@ -179,6 +179,7 @@ mod tests {
             spend: Arc::new(SpendView::default()),
             gateway: Arc::new(GatewayView::default()),
             running: Arc::default(),
+            incidents: Arc::default(),
         }
     }
 

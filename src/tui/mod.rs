@@ -12,6 +12,7 @@
 //! its [`keymap::Context`], actions, and a slice of entries in `keymap::table`.
 
 pub mod action;
+mod alerts;
 mod announce;
 pub mod app;
 pub mod backend;

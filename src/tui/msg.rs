@@ -3,6 +3,7 @@
 use super::input::Input;
 use super::part::Ticket;
 use crate::domain::call::CallRequest;
+use crate::domain::config::DesktopBy;
 use crate::engine::protocol::{CallEvent, Command, Event, Reply, Snapshot};
 use std::sync::Arc;
 
@@ -40,4 +41,13 @@ pub enum Intent {
     Quit,
     /// Answered by [`Msg::TextEdited`].
     EditText(String),
+    Alert(Alert),
+}
+
+/// How to call the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    pub bell: bool,
+    /// A notification of the desktop, with its words.
+    pub desktop: Option<(DesktopBy, String)>,
 }

@@ -37,5 +37,6 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::UnloadModel => Ok("providers.unload"),
         CommandName::Diagnose => Ok("providers.doctor"),
         CommandName::StopDiagnosis => Ok("doctor.close"),
+        CommandName::ListIncidents => Ok("health.incidents"),
     }
 }

@@ -150,7 +150,8 @@ impl Plain {
                 Intent::Edit(file) => say(&format!("Open {file} in your editor, then r reads it again."))?,
                 Intent::Quit => return Ok(Some(Exit::Quit)),
                 Intent::EditText(_) => say("There is no editor in plain mode: a line typed here is the text.")?,
-                Intent::Suspend | Intent::Repaint => {}
+                // Its line is printed: that is the call.
+                Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
             }
         }
         Ok(None)

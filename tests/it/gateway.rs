@@ -287,6 +287,7 @@ fn snapshot() -> Snapshot {
         }),
         gateway: Arc::new(GatewayView::default()),
         running: Arc::new(Vec::new()),
+        incidents: Arc::default(),
     }
 }
 

@@ -6,7 +6,7 @@
 use lmdeck::adapters::call_log::{self, CallLog};
 use lmdeck::adapters::clock::unix_now;
 use lmdeck::adapters::ledger::{FILE_NAME, Keep, Options, SqliteLedger};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage, Work};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::{CallId, Target};
 use lmdeck::domain::money::{Cost, Money, Provenance};
@@ -144,6 +144,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 session,
                 tags,
                 preferred_provider,
+                work: Work::Embeddings,
             }
         },
     )

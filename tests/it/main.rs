@@ -3,13 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod alerts;
 mod architecture;
 mod cli;
 mod commands_named;
 mod config;
 mod config_edit;
+mod dialects;
 mod engine;
 mod gateway;
+mod incidents;
 mod ledger;
 mod models;
 mod parity;

@@ -59,7 +59,7 @@ fn dearest(term: &str, theme: &str, (width, height): (u16, u16), latencies: &[u6
     let backend = FrameBackend::new(move || Ok(Size::new(width, height)), move |frame| sink.borrow_mut().push(frame));
     let mut terminal = Terminal::new(backend).unwrap();
     let mut show = |app: &App| {
-        terminal.draw(|frame| drop(draw(app, frame.buffer_mut()))).unwrap();
+        terminal.draw(|frame| _ = draw(app, frame.buffer_mut())).unwrap();
         pieces.borrow_mut().drain(..).collect::<Vec<_>>()
     };
     let tab = KeyEvent::new(KeyCode::Char('2'), KeyModifiers::NONE);

@@ -10,6 +10,7 @@ use lmdeck::domain::health::{
     Abilities, Instance, ModelChanges, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State,
 };
 use lmdeck::domain::ids::Target;
+use lmdeck::domain::incident::{Ending, Incident, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
@@ -19,9 +20,10 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, Command, CommandName, ConfigView, DraftSecret,
-    EditReport, Event, EventKind, Found, GatewayView, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport,
-    ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, Level, LoadingCall, LoadingView, LogLine,
+    LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, ProbePoint, ProbeWhich, ProviderDraft,
+    ProviderView, Refusal, Reply, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
+    TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -224,6 +226,14 @@ fn commands() -> Vec<Command> {
         Command::CancelCall { id: "c1".into() },
         Command::LoadModel { provider: "lm_studio".into(), model: "acme/m:2".into(), context: Some(8192) },
         Command::UnloadModel { provider: "lm_studio".into(), model: "m".into() },
+        Command::ListIncidents {
+            query: Box::new(IncidentQuery {
+                limit: 5,
+                since: Some(UnixMs(1)),
+                provider: Some("lm_studio".into()),
+                open_only: true,
+            }),
+        },
     ]
 }
 
@@ -270,6 +280,7 @@ fn the_names_of_commands_are_fixed() {
             "save_prompt",
             "list_prompts",
             "cancel_call",
+            "list_incidents",
         ]
     );
 }
@@ -300,11 +311,27 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Log(_) => "log",
         Reply::Prompts(_) => "prompts",
         Reply::Model(_) => "model",
+        Reply::Incidents(_) => "incidents",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 12;
+const REPLIES: usize = 13;
+
+fn incident() -> Incident {
+    Incident {
+        provider: "lm_studio".into(),
+        state: State::Down,
+        reason: "refused".into(),
+        failure: Some(failure()),
+        since: UnixMs(3),
+        seen: UnixMs(4),
+        until: Some(UnixMs(5)),
+        ending: Some(Ending::Unseen),
+        calls_moved: 2,
+        moved_to: Some(target()),
+    }
+}
 
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
@@ -356,6 +383,7 @@ fn replies() -> Vec<Reply> {
             took_ms: 34_000,
             last_ms: None,
         }),
+        Reply::Incidents(vec![incident()]),
         Reply::Log(vec![LogLine {
             ts: "2026-11-03T22:14:31Z".into(),
             level: "warn".into(),
@@ -418,6 +446,8 @@ fn every_event_travels_under_its_fixed_name() {
             to: State::Down,
             reason: "refused".into(),
             failure: Some(failure()),
+            lasted_ms: Some(840_000),
+            times: 3,
         },
         EventKind::EffectiveTargetChanged { from: None, to: Some("zai/glm-4.6".into()), why: "down".into() },
         EventKind::ConfigLoaded { file: "f".into(), changes: "1 provider".into() },
@@ -558,6 +588,8 @@ fn snapshot() -> Snapshot {
             at: UnixMs(4),
             changes: ModelChanges { loaded: vec![("m".into(), Some(8192))], ..ModelChanges::default() },
         }],
+        rate: None,
+        day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
     };
     let policy = PolicyOutline {
         name: "private".into(),
@@ -601,6 +633,7 @@ fn snapshot() -> Snapshot {
             writing: true,
             loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
+        incidents: Arc::new(vec![incident()]),
     }
 }
 

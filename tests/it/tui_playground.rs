@@ -73,7 +73,7 @@ impl Desk {
                 Intent::StopCall(ticket) => drop(self.calls.remove(&ticket)),
                 Intent::Copy(text) => self.copied.push(text),
                 Intent::Quit => self.left = true,
-                Intent::Edit(_) | Intent::EditText(_) | Intent::Suspend | Intent::Repaint => {}
+                Intent::Edit(_) | Intent::EditText(_) | Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{KeySource, Profile, WithheldWhy};
+use lmdeck::domain::config::{KeySource, ModelProfile, ModelSettings, Profile, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ProbeFound, ProbeReport};
 use lmdeck::domain::ids::ModelId;
@@ -1024,5 +1024,42 @@ async fn a_damaged_settings_file_of_lm_studio_is_ignored() {
         };
         let upstream = HttpUpstream::with(Arc::new(Stopped), surroundings).unwrap();
         assert_eq!(upstream.discover(Vec::new()).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_named() {
+    let not_found = || Fault::Status(404, r#"{"detail":"Not Found"}"#.into());
+    for (kind, list, calls) in [
+        (Kind::OpenaiCompatible, "/v1/models", "/v1/chat/completions"),
+        (Kind::Anthropic, "/v1/models", "/v1/messages"),
+    ] {
+        let sim = Sim::start(SimKind::OpenaiCompatible).await;
+        sim.always_on(list, not_found());
+        sim.always_on(calls, Fault::Status(405, r#"{"detail":"Method Not Allowed"}"#.into()));
+        let mut profile = profile_at("p", kind, sim.endpoint(), Some(VENDOR_KEY));
+        assert_eq!(probe_failure(&upstream(), profile.clone()).await.cause, Cause::WrongPath { path: list.into() });
+
+        profile.models = vec![named("m")];
+        let found = found(&upstream(), profile.clone()).await;
+        assert_eq!((found.models.len(), found.authenticated, found.malformed), (0, None, None), "{kind}");
+
+        sim.mend();
+        sim.always_on(list, not_found());
+        sim.always_on(calls, not_found());
+        let failure = probe_failure(&upstream(), profile).await;
+        assert_eq!(failure.cause, Cause::WrongPath { path: list.into() }, "nothing shows that the address is right");
+        assert!(sim.seen().iter().all(|request| request.method == "GET"), "a probe only looks");
+    }
+}
+
+fn named(id: &str) -> ModelProfile {
+    ModelProfile {
+        id: id.into(),
+        context: None,
+        quality: None,
+        capabilities: None,
+        price: None,
+        settings: ModelSettings::default(),
     }
 }

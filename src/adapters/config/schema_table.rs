@@ -2,6 +2,7 @@
 //! read it; nothing else lists keys.
 
 use super::schema::{Row, Shape};
+use crate::domain::config::{AlertFor, DesktopBy};
 
 /// Kinds of providers, as `domain::kind::Kind::word` spells them.
 pub const KINDS: &[&str] =
@@ -148,6 +149,10 @@ pub const TABLE: &[Row] = &[
     row("ui.history", Shape::Switch, "true", "keep the playground's prompts"),
     row("ui.keys", Shape::Named, "{}", "your own keys"),
     row("ui.keys.*", Shape::Text, "", "the key for this action"),
+    row("ui.alerts", Shape::Section, "", "what the dashboard calls you for"),
+    row("ui.alerts.bell", Shape::Word(AlertFor::WORDS), "active", "ring the terminal's bell: active for what takes your calls away"),
+    row("ui.alerts.desktop", Shape::Word(AlertFor::WORDS), "never", "a notification of the desktop, where the terminal makes one"),
+    row("ui.alerts.desktop_by", Shape::Word(DesktopBy::WORDS), "osc9", "the sequence that asks the terminal for it"),
 
     // The original service's file.
     old("z_ai_glm", Shape::Section, "", "Z.AI GLM, the primary cloud model"),

@@ -3,7 +3,7 @@
 
 use super::path::Path;
 use super::profiles::{count, seconds, switch, text, texts};
-use crate::domain::config::{Gateway, Limits, MoneyRules, Telemetry, Ui};
+use crate::domain::config::{AlertFor, Alerts, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
 use crate::domain::money::Money;
 use crate::domain::routing::{PolicyOutline, RuleSet, Strategy};
 use crate::domain::secret::Secret;
@@ -147,6 +147,8 @@ pub fn telemetry(value: &Value) -> Telemetry {
 pub fn ui(value: &Value) -> Ui {
     let section = section(value, "ui");
     let usual = Ui::default();
+    let alerts = section.get("alerts").unwrap_or(&Value::Null);
+    let alert = |key| text(alerts, key).as_deref().and_then(AlertFor::from_word);
     let keys = section.get("keys").and_then(Value::as_mapping).into_iter().flatten();
     Ui {
         theme: text(section, "theme").unwrap_or(usual.theme),
@@ -155,5 +157,13 @@ pub fn ui(value: &Value) -> Ui {
         mouse: switch(section, "mouse").unwrap_or(usual.mouse),
         history: switch(section, "history").unwrap_or(usual.history),
         keys: keys.filter_map(|(action, key)| Some((action.as_str()?.to_owned(), key.as_str()?.to_owned()))).collect(),
+        alerts: Alerts {
+            bell: alert("bell").unwrap_or(usual.alerts.bell),
+            desktop: alert("desktop").unwrap_or(usual.alerts.desktop),
+            desktop_by: text(alerts, "desktop_by")
+                .as_deref()
+                .and_then(DesktopBy::from_word)
+                .unwrap_or(usual.alerts.desktop_by),
+        },
     }
 }

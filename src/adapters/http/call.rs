@@ -3,9 +3,10 @@
 use super::clients::{headers, near_way, too_far, way};
 use super::fetch::{BodyError, body};
 use super::{Inner, held_back, transport};
-use crate::adapters::wire::answer::{Context, StreamReader, instead_of_stream, too_large, whole};
+use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
+use crate::adapters::wire::dialect::{Dialect, Reader, prepare, whole};
 use crate::adapters::wire::errors::{Reply, refusal};
-use crate::adapters::wire::request;
+use crate::adapters::wire::rate;
 use crate::adapters::wire::words::is_web_page;
 use crate::domain::config::Endpoint;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -39,15 +40,15 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     if let Some(failure) = held_back(profile) {
         return Err(failure);
     }
-    let request = request::chat(profile.kind, &job.model, &job.body)?;
+    let request = prepare(profile, &job.model, &job.body)?;
     let connect = profile.timeouts.connect;
-    let url = inner.clients.url(&request::chat_url(profile))?;
+    let url = inner.clients.url(&request.url)?;
     let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
     let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
     let sending = client
         .post(url)
-        .headers(headers(profile, false)?)
+        .headers(headers(profile, request.dialect == Dialect::Messages)?)
         .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(http::header::ACCEPT, HeaderValue::from_static(accept))
         .body(request.json)
@@ -67,13 +68,24 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
         path: response.url().path().to_owned(),
         secrets: profile.key.iter().cloned().collect(),
     };
-    let attempt = Attempt { context, endpoint: profile.endpoint.clone(), connect, deadline, time_left: job.time_left };
+    let attempt = Attempt {
+        context,
+        dialect: request.dialect,
+        created: u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0),
+        endpoint: profile.endpoint.clone(),
+        connect,
+        deadline,
+        time_left: job.time_left,
+    };
     attempt.judge(inner, response, request.stream).await
 }
 
 /// What the rest of an attempt needs once its head is there.
 struct Attempt {
     context: Context,
+    dialect: Dialect,
+    /// When the answer began, in seconds since 1970.
+    created: u64,
     endpoint: Endpoint,
     connect: Duration,
     deadline: Instant,
@@ -114,12 +126,13 @@ impl Attempt {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
+        let rate = rate::read(&headers, inner.clock.now());
         let frames = if stream {
             stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
             stream::once(self.whole(response)).boxed()
         };
-        Ok(UpstreamAnswer { status, content_type, stream, frames })
+        Ok(UpstreamAnswer { status, content_type, stream, frames, rate })
     }
 
     /// The beginning of a body that is no answer, for its words.
@@ -138,7 +151,7 @@ impl Attempt {
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {
         match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
-            Ok(Ok(body)) => whole(&self.context, body),
+            Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created),
             Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
             Ok(Err(BodyError::Cut(error))) => Err(self.cut(&error)),
             Err(_) => Err(past_deadline(self.time_left)),
@@ -159,14 +172,14 @@ impl Attempt {
 struct Incoming {
     attempt: Attempt,
     response: Option<Response>,
-    reader: StreamReader,
+    reader: Reader,
     bytes: usize,
     over: bool,
 }
 
 impl Incoming {
     fn new(attempt: Attempt, response: Response) -> Self {
-        let reader = StreamReader::new(attempt.context.clone());
+        let reader = Reader::new(attempt.dialect, attempt.context.clone(), attempt.created);
         Self { attempt, response: Some(response), reader, bytes: 0, over: false }
     }
 

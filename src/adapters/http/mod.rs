@@ -5,6 +5,7 @@ mod banner;
 mod call;
 mod clients;
 mod connection_test;
+mod count;
 mod discover;
 mod elsewhere;
 mod fetch;
@@ -18,9 +19,11 @@ pub use clients::BuildError;
 pub use discover::KNOWN_PORTS;
 pub use resolve::{Lookup, SystemLookup};
 
+use crate::domain::call::Body;
 use crate::domain::config::{KeySource, Profile, WithheldWhy};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
+use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
 use crate::engine::protocol::{Found, Step, TestReport};
@@ -78,6 +81,17 @@ impl HttpUpstream {
     pub fn with(clock: Arc<dyn Clock>, surroundings: Surroundings) -> Result<Self, BuildError> {
         let clients = Clients::new(surroundings.lookup.clone())?;
         Ok(Self { inner: Arc::new(Inner { clock, clients, memory: Memory::default(), surroundings }) })
+    }
+}
+
+impl HttpUpstream {
+    /// How many tokens `body` would be at a model of Anthropic's, by the vendor's own count: free, and limited in
+    /// its rate.
+    ///
+    /// # Errors
+    /// Another kind, which counts nothing; else as a call fails.
+    pub async fn count_tokens(&self, profile: &Profile, model: &ModelId, body: &Body) -> Result<u64, Failure> {
+        count::count(&self.inner, profile, model, body).await
     }
 }
 

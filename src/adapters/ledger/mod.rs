@@ -10,6 +10,7 @@ mod row;
 mod schema;
 mod search;
 mod shared;
+mod watch;
 mod writer;
 
 pub use file::NAME as FILE_NAME;
@@ -20,10 +21,11 @@ use super::call_log::CallLog;
 use super::clock::SystemClock;
 use super::private_files::private_folder;
 use crate::domain::call::CallRecord;
-use crate::domain::ids::CallId;
+use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::time::UnixMs;
 use crate::engine::ports::{Clock, DaySums, Ledger};
-use crate::engine::protocol::{CallPage, CallQuery};
+use crate::engine::protocol::{CallPage, CallQuery, IncidentQuery};
 use futures_util::future::BoxFuture;
 use ids::Ids;
 use retention::Retention;
@@ -34,6 +36,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use watch::Seen;
 use writer::{Message, Writer};
 
 /// How long a question waits for records handed over before it: they are then part of the answer.
@@ -115,6 +118,13 @@ impl SqliteLedger {
         // A full queue is as good: the writer looks after ids and notes with every batch.
         if let Some(queue) = &self.queue {
             let _ = queue.try_send(Message::Nudge);
+        }
+    }
+
+    fn keep(&self, seen: Seen) {
+        // A full queue means calls wait for the disk: what was seen of a provider is the lesser loss.
+        if self.queue.as_ref().is_none_or(|queue| queue.try_send(Message::Seen(Box::new(seen))).is_err()) {
+            tracing::warn!("what was seen of a provider is not recorded: the disk does not keep up");
         }
     }
 
@@ -205,6 +215,30 @@ impl Ledger for SqliteLedger {
     fn remember(&self, key: &str, value: &str) {
         self.shared.notes.put(key, value);
         self.nudge();
+    }
+
+    fn past(&self, since: UnixMs, incidents: usize) -> Past {
+        let path = &self.shared.path;
+        let past = self
+            .shared
+            .readers
+            .ask(|connection| watch::past(connection, since, incidents).map_err(|error| file::sentence(path, &error)));
+        past.unwrap_or_else(|sentence| {
+            tracing::warn!("what was seen before could not be read: {sentence}");
+            Past::default()
+        })
+    }
+
+    fn note_incident(&self, incident: &Incident) {
+        self.keep(Seen::Incident(incident.clone()));
+    }
+
+    fn note_slot(&self, provider: &ProviderId, slot: Slot) {
+        self.keep(Seen::Slot(provider.clone(), slot));
+    }
+
+    fn incidents(&self, query: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>> {
+        self.ask(move |connection| Ok(watch::list(connection, &query)?))
     }
 }
 

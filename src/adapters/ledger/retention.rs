@@ -1,6 +1,6 @@
 //! What is too old, or too much, leaves the ledger: in small steps between batches, so that no call waits.
 
-use super::file;
+use super::{file, watch};
 use crate::domain::time::UnixMs;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -37,6 +37,8 @@ pub struct Retention {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// Incidents and slots, few as they are, in one step.
+    Watch,
     Calls,
     /// Combinations of texts that no call has any more, from this id on.
     Labels(i64),
@@ -47,7 +49,7 @@ enum Stage {
 
 impl Retention {
     pub fn new(keep: Keep) -> Self {
-        Self { keep, due: UnixMs(i64::MIN), stage: Stage::Calls, removed: false }
+        Self { keep, due: UnixMs(i64::MIN), stage: Stage::Watch, removed: false }
     }
 
     pub fn is_due(&self, now: UnixMs) -> bool {
@@ -57,6 +59,7 @@ impl Retention {
     /// One small step; the pass is over when [`Self::is_due`] says so. Trouble ends the pass until tomorrow.
     pub fn step(&mut self, connection: &mut Connection, now: UnixMs) {
         let next = match self.stage {
+            Stage::Watch => self.remove_watch(connection, now),
             Stage::Calls => self.remove_calls(connection, now),
             Stage::Labels(from) => remove_labels(connection, from),
             Stage::Room => give_room_back(connection),
@@ -72,9 +75,18 @@ impl Retention {
         });
         if self.stage == Stage::Over {
             self.due = UnixMs(now.0.saturating_add(DAY_MS));
-            self.stage = Stage::Calls;
+            self.stage = Stage::Watch;
             self.removed = false;
         }
+    }
+
+    /// What is kept whatever its age is kept as calls are.
+    fn remove_watch(&self, connection: &Connection, now: UnixMs) -> rusqlite::Result<Stage> {
+        if self.keep.days > 0 {
+            let before = now.0.saturating_sub(i64::from(self.keep.days) * DAY_MS);
+            watch::remove_before(connection, UnixMs(before))?;
+        }
+        Ok(Stage::Calls)
     }
 
     fn remove_calls(&mut self, connection: &mut Connection, now: UnixMs) -> rusqlite::Result<Stage> {

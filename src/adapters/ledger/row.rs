@@ -1,7 +1,7 @@
 //! A call record as a row of the ledger, and back. Numbers past SQLite's 63 bits are kept as the largest.
 
 use crate::adapters::app_log::scrub;
-use crate::domain::call::{CallRecord, Facts, Finish, Priority, Status, Usage};
+use crate::domain::call::{CallRecord, Facts, Finish, Priority, Status, Usage, Work};
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::money::{Cost, Money, Provenance};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 44] = [
+const COLUMNS: [&str; 45] = [
     "id",
     "ts",
     "label_id",
@@ -60,6 +60,7 @@ const COLUMNS: [&str; 44] = [
     "attempts",
     "prompt",
     "answer",
+    "work",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -162,6 +163,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         json(&record.attempts)?,
         record.prompt.clone().into(),
         record.answer.clone().into(),
+        text(facts.work.word()),
     ])
 }
 
@@ -236,6 +238,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         session: row.get("session")?,
         tags: parsed::<BTreeMap<String, String>>(row, "tags")?,
         preferred_provider: row.get("preferred_provider")?,
+        work: named(row, "work", Work::from_word)?,
     })
 }
 

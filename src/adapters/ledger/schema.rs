@@ -4,7 +4,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 3] = [FIRST, WORK, WATCH];
+
+/// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
+const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
 
 /// Texts that people filter by stand a second time in `labels`, once per combination: a word is then looked
 /// for among a few hundred rows instead of a million. `calls_by_time` holds everything else a filter may ask
@@ -102,6 +105,36 @@ SELECT id,
        cost_provenance, cache, tries
   FROM calls
  ORDER BY ts DESC, seq DESC;
+";
+
+/// Incidents of providers, and what was seen of them in slots of five minutes.
+const WATCH: &str = "
+CREATE TABLE incidents (
+  provider    TEXT NOT NULL,
+  since       INTEGER NOT NULL,
+  seen        INTEGER NOT NULL,
+  until       INTEGER,
+  ending      TEXT,
+  state       TEXT NOT NULL,
+  reason      TEXT NOT NULL,
+  failure     TEXT,
+  calls_moved INTEGER NOT NULL,
+  moved_to    TEXT,
+  PRIMARY KEY (provider, since)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX incidents_open ON incidents (provider) WHERE until IS NULL;
+CREATE INDEX incidents_by_end ON incidents (until);
+
+CREATE TABLE watched (
+  provider   TEXT NOT NULL,
+  start      INTEGER NOT NULL,
+  good       INTEGER NOT NULL,
+  bad        INTEGER NOT NULL,
+  worst      TEXT NOT NULL,
+  slowest_ms INTEGER,
+  PRIMARY KEY (provider, start)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX watched_by_time ON watched (start);
 ";
 
 /// Why a file could not be brought up to date.

@@ -6,6 +6,7 @@ use super::ids;
 use super::retention::Retention;
 use super::row;
 use super::shared::Shared;
+use super::watch::{self, Seen};
 use crate::adapters::call_log::CallLog;
 use crate::adapters::clock::unix_now;
 use crate::domain::call::CallRecord;
@@ -33,6 +34,7 @@ pub enum Message {
     /// Answered when everything handed over before is on disk.
     Flush(oneshot::Sender<()>),
     Nudge,
+    Seen(Box<Seen>),
 }
 
 /// Everything the thread owns.
@@ -49,6 +51,7 @@ impl Writer {
     pub fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         while let Some(first) = self.next(&mut queue) {
             let mut records = Vec::new();
+            let mut seen = Vec::new();
             let mut waiting = Vec::new();
             if matches!(first, Message::Record(_)) {
                 std::thread::sleep(GATHER);
@@ -59,10 +62,12 @@ impl Writer {
                     Message::Record(record) => records.push(*record),
                     Message::Flush(done) => waiting.push(done),
                     Message::Nudge => {}
+                    Message::Seen(one) => seen.push(*one),
                 }
                 message = if records.len() < BATCH { queue.try_recv().ok() } else { None };
             }
             self.write(&records);
+            self.write_seen(&seen);
             self.write_notes();
             self.stock_ids();
             for done in waiting {
@@ -84,6 +89,17 @@ impl Writer {
             }
         }
         queue.blocking_recv()
+    }
+
+    /// What was seen of providers is worth a line in the log when it is lost, and no second try.
+    fn write_seen(&mut self, seen: &[Seen]) {
+        if seen.is_empty() {
+            return;
+        }
+        self.return_to_the_file();
+        if let Err(error) = watch::write(&mut self.connection, seen) {
+            tracing::warn!("incidents are not recorded: {}", file::sentence(&self.shared.path, &error));
+        }
     }
 
     fn write(&mut self, records: &[CallRecord]) {

@@ -4,6 +4,7 @@
 use super::errors::{ServerError, inside};
 use super::openai::{Read, read};
 use super::repeat::Pattern;
+use super::shape;
 use super::sse::{EVENT_LIMIT, Event, Reader};
 use super::words::{is_web_page, quote};
 use crate::domain::call::{Finish, Usage};
@@ -162,10 +163,16 @@ impl StreamReader {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
-            Ok(chunk) => {
-                self.pattern.learn(&data, &chunk);
-                self.take_chunk(event.raw, chunk);
-            }
+            Ok(chunk) => match says_nothing(&chunk).then(|| shape::odd(&data)).flatten() {
+                Some(why) => self.fail(bad_answer(&odd_answer(&why), &self.context.secrets)),
+                None => {
+                    if chunk.seen.usage.is_none() && says_nothing(&chunk) {
+                        tell_odd_usage(&self.context, &data);
+                    }
+                    self.pattern.learn(&data, &chunk);
+                    self.take_chunk(event.raw, chunk);
+                }
+            },
         }
     }
 
@@ -213,6 +220,26 @@ impl StreamReader {
     }
 }
 
+/// Nothing of an answer was found in it: either it says nothing, or its shape is not the known one.
+fn says_nothing(read: &Read) -> bool {
+    !read.seen.answer_bytes()
+        && !read.other
+        && read.seen.finish.is_none()
+        && read.seen.usage.is_none()
+        && read.error.is_none()
+}
+
+fn odd_answer(why: &str) -> String {
+    format!("the answer's shape is not the known one: {why}")
+}
+
+/// Counts that cannot be read cost the caller nothing but its account: they are reported and not an error.
+fn tell_odd_usage(context: &Context, json: &[u8]) {
+    if let Some(why) = shape::odd_usage(json) {
+        tracing::warn!(kind = context.kind.word(), "the counts of an answer cannot be read: {why}");
+    }
+}
+
 fn is_end(data: &[u8]) -> bool {
     data.trim_ascii() == b"[DONE]"
 }
@@ -256,7 +283,10 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
     let mut summary = Summary::default();
     summary.take(&read);
     if summary.empty() {
-        return Err(empty_answer());
+        return Err(shape::odd(&body).map_or_else(empty_answer, |why| bad_answer(&odd_answer(&why), &context.secrets)));
+    }
+    if read.seen.usage.is_none() {
+        tell_odd_usage(context, &body);
     }
     read.seen.end = true;
     read.seen.usage_only = false;
@@ -265,7 +295,7 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
 
 /// Judges a body that came where another form was expected: a web page, an error, a whole answer where a
 /// stream was asked for or the reverse; `None` when it may be an answer.
-fn not_an_answer(context: &Context, content_type: &str, body: &[u8]) -> Option<Failure> {
+pub(super) fn not_an_answer(context: &Context, content_type: &str, body: &[u8]) -> Option<Failure> {
     if is_web_page(content_type, body) {
         let message = format!("a web page came from {} instead of an answer", context.path);
         return Some(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));

@@ -1,6 +1,8 @@
 //! What a server's refusal means: status and body in, one [`Failure`] out. Failures of the connection itself
 //! are judged in `adapters::http`.
 
+use super::anthropic;
+use super::rate;
 use super::retry_after::retry_after;
 use super::words::{is_web_page, quote};
 use super::z_ai;
@@ -10,6 +12,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::UnixMs;
 use http::HeaderMap;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A whole answer that may be a refusal.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +102,11 @@ impl ServerError {
         })
     }
 
+    /// Whether its `type` or `code` is this word.
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.has(word)
+    }
+
     fn has(&self, word: &str) -> bool {
         self.words.iter().any(|own| own == word)
     }
@@ -127,11 +135,18 @@ pub fn refusal(reply: &Reply<'_>) -> Failure {
     } else {
         ServerError::in_refusal(reply.body)
     };
-    let mut failure = judge(&error, reply.kind, reply.status, reply.path, reply.secrets);
-    if wait.is_some() {
-        failure = failure.retry_after(wait);
+    let failure = judge(&error, reply.kind, reply.status, reply.path, reply.secrets);
+    let wait = wait.or_else(|| told_elsewhere(&failure, &error, reply));
+    failure.retry_after(wait)
+}
+
+/// A wait that stands in the words of a limit, or in the counts that came with it.
+fn told_elsewhere(failure: &Failure, error: &ServerError, reply: &Reply<'_>) -> Option<Duration> {
+    if failure.code != ErrorCode::RateLimit {
+        return None;
     }
-    failure
+    let by_words = (reply.kind == Kind::ZAiGlm).then(|| z_ai::wait(error.number, &error.message, reply.now)).flatten();
+    by_words.or_else(|| Some(rate::read(reply.headers, reply.now)?.exhausted_until(reply.now)?.since(reply.now)))
 }
 
 /// What an error inside a good status means.
@@ -147,12 +162,19 @@ fn judge(error: &ServerError, kind: Kind, status: u16, path: &str, secrets: &[Se
         _ => status,
     };
     let z_ai = (kind == Kind::ZAiGlm).then(|| error.number.and_then(z_ai::business_code)).flatten();
+    let own = || {
+        let (code, cause, summary) = (kind == Kind::Anthropic).then(|| anthropic::errors::judge(error, meant))??;
+        Some((code, cause, summary.to_owned()))
+    };
     let (code, cause, summary) = match z_ai {
         Some((ErrorCode::NotFound, summary)) => {
             (ErrorCode::NotFound, Cause::UnknownModel { offered: Vec::new() }, summary.to_owned())
         }
         Some((code, summary)) => (code, z_ai::cause(code, status), summary.to_owned()),
-        None => by_words(error, path).or_else(|| by_type(error, meant)).unwrap_or_else(|| by_status(meant, path)),
+        None => own()
+            .or_else(|| by_words(error, path))
+            .or_else(|| by_type(error, meant))
+            .unwrap_or_else(|| by_status(meant, path)),
     };
     let prefix = if status < 400 { String::new() } else { format!("{status}: ") };
     let quoted = if words.is_empty() { String::new() } else { format!(" ({words})") };

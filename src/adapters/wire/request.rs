@@ -1,5 +1,6 @@
 //! Writes the chat request that goes to a server, with the quirks of its kind.
 
+use super::quirks;
 use super::splice::{Spliced, splice};
 use crate::domain::call::{Body, Message};
 use crate::domain::config::Profile;
@@ -14,7 +15,12 @@ use serde::Serialize;
 /// `invalid_request`: a client's own body that cannot be forwarded.
 pub fn chat(kind: Kind, model: &ModelId, body: &Body) -> Result<Spliced, Failure> {
     match body {
-        Body::RawOpenaiChat { json } => splice(json, model.as_str()),
+        Body::RawOpenaiChat { json } => quirks::forward(kind, model.as_str(), json),
+        Body::RawOpenaiCompletion { json } => splice(json, model.as_str()),
+        // Vectors do not stream, whatever the body says.
+        Body::RawOpenaiEmbeddings { json } => {
+            splice(json, model.as_str()).map(|spliced| Spliced { stream: false, ..spliced })
+        }
         Body::Chat { messages, max_tokens, temperature, stream } => {
             let renamed = wants_completion_tokens(kind, model.as_str());
             let request = Request {
@@ -22,7 +28,7 @@ pub fn chat(kind: Kind, model: &ModelId, body: &Body) -> Result<Spliced, Failure
                 messages,
                 max_tokens: max_tokens.filter(|_| !renamed),
                 max_completion_tokens: max_tokens.filter(|_| renamed),
-                temperature: *temperature,
+                temperature: temperature.map(|value| quirks::temperature(kind, value)),
                 stream: *stream,
                 stream_options: stream.then_some(StreamOptions { include_usage: true }),
             };
@@ -58,7 +64,7 @@ struct StreamOptions {
 }
 
 /// `OpenAI`'s o-series and gpt-5 and later refuse `max_tokens`.
-fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
+pub(super) fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let digit = |rest: &str| rest.chars().next().is_some_and(|c| c.is_ascii_digit());
     let o_series = name.strip_prefix('o').is_some_and(digit);
@@ -69,15 +75,9 @@ fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
     kind == Kind::Openai && (o_series || gpt)
 }
 
-/// Where chat requests of a provider go.
+/// Where chat requests of a provider go that speaks OpenAI's dialect.
 pub fn chat_url(profile: &Profile) -> String {
-    let endpoint = &profile.endpoint;
-    if profile.kind == Kind::Anthropic {
-        // Its OpenAI-compatible interface; the native one is another dialect.
-        format!("{}/v1/chat/completions", endpoint.origin)
-    } else {
-        format!("{}/chat/completions", endpoint.api_base)
-    }
+    format!("{}/chat/completions", profile.endpoint.api_base)
 }
 
 #[cfg(test)]

@@ -23,8 +23,21 @@ pub struct Spliced {
 /// `invalid_request`: not a JSON object, a key that stands there twice, `stream` or `stream_options` of the
 /// wrong type.
 pub fn splice(json: &str, model: &str) -> Result<Spliced, Failure> {
+    splice_with(json, model, |_| Ok(Vec::new()))
+}
+
+/// The same with the changes of a kind's quirks.
+///
+/// # Errors
+/// As [`splice`], and what the quirks refuse.
+pub(super) fn splice_with(
+    json: &str,
+    model: &str,
+    quirks: impl FnOnce(&Object<'_>) -> Result<Vec<Edit>, Failure>,
+) -> Result<Spliced, Failure> {
     let request = Object::read(json, 0..json.len(), "the request")?;
     let mut edits = vec![request.set("model", &quoted(model))];
+    edits.extend(quirks(&request)?);
     let stream = match request.get("stream").map(|range| text_of(json, range)) {
         None | Some("false" | "null") => false,
         Some("true") => true,
@@ -54,9 +67,9 @@ fn ask_for_usage(json: &str, request: &Object<'_>) -> Result<Option<Edit>, Failu
 
 /// One replacement; an empty place inserts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
-    place: Range<usize>,
-    text: String,
+pub(super) struct Edit {
+    pub place: Range<usize>,
+    pub text: String,
 }
 
 fn apply(json: &str, mut edits: Vec<Edit>) -> String {
@@ -73,7 +86,8 @@ fn apply(json: &str, mut edits: Vec<Edit>) -> String {
 }
 
 /// The members of a JSON object with the places of their values.
-struct Object<'a> {
+pub(super) struct Object<'a> {
+    json: &'a str,
     members: Vec<(Cow<'a, str>, Range<usize>)>,
     /// Just behind the opening brace.
     inside: usize,
@@ -81,7 +95,7 @@ struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// Reads the object at `range` of `json`; `what` names it in errors.
-    fn read(json: &'a str, range: Range<usize>, what: &str) -> Result<Self, Failure> {
+    pub fn read(json: &'a str, range: Range<usize>, what: &str) -> Result<Self, Failure> {
         let text = text_of(json, range.clone());
         let mut reader = serde_json::Deserializer::from_str(text);
         let members = reader
@@ -99,15 +113,32 @@ impl<'a> Object<'a> {
             places.push((key, start..start + value.get().len()));
         }
         let brace = text.len() - text.trim_start().len();
-        Ok(Self { members: places, inside: range.start + brace + 1 })
+        Ok(Self { json, members: places, inside: range.start + brace + 1 })
     }
 
-    fn get(&self, key: &str) -> Option<Range<usize>> {
+    pub fn get(&self, key: &str) -> Option<Range<usize>> {
         self.members.iter().find(|(own, _)| own == key).map(|(_, range)| range.clone())
     }
 
+    /// The text of a value; `None` where the key is missing or its value `null`.
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        let range = self.get(key)?;
+        Some(text_of(self.json, range)).filter(|text| *text != "null")
+    }
+
+    /// Gives a member another name and leaves its value as it is.
+    pub fn rename(&self, key: &str, name: &str) -> Option<Edit> {
+        let at = self.members.iter().position(|(own, _)| own == key)?;
+        let (_, value) = self.members.get(at)?;
+        let from = at.checked_sub(1).and_then(|before| self.members.get(before)).map_or(self.inside, |(_, v)| v.end);
+        // Between two values stands nothing but a comma, the key and a colon.
+        let between = self.json.get(from..value.start)?;
+        let place = from + between.find('"')?..from + between.rfind('"')? + 1;
+        Some(Edit { place, text: quoted(name) })
+    }
+
     /// Replaces the value of `key`, or adds the member in front of the others.
-    fn set(&self, key: &str, value: &str) -> Edit {
+    pub fn set(&self, key: &str, value: &str) -> Edit {
         if let Some(place) = self.get(key) {
             return Edit { place, text: value.to_owned() };
         }
@@ -138,11 +169,11 @@ impl<'de> Visitor<'de> for Members {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn text_of(json: &str, range: Range<usize>) -> &str {
+pub(super) fn text_of(json: &str, range: Range<usize>) -> &str {
     json.get(range).unwrap_or_default().trim()
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -73,6 +73,40 @@ pub enum CallsVerb {
     },
 }
 
+#[derive(Debug, Clone, Subcommand)]
+pub enum HealthVerb {
+    /// Who was in trouble, why, how long, and what to do; open ones first
+    #[command(after_help = "Examples:\n  lmdeck health incidents\n  lmdeck health incidents --since 7d\n  \
+                            lmdeck health incidents lm_studio --open")]
+    Incidents {
+        /// A provider; all when not given
+        id: Option<String>,
+        /// So far back, as in 30m, 24h, 7d
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
+        since: std::time::Duration,
+        /// Only those that are not over
+        #[arg(long)]
+        open: bool,
+        /// At most so many
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+}
+
+/// `30m`, `24h`, `7d`.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "wants a number and a unit, as in 30m, 24h, 7d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let minutes: u64 = match unit {
+        'm' => 1,
+        'h' => 60,
+        'd' => 24 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(std::time::Duration::from_secs(u64::from(number) * minutes * 60))
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  lmdeck logs --level warn\n  lmdeck logs --follow")]
 pub struct LogsArgs {

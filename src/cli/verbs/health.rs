@@ -27,6 +27,7 @@ pub async fn run(session: &mut Session, watch: bool) -> Result<(), Ending> {
     } else {
         print(session, &snapshot)?;
         say_what_to_do(session, &snapshot);
+        super::incidents::say_how_many(session, &snapshot);
     }
     exit_by_target(&snapshot)
 }

@@ -14,7 +14,7 @@ use crate::domain::health::Ladder;
 use crate::engine::protocol::{Command, ProviderView, Reply, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
-use crate::present::{escape, reason, units};
+use crate::present::{escape, limits, reason, units};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Ending> {
@@ -111,6 +111,7 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
         if let Value::Object(fields) = &mut value {
             fields.insert("models".into(), json!(view.models.iter().map(models::as_json).collect::<Vec<_>>()));
             fields.insert("lately".into(), json!(view.lately));
+            fields.insert("rate".into(), json!(view.rate));
         }
         return session.console.document(&value);
     }
@@ -141,6 +142,9 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
         rows.push(("place", format!("{}{line}", view.place)));
     } else if view.is_discovered() {
         rows.push(("place", "discovered".to_owned()));
+    }
+    for line in view.rate.iter().flat_map(|rate| limits::lines(rate, now)) {
+        rows.push(("limit", line));
     }
     for (label, value) in rows {
         table.row(vec![Cell::new(Role::Muted, label), value.into()]);

@@ -68,6 +68,7 @@ fn facts_of(sample: &SampleArgs) -> Facts {
         session: sample.session.clone(),
         tags: sample.tags.iter().cloned().collect(),
         preferred_provider: sample.prefer.clone(),
+        ..Facts::default()
     }
 }
 

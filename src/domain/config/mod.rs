@@ -2,9 +2,11 @@
 //!
 //! Reading files, positions and `${…}` live in `adapters::config`; this module holds what comes out.
 
-pub mod issue;
+pub mod alerts;
+mod issue;
 pub mod profile;
 
+pub use alerts::{AlertFor, Alerts, DesktopBy};
 pub use issue::{Issue, Severity};
 pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Profile, Timeouts, Withheld, WithheldWhy};
 
@@ -120,6 +122,7 @@ pub struct Ui {
     pub history: bool,
     /// Action name to key, as in `providers.test: T`.
     pub keys: BTreeMap<String, String>,
+    pub alerts: Alerts,
 }
 
 impl Default for Ui {
@@ -131,6 +134,7 @@ impl Default for Ui {
             mouse: false,
             history: true,
             keys: BTreeMap::new(),
+            alerts: Alerts::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::resolve::Place;
 use super::{Chosen, Decision, World, WorldModel, WorldProvider};
-use crate::domain::call::{Facts, Reject};
+use crate::domain::call::{Facts, Reject, Work};
 use crate::domain::health::State;
 use crate::domain::ids::{ModelId, Target};
 use crate::domain::reach::Reach;
@@ -376,6 +376,7 @@ impl<'a> Board<'a> {
             Out::Down => because("down", &provider.reason).into(),
             Out::Parked => format!("rate-limited: asked again in {}", self.wait(provider.parked_until)).into(),
             Out::Unlisted => "its server does not list this model".into(),
+            Out::NotChat if self.facts.work == Work::Embeddings => "not known to make embeddings".into(),
             Out::NotChat => "not a chat model".into(),
             Out::OverBudget => "cloud: the day's limit is reached".into(),
             Out::BreakerOpen => {

@@ -7,11 +7,13 @@ mod decide;
 mod explain;
 mod order;
 mod resolve;
+mod work;
 
 pub use choice::{Unclear, choice};
 pub use decide::decide;
 pub use explain::explain;
 pub use resolve::{Named, request_type};
+pub use work::world_for;
 
 use super::call::Reject;
 use super::health::State;

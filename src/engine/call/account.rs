@@ -108,7 +108,9 @@ impl Ticket {
                 Body::Chat { messages, .. } => {
                     messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
                 }
-                Body::RawOpenaiChat { json } => json.clone(),
+                Body::RawOpenaiChat { json }
+                | Body::RawOpenaiEmbeddings { json }
+                | Body::RawOpenaiCompletion { json } => json.clone(),
             });
         }
     }

@@ -65,6 +65,9 @@ impl Attempt<'_> {
         ticket.sent();
         let answer = self.noting_load(load.as_ref(), timeout_at(first, self.shared.ports.upstream.start(job))).await;
         let answer = answer.map_err(|_| self.too_late(stream, first))??;
+        if let Some(rate) = &answer.rate {
+            self.shared.traffic.note_rate(&target.provider, rate, self.shared.ports.clock.now());
+        }
         self.pass_on(answer, &profile, ticket, first, load).await
     }
 
@@ -203,7 +206,7 @@ impl Attempt<'_> {
 
     /// Passes frames on, together: what arrived in one packet leaves in one.
     async fn forward(&self, frames: &mut Vec<Frame>) -> Result<(), Failure> {
-        if matches!(self.request.body, Body::RawOpenaiChat { .. }) {
+        if !matches!(self.request.body, Body::Chat { .. }) {
             let bytes = joined(frames.drain(..).filter(|frame| self.request.wants_usage || !frame.seen.usage_only));
             return if bytes.is_empty() { Ok(()) } else { self.send(CallEvent::Raw { bytes }).await };
         }

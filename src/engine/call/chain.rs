@@ -71,7 +71,8 @@ pub async fn walk(
             } else {
                 judge(&failure, live, following.is_some(), tries_left, ticket.tries(), deadline)
             };
-            failed(shared, live, target, ticket, &failure, matches!(next, Next::Onward));
+            let moved_to = following.filter(|_| matches!(next, Next::Onward));
+            failed(shared, live, target, ticket, &failure, moved_to);
             match next {
                 Next::GiveUp => return Err(failure),
                 Next::Again(wait) => sleep(wait).await,
@@ -145,13 +146,20 @@ fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket)
     ticket.finish(live, None);
     let news = shared.traffic.note(target, true, true, shared.ports.clock.now());
     if news {
-        shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_on: false });
+        shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_to: None });
     }
 }
 
 /// Notes a failed attempt everywhere it matters. An attempt whose bytes reached the caller stays open in the
 /// ticket, so that the outcome can say so.
-fn failed(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket, failure: &Failure, moved_on: bool) {
+fn failed(
+    shared: &Shared,
+    live: &Live,
+    target: &Target,
+    ticket: &mut Ticket,
+    failure: &Failure,
+    moved_to: Option<&Target>,
+) {
     let now = shared.ports.clock.now();
     if !ticket.answering() {
         ticket.finish(live, Some(failure));
@@ -162,7 +170,8 @@ fn failed(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket, fa
     {
         shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
     }
-    shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_on });
+    let moved_to = moved_to.cloned();
+    shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_to });
 }
 
 async fn announce(

@@ -14,7 +14,7 @@ use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{ErrorCode, Failure};
-use crate::domain::routing::{Decision, decide, explain, request_type};
+use crate::domain::routing::{Decision, decide, explain, request_type, world_for};
 use crate::domain::time::UnixMs;
 use account::Ticket;
 use std::sync::Arc;
@@ -108,11 +108,11 @@ fn decide_now(live: &Live, request: &CallRequest, now: UnixMs) -> Decision {
         provider.parked_until.is_some() || provider.models.iter().any(|model| model.breaker_until.is_some())
     });
     if !timers {
-        return decide(&request.facts, &live.config.rules, &live.world);
+        return decide(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world));
     }
     let mut world = live.world.clone();
     world.now = now;
-    decide(&request.facts, &live.config.rules, &world)
+    decide(&request.facts, &live.config.rules, &world_for(request.facts.work, &world))
 }
 
 impl Shared {
@@ -196,7 +196,8 @@ impl Drop for Waiting<'_> {
 
 /// Why nobody can take the call. A call kept at home by a rule is denied, not unroutable.
 fn no_route(live: &Live, request: &CallRequest, ticket: &Ticket) -> Failure {
-    let explanation = explain(&request.facts, &live.config.rules, &live.world);
+    let world = world_for(request.facts.work, &live.world);
+    let explanation = explain(&request.facts, &live.config.rules, &world);
     let kept_home = explanation.decision.local_only && ticket.rejects().iter().any(|reject| reject.code == "not_local");
     let code = if kept_home {
         ErrorCode::Denied

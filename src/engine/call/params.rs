@@ -27,6 +27,7 @@ pub fn settle(body: &Body, profile: &Profile, model: &ModelId, default_max_token
 pub fn streams(body: &Body, flag_in_facts: bool) -> bool {
     match body {
         Body::Chat { stream, .. } => *stream,
-        Body::RawOpenaiChat { .. } => flag_in_facts,
+        Body::RawOpenaiChat { .. } | Body::RawOpenaiCompletion { .. } => flag_in_facts,
+        Body::RawOpenaiEmbeddings { .. } => false,
     }
 }

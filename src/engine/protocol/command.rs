@@ -2,7 +2,7 @@
 //! action, or a stated reason; `tests/it/parity.rs` enumerates them by [`CommandName`].
 
 use super::diagnosis::RunId;
-use super::query::{CallQuery, LogQuery, SavedPrompt};
+use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
@@ -160,6 +160,9 @@ pub enum Command {
     StopDiagnosis {
         run: RunId,
     },
+    ListIncidents {
+        query: Box<IncidentQuery>,
+    },
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -193,10 +196,11 @@ pub enum CommandName {
     UnloadModel,
     Diagnose,
     StopDiagnosis,
+    ListIncidents,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -225,6 +229,7 @@ impl CommandName {
         Self::UnloadModel,
         Self::Diagnose,
         Self::StopDiagnosis,
+        Self::ListIncidents,
     ];
 }
 
@@ -260,6 +265,7 @@ impl Command {
             Self::UnloadModel { .. } => CommandName::UnloadModel,
             Self::Diagnose { .. } => CommandName::Diagnose,
             Self::StopDiagnosis { .. } => CommandName::StopDiagnosis,
+            Self::ListIncidents { .. } => CommandName::ListIncidents,
         }
     }
 
@@ -294,7 +300,8 @@ impl Command {
             | Self::SavePrompt { .. }
             | Self::ListPrompts { .. }
             | Self::Diagnose { .. }
-            | Self::StopDiagnosis { .. } => false,
+            | Self::StopDiagnosis { .. }
+            | Self::ListIncidents { .. } => false,
         }
     }
 }

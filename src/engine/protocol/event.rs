@@ -35,6 +35,12 @@ pub enum EventKind {
         to: State,
         reason: String,
         failure: Option<Failure>,
+        /// How long the incident lasted that ends with this change.
+        #[serde(default)]
+        lasted_ms: Option<u64>,
+        /// How often it came to this state in the last ten minutes, this time included.
+        #[serde(default)]
+        times: u32,
     },
     /// The target in effect for `auto` changed; `None` when nothing is usable.
     EffectiveTargetChanged {

@@ -13,7 +13,7 @@ pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{Command, CommandName, DraftSecret, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
-pub use query::{CallPage, CallQuery, CallRow, LogLine, LogQuery, SavedPrompt};
+pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{EditReport, Found, ModelReport, Refusal, Reply, Step, StepState, TestReport};
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,

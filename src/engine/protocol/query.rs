@@ -2,7 +2,7 @@
 
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::failure::ErrorCode;
-use crate::domain::ids::{CallId, Target};
+use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::{Cost, Money};
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,17 @@ pub struct SavedPrompt {
     pub request_type: String,
     pub max_tokens: Option<u64>,
     pub temperature: Option<f64>,
+}
+
+/// Which incidents: open ones first, then the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IncidentQuery {
+    pub limit: usize,
+    /// Open ones, and those that ended at this moment or later.
+    pub since: Option<UnixMs>,
+    pub provider: Option<ProviderId>,
+    pub open_only: bool,
 }
 
 /// Which lines of the application log, newest last.

@@ -6,6 +6,7 @@ use crate::domain::config::Issue;
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::{ModelInfo, ProbeReport};
 use crate::domain::ids::{ProviderId, Target};
+use crate::domain::incident::Incident;
 use crate::domain::kind::Kind;
 use crate::domain::routing::Explanation;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub enum Reply {
     Prompts(Vec<SavedPrompt>),
     /// A model was loaded or unloaded.
     Model(ModelReport),
+    Incidents(Vec<Incident>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }

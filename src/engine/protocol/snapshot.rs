@@ -4,8 +4,10 @@
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
+use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
+use crate::domain::rate::RateState;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::time::UnixMs;
@@ -23,6 +25,9 @@ pub struct Snapshot {
     pub spend: Arc<SpendView>,
     pub gateway: Arc<GatewayView>,
     pub running: Arc<Vec<RunningCall>>,
+    /// Open incidents first, then those that ended not long ago, the newest first.
+    #[serde(default)]
+    pub incidents: Arc<Vec<Incident>>,
 }
 
 /// The configuration's file and its findings.
@@ -86,6 +91,12 @@ pub struct ProviderView {
     /// What changed in its list lately, newest first, at most 20.
     #[serde(default)]
     pub model_changes: Vec<ModelsEntry>,
+    /// What its vendor last said of its limits.
+    #[serde(default)]
+    pub rate: Option<RateState>,
+    /// What was seen in the last 24 hours, oldest first, by this process or another; what is missing was not asked.
+    #[serde(default)]
+    pub day: VecDeque<Slot>,
 }
 
 impl ProviderView {

@@ -9,6 +9,7 @@ use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, Prof
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
+use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::time::UnixMs;
@@ -17,8 +18,8 @@ use lmdeck::engine::ports::{
     PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, LogLine, LogQuery, ProviderDraft, Refusal,
-    SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LogLine, LogQuery,
+    ProviderDraft, Refusal, SavedPrompt, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -255,6 +256,7 @@ impl Upstream for Stage {
             })
             .filter_map(|nothing| async move { nothing });
             Ok(UpstreamAnswer {
+                rate: None,
                 status: 200,
                 content_type: "text/event-stream".into(),
                 stream: true,
@@ -341,9 +343,22 @@ pub struct Book {
     records: Mutex<Vec<CallRecord>>,
     notes: Mutex<BTreeMap<String, String>>,
     next: AtomicU64,
+    /// What an engine finds at its start.
+    pub past: Mutex<Past>,
+    incidents: Mutex<Vec<Incident>>,
+    slots: Mutex<Vec<(ProviderId, Slot)>>,
 }
 
 impl Book {
+    /// Every state of every incident that was kept, in order.
+    pub fn incidents_kept(&self) -> Vec<Incident> {
+        self.incidents.lock().unwrap().clone()
+    }
+
+    pub fn slots_kept(&self) -> Vec<(ProviderId, Slot)> {
+        self.slots.lock().unwrap().clone()
+    }
+
     pub fn records(&self) -> Vec<CallRecord> {
         self.records.lock().unwrap().clone()
     }
@@ -388,6 +403,23 @@ impl Ledger for Book {
     fn remember(&self, key: &str, value: &str) {
         self.notes.lock().unwrap().insert(key.into(), value.into());
     }
+
+    fn past(&self, _: UnixMs, _: usize) -> Past {
+        self.past.lock().unwrap().clone()
+    }
+
+    fn note_incident(&self, incident: &Incident) {
+        self.incidents.lock().unwrap().push(incident.clone());
+    }
+
+    fn note_slot(&self, provider: &ProviderId, slot: Slot) {
+        self.slots.lock().unwrap().push((provider.clone(), slot));
+    }
+
+    fn incidents(&self, _: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>> {
+        let kept = self.incidents_kept();
+        Box::pin(async move { Ok(kept) })
+    }
 }
 
 struct NoLog;
@@ -418,6 +450,11 @@ pub struct House {
 
 /// A house with these providers, all up unless the stage says otherwise, after its first round of probes.
 pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage)) -> House {
+    house_with_past(providers, Past::default(), set).await
+}
+
+/// The same with what earlier processes saw.
+pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOnce(&mut Config, &Stage)) -> House {
     let stage = Arc::new(Stage::default());
     for provider in &providers {
         let models: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
@@ -426,7 +463,7 @@ pub async fn house(providers: Vec<Profile>, set: impl FnOnce(&mut Config, &Stage
     let mut config = Config { providers, ..Config::default() };
     set(&mut config, &stage);
     let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
-    let book = Arc::new(Book::default());
+    let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let ports = Ports {
         clock: Arc::new(TokioClock),
         upstream: stage.clone(),

@@ -90,6 +90,7 @@ pub fn evening() -> Snapshot {
         }),
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),
         running: Arc::new(Vec::new()),
+        incidents: Arc::default(),
     }
 }
 
@@ -178,6 +179,8 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         moved_calls: 0,
         loading: Vec::new(),
         model_changes: Vec::new(),
+        rate: None,
+        day: VecDeque::new(),
     }
 }
 
@@ -532,6 +535,8 @@ pub fn health_event(id: &str, from: State, to: State, failure: Option<Failure>) 
             to,
             reason: failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),
             failure,
+            lasted_ms: None,
+            times: 1,
         },
     }
 }

@@ -29,3 +29,21 @@ ensure_python_kit() {
     "$KIT_PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps -r "$kit_files/clients.txt"
     touch "$kit/complete"
 }
+
+# A mock server that needs Node.js, which is not installed for it: its checks say so where it is missing.
+# Sets KIT_AIMOCK, empty when there is none.
+AIMOCK=@copilotkit/aimock@1.43.0
+ensure_aimock() {
+    KIT_AIMOCK=
+    command -v node >/dev/null && command -v npm >/dev/null || return 0
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 15) ? 0 : 1)' || return 0
+    local folder=${LMDECK_KIT:-${XDG_CACHE_HOME:-$HOME/.cache}/lmdeck-real}/${AIMOCK//[^a-z0-9.]/-}
+    if [ ! -e "$folder/complete" ]; then
+        printf '%s\n' "-- installing the mock server $AIMOCK"
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        npm install --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error "$AIMOCK" >/dev/null
+        touch "$folder/complete"
+    fi
+    KIT_AIMOCK=$folder/node_modules/.bin/llmock
+}

@@ -5,6 +5,7 @@ mod llama_cpp;
 mod lm_studio;
 mod memory;
 mod ollama;
+mod unlisted;
 
 pub use memory::Memory;
 
@@ -48,8 +49,13 @@ impl Asker<'_> {
             Kind::ZAiGlm => self.z_ai().await,
             Kind::Anthropic => {
                 let url = format!("{}/v1/models?limit=1000", self.profile.endpoint.origin);
-                let listed = self.data(&url).await?;
-                Ok(self.found(listed, None))
+                match self.data(&url).await {
+                    Ok(listed) => Ok(self.found(listed, None)),
+                    Err(failure) => {
+                        let calls = format!("{}/v1/messages", self.profile.endpoint.origin);
+                        self.unlisted(failure, &calls).await
+                    }
+                }
             }
             Kind::Openai | Kind::OpenaiCompatible => self.compatible().await,
         }
@@ -127,7 +133,13 @@ impl Asker<'_> {
 
     /// A server of which only the dialect is said: what else it shows is offered as a correction.
     async fn compatible(&mut self) -> Result<ProbeFound, Failure> {
-        let document = self.json(&format!("{}/models", self.base())).await?;
+        let document = match self.json(&format!("{}/models", self.base())).await {
+            Ok(document) => document,
+            Err(failure) => {
+                let calls = format!("{}/chat/completions", self.base());
+                return self.unlisted(failure, &calls).await;
+            }
+        };
         let listed = lists::data_list(&document).map_err(malformed)?;
         let host = self.profile.endpoint.host.as_str();
         let by_host = Kind::ALL.into_iter().find(|kind| kind.is_vendor() && kind.vendor_hosts().contains(&host));

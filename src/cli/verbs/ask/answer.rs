@@ -149,6 +149,10 @@ impl Answer {
     pub fn sum_up(&self, console: &mut Console, record: &CallRecord) {
         console.say(Role::Muted, &format!("-- {}", self.who(record)));
         console.say(Role::Muted, &format!("-- {}", what(record)));
+        if let Some(other) = record.attempts.last().and_then(|attempt| attempt.answered_by_another()) {
+            let text = format!("-- the server answered with {other}, not with the model asked for");
+            console.say(Role::Warn, &escape::line(&text));
+        }
     }
 
     fn who(&self, record: &CallRecord) -> String {

@@ -18,24 +18,30 @@ mod table;
 use super::acts;
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
-use crate::engine::protocol::{Command, ProbeWhich, ProviderView};
+use crate::domain::incident::Incident;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{Command, IncidentQuery, Level, ProbeWhich, ProviderView, Reply, Snapshot};
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
-use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
-use crate::tui::widgets::line::Line;
+use crate::tui::keymap::Context;
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
 use scale::{Held, Scale};
 use std::cell::Cell;
 use sweep::Window;
 
+/// How far back incidents are asked for.
+const OLDER: i64 = 7 * 24 * 3_600_000;
+/// Rows of the ledger at most.
+const OLDER_ROWS: usize = 200;
+
 #[derive(Default)]
 pub struct Health {
     cursor: Selection<ProviderId>,
-    filter: Line,
-    typing: bool,
+    filter: Filter,
     window: Window,
     scale: Scale,
     /// What the chart on the screen is measured against, and how wide it is.
@@ -43,17 +49,21 @@ pub struct Health {
     chart_width: Cell<u16>,
     /// The cursor moves among the incidents.
     incidents: bool,
+    /// Incidents of the last days, as the ledger has them; asked for when the incidents are looked at.
+    older: Option<Vec<Incident>>,
+    asked: Option<Ticket>,
 }
 
 impl Health {
     fn rows<'a>(&self, cx: &Cx<'a>) -> Vec<&'a ProviderView> {
-        let filter = self.filter.value().to_lowercase();
         cx.snapshot
             .providers
             .iter()
             .map(AsRef::as_ref)
-            .filter(|p| p.name.to_lowercase().contains(&filter) || p.health.state.word().contains(&filter))
-            .filter(|p| !self.incidents || needs_attention(p))
+            .filter(|p| {
+                self.filter.is_empty() || self.filter.lets(&format!("{} {} {}", p.name, p.id, p.health.state.word()))
+            })
+            .filter(|p| !self.incidents || !any_attention(cx.snapshot) || needs_attention(p))
             .collect()
     }
 
@@ -113,35 +123,36 @@ impl Health {
     }
 }
 
+fn any_attention(snapshot: &Snapshot) -> bool {
+    snapshot.providers.iter().any(|provider| needs_attention(provider))
+}
+
 impl Part for Health {
     fn contexts(&self) -> &'static [Context] {
-        if self.typing { &[Context::FilterLine] } else { &[Context::Health, Context::List] }
+        &[Context::Health, Context::List]
     }
 
-    fn typing(&self) -> bool {
-        self.typing
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
-        let used = self.filter.key(key);
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, _: Change, cx: &Cx<'_>, _: &mut Outbox) {
         self.cursor.settle(&self.keys(cx));
-        used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.typing {
-            self.filter.paste(text);
-            self.cursor.settle(&self.keys(cx));
-        }
+    fn subject(&self, cx: &Cx<'_>) -> Option<Place> {
+        self.chosen(cx).map(|provider| Place::Provider(provider.id.clone()))
     }
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         use Action as A;
-        let any = cx.snapshot.providers.iter().any(|provider| needs_attention(provider));
+        let any = any_attention(cx.snapshot);
         match action {
-            A::NextProblem | A::HealthIncidents if !any && !self.incidents => {
-                Some("no incident is open: nothing to do".into())
-            }
+            A::NextProblem if !any && !self.incidents => Some("no incident is open: nothing to do".into()),
             A::Open | A::ProviderTest | A::ProviderPause | A::ProviderDoctor => match self.chosen(cx) {
                 None => Some("no provider is chosen".into()),
                 Some(provider) => acts::why_not(action, provider),
@@ -157,16 +168,15 @@ impl Part for Health {
         self.held.release();
         match action {
             Action::HealthScale if stale => {}
-            Action::Filter => self.typing = true,
-            Action::KeepFilter => self.typing = false,
-            Action::Back if self.typing || !self.filter.is_empty() => {
-                self.typing = false;
-                self.filter.set("");
-            }
             Action::Back if self.incidents => self.incidents = false,
             Action::HealthIncidents | Action::NextPart | Action::PreviousPart => {
                 self.incidents = !self.incidents;
                 self.cursor.settle(&self.keys(cx));
+                if self.incidents {
+                    let since = Some(UnixMs(cx.now.0.saturating_sub(OLDER)));
+                    let query = IncidentQuery { limit: OLDER_ROWS, since, ..IncidentQuery::default() };
+                    self.asked = Some(out.ask(Command::ListIncidents { query: Box::new(query) }));
+                }
             }
             Action::HealthWindow => self.window = self.window.next(),
             Action::HealthScale => self.scale = self.scale.next(),
@@ -195,10 +205,19 @@ impl Part for Health {
     }
 
     fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.incidents && !cx.snapshot.providers.iter().any(|provider| needs_attention(provider)) {
-            self.incidents = false;
-        }
         self.cursor.settle(&self.keys(cx));
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, out: &mut Outbox) {
+        if self.asked != Some(ticket) {
+            return;
+        }
+        self.asked = None;
+        match reply {
+            Reply::Incidents(incidents) => self.older = Some(incidents.clone()),
+            Reply::Refused(refusal) => out.say(Level::Warning, format!("{}: {}", refusal.message, refusal.remedy)),
+            _ => {}
+        }
     }
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
@@ -231,11 +250,7 @@ impl Part for Health {
         canvas.rule(Rect { height: 1, ..area }, &title, &right, true);
         let mut y = area.y + 1;
         let left = |y: u16| area.bottom().saturating_sub(y);
-        if self.typing || !self.filter.is_empty() {
-            canvas.text(area.x + 1, y, 1, "/", crate::tui::theme::Role::Accent);
-            self.filter.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), self.typing);
-            y += 1;
-        }
+        y += self.filter.draw(canvas, Rect::new(area.x, y, area.width, left(y)), "");
         let rows = self.rows(canvas.cx);
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         let tall = area.height >= 30;

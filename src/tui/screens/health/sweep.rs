@@ -4,6 +4,8 @@
 
 use super::scale::{Held, Of, Scale};
 use crate::domain::health::State;
+use crate::domain::incident::SLOT;
+use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ProbePoint, ProviderView};
 use crate::present::{text, units};
 use crate::tui::canvas::Canvas;
@@ -36,8 +38,8 @@ impl Window {
         let columns = i64::from(columns.max(1));
         match self {
             Self::Probes => interval,
-            Self::SixHours => interval.max(6 * 3_600_000 / columns),
-            Self::Day => interval.max(24 * 3_600_000 / columns),
+            Self::SixHours => kept().max(interval).max(6 * 3_600_000 / columns),
+            Self::Day => kept().max(interval).max(24 * 3_600_000 / columns),
         }
     }
 }
@@ -68,13 +70,21 @@ impl Sweep {
             return None;
         }
         let slot = window.slot(provider.probe_interval_s, width);
-        let newest = provider.history.back()?.at.0.div_euclid(slot);
+        // Single probes are this process's own; a longer time is told by the slots that are kept for good.
+        let probes = || provider.history.iter().map(|point| (point.at, Column::of(point)));
+        let kept =
+            || provider.day.iter().map(|slot| (slot.start, Column { latency_ms: slot.slowest_ms, state: slot.worst }));
+        let points: Vec<(UnixMs, Column)> =
+            if window == Window::Probes { probes().collect() } else { kept().collect() };
+        let newest = points.last()?.0.0.div_euclid(slot);
         let place = |number: i64| usize::try_from(number.rem_euclid(i64::from(width))).unwrap_or(0);
         let oldest = newest - i64::try_from(count - GAP).unwrap_or(0) + 1;
         let mut columns: Vec<Option<Column>> = vec![None; count];
-        for point in provider.history.iter().filter(|point| point.at.0.div_euclid(slot) >= oldest) {
-            let cell = &mut columns[place(point.at.0.div_euclid(slot))];
-            *cell = Some(merge(*cell, point));
+        for (number, column) in points.into_iter().map(|(at, column)| (at.0.div_euclid(slot), column)) {
+            if number >= oldest {
+                let cell = &mut columns[place(number)];
+                *cell = Some(merge(*cell, column));
+            }
         }
         Some(Self { columns, gap: place(newest + 1), newest, slot })
     }
@@ -96,10 +106,21 @@ impl Sweep {
     }
 }
 
-fn merge(before: Option<Column>, point: &ProbePoint) -> Column {
-    let Some(before) = before else { return Column { latency_ms: point.latency_ms, state: point.state } };
-    let worse = if rank(point.state) > rank(before.state) { point.state } else { before.state };
-    Column { latency_ms: before.latency_ms.max(point.latency_ms), state: worse }
+impl Column {
+    fn of(point: &ProbePoint) -> Self {
+        Self { latency_ms: point.latency_ms, state: point.state }
+    }
+}
+
+fn merge(before: Option<Column>, new: Column) -> Column {
+    let Some(before) = before else { return new };
+    let worse = if rank(new.state) > rank(before.state) { new.state } else { before.state };
+    Column { latency_ms: before.latency_ms.max(new.latency_ms), state: worse }
+}
+
+/// Milliseconds of a slot that is kept for good.
+fn kept() -> i64 {
+    i64::try_from(SLOT.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn rank(state: State) -> u8 {
@@ -212,7 +233,7 @@ fn times(canvas: &mut Canvas<'_>, sweep: &Sweep, x: u16, y: u16) {
     const EVERY: usize = 24;
     for place in (0..sweep.columns.len().saturating_sub(5)).step_by(EVERY) {
         let Some(age) = sweep.age_of(place) else { continue };
-        let at = crate::domain::time::UnixMs((sweep.newest - age) * sweep.slot);
+        let at = UnixMs((sweep.newest - age) * sweep.slot);
         let clock = canvas.clock(at);
         let short = text::truncate(clock.rsplit(' ').next().unwrap_or_default(), 5).into_owned();
         canvas.text(x + u16::try_from(place).unwrap_or(0), y, 5, &short, Role::Muted);
@@ -285,8 +306,8 @@ mod tests {
 
     #[test]
     fn the_worst_of_a_slot_is_shown() {
-        let point = |latency_ms, state| ProbePoint { at: crate::domain::time::UnixMs(0), latency_ms, state };
-        let merged = merge(Some(merge(None, &point(Some(9), State::Up))), &point(None, State::Down));
+        let column = |latency_ms, state| Column { latency_ms, state };
+        let merged = merge(Some(merge(None, column(Some(9), State::Up))), column(None, State::Down));
         assert_eq!(merged, Column { latency_ms: Some(9), state: State::Down });
     }
 }

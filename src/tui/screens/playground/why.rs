@@ -132,7 +132,7 @@ fn call(record: &CallRecord, add: &mut dyn FnMut(Kind, &str, String)) {
             }
             None => format!("ok, {}", units::duration(attempt.duration_ms)),
         };
-        let other = attempt.answered_by.as_ref().map(|model| format!("; the server used {model}")).unwrap_or_default();
+        let other = attempt.answered_by_another().map(|model| format!("; the server used {model}")).unwrap_or_default();
         add(Kind::Row, &format!("try {}", place + 1), format!("{}   {ended}{other}", attempt.target));
     }
     if let Some(usage) = record.usage {

@@ -8,7 +8,7 @@ use crate::domain::time::UnixMs;
 use crate::engine::protocol::ProviderView;
 use crate::present::models as words_of_models;
 use crate::present::remedy::Remedy;
-use crate::present::{labels, text, units};
+use crate::present::{labels, limits, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
@@ -74,7 +74,7 @@ fn build(screen: &Providers, canvas: &Canvas<'_>, provider: &ProviderView, inner
     if provider.is_discovered() {
         not_saved(canvas, &mut lines);
     }
-    facts(provider, &mut lines, wide);
+    facts(provider, canvas.cx.now, &mut lines, wide);
     lines.blank();
     let after = lately(canvas, provider, width);
     let table =
@@ -167,7 +167,7 @@ fn meanwhile(canvas: &Canvas<'_>, provider: &ProviderView) -> Option<String> {
     Some(first + back)
 }
 
-fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
+fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
     let key = match &provider.key_source {
         KeySource::None => "none".to_owned(),
         KeySource::Variable { name } => format!("from {name}"),
@@ -217,6 +217,10 @@ fn facts(provider: &ProviderView, lines: &mut Lines, wide: bool) {
         }
     }
     lines.put(0, &known);
+    let left = provider.rate.iter().flat_map(|rate| limits::lines(rate, now));
+    for line in left.take(if wide { 4 } else { 1 }) {
+        lines.labelled("Limit", if wide { 12 } else { 10 }, &line);
+    }
 }
 
 /// States and lists that changed, newest first.

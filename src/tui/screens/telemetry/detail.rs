@@ -182,7 +182,7 @@ fn answered(record: &CallRecord) -> String {
     if record.attempts.len() > 1 {
         said = format!("{said}, {} try", units::ordinal(record.attempts.len()));
     }
-    if let Some(other) = last.and_then(|attempt| attempt.answered_by.as_ref()) {
+    if let Some(other) = last.and_then(|attempt| attempt.answered_by_another()) {
         said = format!("{said}; the server names the model {other}");
     }
     said

@@ -1,0 +1,69 @@
+//! Asks Anthropic how many tokens a request has, without sending it to a model.
+
+use super::clients::{headers, way};
+use super::fetch::{BodyError, body};
+use super::{Inner, held_back};
+use crate::adapters::wire::answer::bad_answer;
+use crate::adapters::wire::anthropic;
+use crate::adapters::wire::dialect::{Dialect, prepare};
+use crate::adapters::wire::errors::{Reply, refusal};
+use crate::domain::call::Body;
+use crate::domain::config::Profile;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::ModelId;
+use crate::domain::secret::Secret;
+use http::HeaderValue;
+use tokio::time::timeout;
+
+/// A count is a line; what is larger is none.
+const LIMIT: usize = 64 * 1024;
+
+pub async fn count(inner: &Inner, profile: &Profile, model: &ModelId, asked: &Body) -> Result<u64, Failure> {
+    if let Some(failure) = held_back(profile) {
+        return Err(failure);
+    }
+    let prepared = prepare(profile, model, asked)?;
+    if prepared.dialect != Dialect::Messages {
+        let message = format!("{} does not count tokens", profile.kind.label());
+        return Err(Failure::plain(ErrorCode::InvalidRequest, message));
+    }
+    let request = serde_json::from_str(&prepared.json)
+        .map_err(|error| Failure::plain(ErrorCode::Internal, format!("the request could not be read: {error}")))?;
+    let way = way(profile, profile.timeouts.connect);
+    let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
+    let url = anthropic::count_url(&profile.endpoint.api_base);
+    let secrets: Vec<Secret> = profile.key.iter().cloned().collect();
+    let sending = client
+        .post(url)
+        .headers(headers(profile, true)?)
+        .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .body(anthropic::count_body(&request).to_string())
+        .send();
+    let answer = async {
+        let response = sending.await.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let path = response.url().path().to_owned();
+        let body = body(response, LIMIT, "the count").await.map_err(|error| match error {
+            BodyError::TooLarge(failure) => failure,
+            BodyError::Cut(_) => Failure::new(ErrorCode::Network, Cause::CutOff, "the count broke off"),
+        })?;
+        if !(200..300).contains(&status) {
+            let now = inner.clock.now();
+            let reply = Reply {
+                kind: profile.kind,
+                path: &path,
+                status,
+                headers: &headers,
+                body: &body,
+                secrets: &secrets,
+                now,
+            };
+            return Err(refusal(&reply));
+        }
+        anthropic::counted(&body)
+            .ok_or_else(|| bad_answer("input_tokens: expected a whole number, found none", &secrets))
+    };
+    timeout(profile.timeouts.first_token, answer)
+        .await
+        .unwrap_or_else(|_| Err(Failure::new(ErrorCode::Timeout, Cause::Deadline, "the vendor did not count in time")))
+}
