@@ -525,7 +525,10 @@ fn a_prompt_is_written_in_the_editor_and_no_file_of_it_stays() {
         screen.alternate_screen() && screen.contents().contains("some words and more")
     });
     assert_eq!(std::fs::read_dir(&drafts).unwrap().count(), 0);
-    tty.press("\x1bq");
+    // Together they would be one key.
+    tty.press("\x1b");
+    tty.until_text("i prompt");
+    tty.press("q");
     tty.until_text("Leave lmdeck?");
     tty.press("\x1b[C\r");
     tty.ends_with(0);

@@ -29,6 +29,7 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         A::GoTab(3) => fixed("routes list"),
         A::GoTab(5) => fixed("calls list"),
         A::Undo => fixed("config undo"),
+        A::HealthIncidents => fixed("health incidents"),
         A::OpenEditor => fixed("config path"),
         A::Trust => fixed("config trust"),
         A::ProviderTest => on("probe", provider),
