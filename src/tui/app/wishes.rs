@@ -41,7 +41,7 @@ impl App {
                 self.say(level, text);
                 Vec::new()
             }
-            Effect::Copy(text, what) => self.copy(text, what),
+            Effect::Copy(text, what) => self.copy(&text, what),
             Effect::Go(tab, Some(place)) => self.go_to(tab, &place),
             Effect::Go(tab, None) => self.go(tab),
             Effect::Edit(file) => vec![Intent::Edit(file)],
@@ -67,8 +67,8 @@ impl App {
     }
 
     /// No terminal says whether it took a copy, so what was sent is said, once how to let it, and kept.
-    fn copy(&mut self, text: String, what: &'static str) -> Vec<Intent> {
-        let text = escape::block(&text).into_owned();
+    fn copy(&mut self, text: &str, what: &'static str) -> Vec<Intent> {
+        let text = escape::block(text).into_owned();
         let what = what.trim_end_matches(" was").trim_end_matches(" were");
         let cut = text.len() > CLIPBOARD;
         let sent = if cut { text[..text.floor_char_boundary(CLIPBOARD)].to_owned() } else { text.clone() };

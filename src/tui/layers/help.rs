@@ -187,8 +187,8 @@ fn line(canvas: &mut Canvas<'_>, row: Rect, said: &Said<'_>) {
             canvas.text(row.x + 2, row.y, row.width.saturating_sub(3), title, Role::Title);
         }
         Said::Row(said, first, words) => {
-            let works = said.why.is_none();
-            let (key, about) = if works { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
+            let (key, about) =
+                if said.why.is_none() { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
             if *first {
                 canvas.text(row.x + 4, row.y, keys, &said.keys, key);
             }

@@ -20,6 +20,7 @@ pub enum ColorWish {
 
 /// What the environment says about the terminal; read once at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
 pub struct TermEnv {
     pub term: String,
     pub colorterm: String,

@@ -161,9 +161,11 @@ fn loading(provider: &ProviderView) -> impl Iterator<Item = Entry> {
     let known = provider.models.iter().filter(move |model| can && !model.remote);
     known.filter_map(move |model| {
         let (target, id) = (provider.target(model).to_string(), provider.id.clone());
-        let (verb, command) = match model.loaded? {
-            true => ("unload", Command::UnloadModel { provider: id, model: model.id.clone() }),
-            false => ("load", Command::LoadModel { provider: id, model: model.id.clone(), context: None }),
+        let model_id = model.id.clone();
+        let (verb, command) = if model.loaded? {
+            ("unload", Command::UnloadModel { provider: id, model: model_id })
+        } else {
+            ("load", Command::LoadModel { provider: id, model: model_id, context: None })
         };
         let usable = provider.health.state.usable();
         let why = (!usable).then(|| format!("{} is {}", provider.name, labels::provider(provider).word));

@@ -80,7 +80,9 @@ impl Palette {
         };
         self.found_by = typed.to_owned();
         let mut matched = vec![false; self.entries.len()];
-        all.iter().for_each(|place| matched[*place] = true);
+        for place in &all {
+            matched[*place] = true;
+        }
         let recent: Vec<usize> = self.recent.iter().copied().filter(|place| matched[*place]).collect();
         self.found_recent = recent.len();
         let others = all.into_iter().filter(|place| !recent.contains(place)).collect::<Vec<_>>();

@@ -113,7 +113,7 @@ impl Providers {
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
-            self.from_the_top();
+            self.show_from_top();
         }
     }
 
@@ -123,7 +123,7 @@ impl Providers {
     }
 
     /// Another provider is shown.
-    fn from_the_top(&mut self) {
+    fn show_from_top(&mut self) {
         self.scroll.reset();
         self.model = Selection::default();
     }
@@ -262,7 +262,7 @@ impl Part for Providers {
                 }
                 let moved = self.cursor.act(action, &keys);
                 if moved {
-                    self.from_the_top();
+                    self.show_from_top();
                 }
                 return moved;
             }
@@ -302,7 +302,7 @@ impl Part for Providers {
         let Place::Provider(id) = place else { return };
         self.filter.clear();
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
-        self.from_the_top();
+        self.show_from_top();
         self.focus = Focus::Detail;
     }
 
