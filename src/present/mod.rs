@@ -18,6 +18,7 @@ pub mod report;
 pub mod routes;
 pub mod server_commands;
 pub mod service_answer;
+pub mod shell;
 pub mod text;
 pub mod tips;
 pub mod units;

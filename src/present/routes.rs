@@ -1,7 +1,7 @@
 //! Routing in words: what a strategy does, what becomes of a policy, a place in a chain, and a whole explanation
 //! as text. `routes explain`, `ask --dry-run` and the dashboard say it with these.
 
-use super::{escape, may_cost::may_cost, text as columns, units};
+use super::{escape, may_cost::may_cost, shell, text as columns, units};
 use crate::domain::call::{Facts, Priority};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
@@ -133,7 +133,7 @@ pub fn explain_command(facts: &Facts) -> String {
         let value = escape::line(value);
         // A value that begins with a dash would be read as a flag of its own.
         let joint = if value.starts_with('-') { '=' } else { ' ' };
-        let _ = write!(line, " --{name}{joint}{}", quoted(&value));
+        let _ = write!(line, " --{name}{joint}{}", shell::word(&value));
     };
     for (name, value) in [("type", &facts.request_type), ("prefer", &facts.preferred_provider)] {
         if !value.is_empty() {
@@ -157,15 +157,6 @@ pub fn explain_command(facts: &Facts) -> String {
         }
     }
     line
-}
-
-/// One word for a POSIX shell, whatever it holds.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

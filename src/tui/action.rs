@@ -99,6 +99,18 @@ pub enum Action {
     OpenEditor,
     Reload,
     Trust,
+    // the palette, jumping, matches, the clipboard
+    Palette,
+    PaletteFill,
+    CopyLine,
+    GoProvider,
+    GoTarget,
+    GoStrategy,
+    Jump,
+    NextMatch,
+    PreviousMatch,
+    Copied,
+    PromptEditor,
     // models of a provider
     ModelLoad,
     ModelUnload,

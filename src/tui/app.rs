@@ -1,28 +1,28 @@
-//! The dashboard's state and how it changes: messages in, intents out. No I/O, no clock, no terminal.
+//! The dashboard's state and how it changes: messages in, intents out. No I/O, no clock, no terminal. What keys
+//! come to is in `keys`, what parts want done in `wishes`.
+
+pub(super) mod keys;
+mod wishes;
 
 use super::action::Action;
 use super::alerts::Alerts;
 use super::input::Input;
-use super::keymap::{Context, Key, Keymap, Meaning};
-use super::layers::{
-    broken::Broken, choose::Choose, confirm::Confirm, connect, help::Help, messages::Messages, report::ReportPage,
-};
+use super::keymap::{Context, Key, Keymap};
+use super::layers::broken::Broken;
+use super::layers::palette;
 use super::msg::{Intent, Msg};
 use super::notes::Notes;
 use super::options::TuiOptions;
-use super::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
+use super::part::{Cx, Outbox, Part, Tab, Ticket};
 use super::screens::{self, Screens};
 use super::theme::{Preset, Theme};
+use super::widgets::filter::Filter;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{Command, Event, EventKind, Level, Reply, Snapshot};
-use crate::present::models;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Said of an undo, where any other edit says how to undo it.
-const UNDONE: &str = "the last change is taken back";
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,14 @@ pub struct App {
     pub(super) theme: Theme,
     /// The first of two keys.
     pub(super) prefix: Option<Key>,
+    /// The next letter names a pane.
+    pub(super) jumping: bool,
+    /// Entries of the palette run lately, newest first.
+    pub(super) recent: Vec<String>,
+    /// What was copied last, with its name.
+    copied: Option<(String, String)>,
+    /// Whose text is in the person's editor.
+    editing: Option<Owner>,
     screens: Screens,
     layers: Vec<Layer>,
     last_id: u64,
@@ -86,6 +94,10 @@ impl App {
             alerts: Alerts::default(),
             theme,
             prefix: None,
+            jumping: false,
+            recent: Vec::new(),
+            copied: None,
+            editing: None,
             screens: screens::all(),
             layers: Vec::new(),
             last_id: 0,
@@ -153,6 +165,7 @@ impl App {
                 self.say(Level::Error, why);
                 Vec::new()
             }
+            Msg::TextEdited(text) => self.take_text(text),
         }
     }
 
@@ -175,7 +188,7 @@ impl App {
     }
 
     pub fn cx(&self) -> Cx<'_> {
-        Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap }
+        Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap, notes: &self.notes }
     }
 
     /// The part with the keyboard.
@@ -192,11 +205,22 @@ impl App {
         !self.layers.is_empty()
     }
 
+    /// Letters are text now.
+    pub(super) fn typing(&self) -> bool {
+        self.top().typing() || self.top().filter().is_some_and(Filter::is_open)
+    }
+
     /// The contexts of the top part with those the frame adds.
     pub fn contexts(&self) -> Vec<Context> {
         let top = self.top();
-        let mut contexts = top.contexts().to_vec();
-        if self.layers.is_empty() && !top.typing() {
+        let mut contexts = match top.filter() {
+            Some(filter) if filter.is_open() => vec![Context::FilterLine],
+            Some(filter) if filter.is_kept() => {
+                std::iter::once(&Context::Searched).chain(top.contexts()).copied().collect()
+            }
+            _ => top.contexts().to_vec(),
+        };
+        if self.layers.is_empty() && !self.typing() {
             contexts.push(Context::Everywhere);
         }
         contexts.push(Context::Always);
@@ -216,8 +240,25 @@ impl App {
             Action::OpenEditor if self.snapshot.config.file.is_none() => {
                 Some("there is no file yet: the first save writes one".into())
             }
+            Action::Copied if self.copied.is_none() => Some("nothing was copied yet".into()),
+            Action::Jump if self.top().panes().len() < 2 => Some("there is one part only here".into()),
             _ => self.top().why_not(action, &self.cx()),
         }
+    }
+
+    /// Why an act cannot be done on a screen that need not be the open one.
+    pub(super) fn why_not_on(&self, tab: Tab, action: Action) -> Option<String> {
+        self.screens.get(tab).why_not(action, &self.cx())
+    }
+
+    /// What the palette offers here and now: each entry's name and the command line that does the same.
+    pub fn command_lines(&self) -> Vec<(String, Option<String>)> {
+        palette::all(self).into_iter().map(|entry| (entry.title, entry.line)).collect()
+    }
+
+    /// The screen of the open tab, under whatever layers there are.
+    pub(super) fn screen(&self) -> &dyn Part {
+        self.screens.get(self.tab)
     }
 
     fn touch(&mut self, dirt: Dirt) {
@@ -227,138 +268,6 @@ impl App {
     pub(super) fn say(&mut self, level: Level, text: String) {
         self.notes.say(self.now, level, text, None);
         self.touch(Dirt::Touched);
-    }
-
-    fn input(&mut self, input: Input) -> Vec<Intent> {
-        match input {
-            Input::Key(event) => self.press(Key::from(event)),
-            Input::Paste(text) => self.with_part(None, |part, cx, out| part.paste(&text, cx, out)),
-            Input::Wheel { down, .. } => self.act(if down { Action::Down } else { Action::Up }),
-            Input::Click { column, row } => self.click(column, row),
-            Input::Resize | Input::HungUp => Vec::new(),
-        }
-    }
-
-    /// Tabs are clickable; the rest of the screen is for the keyboard.
-    fn click(&mut self, column: u16, row: u16) -> Vec<Intent> {
-        let tab =
-            self.tabs.borrow().iter().find(|(_, columns)| row == 0 && columns.contains(&column)).map(|(tab, _)| *tab);
-        match tab {
-            Some(tab) if self.layers.is_empty() => self.go(tab),
-            _ => Vec::new(),
-        }
-    }
-
-    fn press(&mut self, key: Key) -> Vec<Intent> {
-        let before = self.prefix.take();
-        if before.is_none() && self.top().typing() {
-            let mut used = false;
-            let intents = self.with_part(None, |part, cx, out| used = part.key(key, cx, out));
-            if used {
-                return intents;
-            }
-        }
-        let contexts = self.contexts();
-        match self.keymap.meaning(&contexts, before, key) {
-            Meaning::Act(action) => self.act(action),
-            Meaning::Prefix => {
-                self.prefix = Some(key);
-                Vec::new()
-            }
-            // The second key did not fit: it means what it means alone.
-            Meaning::Nothing if before.is_some() => self.press(key),
-            Meaning::Nothing => Vec::new(),
-        }
-    }
-
-    /// Does an act: the top part first, then the frame.
-    pub fn act(&mut self, action: Action) -> Vec<Intent> {
-        if let Some(why) = self.why_not(action) {
-            self.say(Level::Warning, why);
-            return Vec::new();
-        }
-        let mut known = false;
-        let intents = self.with_part(None, |part, cx, out| known = part.act(action, cx, out));
-        if known { intents } else { self.act_of_frame(action) }
-    }
-
-    fn act_of_frame(&mut self, action: Action) -> Vec<Intent> {
-        match action {
-            Action::Suspend => vec![Intent::Suspend],
-            Action::Repaint => vec![Intent::Repaint],
-            Action::Help => {
-                let help = Help::of(self);
-                self.push(Box::new(help));
-                Vec::new()
-            }
-            Action::Messages => {
-                let list = Messages::of(self.notes.kept());
-                self.push(Box::new(list));
-                Vec::new()
-            }
-            Action::OpenEditor => match &self.snapshot.config.file {
-                Some(file) => vec![Intent::Edit(file.clone())],
-                None => Vec::new(),
-            },
-            Action::BrokenPage => {
-                self.push(Box::new(Broken::default()));
-                Vec::new()
-            }
-            Action::Connect => {
-                self.push(Box::new(Choose::new(connect::Clients::of(&self.snapshot))));
-                Vec::new()
-            }
-            Action::Report => {
-                self.push(Box::new(ReportPage::on(self.options.terminal.clone())));
-                self.with_part(None, |part, cx, out| part.shown(cx, out))
-            }
-            Action::Undo => self.tell(Command::ConfigUndo, UNDONE.into()),
-            Action::GoTab(digit) => match Tab::ALL.into_iter().find(|tab| tab.digit() == digit) {
-                Some(tab) => self.go(tab),
-                None => Vec::new(),
-            },
-            Action::NextTab => self.pass_to(self.neighbour(1)),
-            Action::PreviousTab => self.pass_to(self.neighbour(Tab::ALL.len() - 1)),
-            Action::Back if self.has_layer() => {
-                self.layers.pop();
-                Vec::new()
-            }
-            Action::Quit | Action::Cancel => self.quit(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn neighbour(&self, steps: usize) -> Tab {
-        let place = Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0);
-        Tab::ALL[(place + steps) % Tab::ALL.len()]
-    }
-
-    fn quit(&mut self) -> Vec<Intent> {
-        let lost = self.layers.iter().map(|layer| layer.part.as_ref()).chain(self.screens.iter());
-        let lost: Vec<String> = lost.filter_map(Part::would_lose).collect();
-        if lost.is_empty() || self.layers.last().is_some_and(|layer| layer.part.contexts().contains(&Context::Confirm))
-        {
-            return vec![Intent::Quit];
-        }
-        self.push(Box::new(Confirm::new("Leave lmdeck?", lost, "Stay").with("Leave", Effect::Quit)));
-        Vec::new()
-    }
-
-    fn go(&mut self, tab: Tab) -> Vec<Intent> {
-        self.tab = tab;
-        self.with_part(Some(&Owner::Screen(tab)), |part, cx, out| part.shown(cx, out))
-    }
-
-    fn pass_to(&mut self, tab: Tab) -> Vec<Intent> {
-        self.screens.get_mut(tab).passed_through();
-        self.go(tab)
-    }
-
-    /// Opens a tab with the cursor on `place`.
-    pub(super) fn go_to(&mut self, tab: Tab, place: &Place) -> Vec<Intent> {
-        let intents = self.go(tab);
-        self.with_owner(&Owner::Screen(tab), |part, cx, _| part.focus_on(place, cx));
-        intents
     }
 
     fn push(&mut self, part: Box<dyn Part>) {
@@ -395,6 +304,19 @@ impl App {
         }
     }
 
+    fn take_text(&mut self, text: Result<String, String>) -> Vec<Intent> {
+        let owner = self.editing.take();
+        self.touch(Dirt::Touched);
+        match (text, owner) {
+            (Ok(text), Some(owner)) => self.with_owner(&owner, |part, cx, out| part.edited(&text, cx, out)),
+            (Ok(_), None) => Vec::new(),
+            (Err(why), _) => {
+                self.say(Level::Error, why);
+                Vec::new()
+            }
+        }
+    }
+
     fn take_reply(&mut self, ticket: Ticket, reply: &Reply) -> Vec<Intent> {
         self.touch(Dirt::Touched);
         match self.owners.remove(&ticket) {
@@ -404,31 +326,6 @@ impl App {
             }
             Some(owner) => self.with_owner(&owner, |part, cx, out| part.reply(ticket, reply, cx, out)),
             None => Vec::new(),
-        }
-    }
-
-    fn account_for(&mut self, reply: &Reply, done: String) {
-        match reply {
-            Reply::Refused(refusal) => {
-                let text = if refusal.remedy.is_empty() {
-                    refusal.message.clone()
-                } else {
-                    format!("{}. {}", refusal.message.trim_end_matches('.'), refusal.remedy)
-                };
-                self.say(Level::Error, text);
-            }
-            // What changed is announced for everybody; that nothing did is said to who asked.
-            Reply::Model(report) if report.already => self.say(Level::Info, models::report(report) + "."),
-            Reply::Edited(report) if report.written => {
-                let lines = if report.lines_changed == 1 { "line" } else { "lines" };
-                let name = report.file.rsplit('/').next().unwrap_or_default();
-                let written = format!("{name}, {} {lines}", report.lines_changed);
-                let said =
-                    if done == UNDONE { format!("{done}: {written}.") } else { format!("Saved {written}. U undoes.") };
-                self.say(Level::Info, said);
-            }
-            _ if done.is_empty() => {}
-            _ => self.say(Level::Info, done),
         }
     }
 
@@ -447,7 +344,7 @@ impl App {
 
     /// Tells every screen and layer something that asks for no answer.
     fn everyone(&mut self, tell: impl Fn(&mut dyn Part, &Cx<'_>)) {
-        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap };
+        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap, notes: &self.notes };
         for tab in Tab::ALL {
             tell(self.screens.get_mut(tab), &cx);
         }
@@ -475,21 +372,6 @@ impl App {
         intents
     }
 
-    fn tell(&mut self, command: Command, done: String) -> Vec<Intent> {
-        self.tickets += 1;
-        self.send(self.tickets, command, Owner::Frame(done))
-    }
-
-    fn send(&mut self, ticket: Ticket, command: Command, owner: Owner) -> Vec<Intent> {
-        if self.options.readonly && command.changes_something() {
-            let refusal = Reply::refused(5, "read-only: started with --readonly", "");
-            self.owners.insert(ticket, owner);
-            return self.take_reply(ticket, &refusal);
-        }
-        self.owners.insert(ticket, owner);
-        vec![Intent::Ask(ticket, command)]
-    }
-
     fn with_owner(&mut self, owner: &Owner, f: impl FnOnce(&mut dyn Part, &Cx<'_>, &mut Outbox)) -> Vec<Intent> {
         self.with_part(Some(owner), f)
     }
@@ -500,7 +382,7 @@ impl App {
             .cloned()
             .unwrap_or_else(|| self.layers.last().map_or(Owner::Screen(self.tab), |layer| Owner::Layer(layer.id)));
         let mut out = Outbox::starting_at(self.tickets);
-        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap };
+        let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap, notes: &self.notes };
         match &owner {
             Owner::Screen(tab) => f(self.screens.get_mut(*tab), &cx, &mut out),
             Owner::Layer(id) => match self.layers.iter_mut().find(|layer| layer.id == *id) {
@@ -515,43 +397,6 @@ impl App {
             intents.extend(self.carry_out(effect, &owner));
         }
         intents
-    }
-
-    fn carry_out(&mut self, effect: Effect, owner: &Owner) -> Vec<Intent> {
-        match effect {
-            Effect::Ask(ticket, command) => self.send(ticket, command, owner.clone()),
-            Effect::Tell(command, done) => self.tell(command, done),
-            Effect::Call(ticket, request) => {
-                self.owners.insert(ticket, owner.clone());
-                vec![Intent::Call(ticket, request)]
-            }
-            Effect::StopCall(ticket) => vec![Intent::StopCall(ticket)],
-            Effect::Open(part) => {
-                self.push(part);
-                self.with_part(None, |part, cx, out| part.shown(cx, out))
-            }
-            Effect::Close => {
-                if let Owner::Layer(id) = owner {
-                    self.layers.retain(|layer| layer.id != *id);
-                    self.owners.retain(|_, waiting| waiting != owner);
-                }
-                Vec::new()
-            }
-            Effect::Say(level, text) => {
-                self.say(level, text);
-                Vec::new()
-            }
-            Effect::Copy(text, what) => {
-                self.say(Level::Info, format!("{what} sent to the terminal's clipboard"));
-                vec![Intent::Copy(text)]
-            }
-            Effect::Go(tab, Some(place)) => self.go_to(tab, &place),
-            Effect::Go(tab, None) => self.go(tab),
-            Effect::Edit(file) => vec![Intent::Edit(file)],
-            Effect::Pass(action) => self.act(action),
-            Effect::Hand(text) => self.with_part(None, |part, cx, out| part.take(&text, cx, out)),
-            Effect::Quit => vec![Intent::Quit],
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Drawing by meaning: texts with roles, clipped and escaped, on a ratatui buffer. Parts draw through this
 //! only, so that no untrusted text reaches a cell unescaped and no cell outside is touched.
 
+use super::app::keys::JUMP;
 use super::part::Cx;
 use super::theme::{Role, Theme};
 use super::words;
@@ -10,7 +11,12 @@ use crate::present::{escape, text, units};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::cell::Cell;
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
+
+/// What turns while the person waits, and how long it stands.
+const SPINNER: [&str; 4] = ["|", "/", "-", "\\"];
+const SPIN: Duration = Duration::from_millis(250);
 
 pub struct Canvas<'a> {
     buffer: &'a mut Buffer,
@@ -21,6 +27,8 @@ pub struct Canvas<'a> {
     wake: &'a Cell<Option<UnixMs>>,
     cursor: Option<Position>,
     selected: Vec<Rect>,
+    /// The panes show the letters that lead to them.
+    jumping: bool,
 }
 
 impl<'a> Canvas<'a> {
@@ -31,7 +39,36 @@ impl<'a> Canvas<'a> {
         ascii: bool,
         wake: &'a Cell<Option<UnixMs>>,
     ) -> Self {
-        Self { buffer, cx, theme, ascii, wake, cursor: None, selected: Vec::new() }
+        Self { buffer, cx, theme, ascii, wake, cursor: None, selected: Vec::new(), jumping: false }
+    }
+
+    /// Panes show their letters from here on.
+    pub(super) fn jumping(mut self, on: bool) -> Self {
+        self.jumping = on;
+        self
+    }
+
+    /// The letter that leads to pane `pane`, on the first cell of its rule, while one is asked for.
+    pub fn letter(&mut self, pane: usize, area: Rect) {
+        let Some(letter) = JUMP.get(pane).filter(|_| self.jumping) else { return };
+        self.text(area.x, area.y, 1, &letter.to_string(), Role::Title);
+        self.select(Rect { width: 1, height: 1, ..area }, 0..0);
+    }
+
+    /// How long something that the person waits for has run: with a mark that turns, or in words alone where
+    /// motion is unwanted. The picture is drawn again as long as it is seen.
+    pub fn running(&self, since: UnixMs) -> String {
+        let passed = self.cx.now.since(since);
+        let words = format!("running, {} s", passed.as_secs());
+        if self.cx.snapshot.config.ui.reduce_motion {
+            self.wake_at(since.plus(Duration::from_secs(passed.as_secs() + 1)));
+            return words;
+        }
+        let step = passed.as_millis() / SPIN.as_millis();
+        let next = u64::try_from((step + 1) * SPIN.as_millis()).unwrap_or(u64::MAX);
+        self.wake_at(since.plus(Duration::from_millis(next)));
+        let mark = SPINNER[usize::try_from(step).unwrap_or(0) % SPINNER.len()];
+        format!("{mark} {words}")
     }
 
     pub fn area(&self) -> Rect {
@@ -44,9 +81,10 @@ impl<'a> Canvas<'a> {
         self.selected.clear();
     }
 
-    /// Whether `area` lies over the selected row.
+    /// Whether `area` lies over the selected row, or over the line that is typed in.
     pub(super) fn covers_selection(&self, area: Rect) -> bool {
-        self.selected.iter().any(|row| row.intersects(area))
+        let typed = self.cursor.is_some_and(|cursor| (area.top()..area.bottom()).contains(&cursor.y));
+        typed || self.selected.iter().any(|row| row.intersects(area))
     }
 
     pub(super) fn take_cursor(&self) -> Option<Position> {

@@ -9,7 +9,7 @@ use super::options::TuiOptions;
 use super::output::Output;
 use super::signals::{Caught, Signals};
 use super::terminal::Session;
-use super::{Exit, TuiError, alerts, editor};
+use super::{Exit, TuiError, alerts, clipboard, editor};
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use ratatui::Terminal;
@@ -224,6 +224,33 @@ where
     }
 
     async fn edit(&mut self, file: &str) -> Result<Next, TuiError> {
+        match self.lend(file).await? {
+            Ok(result) => self.answer(Msg::Edited(result)).await,
+            Err(exit) => Ok(Next::Leave(exit)),
+        }
+    }
+
+    /// A text in a file of its own that only its owner can read, gone when the editor is closed.
+    async fn edit_text(&mut self, text: &str) -> Result<Next, TuiError> {
+        let draft = match editor::Draft::new(text) {
+            Ok(draft) => draft,
+            Err(why) => return self.answer(Msg::TextEdited(Err(why))).await,
+        };
+        match self.lend(&draft.path()).await? {
+            Ok(Ok(())) => self.answer(Msg::TextEdited(draft.read())).await,
+            Ok(Err(why)) => self.answer(Msg::TextEdited(Err(why))).await,
+            Err(exit) => Ok(Next::Leave(exit)),
+        }
+    }
+
+    async fn answer(&mut self, msg: Msg) -> Result<Next, TuiError> {
+        let intents = self.app.update(msg, (self.options.clock)());
+        Box::pin(self.carry_out(intents)).await
+    }
+
+    /// Gives the terminal to the person's editor until it is closed; the inner error is a sentence, the outer
+    /// one says that lmdeck is to leave meanwhile.
+    async fn lend(&mut self, file: &str) -> Result<Result<Result<(), String>, Exit>, TuiError> {
         self.reader.park();
         self.session.leave();
         let mut guest = std::pin::pin!(editor::open(file));
@@ -241,13 +268,12 @@ where
             }
         };
         if let Some(exit) = leave {
-            return Ok(Next::Leave(exit));
+            return Ok(Err(exit));
         }
         self.session.resume()?;
         self.reader.unpark();
         self.repaint()?;
-        let intents = self.app.update(Msg::Edited(result), (self.options.clock)());
-        Box::pin(self.carry_out(intents)).await
+        Ok(Ok(result))
     }
 
     async fn carry_out(&mut self, intents: Vec<Intent>) -> Result<Next, TuiError> {
@@ -256,7 +282,12 @@ where
                 Intent::Ask(ticket, command) => self.engine.ask(ticket, command),
                 Intent::Call(ticket, request) => self.engine.call(ticket, *request),
                 Intent::StopCall(ticket) => self.engine.stop(ticket),
-                Intent::Copy(text) => self.output.push(clipboard(&text)),
+                Intent::Copy(text) => self.output.push(clipboard::sequence(&text, &self.options.env)),
+                Intent::EditText(text) => {
+                    if let Next::Leave(exit) = self.edit_text(&text).await? {
+                        return Ok(Next::Leave(exit));
+                    }
+                }
                 Intent::Edit(file) => {
                     if let Next::Leave(exit) = self.edit(&file).await? {
                         return Ok(Next::Leave(exit));
@@ -270,14 +301,6 @@ where
         }
         Ok(Next::GoOn)
     }
-}
-
-/// The terminal's clipboard by OSC 52. The payload is base64: no text can end the sequence early.
-fn clipboard(text: &str) -> Vec<u8> {
-    use crossterm::Command as _;
-    let mut bytes = String::new();
-    let copied = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text).write_ansi(&mut bytes);
-    if copied.is_ok() { bytes.into_bytes() } else { Vec::new() }
 }
 
 async fn sleep_until(at: Option<Instant>) {

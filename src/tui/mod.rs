@@ -17,6 +17,7 @@ mod announce;
 pub mod app;
 pub mod backend;
 pub mod canvas;
+mod clipboard;
 mod driver;
 mod editor;
 pub mod input;

@@ -22,6 +22,8 @@ pub enum Msg {
     Fault(String),
     /// The guest program has given the terminal back; a sentence when it failed.
     Edited(Result<(), String>),
+    /// The text that was in the person's editor, or a sentence why there is none.
+    TextEdited(Result<String, String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,8 @@ pub enum Intent {
     Suspend,
     Repaint,
     Quit,
+    /// Answered by [`Msg::TextEdited`].
+    EditText(String),
     Alert(Alert),
 }
 

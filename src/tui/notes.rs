@@ -16,6 +16,10 @@ const WARNING_STAYS: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
+    /// Tells it from the others.
+    pub id: u64,
+    /// Which saying it was the last time; see [`Notes::said`].
+    pub last: u64,
     pub at: UnixMs,
     pub level: Level,
     pub text: String,
@@ -39,18 +43,20 @@ pub struct Notes {
 impl Notes {
     pub fn say(&mut self, at: UnixMs, level: Level, text: String, about: Option<ProviderId>) {
         self.said += 1;
-        if let Some(place) = self.kept.iter().position(|note| note.text == text && note.level == level)
-            && place < self.shown.max(1)
-        {
+        if let Some(place) = self.kept.iter().position(|note| note.text == text && note.level == level) {
+            let was_shown = place < self.shown;
             if let Some(mut note) = self.kept.remove(place) {
                 note.times = note.times.saturating_add(1);
                 note.at = at;
+                note.last = self.said;
                 self.kept.push_front(note);
             }
-            self.shown = self.shown.max(1);
+            if !was_shown {
+                self.shown = (self.shown + 1).min(SHOWN);
+            }
             return;
         }
-        self.kept.push_front(Note { at, level, text, times: 1, about });
+        self.kept.push_front(Note { id: self.said, last: self.said, at, level, text, times: 1, about });
         self.kept.truncate(KEPT);
         self.shown = (self.shown + 1).min(SHOWN).min(self.kept.len());
     }

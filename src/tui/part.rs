@@ -4,8 +4,10 @@
 use super::action::Action;
 use super::canvas::Canvas;
 use super::keymap::{Context, Key, Keymap};
+use super::notes::Notes;
+use super::widgets::filter::{Change, Filter};
 use crate::domain::call::CallRequest;
-use crate::domain::ids::ProviderId;
+use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
 use ratatui::layout::Rect;
@@ -16,6 +18,7 @@ pub struct Cx<'a> {
     pub snapshot: &'a Snapshot,
     pub now: UnixMs,
     pub keymap: &'a Keymap,
+    pub notes: &'a Notes,
 }
 
 /// Names one question to the engine or one running call; the answer comes back with it.
@@ -56,6 +59,9 @@ pub enum Place {
     Provider(ProviderId),
     /// For the playground: a prompt sent before.
     Prompt(Box<SavedPrompt>),
+    /// The order of a request type.
+    Order(String),
+    Call(CallId),
 }
 
 /// What a part wants done.
@@ -82,6 +88,12 @@ pub enum Effect {
     /// What was chosen: handed to the part below the closing layer, as [`Part::take`].
     Hand(String),
     Quit,
+    /// A text into the person's editor; it comes back as [`Part::edited`].
+    EditText(String),
+    /// An entry of the palette was run: it stands first the next time.
+    Ran(String),
+    /// An act on a provider, whatever is on the screen.
+    Do(Action, ProviderId),
 }
 
 /// Collects effects and gives out tickets.
@@ -212,6 +224,38 @@ pub trait Part {
     fn choice(&self, _cx: &Cx<'_>) -> Option<String> {
         None
     }
+
+    /// Its filter, where it has one. The frame opens, feeds, keeps and clears it.
+    fn filter(&self) -> Option<&Filter> {
+        None
+    }
+
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        None
+    }
+
+    /// What became of its filter.
+    fn filtered(&mut self, _change: Change, _cx: &Cx<'_>, _out: &mut Outbox) {}
+
+    /// Esc has something nearer to close than the filter.
+    fn is_inside(&self) -> bool {
+        false
+    }
+
+    /// Its panes in reading order, where there are several: two keys lead to each.
+    fn panes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn focus_pane(&mut self, _pane: usize, _cx: &Cx<'_>) {}
+
+    /// What the cursor is on, for commands that need something to act on.
+    fn subject(&self, _cx: &Cx<'_>) -> Option<Place> {
+        None
+    }
+
+    /// A text comes back from the person's editor.
+    fn edited(&mut self, _text: &str, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
     /// Draws into `area`; its first row is the rule with the titles. Changes nothing but scroll positions.
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect);

@@ -152,6 +152,7 @@ impl Plain {
                 Intent::Copy(text) => say(&text)?,
                 Intent::Edit(file) => say(&format!("Open {file} in your editor, then r reads it again."))?,
                 Intent::Quit => return Ok(Some(Exit::Quit)),
+                Intent::EditText(_) => say("There is no editor in plain mode: a line typed here is the text.")?,
                 // Its line is printed: that is the call.
                 Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
             }
@@ -170,7 +171,7 @@ impl Plain {
             self.choice.clear();
             return Ok(None);
         }
-        if self.app.top().typing() {
+        if self.app.typing() {
             return self.fill(word);
         }
         if let Ok(place @ 1..) = word.parse::<usize>()
@@ -305,9 +306,9 @@ impl Plain {
             say(banner)?;
         }
         self.marked = Some(self.app.tab);
-        let new = usize::try_from(self.app.notes.said() - self.said).unwrap_or(usize::MAX);
-        self.said = self.app.notes.said();
-        let notes: Vec<String> = self.app.notes.kept().take(new).map(|note| note.text.clone()).collect();
+        let before = std::mem::replace(&mut self.said, self.app.notes.said());
+        let new = self.app.notes.kept().filter(|note| note.last > before);
+        let notes: Vec<String> = new.map(|note| note.text.clone()).collect();
         for note in notes.iter().rev() {
             say(note)?;
         }
@@ -335,7 +336,7 @@ impl Plain {
 
     /// Where lines become text, the keys that still act are told once.
     fn tell_typing(&mut self) -> std::io::Result<()> {
-        let typing = self.app.top().typing();
+        let typing = self.app.typing();
         if typing && !self.typing {
             let contexts = self.app.contexts();
             let bound = contexts.iter().flat_map(|context| self.app.keymap.of(*context));

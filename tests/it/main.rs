@@ -30,6 +30,7 @@ mod report;
 mod routing;
 mod sim;
 mod support;
+mod tui_frame;
 mod tui_keys;
 mod tui_playground;
 mod tui_routing;

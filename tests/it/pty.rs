@@ -521,6 +521,38 @@ fn a_broken_file_is_mended_in_the_editor_and_taken_at_once() {
     tty.ends_with(0);
 }
 
+#[test]
+fn a_prompt_is_written_in_the_editor_and_no_file_of_it_stays() {
+    let raw = start(None, |command| {
+        let home = Path::new(command.get_env("HOME").unwrap()).to_owned();
+        let editor = home.join("write");
+        // As most editors do: a new file in place of the old one.
+        let script = "#!/bin/sh\nprintf '%s\\n' \"$(cat \"$1\") and more\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n";
+        std::fs::write(&editor, script).unwrap();
+        std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::create_dir(home.join("tmp")).unwrap();
+        command.env("TMPDIR", home.join("tmp"));
+        command.env("EDITOR", &editor);
+    });
+    let drafts = raw.home.path().join("tmp");
+    let mut tty = Tty::of(raw);
+    tty.until_text("Providers");
+    tty.press("4");
+    tty.until_text("[4 Playground]");
+    tty.press("some words\x0f");
+    tty.until("the prompt as the editor left it", |screen| {
+        screen.alternate_screen() && screen.contents().contains("some words and more")
+    });
+    assert_eq!(std::fs::read_dir(&drafts).unwrap().count(), 0);
+    // Together they would be one key.
+    tty.press("\x1b");
+    tty.until_text("i prompt");
+    tty.press("q");
+    tty.until_text("Leave lmdeck?");
+    tty.press("\x1b[C\r");
+    tty.ends_with(0);
+}
+
 /// A session in plain mode: the lines that come out for the lines that go in.
 fn plain(lines: &str, change: impl FnOnce(&mut Command)) -> (String, Option<i32>) {
     let home = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The dashboard by its keys: what a person presses, and what stands on the screen then.
 
+use super::support::dashboard::{SIZES, keys, letters, options, picture, screen};
 use super::support::snapshot::{NOW, ago, evening, first_run, health_event, model, provider, with_provider};
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::config::Origin;
 use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -21,7 +21,7 @@ use lmdeck::tui::{App, TuiOptions, draw};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
+use ratatui::layout::Size;
 use ratatui::style::Modifier;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -34,10 +34,6 @@ struct Desk {
     now: UnixMs,
     asked: Vec<(u64, Command)>,
     others: Vec<Intent>,
-}
-
-fn options() -> TuiOptions {
-    TuiOptions { color: lmdeck::tui::ColorWish::Never, ..TuiOptions::from_env(|| NOW) }
 }
 
 impl Desk {
@@ -68,39 +64,20 @@ impl Desk {
         self
     }
 
-    /// Keys as in `j ctrl-s enter`; a word in quotes is typed letter by letter.
-    fn press(&mut self, keys: &str) -> &mut Self {
-        for word in keys.split_whitespace() {
-            self.key(word);
+    fn press(&mut self, written: &str) -> &mut Self {
+        for key in keys(written) {
+            self.tell(Msg::Input(key));
         }
         self
     }
 
     fn key(&mut self, word: &str) -> &mut Self {
-        let (word, modifiers) = match word.strip_prefix("ctrl-") {
-            Some(rest) => (rest, KeyModifiers::CONTROL),
-            None => (word, KeyModifiers::NONE),
-        };
-        let code = match word {
-            "enter" => KeyCode::Enter,
-            "esc" => KeyCode::Esc,
-            "tab" => KeyCode::Tab,
-            "shift-tab" => KeyCode::BackTab,
-            "space" => KeyCode::Char(' '),
-            "up" => KeyCode::Up,
-            "down" => KeyCode::Down,
-            "left" => KeyCode::Left,
-            "right" => KeyCode::Right,
-            "backspace" => KeyCode::Backspace,
-            "f1" => KeyCode::F(1),
-            _ => KeyCode::Char(word.chars().next().unwrap()),
-        };
-        self.tell(Msg::Input(Input::Key(KeyEvent::new(code, modifiers))))
+        self.press(word)
     }
 
     fn type_in(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            self.tell(Msg::Input(Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
+        for letter in letters(text) {
+            self.tell(Msg::Input(letter));
         }
         self
     }
@@ -131,9 +108,7 @@ impl Desk {
     }
 
     fn buffer(&self, width: u16, height: u16) -> Buffer {
-        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        draw(&self.app, &mut buffer);
-        buffer
+        picture(&self.app, width, height)
     }
 
     fn shows(&mut self, text: &str) -> &mut Self {
@@ -149,15 +124,9 @@ impl Desk {
     }
 
     fn screen(&self, width: u16, height: u16) -> String {
-        let buffer = self.buffer(width, height);
-        let row = |y| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
-        (0..height).map(row).map(|line| line.trim_end().to_owned() + "\n").collect()
+        screen(&self.app, width, height)
     }
 }
-
-/// Sizes with a promise, and sizes without one.
-const SIZES: [(u16, u16); 11] =
-    [(120, 40), (80, 24), (60, 20), (40, 10), (300, 100), (200, 60), (39, 9), (1, 1), (80, 0), (0, 0), (41, 300)];
 
 fn desk() -> Desk {
     let mut desk = Desk::new(evening());

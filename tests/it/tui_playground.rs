@@ -1,5 +1,6 @@
 //! The Playground by its keys: what a person types, what is asked of the engine, and what stands on the screen.
 
+use super::support::dashboard::{keys, letters, options};
 use super::support::snapshot::{FakeEngine, NOW, answered, call_records, evening, failed, handle_for, record};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::call::{Body, Finish, Message, Reject, Role, Usage};
@@ -14,7 +15,7 @@ use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, CommandName, Rep
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::part::{Tab, Ticket};
-use lmdeck::tui::{App, ColorWish, Dirt, TuiOptions, draw};
+use lmdeck::tui::{App, Dirt, draw};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -43,9 +44,8 @@ impl Desk {
     fn with(snapshot: Snapshot, script: impl FnOnce(&FakeEngine)) -> Self {
         let (handle, engine) = handle_for(snapshot.clone());
         script(&engine);
-        let options = TuiOptions { color: ColorWish::Never, ..TuiOptions::from_env(|| NOW) };
         let mut desk = Self {
-            app: App::new(Arc::new(snapshot), options, NOW),
+            app: App::new(Arc::new(snapshot), options(), NOW),
             now: NOW,
             handle,
             engine,
@@ -73,7 +73,7 @@ impl Desk {
                 Intent::StopCall(ticket) => drop(self.calls.remove(&ticket)),
                 Intent::Copy(text) => self.copied.push(text),
                 Intent::Quit => self.left = true,
-                Intent::Edit(_) | Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
+                Intent::Edit(_) | Intent::EditText(_) | Intent::Suspend | Intent::Repaint | Intent::Alert(_) => {}
             }
         }
     }
@@ -88,34 +88,16 @@ impl Desk {
         self.tell(Msg::Input(Input::Key(KeyEvent::new(code, modifiers))))
     }
 
-    /// Keys as in `tab ctrl-t enter`.
-    fn press(&mut self, keys: &str) -> &mut Self {
-        for word in keys.split_whitespace() {
-            let (name, modifiers) = match word.split_once('-') {
-                Some(("ctrl", rest)) => (rest, KeyModifiers::CONTROL),
-                Some(("shift", "tab")) => ("backtab", KeyModifiers::SHIFT),
-                _ => (word, KeyModifiers::NONE),
-            };
-            let code = match name {
-                "enter" => KeyCode::Enter,
-                "esc" => KeyCode::Esc,
-                "tab" => KeyCode::Tab,
-                "backtab" => KeyCode::BackTab,
-                "up" => KeyCode::Up,
-                "down" => KeyCode::Down,
-                "pgup" => KeyCode::PageUp,
-                "pgdn" => KeyCode::PageDown,
-                "backspace" => KeyCode::Backspace,
-                _ => KeyCode::Char(name.chars().next().unwrap()),
-            };
-            self.code(code, modifiers);
+    fn press(&mut self, written: &str) -> &mut Self {
+        for key in keys(written) {
+            self.tell(Msg::Input(key));
         }
         self
     }
 
     fn type_in(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            self.code(KeyCode::Char(c), KeyModifiers::NONE);
+        for letter in letters(text) {
+            self.tell(Msg::Input(letter));
         }
         self
     }

@@ -1,7 +1,7 @@
 //! The Routing tab by its keys: orders, active target and strategy are changed, a sample request is explained.
 
+use super::support::dashboard::{keys, letters, options, screen};
 use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for, model, with_provider};
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::call::{Facts, Priority};
 use lmdeck::domain::health::State;
 use lmdeck::domain::ids::Target;
@@ -10,12 +10,10 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::reply::Refusal;
 use lmdeck::engine::protocol::{Command, CommandName, EditReport, Reply, RoutingView, Snapshot};
+use lmdeck::tui::App;
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
-use lmdeck::tui::{App, TuiOptions, draw};
 use proptest::prelude::*;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +32,7 @@ impl Desk {
         let reply = explained(&snapshot, &facts);
         let (handle, engine) = handle_for(snapshot.clone());
         engine.on(CommandName::Explain, reply);
-        let options = TuiOptions { color: lmdeck::tui::ColorWish::Never, ..TuiOptions::from_env(|| NOW) };
-        let app = App::new(Arc::new(snapshot), options, NOW);
+        let app = App::new(Arc::new(snapshot), options(), NOW);
         let mut desk = Self { app, handle, engine, now: NOW, copied: Vec::new() };
         let first = desk.app.start();
         desk.carry_out(first);
@@ -62,35 +59,16 @@ impl Desk {
         self
     }
 
-    /// Keys as in `j ctrl-s enter`.
-    fn press(&mut self, keys: &str) -> &mut Self {
-        for word in keys.split_whitespace() {
-            let (word, modifiers) = match word.strip_prefix("ctrl-") {
-                Some(rest) => (rest, KeyModifiers::CONTROL),
-                None => (word, KeyModifiers::NONE),
-            };
-            let code = match word {
-                "enter" => KeyCode::Enter,
-                "esc" => KeyCode::Esc,
-                "tab" => KeyCode::Tab,
-                "shift-tab" => KeyCode::BackTab,
-                "space" => KeyCode::Char(' '),
-                "up" => KeyCode::Up,
-                "down" => KeyCode::Down,
-                "left" => KeyCode::Left,
-                "right" => KeyCode::Right,
-                "pgdn" => KeyCode::PageDown,
-                "f1" => KeyCode::F(1),
-                _ => KeyCode::Char(word.chars().next().unwrap()),
-            };
-            self.tell(Msg::Input(Input::Key(KeyEvent::new(code, modifiers))));
+    fn press(&mut self, written: &str) -> &mut Self {
+        for key in keys(written) {
+            self.tell(Msg::Input(key));
         }
         self
     }
 
     fn type_in(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            self.tell(Msg::Input(Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
+        for letter in letters(text) {
+            self.tell(Msg::Input(letter));
         }
         self
     }
@@ -108,15 +86,7 @@ impl Desk {
     }
 
     fn screen(&self, width: u16, height: u16) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal
-            .draw(|frame| {
-                draw(&self.app, frame.buffer_mut());
-            })
-            .unwrap();
-        let buffer = terminal.backend().buffer();
-        let row = |y| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
-        (0..height).map(row).map(|line| line.trim_end().to_owned() + "\n").collect()
+        screen(&self.app, width, height)
     }
 
     fn wide(&self) -> String {

@@ -1,9 +1,9 @@
 //! The Telemetry tab by its keys: what a person presses while calls come and go, and what stands on the screen.
 
+use super::support::dashboard::{keys, letters, options, picture, screen};
 use super::support::snapshot::{
     FakeEngine, NOW, ago, call_page, call_records, call_rows, evening, first_run, handle_for, record,
 };
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::call::{CallRecord, Status};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::Target;
@@ -18,10 +18,9 @@ use lmdeck::present::units;
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::part::Tab;
-use lmdeck::tui::{App, ColorWish, TuiOptions, draw};
+use lmdeck::tui::{App, ColorWish, TuiOptions};
 use proptest::prelude::*;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +37,6 @@ struct Desk {
     log: Option<Reply>,
     copied: Vec<String>,
     quit: bool,
-}
-
-fn options() -> TuiOptions {
-    TuiOptions { color: ColorWish::Never, ..TuiOptions::from_env(|| NOW) }
 }
 
 impl Desk {
@@ -136,36 +131,15 @@ impl Desk {
         self
     }
 
-    fn key(&mut self, word: &str) {
-        let (word, modifiers) = match word.strip_prefix("ctrl-") {
-            Some(rest) => (rest, KeyModifiers::CONTROL),
-            None => (word, KeyModifiers::NONE),
-        };
-        let code = match word {
-            "enter" => KeyCode::Enter,
-            "esc" => KeyCode::Esc,
-            "tab" => KeyCode::Tab,
-            "right" => KeyCode::Right,
-            "space" => KeyCode::Char(' '),
-            "pgdn" => KeyCode::PageDown,
-            "end" => KeyCode::End,
-            _ => KeyCode::Char(word.chars().next().unwrap()),
-        };
-        self.tell(Msg::Input(Input::Key(KeyEvent::new(code, modifiers))));
-    }
-
-    /// Keys as in `j enter ctrl-c`.
-    fn press(&mut self, keys: &str) -> &mut Self {
-        keys.split_whitespace().for_each(|key| self.key(key));
+    fn press(&mut self, written: &str) -> &mut Self {
+        keys(written).into_iter().for_each(|key| self.tell(Msg::Input(key)));
         self.screen();
         self.settle();
         self
     }
 
     fn type_in(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            self.tell(Msg::Input(Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
-        }
+        letters(text).into_iter().for_each(|key| self.tell(Msg::Input(key)));
         self
     }
 
@@ -192,21 +166,12 @@ impl Desk {
         self
     }
 
-    fn terminal(&self) -> Terminal<TestBackend> {
-        let mut terminal = Terminal::new(TestBackend::new(self.size.0, self.size.1)).unwrap();
-        terminal
-            .draw(|frame| {
-                draw(&self.app, frame.buffer_mut());
-            })
-            .unwrap();
-        terminal
+    fn picture(&self) -> Buffer {
+        picture(&self.app, self.size.0, self.size.1)
     }
 
     fn screen(&self) -> String {
-        let terminal = self.terminal();
-        let buffer = terminal.backend().buffer();
-        let row = |y| (0..self.size.0).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
-        (0..self.size.1).map(row).map(|line| line.trim_end().to_owned() + "\n").collect()
+        screen(&self.app, self.size.0, self.size.1)
     }
 
     #[track_caller]
@@ -629,8 +594,7 @@ fn lost_records_are_counted_in_the_title_as_bad() {
     let y = desk.screen().lines().position(|line| line.contains("3 lost")).unwrap();
     let x = desk.row("3 lost").chars().collect::<String>().find("3 lost").unwrap();
     let x = desk.row("3 lost")[..x].chars().count();
-    let terminal = desk.terminal();
-    let buffer = terminal.backend().buffer();
+    let buffer = desk.picture();
     let cell = |x: usize| &buffer[(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())];
     assert_ne!(cell(x).fg, cell(x + 12).fg, "the count looks like the rest");
     desk.wait(60_000).press("f f").at(40, 10).shows("3 lost");
@@ -698,9 +662,9 @@ fn in_ascii_the_bars_are_letters_and_nothing_else_is_drawn() {
 #[test]
 fn the_chosen_row_is_seen_without_colour() {
     let desk = Desk::evening();
-    let terminal = desk.terminal();
+    let buffer = desk.picture();
     let y = desk.screen().lines().position(|line| line.starts_with('>')).unwrap();
-    let cell = &terminal.backend().buffer()[(30, u16::try_from(y).unwrap())];
+    let cell = &buffer[(30, u16::try_from(y).unwrap())];
     assert!(cell.modifier.contains(Modifier::REVERSED), "{cell:?}");
 }
 

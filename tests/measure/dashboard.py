@@ -100,6 +100,58 @@ def configuration(folder: pathlib.Path, url: str, interval: int) -> pathlib.Path
     return file
 
 
+class Crowd:
+    """Many servers, each of which lists many models: one process, one thread each."""
+
+    def __init__(self, servers: int, models: int) -> None:
+        self._servers = [self._server(server, models) for server in range(servers)]
+
+    @staticmethod
+    def _server(server: int, models: int) -> http.server.ThreadingHTTPServer:
+        listed = [{"id": f"vendor-{server}/model-{model:03}-instruct", "object": "model"} for model in range(models)]
+        listing = json.dumps({"object": "list", "data": listed}).encode()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def do_GET(self) -> None:
+                known = self.path == "/v1/models"
+                body = listing if known else b'{"error":{"message":"not here"}}'
+                self.send_response(200 if known else 404)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                self.wfile.flush()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> "Crowd":
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def configuration(self, folder: pathlib.Path) -> pathlib.Path:
+        file = folder / "ai_models.yaml"
+        profiles = "".join(
+            f"  - id: box{place:02}\n    type: openai_compatible\n    endpoint: http://127.0.0.1:{server.server_port}\n"
+            "    health: { interval: 3600, timeout: 2 }\n"
+            for place, server in enumerate(self._servers)
+        )
+        file.write_text("providers:\n" + profiles + 'gateway: { listen: "127.0.0.1:0" }\n')
+        file.chmod(0o600)
+        return file
+
+
 def environment(folder: pathlib.Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
@@ -162,6 +214,18 @@ class Dashboard:
             os.write(self._master, keys.encode())
         except OSError:
             pass
+
+    def echo_ms(self, keys: str) -> list[float]:
+        """For each key, how long until the screen answers it."""
+        times = []
+        for key in keys:
+            pressed = time.monotonic()
+            self.press(key)
+            self._read(5)
+            times.append((time.monotonic() - pressed) * 1000)
+            while self._read(0.1):
+                pass
+        return times
 
     def settle(self, quiet: float = 2, seconds: float = 30) -> None:
         """Until nothing was written for a while: probes of the start are over, messages are gone."""

@@ -1,6 +1,7 @@
 //! From keys to actions: the table with the person's overrides put in.
 
 mod key;
+pub mod line;
 pub mod table;
 
 pub use key::{Chord, Key};
@@ -47,6 +48,9 @@ pub enum Context {
     Confirm,
     Welcome,
     Broken,
+    /// A list that a kept filter narrows.
+    Searched,
+    Palette,
 }
 
 impl Context {
@@ -80,6 +84,8 @@ impl Context {
             Self::Confirm => "question",
             Self::Welcome => "first run",
             Self::Broken => "configuration",
+            Self::Searched => "matches",
+            Self::Palette => "commands",
         }
     }
 }
@@ -163,6 +169,11 @@ impl Keymap {
         Meaning::Nothing
     }
 
+    /// All entries in table order.
+    pub fn all(&self) -> impl Iterator<Item = &Bound> {
+        self.bound.iter()
+    }
+
     /// The entries of one context in table order.
     pub fn of(&self, context: Context) -> impl Iterator<Item = &Bound> {
         self.bound.iter().filter(move |bound| bound.entry.context == context)
@@ -224,9 +235,12 @@ mod tests {
 
     #[test]
     fn a_letter_is_never_bound_where_text_is_typed() {
-        for entry in entries()
-            .filter(|e| matches!(e.context, Context::Always | Context::FilterLine | Context::Prompt | Context::Choose))
-        {
+        for entry in entries().filter(|e| {
+            matches!(
+                e.context,
+                Context::Always | Context::FilterLine | Context::Prompt | Context::Choose | Context::Palette
+            )
+        }) {
             for key in entry.keys {
                 let chord = Chord::parse(key).unwrap();
                 assert_eq!(chord.0[0].text(), None, "{} takes {key} from text fields", entry.name);

@@ -40,8 +40,10 @@ const fn entry(
 }
 
 /// All entries, part by part.
-pub const TABLE: &[&[Entry]] =
-    &[ALWAYS, EVERYWHERE, LIST, PROVIDERS, DETAIL, HEALTH, ROUTING, PLAYGROUND, TELEMETRY, FORM, TYPING, LAYERS, PAGES];
+pub const TABLE: &[&[Entry]] = &[
+    ALWAYS, EVERYWHERE, LIST, PROVIDERS, DETAIL, HEALTH, ROUTING, PLAYGROUND, TELEMETRY, FORM, TYPING, LAYERS, PAGES,
+    FRAME,
+];
 
 const ALWAYS: &[Entry] = {
     use Context::Always as C;
@@ -144,6 +146,7 @@ const ROUTING: &[Entry] = &[
     entry(Context::Routing, A::RouteTry, "routing.type", &["t"], "try it", "explain a request of this order's type"),
     entry(Context::Routing, A::NextPart, "routing.explained", &["tab", "l", "right"], "explained", "to the explanation"),
     entry(Context::Routing, A::SampleEdit, "routing.sample", &["f"], "sample", "change the sample request"),
+    entry(Context::Routing, A::Filter, "routing.filter", &["/"], "filter", "show only what holds a text"),
     entry(Context::Routing, A::Copy, "routing.copy", &["y"], "", "copy the explanation as text"),
     entry(Context::Routing, A::CopyCommand, "routing.command", &["Y"], "", "copy the command that explains the same"),
     entry(Context::Explained, A::SampleEdit, "explained.sample", &["f", "enter", "e"], "sample", "change the sample request").kept(),
@@ -175,6 +178,7 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Prompt, A::PromptTarget, "prompt.target", &["ctrl-t"], "target", "choose who is to answer"),
     entry(Context::Prompt, A::AnswerWhy, "prompt.why", &["ctrl-w"], "why", "why it would go there"),
     entry(Context::Prompt, A::PromptHistory, "prompt.history", &["ctrl-r", "up"], "history", "prompts sent before; up in an empty prompt"),
+    entry(Context::Prompt, A::PromptEditor, "prompt.editor", &["ctrl-o"], "$EDITOR", "write the prompt in your editor"),
     entry(Context::Prompt, A::FieldNext, "prompt.next", &["tab"], "", "the next field, then the answer"),
     entry(Context::Prompt, A::FieldPrevious, "prompt.previous", &["shift-tab"], "", "the field before"),
     entry(Context::Prompt, A::PromptUndo, "prompt.undo", &["ctrl-u"], "", "take back the last edit of the text"),
@@ -246,12 +250,16 @@ const LAYERS: &[Entry] = &[
     entry(Context::Choose, A::PageUp, "choose.page_up", &["pgup"], "", "a page up"),
     entry(Context::Choose, A::Back, "choose.close", &["esc"], "close", "clear the filter, then choose nothing").kept(),
     entry(Context::Help, A::Filter, "help.search", &["/"], "search", "search this page"),
+    entry(Context::Help, A::Copy, "help.copy", &["y"], "copy", "copy the list of keys"),
     entry(Context::Help, A::Back, "help.close", &["esc", "q", "?"], "close", "close the help"),
     entry(Context::Pager, A::Back, "pager.close", &["esc", "q"], "close", "close"),
+    entry(Context::Pager, A::Filter, "pager.search", &["/"], "search", "show only lines that hold a text"),
     entry(Context::Pager, A::Copy, "pager.copy", &["y"], "copy", "copy as text"),
     entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start").kept(),
     entry(Context::Doctor, A::FormTest, "doctor.answer", &["c"], "answer", "ask the model for one word; asks first where that costs money"),
     entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to the provider it is about"),
+    entry(Context::Messages, A::Filter, "messages.filter", &["/"], "filter", "show only what holds a text"),
+    entry(Context::Messages, A::Copy, "messages.copy", &["y"], "copy", "copy the message"),
     entry(Context::Messages, A::Back, "messages.close", &["esc", "q", "!"], "close", "close the list"),
     entry(Context::Confirm, A::ConfirmPress, "confirm.press", &["enter", "space"], "press", "press the button in brackets").kept(),
     entry(Context::Confirm, A::ConfirmLeft, "confirm.left", &["left", "h", "shift-tab"], "choose", "the button to the left"),
@@ -279,4 +287,25 @@ const PAGES: &[Entry] = &[
     entry(Context::Broken, A::LastGoodPutBack, "broken.put_back", &["P"], "put back", "write that version to the file; the file as it is stays beside it as .broken"),
     entry(Context::Broken, A::Back, "broken.later", &["esc"], "go on without", "go on without what the file says"),
     entry(Context::Broken, A::Quit, "broken.quit", &["q"], "quit", "leave lmdeck").kept(),
+];
+
+#[rustfmt::skip]
+const FRAME: &[Entry] = &[
+    entry(Context::Everywhere, A::Palette, "palette", &[":"], "commands", "every command, by name").kept(),
+    entry(Context::Always, A::Palette, "palette.anywhere", &["ctrl-p"], "", "every command, by name, also from a text field"),
+    entry(Context::Everywhere, A::Jump, "jump", &[";"], "", "jump to a part of the screen by its letter"),
+    entry(Context::Everywhere, A::GoProvider, "go.provider", &["g p"], "", "go to a provider by name"),
+    entry(Context::Everywhere, A::GoTarget, "go.target", &["g t"], "", "choose the active target by name"),
+    entry(Context::Everywhere, A::GoStrategy, "go.strategy", &["g s"], "", "choose the strategy"),
+    entry(Context::Everywhere, A::Copied, "go.copied", &["g y"], "", "show what was copied last"),
+    entry(Context::Searched, A::NextMatch, "match.next", &["n"], "next match", "the next match; round again at the end"),
+    entry(Context::Searched, A::PreviousMatch, "match.previous", &["N"], "", "the match before"),
+    entry(Context::Palette, A::Open, "palette.run", &["enter"], "run", "run the command with the mark").kept(),
+    entry(Context::Palette, A::PaletteFill, "palette.fill", &["tab"], "fill in", "its whole name into the line"),
+    entry(Context::Palette, A::CopyLine, "palette.copy", &["ctrl-y"], "copy its line", "copy the command line that does the same"),
+    entry(Context::Palette, A::Down, "palette.down", &["down", "ctrl-n"], "", "the next one"),
+    entry(Context::Palette, A::Up, "palette.up", &["up", "ctrl-p"], "", "the one before"),
+    entry(Context::Palette, A::PageDown, "palette.page_down", &["pgdn"], "", "a page down"),
+    entry(Context::Palette, A::PageUp, "palette.page_up", &["pgup"], "", "a page up"),
+    entry(Context::Palette, A::Back, "palette.close", &["esc"], "close", "run nothing").kept(),
 ];

@@ -1,6 +1,6 @@
 //! The programs that can be pointed at the gateway; choosing one opens its lines.
 
-use super::choose::{Row, Source, holds};
+use super::choose::{Row, Source};
 use super::pager::Pager;
 use crate::engine::protocol::Snapshot;
 use crate::present::connect::{Answers, CLIENTS, Gateway, find};
@@ -30,16 +30,15 @@ impl Source for Clients {
         "Choosing one shows the lines that point it at the gateway of this dashboard. Its calls appear under Telemetry."
     }
 
-    fn rows(&self, filter: &str, _: &Cx<'_>) -> Vec<Row<String>> {
-        let clients = CLIENTS.iter().filter(|client| holds(&format!("{} {}", client.name, client.title), filter));
-        clients
-            .map(|client| Row {
-                key: client.name.to_owned(),
-                mark: None,
-                left: client.name.to_owned(),
-                right: client.title.to_owned(),
-            })
-            .collect()
+    fn rows(&self, _: &Cx<'_>) -> Vec<Row<String>> {
+        let row = |name: &str, title: &str| Row {
+            key: name.to_owned(),
+            mark: None,
+            left: name.to_owned(),
+            right: title.to_owned(),
+            more: String::new(),
+        };
+        CLIENTS.iter().map(|client| row(client.name, client.title)).collect()
     }
 
     fn chosen(&self, key: &String) -> Option<Effect> {

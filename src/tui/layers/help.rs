@@ -1,121 +1,132 @@
 //! Help for the place where it was asked for, made from the key table; acts that do not work now say why.
 
+use crate::present::text;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::filter::{Change, Filter};
+use crate::tui::widgets::scroll::{Scroll, more_below};
 use ratatui::layout::Rect;
-use std::cell::Cell;
+
+/// From this width on two groups stand side by side.
+const TWO_COLUMNS: u16 = 100;
 
 struct Row {
+    /// Its name in the key table: what people search for may stand there only.
+    name: &'static str,
     keys: String,
     about: String,
-    works: bool,
+    /// Why it does not work now.
+    why: Option<String>,
+}
+
+enum Said<'a> {
+    Title(&'static str),
+    /// A row with a line of its sentence; its keys stand on the first.
+    Row(&'a Row, bool, String),
+    Why(String),
+    Blank,
 }
 
 pub struct Help {
+    title: String,
     about: &'static str,
     groups: Vec<(&'static str, Vec<Row>)>,
-    search: Line,
-    searching: bool,
-    scroll: usize,
-    /// Lines below the last one seen, found by drawing.
-    more: Cell<usize>,
+    filter: Filter,
+    scroll: Scroll,
 }
 
 impl Help {
     /// Of what has the keyboard in `app` now.
     pub fn of(app: &App) -> Self {
-        let groups = app
-            .contexts()
-            .into_iter()
-            .map(|context| {
-                let rows = app
-                    .keymap
-                    .of(context)
-                    .map(|bound| {
-                        let keys: Vec<String> = bound.chords.iter().map(ToString::to_string).collect();
-                        let why = app.why_not(bound.entry.action);
-                        let works = why.is_none();
-                        let about = why.map_or_else(|| bound.entry.about.to_owned(), |why| format!("not now: {why}"));
-                        Row { keys: keys.join("  "), about, works }
-                    })
-                    .collect();
-                (context.title(), rows)
-            })
-            .collect();
-        Self {
-            about: app.top().about(),
-            groups,
-            search: Line::default(),
-            searching: false,
-            scroll: 0,
-            more: Cell::new(0),
-        }
+        let contexts = app.contexts();
+        let place = contexts.first().map_or("", |context| context.title());
+        let title = if app.has_layer() { place.to_owned() } else { format!("{}, {place}", app.tab.title()) };
+        let group = |context: Context| {
+            let rows = app.keymap.of(context).map(|bound| {
+                let keys: Vec<String> = bound.chords.iter().map(ToString::to_string).collect();
+                let why = app.why_not(bound.entry.action);
+                Row { name: bound.entry.name, keys: keys.join("  "), about: bound.entry.about.to_owned(), why }
+            });
+            (context.title(), rows.collect())
+        };
+        let groups = contexts.into_iter().map(group).collect();
+        Self { title, about: app.top().about(), groups, filter: Filter::default(), scroll: Scroll::default() }
     }
 
-    /// Heading and rows that hold the search text; a group whose name holds it is shown whole.
-    fn matching(&self) -> Vec<(Option<&'static str>, Option<&Row>)> {
-        let wanted = self.search.value().to_lowercase();
-        let mut lines = Vec::new();
-        for (title, rows) in &self.groups {
-            let whole = title.contains(&wanted);
-            let rows: Vec<&Row> = rows
-                .iter()
-                .filter(|row| {
-                    whole || row.about.to_lowercase().contains(&wanted) || row.keys.contains(self.search.value())
-                })
-                .collect();
-            if rows.is_empty() {
-                continue;
-            }
-            lines.push((Some(*title), None));
-            lines.extend(rows.into_iter().map(|row| (None, Some(row))));
-            lines.push((None, None));
-        }
-        lines
+    /// Groups with the rows that hold the search text; a group whose name holds it is shown whole.
+    fn matching(&self) -> Vec<(&'static str, Vec<&Row>)> {
+        let wanted = self.filter.text();
+        let lets = |title: &str, row: &Row| {
+            let why = row.why.as_deref().unwrap_or_default();
+            self.filter.lets(&format!("{title} {} {} {why}", row.name, row.about))
+                || (!wanted.is_empty() && row.keys.contains(wanted))
+        };
+        self.groups
+            .iter()
+            .map(|(title, rows)| (*title, rows.iter().filter(|row| lets(title, row)).collect::<Vec<_>>()))
+            .filter(|(_, rows)| !rows.is_empty())
+            .collect()
     }
+}
+
+/// Columns of the keys in a column of this width.
+fn keys_wide(width: u16) -> u16 {
+    16.min(width / 3)
+}
+
+fn column<'a>(groups: &[(&'static str, Vec<&'a Row>)], width: u16) -> Vec<Said<'a>> {
+    let room = usize::from(width.saturating_sub(keys_wide(width) + 6));
+    let mut said = Vec::new();
+    for (title, rows) in groups {
+        said.push(Said::Title(title));
+        for row in rows {
+            let lines = text::wrap(&row.about, room.max(8));
+            said.extend(lines.into_iter().enumerate().map(|(place, line)| Said::Row(row, place == 0, line)));
+            if let Some(why) = &row.why {
+                let whys = text::wrap(&format!("not now: {why}"), usize::from(width.saturating_sub(8)).max(8));
+                said.extend(whys.into_iter().map(Said::Why));
+            }
+        }
+        said.push(Said::Blank);
+    }
+    said.pop();
+    said
+}
+
+/// The groups in two columns of about the same height, in reading order.
+fn split(groups: &[(&'static str, Vec<&Row>)]) -> usize {
+    let height = |groups: &[(&str, Vec<&Row>)]| groups.iter().map(|(_, rows)| rows.len() + 2).sum::<usize>();
+    (1..=groups.len()).min_by_key(|at| height(&groups[..*at]).max(height(&groups[*at..]))).unwrap_or(0)
 }
 
 impl Part for Help {
     fn contexts(&self) -> &'static [Context] {
-        if self.searching { &[Context::FilterLine] } else { &[Context::Help, Context::List] }
+        &[Context::Help, Context::List]
     }
 
-    fn typing(&self) -> bool {
-        self.searching
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, _: &Cx<'_>, _: &mut Outbox) -> bool {
-        self.scroll = 0;
-        self.search.key(key)
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, _: &mut Outbox) {
-        if self.searching {
-            self.search.paste(text);
-        }
+    fn filtered(&mut self, _: Change, _: &Cx<'_>, _: &mut Outbox) {
+        self.scroll.reset();
     }
 
     fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
-            Action::Filter => self.searching = true,
-            Action::KeepFilter => self.searching = false,
-            Action::Back if self.searching || !self.search.is_empty() => {
-                self.searching = false;
-                self.search.set("");
-            }
             Action::Back | Action::Help => out.push(Effect::Close),
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
-            _ => return false,
+            Action::Copy => out.push(Effect::Copy(self.text().join("\n"), "the list of keys was")),
+            Action::NextMatch => return self.scroll.act(Action::Down),
+            Action::PreviousMatch => return self.scroll.act(Action::Up),
+            _ => return self.scroll.act(action),
         }
         true
     }
@@ -125,50 +136,81 @@ impl Part for Help {
     }
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {
-        let rows = self.groups.iter().flat_map(|(title, rows)| rows.iter().map(move |row| (title, row)));
-        let mut lines = vec![format!("Help. {}", self.about)];
-        lines.extend(rows.map(|(title, row)| format!("{title}: {}: {}", row.keys, row.about)));
-        lines
+        self.text()
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
-        let lines = self.matching();
+        let groups = self.matching();
         let all: usize = self.groups.iter().map(|(_, rows)| rows.len()).sum();
-        let found = lines.iter().filter(|(_, row)| row.is_some()).count();
-        canvas.rule(Rect { height: 1, ..area }, "Help", &format!("{found} of {all}"), true);
+        let found: usize = groups.iter().map(|(_, rows)| rows.len()).sum();
+        let count = format!("{found} of {all}");
+        canvas.rule(Rect { height: 1, ..area }, &format!("Help  {}", self.title), &count, true);
         let mut y = area.y + 1;
-        if self.searching || !self.search.is_empty() {
-            canvas.text(area.x + 1, y, 2, "/", Role::Accent);
-            self.search.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), self.searching);
-        } else {
+        let used = self.filter.draw(canvas, Rect::new(area.x, y, area.width, 1), "");
+        if used == 0 {
             canvas.text(area.x + 1, y, area.width.saturating_sub(2), self.about, Role::Plain);
         }
-        y += 2;
-        let room = usize::from(area.bottom().saturating_sub(y));
-        let scroll = self.scroll.min(lines.len().saturating_sub(room));
-        self.more.set(lines.len().saturating_sub(room + scroll));
-        let keys_wide = 18.min(area.width / 3);
-        for (title, row) in lines.iter().skip(scroll).take(room) {
-            if let Some(title) = title {
-                canvas.text(area.x + 2, y, area.width.saturating_sub(3), title, Role::Title);
+        y += if area.height >= 12 { 2 } else { 1 };
+        let below = Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y));
+        let columns = if area.width >= TWO_COLUMNS {
+            let (at, half) = (split(&groups), area.width / 2);
+            vec![column(&groups[..at], half), column(&groups[at..], half)]
+        } else {
+            vec![column(&groups, area.width)]
+        };
+        let total = columns.iter().map(Vec::len).max().unwrap_or(0);
+        // The last row says how much is below: nothing stands under it.
+        let room = usize::from(below.height);
+        let room = if total > room { room.saturating_sub(1) } else { room };
+        let from = self.scroll.window(total, room);
+        let wide = below.width / u16::try_from(columns.len()).unwrap_or(1).max(1);
+        for (place, said) in columns.iter().enumerate() {
+            let x = below.x + wide * u16::try_from(place).unwrap_or(0);
+            let column = Rect { x, width: wide, ..below };
+            for (said, y) in said.iter().skip(from).take(room).zip(below.top()..) {
+                line(canvas, Rect { y, height: 1, ..column }, said);
             }
-            if let Some(row) = row {
-                let (key, about) = if row.works { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
-                canvas.text(area.x + 4, y, keys_wide, &row.keys, key);
-                let x = area.x + 5 + keys_wide;
-                canvas.text(x, y, area.right().saturating_sub(x + 1), &row.about, about);
+        }
+        more_below(canvas, below, total.saturating_sub(from + room));
+        if groups.is_empty() {
+            let said = "nothing holds this text: esc clears it";
+            canvas.text(area.x + 2, y, area.width.saturating_sub(3), said, Role::Muted);
+        }
+    }
+}
+
+fn line(canvas: &mut Canvas<'_>, row: Rect, said: &Said<'_>) {
+    let keys = keys_wide(row.width);
+    match said {
+        Said::Title(title) => {
+            canvas.text(row.x + 2, row.y, row.width.saturating_sub(3), title, Role::Title);
+        }
+        Said::Row(said, first, words) => {
+            let (key, about) =
+                if said.why.is_none() { (Role::Accent, Role::Plain) } else { (Role::Muted, Role::Muted) };
+            if *first {
+                canvas.text(row.x + 4, row.y, keys, &said.keys, key);
             }
-            y += 1;
+            let x = row.x + 5 + keys;
+            canvas.text(x, row.y, row.right().saturating_sub(x), words, about);
         }
-        if lines.is_empty() {
-            canvas.text(
-                area.x + 2,
-                y,
-                area.width.saturating_sub(3),
-                "nothing holds this text: esc clears it",
-                Role::Muted,
-            );
+        Said::Why(words) => {
+            canvas.text(row.x + 7, row.y, row.width.saturating_sub(7), words, Role::Muted);
         }
+        Said::Blank => {}
+    }
+}
+
+impl Help {
+    fn text(&self) -> Vec<String> {
+        let groups = self.matching();
+        let rows = groups.iter().flat_map(|(title, rows)| rows.iter().map(move |row| (title, row)));
+        let mut lines = vec![format!("Help. {}", self.about)];
+        lines.extend(rows.map(|(title, row)| {
+            let why = row.why.as_ref().map(|why| format!(", not now: {why}")).unwrap_or_default();
+            format!("{title}: {}: {}{why}", row.keys, row.about)
+        }));
+        lines
     }
 }

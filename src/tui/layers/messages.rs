@@ -1,4 +1,4 @@
-//! The list of messages so far.
+//! The list of messages so far, newest first; it goes on growing while it is looked at.
 
 use crate::present::{labels, text};
 use crate::tui::action::Action;
@@ -7,30 +7,50 @@ use crate::tui::keymap::Context;
 use crate::tui::notes::Note;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::theme::Role;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::words;
 use ratatui::layout::Rect;
 
+/// Columns of an age and of a mark before the text.
+const TEXT: u16 = 16;
+/// From this width on where enter leads stands at the right.
+const LEADS: u16 = 76;
+/// Rows that the chosen message may take.
+const CHOSEN_ROWS: usize = 4;
+
+#[derive(Default)]
 pub struct Messages {
-    notes: Vec<Note>,
-    cursor: Selection<usize>,
+    cursor: Selection<u64>,
+    filter: Filter,
 }
 
 impl Messages {
-    pub fn of<'a>(notes: impl Iterator<Item = &'a Note>) -> Self {
-        let notes: Vec<Note> = notes.cloned().collect();
-        let mut cursor = Selection::default();
-        cursor.settle(&(0..notes.len()).collect::<Vec<_>>());
-        Self { notes, cursor }
+    fn notes<'a>(&self, cx: &Cx<'a>) -> Vec<&'a Note> {
+        cx.notes.kept().filter(|note| self.filter.is_empty() || self.filter.lets(&note.text)).collect()
     }
 
-    fn keys(&self) -> Vec<usize> {
-        (0..self.notes.len()).collect()
+    fn chosen<'a>(&self, cx: &Cx<'a>) -> Option<&'a Note> {
+        let notes = self.notes(cx);
+        notes.get(self.cursor.place(&keys(&notes))?).copied()
     }
 
-    fn chosen(&self) -> Option<&Note> {
-        self.cursor.place(&self.keys()).and_then(|place| self.notes.get(place))
+    fn settle(&mut self, cx: &Cx<'_>) {
+        self.cursor.settle(&keys(&self.notes(cx)));
     }
+}
+
+fn keys(notes: &[&Note]) -> Vec<u64> {
+    notes.iter().map(|note| note.id).collect()
+}
+
+/// `x4 workstation went down`.
+fn said(note: &Note) -> String {
+    if note.times > 1 { format!("x{} {}", note.times, note.text) } else { note.text.clone() }
+}
+
+fn told(note: &Note) -> String {
+    format!("{}: {}", labels::level(note.level).word, said(note))
 }
 
 impl Part for Messages {
@@ -38,72 +58,118 @@ impl Part for Messages {
         &[Context::Messages, Context::List]
     }
 
-    fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
-        let leads_nowhere = action == Action::Open && self.chosen().is_none_or(|note| note.about.is_none());
-        leads_nowhere.then(|| "this message leads nowhere".into())
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
     }
 
-    fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
-        let keys = self.keys();
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, _: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        self.settle(cx);
+    }
+
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
+        match (action, self.chosen(cx)) {
+            (Action::Open | Action::Copy, None) => Some("no message is chosen: nothing was said yet".into()),
+            (Action::Open, Some(note)) if note.about.is_none() => Some("this message leads nowhere".into()),
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::Open => {
-                if let Some(id) = self.chosen().and_then(|note| note.about.clone()) {
+                if let Some(id) = self.chosen(cx).and_then(|note| note.about.clone()) {
                     out.push(Effect::Close);
                     out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
                 }
             }
+            Action::Copy => {
+                if let Some(note) = self.chosen(cx) {
+                    out.push(Effect::Copy(note.text.clone(), "the message was"));
+                }
+            }
             Action::Back | Action::Messages => out.push(Effect::Close),
-            _ => return self.cursor.act(action, &keys),
+            _ => return self.cursor.act(action, &keys(&self.notes(cx))),
         }
         true
     }
 
+    fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+        self.settle(cx);
+    }
+
     fn about(&self) -> &'static str {
-        "What was said since the start, newest first."
+        "What was said since the start, newest first. Enter goes to what a message is about."
     }
 
-    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
-        let nothing = self.notes.is_empty().then(|| "Messages: nothing was said yet.".to_owned());
-        nothing.into_iter().chain(self.notes.iter().map(|note| note.text.clone())).collect()
+    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+        let notes = self.notes(cx);
+        let nothing = notes.is_empty().then(|| "Messages: nothing was said yet.".to_owned());
+        let total = notes.len();
+        let line = |(place, note): (usize, &&Note)| format!("Messages, {} of {total}: {}", place + 1, told(note));
+        nothing.into_iter().chain(notes.iter().enumerate().map(line)).collect()
     }
 
-    fn choice(&self, _: &Cx<'_>) -> Option<String> {
-        self.chosen().map(|note| note.text.clone())
+    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
+        self.chosen(cx).map(told)
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
-        canvas.rule(Rect { height: 1, ..area }, &format!("Messages {}", self.notes.len()), "newest first", true);
-        if self.notes.is_empty() {
-            canvas.text(area.x + 2, area.y + 2, area.width.saturating_sub(3), "Nothing was said yet.", Role::Muted);
+        let notes = self.notes(canvas.cx);
+        let all = canvas.cx.notes.kept().len();
+        let count = if notes.len() == all { all.to_string() } else { format!("{} of {all}", notes.len()) };
+        canvas.rule(Rect { height: 1, ..area }, &format!("Messages {count}"), "newest first", true);
+        let used =
+            1 + self.filter.draw(canvas, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, "");
+        let list = Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
+        let Some(place) = self.cursor.place(&keys(&notes)) else {
+            let said = if all == 0 { "Nothing was said yet." } else { "Nothing holds this text: esc clears it." };
+            canvas.text(list.x + 2, list.y + 1, list.width.saturating_sub(3), said, Role::Muted);
             return;
-        }
-        let rows = usize::from(area.height.saturating_sub(1));
-        let place = self.cursor.place(&self.keys()).unwrap_or(0);
+        };
         // The chosen message is shown whole below its row.
-        let first = self.cursor.window(place, self.notes.len(), rows.saturating_sub(3));
-        let mut y = area.y + 1;
-        for (n, note) in self.notes.iter().enumerate().skip(first) {
-            if y >= area.bottom() {
+        let rows = usize::from(list.height);
+        let first = self.cursor.window(place, notes.len(), rows.saturating_sub(CHOSEN_ROWS - 1).max(1));
+        let mut y = list.y;
+        for (n, note) in notes.iter().enumerate().skip(first) {
+            if y >= list.bottom() {
                 break;
             }
-            let chosen = n == place;
-            canvas.text(area.x, y, 1, if chosen { ">" } else { " " }, Role::Plain);
-            let age = canvas.age(note.at);
-            canvas.right(area.x + 2, area.x + 8, y, &age, Role::Muted);
-            let role = words::role(labels::level(note.level).role);
-            canvas.text(area.x + 10, y, 4, labels::level(note.level).mark, role);
-            let times = if note.times > 1 { format!("x{} ", note.times) } else { String::new() };
-            let lines = text::wrap(&format!("{times}{}", note.text), usize::from(area.width.saturating_sub(16)));
-            let shown = if chosen { 3 } else { 1 };
-            let start = y;
-            for line in lines.iter().take(shown) {
-                canvas.text(area.x + 15, y, area.width.saturating_sub(16), line, Role::Plain);
-                y += 1;
-            }
-            if chosen {
-                canvas.select(Rect::new(area.x, start, area.width, y - start), area.x + 10..area.x + 14);
-            }
+            y += row(canvas, Rect { y, height: list.bottom() - y, ..list }, note, n == place);
         }
     }
+}
+
+/// Draws one message from the top of `area` on; returns the rows used.
+fn row(canvas: &mut Canvas<'_>, area: Rect, note: &Note, chosen: bool) -> u16 {
+    let y = area.y;
+    canvas.text(area.x, y, 1, if chosen { ">" } else { " " }, Role::Plain);
+    let age = canvas.age(note.at);
+    canvas.right(area.x + 2, area.x + 9, y, &age, Role::Muted);
+    let label = labels::level(note.level);
+    canvas.text(area.x + 11, y, 4, label.mark, words::role(label.role));
+    let leads = if note.about.is_some() && area.width >= LEADS { "enter: its page" } else { "" };
+    let beside = if leads.is_empty() { 1 } else { 18 };
+    let room = area.width.saturating_sub(TEXT + beside);
+    let lines = text::wrap(&said(note), usize::from(room));
+    let most = if chosen { CHOSEN_ROWS } else { 1 };
+    let mut used = 0;
+    if chosen {
+        for line in lines.iter().take(most.min(usize::from(area.height))) {
+            canvas.text(area.x + TEXT, y + used, room, line, Role::Plain);
+            used += 1;
+        }
+    } else {
+        canvas.text(area.x + TEXT, y, room, &said(note), Role::Plain);
+        used = 1;
+    }
+    canvas.right(area.x + TEXT, area.right().saturating_sub(1), y, leads, Role::Muted);
+    if chosen {
+        canvas.select(Rect { height: used.max(1), ..area }, area.x + 11..area.x + 15);
+    }
+    used.max(1)
 }

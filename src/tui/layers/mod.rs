@@ -9,4 +9,6 @@ pub mod form;
 pub mod help;
 pub mod messages;
 pub mod pager;
+pub mod palette;
 pub mod report;
+pub mod saving;

@@ -5,8 +5,9 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
+use crate::tui::widgets::filter::{Change, Filter};
+use crate::tui::widgets::scroll::{Scroll, more_below};
 use ratatui::layout::Rect;
-use std::cell::Cell;
 
 /// Lines kept of a text; more is cut, and said.
 const MOST_LINES: usize = 5000;
@@ -18,8 +19,8 @@ pub struct Pager {
     /// What a copy holds, where it is not all of the text.
     copy: Option<String>,
     about: &'static str,
-    scroll: usize,
-    more: Cell<usize>,
+    filter: Filter,
+    scroll: Scroll,
 }
 
 impl Pager {
@@ -34,8 +35,8 @@ impl Pager {
             lines,
             copy: None,
             about: "Lines with + would be added, lines with - taken out.",
-            scroll: 0,
-            more: Cell::new(0),
+            filter: Filter::default(),
+            scroll: Scroll::default(),
         }
     }
 
@@ -61,15 +62,23 @@ impl Part for Pager {
                 let text = self.copy.clone().unwrap_or_else(|| self.lines.join("\n"));
                 out.push(Effect::Copy(text, "the text"));
             }
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
-            _ => return false,
+            Action::NextMatch => return self.scroll.act(Action::Down),
+            Action::PreviousMatch => return self.scroll.act(Action::Up),
+            _ => return self.scroll.act(action),
         }
         true
+    }
+
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
+    }
+
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, _: Change, _: &Cx<'_>, _: &mut Outbox) {
+        self.scroll.reset();
     }
 
     fn about(&self) -> &'static str {
@@ -83,10 +92,16 @@ impl Part for Pager {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
         canvas.rule(Rect { height: 1, ..area }, &self.title, &self.right, true);
-        let room = usize::from(area.height.saturating_sub(1));
-        let scroll = self.scroll.min(self.lines.len().saturating_sub(room));
-        self.more.set(self.lines.len().saturating_sub(room + scroll));
-        for (line, y) in self.lines.iter().skip(scroll).zip(area.y + 1..area.bottom()) {
+        let used =
+            1 + self.filter.draw(canvas, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, "");
+        let below = Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
+        let lines: Vec<&String> =
+            self.lines.iter().filter(|line| self.filter.is_empty() || self.filter.lets(line)).collect();
+        let room = usize::from(below.height);
+        let room = if lines.len() > room { room.saturating_sub(1) } else { room };
+        let from = self.scroll.window(lines.len(), room);
+        more_below(canvas, below, lines.len().saturating_sub(from + room));
+        for (line, y) in lines.into_iter().skip(from).take(room).zip(below.top()..) {
             let role = match line.as_bytes().first() {
                 Some(b'+') => Role::Accent,
                 Some(b'-') => Role::Bad,

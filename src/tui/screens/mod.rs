@@ -5,7 +5,7 @@ pub mod health;
 pub mod playground;
 pub mod providers;
 pub mod routing;
-mod targets;
+pub mod targets;
 pub mod telemetry;
 
 use super::part::{Part, Tab};

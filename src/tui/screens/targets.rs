@@ -1,6 +1,8 @@
 //! The targets that can be chosen, the same on every screen that asks for one.
 
+use crate::domain::ids::Target;
 use crate::domain::money::Money;
+use crate::domain::routing::ActiveChoice;
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 use crate::present::{labels, units};
 use crate::tui::layers::choose::Choice;
@@ -48,4 +50,13 @@ fn model_about(model: &ModelView) -> String {
     });
     let price = price.unwrap_or_else(|| "price unknown".into());
     [loaded, context, Some(price)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The choice that a row stands for.
+pub fn choice_of(value: &str) -> ActiveChoice {
+    match value.parse::<Target>() {
+        _ if value == "auto" => ActiveChoice::Auto,
+        Ok(target) => ActiveChoice::Target(target),
+        Err(_) => ActiveChoice::Provider(value.into()),
+    }
 }

@@ -20,6 +20,7 @@ pub enum ColorWish {
 
 /// What the environment says about the terminal; read once at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
 pub struct TermEnv {
     pub term: String,
     pub colorterm: String,
@@ -29,8 +30,10 @@ pub struct TermEnv {
     pub colorfgbg: String,
     /// The session came over SSH: frames are rarer.
     pub ssh: bool,
-    /// Inside tmux, whatever `TERM` says.
+    /// Inside tmux, which lets a copy through only when told to.
     pub tmux: bool,
+    /// Inside GNU screen.
+    pub screen: bool,
 }
 
 impl TermEnv {
@@ -43,6 +46,7 @@ impl TermEnv {
             colorfgbg: text("COLORFGBG"),
             ssh: !text("SSH_CONNECTION").is_empty(),
             tmux: !text("TMUX").is_empty(),
+            screen: !text("STY").is_empty(),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Option<Position> {
     app.redraw_at.set(None);
     let cx = app.cx();
     let ascii = app.options.ascii || app.snapshot.config.ui.ascii;
-    let mut canvas = Canvas::new(buffer, &cx, app.theme, ascii, &app.redraw_at);
+    let mut canvas = Canvas::new(buffer, &cx, app.theme, ascii, &app.redraw_at).jumping(app.jumping);
     canvas.clear(area);
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         small::draw(app, &mut canvas, area);

@@ -54,6 +54,9 @@ impl<K: Clone + PartialEq> Selection<K> {
             Action::Last => last,
             Action::PageDown => place.saturating_add(page),
             Action::PageUp => place.saturating_sub(page),
+            // All rows are matches: round again at the ends.
+            Action::NextMatch => (place + 1) % keys.len().max(1),
+            Action::PreviousMatch => place.checked_sub(1).unwrap_or(last),
             _ => return false,
         };
         if let Some(key) = keys.get(to.min(last)) {

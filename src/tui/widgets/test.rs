@@ -10,7 +10,6 @@ use crate::tui::part::Ticket;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
-use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub enum ConnectionTest {
@@ -44,11 +43,7 @@ impl ConnectionTest {
     pub fn status(&self, canvas: &Canvas<'_>) -> String {
         match self {
             Self::NotRun => "not tried yet".into(),
-            Self::Running { since, .. } => {
-                let passed = canvas.cx.now.since(*since).as_secs();
-                canvas.wake_at(since.plus(Duration::from_secs(passed + 1)));
-                format!("running, {passed} s")
-            }
+            Self::Running { since, .. } => canvas.running(*since),
             Self::Done { report, at } => {
                 format!("ran {}, {} ago", units::duration(report.total_ms), canvas.age(*at))
             }

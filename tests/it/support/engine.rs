@@ -546,7 +546,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.
 pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
     let config = Config { providers, ..Config::default() };
-    let desk = Arc::new(Desk { config: Mutex::new(config), changes: watch::channel(0).0 });
+    let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         clock: Arc::new(TokioClock),
         upstream,
@@ -555,7 +555,13 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
     };
-    let options = Options { schedule_probes: false, state_dir: String::new(), rejected: None, read_only: false };
+    let options = Options {
+        schedule_probes: false,
+        state_dir: String::new(),
+        rejected: None,
+        read_only: false,
+        system: String::new(),
+    };
     let engine = Engine::start(ports, desk.load(), options);
     let mut snapshots = engine.handle.snapshots();
     let checked = snapshots.wait_for(|snapshot| {

@@ -1,6 +1,6 @@
 //! Names to choose from, with what each means. The chosen one is handed to the part below.
 
-use super::{Row, Source, holds};
+use super::{Row, Source};
 use crate::engine::protocol::Snapshot;
 use crate::present::labels::Label;
 use crate::tui::part::{Cx, Effect};
@@ -57,19 +57,12 @@ impl Source for Choices {
         "Typing narrows the rows, the arrows move, enter takes the one with the mark."
     }
 
-    fn rows(&self, filter: &str, cx: &Cx<'_>) -> Vec<Row<String>> {
-        let mut choices = (self.list)(cx.snapshot);
-        choices.retain(|choice| holds(&format!("{} {}", choice.value, choice.about), filter));
-        if !filter.is_empty() && choices.iter().all(|choice| choice.value != filter) {
-            choices.extend(self.typed.and_then(|make| make(filter, cx.snapshot)));
-        }
-        let row = |choice: Choice| Row {
-            key: choice.value.clone(),
-            mark: choice.mark,
-            left: choice.value,
-            right: choice.about,
-        };
-        choices.into_iter().map(row).collect()
+    fn rows(&self, cx: &Cx<'_>) -> Vec<Row<String>> {
+        (self.list)(cx.snapshot).into_iter().map(row).collect()
+    }
+
+    fn typed(&self, filter: &str, cx: &Cx<'_>) -> Option<Row<String>> {
+        self.typed.and_then(|make| make(filter, cx.snapshot)).map(row)
     }
 
     fn chosen(&self, key: &String) -> Option<Effect> {
@@ -79,4 +72,8 @@ impl Source for Choices {
     fn nothing(&self) -> &'static str {
         "There is nothing to choose from yet."
     }
+}
+
+fn row(choice: Choice) -> Row<String> {
+    Row { key: choice.value.clone(), mark: choice.mark, left: choice.value, right: choice.about, more: String::new() }
 }

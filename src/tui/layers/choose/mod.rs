@@ -13,6 +13,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
+use crate::tui::widgets::filter::holds;
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
@@ -28,6 +29,14 @@ pub struct Row<K> {
     pub mark: Option<Label>,
     pub left: String,
     pub right: String,
+    /// What the filter searches besides, where that is more than is seen.
+    pub more: String,
+}
+
+impl<K> Row<K> {
+    fn lets(&self, filter: &str) -> bool {
+        filter.is_empty() || holds(&format!("{} {} {}", self.left, self.right, self.more), filter)
+    }
 }
 
 /// Where the rows come from and where they lead.
@@ -41,15 +50,16 @@ pub trait Source {
 
     fn about(&self) -> &'static str;
 
-    /// In order; all that hold every word of the filter.
-    fn rows(&self, filter: &str, cx: &Cx<'_>) -> Vec<Row<Self::Key>>;
+    /// All of them, in order. Asked for when the layer opens and when the world changes, never per key or frame.
+    fn rows(&self, cx: &Cx<'_>) -> Vec<Row<Self::Key>>;
+
+    /// A row made of what was typed, where no row is exactly that.
+    fn typed(&self, _filter: &str, _cx: &Cx<'_>) -> Option<Row<Self::Key>> {
+        None
+    }
 
     /// What choosing a row brings about, once this layer is closed.
     fn chosen(&self, key: &Self::Key) -> Option<Effect>;
-
-    fn total(&self, cx: &Cx<'_>) -> usize {
-        self.rows("", cx).len()
-    }
 
     /// What to say when nothing is there at all.
     fn nothing(&self) -> &str;
@@ -63,11 +73,25 @@ pub struct Choose<S: Source> {
     source: S,
     filter: Line,
     cursor: Selection<S::Key>,
+    all: Vec<Row<S::Key>>,
+    /// What was typed, as a row of its own.
+    typed: Option<Row<S::Key>>,
+    /// Places in `all` of the rows that the filter lets through, and their keys; a typed row's key is the last.
+    found: Vec<usize>,
+    keys: Vec<S::Key>,
 }
 
 impl<S: Source> Choose<S> {
     pub fn new(source: S) -> Self {
-        Self { source, filter: Line::default(), cursor: Selection::default() }
+        Self {
+            source,
+            filter: Line::default(),
+            cursor: Selection::default(),
+            all: Vec::new(),
+            typed: None,
+            found: Vec::new(),
+            keys: Vec::new(),
+        }
     }
 
     /// The cursor begins there, where there is such a row.
@@ -76,17 +100,37 @@ impl<S: Source> Choose<S> {
         self
     }
 
-    fn rows(&self, cx: &Cx<'_>) -> Vec<Row<S::Key>> {
-        self.source.rows(self.filter.value().trim(), cx)
+    /// The rows that are seen, in order.
+    fn row(&self, place: usize) -> Option<&Row<S::Key>> {
+        self.found.get(place).map_or(self.typed.as_ref(), |place| self.all.get(*place))
     }
 
-    fn keys(&self, cx: &Cx<'_>) -> Vec<S::Key> {
-        self.rows(cx).into_iter().map(|row| row.key).collect()
+    fn rows(&self) -> impl Iterator<Item = &Row<S::Key>> {
+        (0..self.keys.len()).filter_map(|place| self.row(place))
+    }
+
+    /// The rows anew, for a world that changed.
+    fn read(&mut self, cx: &Cx<'_>) {
+        self.all = self.source.rows(cx);
+        self.find(cx);
+        self.cursor.settle(&self.keys);
+    }
+
+    /// One pass over the rows per change of the filter.
+    fn find(&mut self, cx: &Cx<'_>) {
+        let filter = self.filter.value().trim();
+        let found = self.all.iter().enumerate().filter(|(_, row)| row.lets(filter));
+        self.found = found.map(|(place, _)| place).collect();
+        let is_there = filter.is_empty() || self.found.iter().any(|place| self.all[*place].left == filter);
+        self.typed = if is_there { None } else { self.source.typed(filter, cx) };
+        let typed = self.typed.as_ref().map(|row| row.key.clone());
+        self.keys = self.found.iter().map(|place| self.all[*place].key.clone()).chain(typed).collect();
     }
 
     /// After the filter changed the first row is the likely one.
     fn refilter(&mut self, cx: &Cx<'_>) {
-        self.cursor.act(Action::First, &self.keys(cx));
+        self.find(cx);
+        self.cursor.act(Action::First, &self.keys);
     }
 
     /// The place for filter and rows, framed.
@@ -114,12 +158,6 @@ impl<S: Source> Choose<S> {
     }
 }
 
-/// Whether every word of `filter` is in `text`, whatever their case.
-pub fn holds(text: &str, filter: &str) -> bool {
-    let (text, filter) = (text.to_lowercase(), filter.to_lowercase());
-    filter.split_whitespace().all(|word| text.contains(word))
-}
-
 impl<S: Source> Part for Choose<S> {
     fn contexts(&self) -> &'static [Context] {
         &[Context::Choose]
@@ -143,8 +181,8 @@ impl<S: Source> Part for Choose<S> {
         self.refilter(cx);
     }
 
-    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
-        if action != Action::Open || !self.rows(cx).is_empty() {
+    fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
+        if action != Action::Open || !self.keys.is_empty() {
             return None;
         }
         let why = if self.filter.is_empty() { "there is nothing to choose" } else { NOTHING_HOLDS };
@@ -155,34 +193,35 @@ impl<S: Source> Part for Choose<S> {
         match action {
             Action::Back if !self.filter.is_empty() => {
                 self.filter.set("");
-                self.cursor.settle(&self.keys(cx));
+                self.find(cx);
+                self.cursor.settle(&self.keys);
             }
             Action::Back => out.push(Effect::Close),
             Action::Open => {
-                let keys = self.keys(cx);
-                let chosen = self.cursor.place(&keys).and_then(|place| self.source.chosen(&keys[place]));
+                let place = self.cursor.place(&self.keys);
+                let chosen = place.and_then(|place| self.source.chosen(&self.keys[place]));
                 if let Some(effect) = chosen {
                     out.push(Effect::Close);
                     out.push(effect);
                 }
             }
-            _ => return self.cursor.act(action, &self.keys(cx)),
+            _ => return self.cursor.act(action, &self.keys),
         }
         true
     }
 
     fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         self.source.shown(out);
-        self.cursor.settle(&self.keys(cx));
+        self.read(cx);
     }
 
     fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
-        self.cursor.settle(&self.keys(cx));
+        self.read(cx);
     }
 
     fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, _: &mut Outbox) {
         self.source.reply(ticket, reply);
-        self.cursor.settle(&self.keys(cx));
+        self.read(cx);
     }
 
     fn shows_below(&self, _: Rect) -> bool {
@@ -193,44 +232,40 @@ impl<S: Source> Part for Choose<S> {
         self.source.about()
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
-        let rows = self.rows(cx);
-        let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        let (chosen, total) = (self.cursor.place(&keys), rows.len());
+    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
+        let (chosen, total) = (self.cursor.place(&self.keys), self.keys.len());
         let line = |(place, row): (usize, &Row<S::Key>)| {
             let cursor = if Some(place) == chosen { ", chosen" } else { "" };
             let state = row.mark.as_ref().map(|mark| format!("{}, ", mark.word)).unwrap_or_default();
             format!("{}, {} of {total}{cursor}: {}, {state}{}", self.source.title(), place + 1, row.left, row.right)
         };
-        rows.iter().enumerate().map(line).collect()
+        self.rows().enumerate().map(line).collect()
     }
 
-    fn choice(&self, cx: &Cx<'_>) -> Option<String> {
-        let rows = self.rows(cx);
-        let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        rows.get(self.cursor.place(&keys)?).map(|row| row.left.clone())
+    fn choice(&self, _: &Cx<'_>) -> Option<String> {
+        self.row(self.cursor.place(&self.keys)?).map(|row| row.left.clone())
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let rows = self.rows(canvas.cx);
-        let total = self.source.total(canvas.cx).max(rows.len());
-        let count = format!("{} of {total}", rows.len());
+        let shown = self.keys.len();
+        let total = self.all.len().max(shown);
+        let count = format!("{shown} of {total}");
         let inner = self.framed(canvas, area, total, &count);
         canvas.text(inner.x + 1, inner.y, 1, "/", Role::Accent);
         let beside = if S::PAGE { 4 } else { u16::try_from(count.len()).unwrap_or(u16::MAX).saturating_add(6) };
         self.filter.draw(canvas, inner.x + 3, inner.y, inner.width.saturating_sub(beside), true);
         let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-        let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        let Some(place) = self.cursor.place(&keys) else {
+        let Some(place) = self.cursor.place(&self.keys) else {
             let said = if total == 0 { self.source.nothing() } else { "Nothing holds this text." };
             canvas.text(list.x + 2, list.y, list.width.saturating_sub(3), said, Role::Muted);
             return;
         };
-        let first = self.cursor.window(place, rows.len(), usize::from(list.height));
+        let first = self.cursor.window(place, shown, usize::from(list.height));
+        let rows: Vec<_> = self.rows().skip(first).take(usize::from(list.height)).collect();
         let marks = if rows.iter().any(|row| row.mark.is_some()) { MARK } else { 0 };
         let room = list.width.saturating_sub(3 + marks);
         let left = left_width(&rows, room);
-        for ((n, row), y) in rows.iter().enumerate().skip(first).zip(list.top()..list.bottom()) {
+        for ((n, row), y) in (first..).zip(&rows).zip(list.top()..list.bottom()) {
             canvas.text(list.x, y, 1, if n == place { ">" } else { " " }, Role::Plain);
             let mut x = list.x + 2;
             if let Some(mark) = &row.mark {
@@ -256,7 +291,7 @@ impl<S: Source> Part for Choose<S> {
 const NOTHING_HOLDS: &str = "nothing holds this text: ctrl-u clears it";
 
 /// Columns for the names: what the widest needs, but the words about it keep a third.
-fn left_width<K>(rows: &[Row<K>], room: u16) -> u16 {
+fn left_width<K>(rows: &[&Row<K>], room: u16) -> u16 {
     let widest = rows.iter().map(|row| text::width(&row.left)).max().unwrap_or(0);
     u16::try_from(widest).unwrap_or(u16::MAX).min(room.saturating_sub(room / 3))
 }

@@ -4,7 +4,7 @@
 mod draw;
 mod fields;
 mod paste;
-mod saving;
+mod writing;
 
 use crate::domain::config::{Endpoint, KeySource};
 use crate::domain::ids::ProviderId;
@@ -17,6 +17,7 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::saving::{Saving, leave, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::test::ConnectionTest;
@@ -35,9 +36,6 @@ enum Waiting {
     Difference(Ticket),
     /// How much would be written.
     Extent(Ticket),
-    Saved(Ticket),
-    /// The changed file being read, before saving on top of it.
-    Reread(Ticket),
 }
 
 pub struct ProviderForm {
@@ -56,6 +54,7 @@ pub struct ProviderForm {
     tested: Option<ProviderDraft>,
     test_at: Option<UnixMs>,
     waiting: Option<Waiting>,
+    saving: Saving,
     extent: Option<EditReport>,
     /// The first provider of all: a first prompt comes after the save.
     first: bool,
@@ -141,6 +140,7 @@ impl ProviderForm {
             tested: None,
             test_at: None,
             waiting: None,
+            saving: Saving::default(),
             extent: None,
             first: false,
         }
@@ -384,7 +384,7 @@ impl Part for ProviderForm {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
-            Action::FormSave if matches!(self.waiting, Some(Waiting::Saved(_))) => Some("it is being saved".into()),
+            Action::FormSave if self.saving.is_asked() => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
             _ => None,
         }
@@ -413,8 +413,8 @@ impl Part for ProviderForm {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
             Action::FormSave => self.save(cx, out),
-            Action::FormSaveOnTop => self.waiting = Some(Waiting::Reread(out.ask(Command::ConfigReload))),
-            Action::FormLeave | Action::Back => self.leave(out),
+            Action::FormSaveOnTop => self.saving.reread(out),
+            Action::FormLeave | Action::Back => leave(self.modified(), "form", "What you typed is not saved.", out),
             Action::FormDiscard => out.push(Effect::Close),
             _ => return false,
         }
@@ -425,7 +425,7 @@ impl Part for ProviderForm {
         if self.test.waits_for(ticket) {
             self.test = match reply {
                 Reply::Tested(report) => ConnectionTest::Done { report: report.clone(), at: cx.now },
-                Reply::Refused(refusal) => ConnectionTest::Refused(saving::join(&refusal.message, &refusal.remedy)),
+                Reply::Refused(refusal) => ConnectionTest::Refused(with_remedy(&refusal.message, &refusal.remedy)),
                 _ => ConnectionTest::NotRun,
             };
             if self.extent.is_none() && self.waiting.is_none() && self.complaints.is_empty() {

@@ -24,9 +24,9 @@ use crate::engine::protocol::{Command, IncidentQuery, Level, ProbeWhich, Provide
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
 use scale::{Held, Scale};
@@ -41,8 +41,7 @@ const OLDER_ROWS: usize = 200;
 #[derive(Default)]
 pub struct Health {
     cursor: Selection<ProviderId>,
-    filter: Line,
-    typing: bool,
+    filter: Filter,
     window: Window,
     scale: Scale,
     /// What the chart on the screen is measured against, and how wide it is.
@@ -57,12 +56,13 @@ pub struct Health {
 
 impl Health {
     fn rows<'a>(&self, cx: &Cx<'a>) -> Vec<&'a ProviderView> {
-        let filter = self.filter.value().to_lowercase();
         cx.snapshot
             .providers
             .iter()
             .map(AsRef::as_ref)
-            .filter(|p| p.name.to_lowercase().contains(&filter) || p.health.state.word().contains(&filter))
+            .filter(|p| {
+                self.filter.is_empty() || self.filter.lets(&format!("{} {} {}", p.name, p.id, p.health.state.word()))
+            })
             .filter(|p| !self.incidents || !any_attention(cx.snapshot) || needs_attention(p))
             .collect()
     }
@@ -129,24 +129,23 @@ fn any_attention(snapshot: &Snapshot) -> bool {
 
 impl Part for Health {
     fn contexts(&self) -> &'static [Context] {
-        if self.typing { &[Context::FilterLine] } else { &[Context::Health, Context::List] }
+        &[Context::Health, Context::List]
     }
 
-    fn typing(&self) -> bool {
-        self.typing
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
-        let used = self.filter.key(key);
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, _: Change, cx: &Cx<'_>, _: &mut Outbox) {
         self.cursor.settle(&self.keys(cx));
-        used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.typing {
-            self.filter.paste(text);
-            self.cursor.settle(&self.keys(cx));
-        }
+    fn subject(&self, cx: &Cx<'_>) -> Option<Place> {
+        self.chosen(cx).map(|provider| Place::Provider(provider.id.clone()))
     }
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
@@ -169,12 +168,6 @@ impl Part for Health {
         self.held.release();
         match action {
             Action::HealthScale if stale => {}
-            Action::Filter => self.typing = true,
-            Action::KeepFilter => self.typing = false,
-            Action::Back if self.typing || !self.filter.is_empty() => {
-                self.typing = false;
-                self.filter.set("");
-            }
             Action::Back if self.incidents => self.incidents = false,
             Action::HealthIncidents | Action::NextPart | Action::PreviousPart => {
                 self.incidents = !self.incidents;
@@ -257,11 +250,7 @@ impl Part for Health {
         canvas.rule(Rect { height: 1, ..area }, &title, &right, true);
         let mut y = area.y + 1;
         let left = |y: u16| area.bottom().saturating_sub(y);
-        if self.typing || !self.filter.is_empty() {
-            canvas.text(area.x + 1, y, 1, "/", crate::tui::theme::Role::Accent);
-            self.filter.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), self.typing);
-            y += 1;
-        }
+        y += self.filter.draw(canvas, Rect::new(area.x, y, area.width, left(y)), "");
         let rows = self.rows(canvas.cx);
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         let tall = area.height >= 30;

@@ -25,6 +25,8 @@ pub struct Editor {
     /// The column that moves up and down aim at.
     aim: Option<usize>,
     /// The first row seen; drawing moves it so that the cursor is seen.
+    /// The edit that put another text in place of all of this one.
+    replaced: Option<u64>,
     top: Cell<Place>,
     /// Columns and rows of the last drawing.
     size: Cell<(usize, usize)>,
@@ -42,7 +44,15 @@ impl Editor {
         area.set_max_histories(UNDOS);
         area.move_cursor(CursorMove::Bottom);
         area.move_cursor(CursorMove::End);
-        let mut editor = Self { area, bytes: 0, edits: 0, aim: None, top: Cell::new((0, 0)), size: Cell::new((76, 4)) };
+        let mut editor = Self {
+            area,
+            bytes: 0,
+            edits: 0,
+            aim: None,
+            replaced: None,
+            top: Cell::new((0, 0)),
+            size: Cell::new((76, 4)),
+        };
         editor.count();
         editor
     }
@@ -75,6 +85,7 @@ impl Editor {
 
     /// Another text in place of this one; undo brings the old one back.
     pub fn replace(&mut self, text: &str) {
+        self.replaced = if self.area.is_empty() { None } else { Some(self.edits + 1) };
         self.area.select_all();
         self.area.insert_str(tame(text));
         self.area.cancel_selection();
@@ -104,6 +115,10 @@ impl Editor {
     /// `false` when there is nothing to take back.
     pub fn undo(&mut self) -> bool {
         let done = self.area.undo();
+        // The text area keeps a replacement as two edits: what was taken out and what was put in.
+        if self.replaced.take() == Some(self.edits) {
+            self.area.undo();
+        }
         self.edited();
         done
     }

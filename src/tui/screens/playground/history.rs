@@ -2,7 +2,7 @@
 
 use crate::engine::protocol::{Command, Reply, SavedPrompt};
 use crate::present::units;
-use crate::tui::layers::choose::{Row, Source, holds};
+use crate::tui::layers::choose::{Row, Source};
 use crate::tui::part::{Cx, Effect, Outbox, Place, Tab, Ticket};
 
 /// Prompts listed.
@@ -39,27 +39,27 @@ impl Source for History {
         "What you sent before, newest first. Enter puts it back with its settings; nothing is sent."
     }
 
-    fn rows(&self, filter: &str, cx: &Cx<'_>) -> Vec<Row<usize>> {
-        let matching = self.all().iter().enumerate().filter(|(_, saved)| {
-            let start: String = saved.prompt.chars().take(SEARCHED).collect();
-            filter.is_empty() || holds(&format!("{start} {} {}", saved.model, saved.request_type), filter)
-        });
+    fn rows(&self, cx: &Cx<'_>) -> Vec<Row<usize>> {
         let row = |(key, saved): (usize, &SavedPrompt)| Row {
             key,
             mark: None,
             left: saved.prompt.trim().chars().take(FIRST).collect(),
             right: format!("{}  {:>7}", saved.model, units::age(cx.now.since(saved.ts))),
+            more: saved
+                .prompt
+                .chars()
+                .skip(FIRST)
+                .take(SEARCHED)
+                .chain([' '])
+                .chain(saved.request_type.chars())
+                .collect(),
         };
-        matching.map(row).collect()
+        self.all().iter().enumerate().map(row).collect()
     }
 
     fn chosen(&self, key: &usize) -> Option<Effect> {
         let prompt = self.all().get(*key)?.clone();
         Some(Effect::Go(Tab::Playground, Some(Place::Prompt(Box::new(prompt)))))
-    }
-
-    fn total(&self, _: &Cx<'_>) -> usize {
-        self.all().len()
     }
 
     fn nothing(&self) -> &str {

@@ -39,9 +39,6 @@ use ratatui::layout::Rect;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Bytes that terminals take for their clipboard.
-const CLIPBOARD: usize = 74_000;
-
 /// The parts of a snapshot that a decision depends on.
 type World = (Arc<RoutingView>, Arc<Vec<Arc<ProviderView>>>);
 
@@ -89,7 +86,7 @@ impl Playground {
         self.lane.as_ref().is_some_and(|lane| lane.phase.runs())
     }
 
-    fn edited(&mut self, now: UnixMs) {
+    fn text_changed(&mut self, now: UnixMs) {
         self.unsent = !self.fields.prompt.is_blank();
         self.preview.typed(now);
     }
@@ -124,17 +121,7 @@ impl Playground {
 
     fn copy(&self, out: &mut Outbox) {
         let Some(lane) = &self.lane else { return };
-        let text = escape::block(&lane.answer.text);
-        if text.len() > CLIPBOARD {
-            let end = text.floor_char_boundary(CLIPBOARD);
-            out.say(
-                Level::Warning,
-                "the answer is larger than a terminal's clipboard takes: only its first 74 kB go there",
-            );
-            out.push(Effect::Copy(text[..end].to_owned(), "the start of the answer was"));
-        } else {
-            out.push(Effect::Copy(text.into_owned(), "the answer was"));
-        }
+        out.push(Effect::Copy(lane.answer.text.clone(), "the answer was"));
     }
 
     fn why(&self) -> why::Why {
@@ -149,6 +136,14 @@ impl Playground {
     fn open_targets(&self, out: &mut Outbox) {
         let choose = Choose::new(Choices::new("Target", targets::wanted)).at(self.fields.target.value().to_owned());
         out.push(Effect::Open(Box::new(choose)));
+    }
+
+    /// The text that the person's editor gets: the prompt, unless the cursor is in the system prompt.
+    fn in_editor(&self) -> Field {
+        match self.focus {
+            Focus::Field(Field::System) => Field::System,
+            _ => Field::Prompt,
+        }
     }
 
     fn move_focus(&mut self, steps: isize) {
@@ -206,7 +201,7 @@ impl Part for Playground {
             (editor.key(key), editor.edits() != before)
         };
         if changed {
-            self.edited(cx.now);
+            self.text_changed(cx.now);
         }
         used || !key.ctrl && !key.alt && self.leave_by_arrow(field, key.code)
     }
@@ -222,7 +217,7 @@ impl Part for Playground {
         } else if let Err(why) = self.fields.editor_mut(field).paste(text) {
             out.say(Level::Warning, why);
         }
-        self.edited(cx.now);
+        self.text_changed(cx.now);
     }
 
     fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
@@ -249,16 +244,17 @@ impl Part for Playground {
             Action::PromptNewLine => {
                 self.fields.editor_mut(editor).new_line();
                 self.focus = Focus::Field(if editor == Field::System { editor } else { Field::Prompt });
-                self.edited(cx.now);
+                self.text_changed(cx.now);
             }
             Action::PromptUndo | Action::PromptRedo => {
                 let editor = self.fields.editor_mut(editor);
                 let done = if action == Action::PromptUndo { editor.undo() } else { editor.redo() };
                 if done {
-                    self.edited(cx.now);
+                    self.text_changed(cx.now);
                 }
             }
             Action::PromptTarget => self.open_targets(out),
+            Action::PromptEditor => out.push(Effect::EditText(self.fields.editor(self.in_editor()).text())),
             Action::PromptHistory => {
                 out.push(Effect::Open(Box::new(Choose::new(history::History::default()))));
             }
@@ -318,7 +314,7 @@ impl Part for Playground {
                 self.fields.load(saved);
                 self.focus = Focus::Field(Field::Prompt);
             }
-            Place::Provider(_) => return,
+            _ => return,
         }
         self.preview.typed(cx.now);
     }
@@ -326,6 +322,22 @@ impl Part for Playground {
     fn take(&mut self, target: &str, cx: &Cx<'_>, _: &mut Outbox) {
         self.fields.target.set(target);
         self.preview.typed(cx.now);
+    }
+
+    fn edited(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        let field = self.in_editor();
+        if self.fields.editor(field).text() != text {
+            self.fields.editor_mut(field).replace(text);
+            self.text_changed(cx.now);
+        }
+    }
+
+    fn panes(&self) -> &'static [&'static str] {
+        &["prompt", "answer"]
+    }
+
+    fn focus_pane(&mut self, pane: usize, _: &Cx<'_>) {
+        self.focus = if pane == 0 { Focus::Field(Field::Prompt) } else { Focus::Answer };
     }
 
     fn deadline(&self) -> Option<UnixMs> {
@@ -371,7 +383,10 @@ impl Part for Playground {
         self.one_pane.set(one);
         let focused = self.focus == Focus::Answer;
         match (one, focused) {
-            (true, true) => answer::draw(self.lane.as_ref(), &self.view, canvas, area, true),
+            (true, true) => {
+                answer::draw(self.lane.as_ref(), &self.view, canvas, area, true);
+                canvas.letter(1, area);
+            }
             (true, false) => draw::draw(self, canvas, area, true),
             (false, _) => {
                 let rows = draw::rows(area.height).min(area.height);
@@ -379,6 +394,8 @@ impl Part for Playground {
                 let lower = Rect { y: area.y + rows, height: area.height - rows, ..area };
                 draw::draw(self, canvas, upper, !focused);
                 answer::draw(self.lane.as_ref(), &self.view, canvas, lower, focused);
+                canvas.letter(0, upper);
+                canvas.letter(1, lower);
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
-use std::cell::Cell;
 
 pub struct Why {
     title: &'static str,
@@ -26,8 +26,7 @@ pub struct Why {
     /// Of a call that was sent: what happened on the way, and its record when it has ended.
     notes: Vec<String>,
     record: Option<CallRecord>,
-    scroll: usize,
-    more: Cell<usize>,
+    scroll: Scroll,
 }
 
 impl Why {
@@ -41,8 +40,7 @@ impl Why {
             refused: None,
             notes: Vec::new(),
             record: None,
-            scroll: 0,
-            more: Cell::new(0),
+            scroll: Scroll::default(),
         }
     }
 
@@ -160,13 +158,7 @@ impl Part for Why {
         match action {
             Action::Back | Action::AnswerWhy => out.push(Effect::Close),
             Action::Copy => out.push(Effect::Copy(self.text(), "the explanation was")),
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
-            _ => return false,
+            _ => return self.scroll.act(action),
         }
         true
     }
@@ -213,7 +205,7 @@ impl Part for Why {
                 Kind::Row => row(&mut lines, &label, &words, column),
             }
         }
-        self.more.set(lines.draw(canvas, inner, self.scroll));
+        self.scroll.draw(&lines, canvas, inner);
     }
 }
 

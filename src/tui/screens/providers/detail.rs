@@ -51,8 +51,7 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let inner = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
     let lines = build(screen, canvas, provider, inner, focused);
-    let more = lines.draw(canvas, inner, screen.scroll.get());
-    screen.more.set(more);
+    screen.scroll.draw(&lines, canvas, inner);
 }
 
 fn build(screen: &Providers, canvas: &Canvas<'_>, provider: &ProviderView, inner: Rect, focused: bool) -> Lines {
@@ -267,5 +266,5 @@ fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: 
     for model in &found.models {
         lines.put(2, &[Piece::plain(model.id.as_str())]);
     }
-    screen.more.set(lines.draw(canvas, inner, screen.scroll.get()));
+    screen.scroll.draw(&lines, canvas, inner);
 }

@@ -21,11 +21,12 @@ use crate::engine::protocol::{Command, Found, Level, ProbeWhich, ProviderView, R
 use crate::present::labels::{self, needs_attention};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::Context;
 use crate::tui::layers::form::ProviderForm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 use std::cell::Cell;
 
@@ -50,8 +51,7 @@ enum Focus {
 pub struct Providers {
     cursor: Selection<RowKey>,
     focus: Focus,
-    filter: Line,
-    typing: bool,
+    filter: Filter,
     found: Vec<Found>,
     /// Discovery under way.
     looking: Option<Ticket>,
@@ -59,18 +59,16 @@ pub struct Providers {
     /// There is no configuration: the first page stands here.
     first_run: bool,
     /// Found by drawing, too: the chosen model is kept in sight.
-    scroll: Cell<usize>,
+    scroll: Scroll,
     /// The model the cursor is on in the detail.
     model: Selection<ModelId>,
     /// The cursor among the models has moved: the next drawing brings it into sight.
     follow: Cell<bool>,
-    /// Lines of the detail below the last one seen, found by drawing.
-    more: Cell<usize>,
 }
 
 impl Providers {
     fn keys(&self, cx: &Cx<'_>) -> Vec<RowKey> {
-        let known = cx.snapshot.providers.iter().filter(|p| rows::matches(p, self.filter.value()));
+        let known = cx.snapshot.providers.iter().filter(|p| rows::matches(p, &self.filter));
         let mut keys: Vec<RowKey> = known.map(|provider| RowKey::Provider(provider.id.clone())).collect();
         if self.filter.is_empty() {
             keys.extend(self.offered().map(|found| RowKey::Found(found.endpoint.clone())));
@@ -132,7 +130,7 @@ impl Providers {
         });
         if let Some(key) = problem.cloned() {
             self.cursor.set(key, &keys);
-            self.begin_at_top();
+            self.show_from_top();
         }
     }
 
@@ -141,23 +139,9 @@ impl Providers {
         self.looking = Some(out.ask(Command::Discover));
     }
 
-    fn scroll_detail(&mut self, action: Action) -> bool {
-        let scroll = self.scroll.get();
-        match action {
-            Action::Down => self.scroll.set(scroll + usize::from(self.more.get() > 0)),
-            Action::PageDown => self.scroll.set(scroll + self.more.get().min(10)),
-            Action::Last => self.scroll.set(scroll + self.more.get()),
-            Action::Up => self.scroll.set(scroll.saturating_sub(1)),
-            Action::PageUp => self.scroll.set(scroll.saturating_sub(10)),
-            Action::First => self.scroll.set(0),
-            _ => return false,
-        }
-        true
-    }
-
     /// Another provider is shown.
-    fn begin_at_top(&mut self) {
-        self.scroll.set(0);
+    fn show_from_top(&mut self) {
+        self.scroll.reset();
         self.model = Selection::default();
     }
 
@@ -192,33 +176,48 @@ impl Part for Providers {
         if self.first_run {
             return &[Context::Welcome, Context::List];
         }
-        match (self.typing, self.focus) {
-            (true, _) => &[Context::FilterLine],
-            (false, Focus::List) => &[Context::Providers, Context::List],
-            (false, Focus::Detail) => &[Context::ProviderDetail, Context::Providers, Context::List],
+        match self.focus {
+            Focus::List => &[Context::Providers, Context::List],
+            Focus::Detail => &[Context::ProviderDetail, Context::Providers, Context::List],
         }
     }
 
-    fn typing(&self) -> bool {
-        self.typing
+    fn filter(&self) -> Option<&Filter> {
+        (!self.first_run).then_some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
-        let used = self.filter.key(key);
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        (!self.first_run).then_some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, change: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        if change == Change::Opened {
+            self.focus = Focus::List;
+        }
         self.cursor.settle(&self.keys(cx));
-        used
+    }
+
+    fn is_inside(&self) -> bool {
+        self.focus == Focus::Detail
+    }
+
+    fn panes(&self) -> &'static [&'static str] {
+        if self.first_run { &[] } else { &["list", "details"] }
+    }
+
+    fn focus_pane(&mut self, pane: usize, _: &Cx<'_>) {
+        self.focus = if pane == 0 { Focus::List } else { Focus::Detail };
+    }
+
+    fn subject(&self, cx: &Cx<'_>) -> Option<Place> {
+        self.chosen(cx).map(|provider| Place::Provider(provider.id.clone()))
     }
 
     fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
-        if self.typing {
-            self.filter.paste(text);
-            self.cursor.settle(&self.keys(cx));
-        } else {
-            // An address or a curl line pasted here wants to become a provider.
-            let mut form = ProviderForm::new();
-            form.paste_whole(text, cx);
-            out.push(Effect::Open(Box::new(form)));
-        }
+        // An address or a curl line pasted here wants to become a provider.
+        let mut form = ProviderForm::new();
+        form.paste_whole(text, cx);
+        out.push(Effect::Open(Box::new(form)));
     }
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
@@ -254,12 +253,6 @@ impl Part for Providers {
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let keys = self.keys(cx);
         match action {
-            Action::Filter => self.typing = true,
-            Action::KeepFilter => self.typing = false,
-            Action::Back if self.typing || (self.focus == Focus::List && !self.filter.is_empty()) => {
-                self.typing = false;
-                self.filter.set("");
-            }
             Action::Back if self.focus == Focus::Detail => self.focus = Focus::List,
             Action::NextPart | Action::PreviousPart => {
                 self.focus = if self.focus == Focus::List { Focus::Detail } else { Focus::List };
@@ -286,14 +279,14 @@ impl Part for Providers {
                 {
                     return true;
                 }
-                if self.focus == Focus::Detail && !self.typing {
+                if self.focus == Focus::Detail {
                     let provider = self.chosen(cx);
                     return provider.is_some_and(|provider| self.move_among_models(action, provider))
-                        || self.scroll_detail(action);
+                        || self.scroll.act(action);
                 }
                 let moved = self.cursor.act(action, &keys);
                 if moved {
-                    self.begin_at_top();
+                    self.show_from_top();
                 }
                 return moved;
             }
@@ -331,10 +324,9 @@ impl Part for Providers {
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
         let Place::Provider(id) = place else { return };
-        self.filter.set("");
-        self.typing = false;
+        self.filter.clear();
         self.cursor.set(RowKey::Provider(id.clone()), &self.keys(cx));
-        self.begin_at_top();
+        self.show_from_top();
         self.focus = Focus::Detail;
     }
 
@@ -377,10 +369,11 @@ impl Part for Providers {
         }
         let two = area.width >= 70;
         if !two {
-            return match self.focus {
+            match self.focus {
                 Focus::List => rows::draw(self, canvas, area, true),
                 Focus::Detail => detail::draw(self, canvas, area, true),
-            };
+            }
+            return canvas.letter(usize::from(self.focus == Focus::Detail), area);
         }
         let list_wide = if area.width >= 100 { 38 } else { 27 };
         let list = Rect { width: list_wide, ..area };
@@ -389,5 +382,7 @@ impl Part for Providers {
         canvas.joint(area.x + list_wide, area.y, self.focus == Focus::List);
         canvas.divider(area.x + list_wide, area.y + 1..area.bottom());
         detail::draw(self, canvas, right, self.focus == Focus::Detail);
+        canvas.letter(0, list);
+        canvas.letter(1, right);
     }
 }

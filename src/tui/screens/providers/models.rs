@@ -96,7 +96,7 @@ impl Table<'_> {
     /// The first line to be seen, so that the chosen row is among them after it moved.
     fn keep_in_sight(&self, screen: &Providers, row: Option<usize>, total: usize, with_next: bool) -> usize {
         let most = total.saturating_sub(self.rows);
-        let mut first = screen.scroll.get().min(most);
+        let mut first = screen.scroll.from().min(most);
         if let Some(row) = row
             && screen.follow.replace(false)
         {
@@ -107,7 +107,7 @@ impl Table<'_> {
             } else if below > first + self.rows {
                 first = (below - self.rows).min(most);
             }
-            screen.scroll.set(first);
+            screen.scroll.to(first);
         }
         first
     }

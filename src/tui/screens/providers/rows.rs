@@ -6,25 +6,17 @@ use crate::present::{labels, text};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
+use crate::tui::widgets::filter::Filter;
 use ratatui::layout::Rect;
 
 /// Columns before a name: cursor, space, mark, space.
 const NAME: u16 = 7;
 
 /// Whether a filter text lets the provider through.
-pub fn matches(provider: &ProviderView, filter: &str) -> bool {
-    let filter = filter.to_lowercase();
-    filter.split_whitespace().all(|word| {
-        [
-            provider.id.as_str(),
-            &provider.name,
-            provider.kind.word(),
-            provider.health.state.word(),
-            &provider.endpoint.host,
-        ]
-        .iter()
-        .any(|text| text.to_lowercase().contains(word))
-    })
+pub fn matches(provider: &ProviderView, filter: &Filter) -> bool {
+    let (id, name, host) = (provider.id.as_str(), &provider.name, &provider.endpoint.host);
+    let (kind, state) = (provider.kind.word(), provider.health.state.word());
+    filter.is_empty() || filter.lets(&format!("{id} {name} {kind} {state} {host}"))
 }
 
 pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
@@ -37,11 +29,7 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     let saved = if canvas.cx.snapshot.config.first_run && all > 0 { "not saved" } else { "" };
     canvas.rule(Rect { height: 1, ..area }, &title, saved, focused);
     let mut y = area.y + 1;
-    if screen.typing || !screen.filter.is_empty() {
-        canvas.text(area.x + 1, y, 1, "/", Role::Accent);
-        screen.filter.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), screen.typing);
-        y += 1;
-    }
+    y += screen.filter.draw(canvas, Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y)), "");
     let rows = area.bottom().saturating_sub(y);
     if keys.is_empty() {
         let said = match (all, snapshot.config.rejected.is_some()) {

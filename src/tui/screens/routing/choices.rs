@@ -2,7 +2,7 @@
 
 use crate::domain::ids::Target;
 use crate::domain::kind::Kind;
-use crate::domain::routing::{ActiveChoice, Strategy};
+use crate::domain::routing::Strategy;
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 use crate::present::{labels, routes};
 use crate::tui::layers::choose::Choice;
@@ -46,14 +46,6 @@ pub fn typed_target(typed: &str, snapshot: &Snapshot) -> Option<Choice> {
     let target: Target = typed.parse().ok()?;
     let provider = snapshot.providers.iter().find(|provider| provider.id == target.provider)?;
     Some(Choice::new(typed, format!("as typed: {} names no such model now", provider.name)))
-}
-
-pub fn choice_of(value: &str) -> ActiveChoice {
-    match value.parse::<Target>() {
-        _ if value == "auto" => ActiveChoice::Auto,
-        Ok(target) => ActiveChoice::Target(target),
-        Err(_) => ActiveChoice::Provider(value.into()),
-    }
 }
 
 /// What an item of an order stands for here.

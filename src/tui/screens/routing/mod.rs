@@ -28,15 +28,16 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::confirm::Confirm;
-use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
+use crate::tui::widgets::scroll::Scroll;
 use explainer::Explainer;
 use order::OrderEditor;
 use ratatui::layout::Rect;
 use rules::RowKey;
 use sample::{Field, Sample};
-use std::cell::Cell;
 
 /// Columns of the left pane where both are seen.
 const LEFT: u16 = 43;
@@ -72,14 +73,23 @@ pub struct Routing {
     awaited: Option<RowKey>,
     sample: Sample,
     explainer: Explainer,
-    scroll: usize,
-    /// Lines of the explanation below the last one seen, found by drawing.
-    more: Cell<usize>,
+    scroll: Scroll,
+    filter: Filter,
 }
 
 impl Routing {
+    /// The rows that the filter lets through.
+    fn keys(&self, snapshot: &Snapshot) -> Vec<RowKey> {
+        let mut keys = rules::keys(snapshot);
+        if !self.filter.is_empty() {
+            let said = |key: &RowKey| format!("{} {}", rules::name(key), rules::meaning(key, &snapshot.routing));
+            keys.retain(|key| self.filter.lets(&said(key)));
+        }
+        keys
+    }
+
     fn chosen(&self, cx: &Cx<'_>) -> RowKey {
-        let mut keys = rules::keys(cx.snapshot);
+        let mut keys = self.keys(cx.snapshot);
         match self.cursor.place(&keys) {
             Some(place) if place < keys.len() => keys.swap_remove(place),
             _ => RowKey::Strategy,
@@ -143,7 +153,7 @@ impl Routing {
     }
 
     fn changed_sample(&mut self, cx: &Cx<'_>) {
-        self.scroll = 0;
+        self.scroll.reset();
         self.explainer.sample_changed(cx.now);
     }
 
@@ -151,21 +161,8 @@ impl Routing {
         self.explainer.shown()
     }
 
-    fn scroll_by(&mut self, action: Action) -> bool {
-        match action {
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
-            _ => return false,
-        }
-        true
-    }
-
     fn settle(&mut self, cx: &Cx<'_>) {
-        let keys = rules::keys(cx.snapshot);
+        let keys = self.keys(cx.snapshot);
         match self.awaited.take_if(|awaited| keys.contains(awaited)) {
             Some(key) => self.cursor.set(key, &keys),
             None => self.cursor.settle(&keys),
@@ -204,6 +201,42 @@ impl Part for Routing {
         self.focus == Focus::Sample
     }
 
+    fn filter(&self) -> Option<&Filter> {
+        (self.focus == Focus::Rules).then_some(&self.filter)
+    }
+
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        (self.focus == Focus::Rules).then_some(&mut self.filter)
+    }
+
+    fn filtered(&mut self, _: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        self.settle(cx);
+    }
+
+    fn panes(&self) -> &'static [&'static str] {
+        &["rules", "try it"]
+    }
+
+    fn focus_pane(&mut self, pane: usize, _: &Cx<'_>) {
+        self.focus = if pane == 0 { Focus::Rules } else { Focus::Explained };
+    }
+
+    fn subject(&self, cx: &Cx<'_>) -> Option<Place> {
+        match self.chosen(cx) {
+            RowKey::Order(name) => Some(Place::Order(name)),
+            _ => None,
+        }
+    }
+
+    fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
+        let Place::Order(name) = place else { return };
+        self.filter.clear();
+        self.focus = Focus::Rules;
+        self.visited = true;
+        self.awaited = Some(RowKey::Order(name.clone()));
+        self.settle(cx);
+    }
+
     fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
         let field = self.sample.focus;
         let Some(line) = self.sample.line_mut(field) else {
@@ -230,6 +263,9 @@ impl Part for Routing {
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         match action {
+            Action::Open if self.focus == Focus::Rules && self.keys(cx.snapshot).is_empty() => {
+                Some("nothing is chosen: esc clears the filter".into())
+            }
             Action::Open | Action::RouteDelete | Action::RouteTry if self.focus == Focus::Rules => {
                 match (self.chosen(cx), action) {
                     (RowKey::Policy(name), Action::Open) => Some(policy_place(&name, cx.snapshot)),
@@ -267,7 +303,7 @@ impl Part for Routing {
             Action::RouteTry => {
                 if let RowKey::Order(name) = self.chosen(cx) {
                     self.sample.request_type.set(name);
-                    self.scroll = 0;
+                    self.scroll.reset();
                     self.focus = Focus::Explained;
                     self.explainer.ask(&self.sample, cx, out);
                 }
@@ -288,8 +324,8 @@ impl Part for Routing {
                     out.push(Effect::Copy(routes::explain_command(facts), "the command was"));
                 }
             }
-            _ if self.focus == Focus::Explained => return self.scroll_by(action),
-            _ => return self.cursor.act(action, &rules::keys(cx.snapshot)),
+            _ if self.focus == Focus::Explained => return self.scroll.act(action),
+            _ => return self.cursor.act(action, &self.keys(cx.snapshot)),
         }
         true
     }
@@ -301,7 +337,7 @@ impl Part for Routing {
                 out.tell(Command::SetStrategy { strategy }, format!("the strategy is {text}"));
             }
             Some(Asked::Active) => {
-                let choice = choices::choice_of(text);
+                let choice = targets::choice_of(text);
                 if choice != cx.snapshot.routing.active {
                     let done = match &choice {
                         ActiveChoice::Auto => "the active target is auto".to_owned(),
@@ -387,10 +423,11 @@ impl Part for Routing {
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         if area.width < TWO_PANES {
-            return match self.focus {
+            match self.focus {
                 Focus::Rules => rules::draw(self, canvas, area),
                 Focus::Explained | Focus::Sample => tryout::draw(self, canvas, area),
-            };
+            }
+            return canvas.letter(usize::from(self.focus != Focus::Rules), area);
         }
         let left = Rect { width: LEFT, ..area };
         let right = Rect { x: area.x + LEFT + 1, width: area.width - LEFT - 1, ..area };
@@ -398,6 +435,8 @@ impl Part for Routing {
         canvas.joint(area.x + LEFT, area.y, self.focus == Focus::Rules);
         canvas.divider(area.x + LEFT, area.y + 1..area.bottom());
         tryout::draw(self, canvas, right);
+        canvas.letter(0, left);
+        canvas.letter(1, right);
     }
 }
 

@@ -2,13 +2,13 @@
 //! written before ctrl-s.
 
 use super::choices;
-use crate::engine::protocol::{Command, EditReport, Level, Refusal, Reply, Snapshot};
+use crate::engine::protocol::{Command, Reply, Snapshot};
 use crate::present::{text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::choose::{Choices, Choose};
-use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
 use crate::tui::widgets::line::Line;
@@ -27,14 +27,6 @@ enum Focus {
     Items,
 }
 
-/// What it waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    Saved(Ticket),
-    /// The changed file being read, before saving on top of it.
-    Reread(Ticket),
-}
-
 pub struct OrderEditor {
     /// The name stands and is not to be changed.
     own: bool,
@@ -45,7 +37,7 @@ pub struct OrderEditor {
     /// By place: the same item may stand twice in a file.
     cursor: Selection<usize>,
     complaint: Option<String>,
-    waiting: Option<Waiting>,
+    saving: Saving,
 }
 
 impl OrderEditor {
@@ -66,7 +58,7 @@ impl OrderEditor {
             focus: if own { Focus::Items } else { Focus::Name },
             cursor: Selection::default(),
             complaint: None,
-            waiting: None,
+            saving: Saving::default(),
         }
     }
 
@@ -124,46 +116,7 @@ impl OrderEditor {
             return;
         }
         let request_type = self.name.value().trim().to_owned();
-        let ticket = out.ask(Command::SetOrder { request_type, items: self.items.clone() });
-        self.waiting = Some(Waiting::Saved(ticket));
-    }
-
-    fn saved(&self, report: &EditReport, out: &mut Outbox) {
-        let file = report.file.rsplit('/').next().unwrap_or_default();
-        let lines = units::count(report.lines_changed as u64, "line", "lines");
-        let said = if report.written { format!("Saved {file}, {lines}. U undoes.") } else { "saved".to_owned() };
-        out.say(Level::Info, said);
-        for issue in &report.issues {
-            out.say(Level::Warning, join(&issue.message, &issue.remedy));
-        }
-        out.push(Effect::Close);
-        out.push(Effect::Hand(self.name.value().trim().to_owned()));
-    }
-
-    fn refused(refusal: &Refusal, out: &mut Outbox) {
-        if let Some(difference) = &refusal.difference {
-            let mut lines: Vec<String> = difference.lines().take(12).map(str::to_owned).collect();
-            lines.insert(0, "Someone saved it after it was read. Theirs:".into());
-            let question = Confirm::new("The file changed on disk", lines, "Back to the order");
-            let question = question
-                .with("Keep theirs, put mine on top", Effect::Pass(Action::FormSaveOnTop))
-                .with("Drop mine", Effect::Pass(Action::FormDiscard));
-            out.push(Effect::Open(Box::new(question)));
-            return;
-        }
-        out.say(Level::Error, format!("not saved: {}", join(&refusal.message, &refusal.remedy)));
-    }
-
-    fn leave(&self, out: &mut Outbox) {
-        if !self.modified() {
-            out.push(Effect::Close);
-            return;
-        }
-        let lines = vec!["What you changed is not saved.".to_owned()];
-        let question = Confirm::new("Leave the order?", lines, "Keep editing")
-            .with("Save", Effect::Pass(Action::FormSave))
-            .with("Discard", Effect::Pass(Action::FormDiscard));
-        out.push(Effect::Open(Box::new(question)));
+        self.saving.ask(Command::SetOrder { request_type, items: self.items.clone() }, out);
     }
 
     fn title(&self) -> String {
@@ -181,10 +134,6 @@ impl OrderEditor {
             "It ends here: a strategy as the last target would go on with all the rest."
         }
     }
-}
-
-fn join(message: &str, remedy: &str) -> String {
-    if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
 }
 
 impl Part for OrderEditor {
@@ -221,7 +170,7 @@ impl Part for OrderEditor {
             Action::ItemUp if self.chosen().is_none_or(|place| place == 0) => "it is the first already",
             Action::ItemDown if self.chosen() == last => "it is the last already",
             Action::FieldPrevious if self.own => "the type of an order stays: a in the list adds one for another type",
-            Action::FormSave if matches!(self.waiting, Some(Waiting::Saved(_))) => "it is being saved",
+            Action::FormSave if self.saving.is_asked() => "it is being saved",
             Action::FormSave if !self.modified() => "nothing was changed",
             _ => return None,
         };
@@ -248,8 +197,10 @@ impl Part for OrderEditor {
             }
             Action::ItemUp | Action::ItemDown => self.swap(action == Action::ItemDown),
             Action::FormSave => self.save(cx, out),
-            Action::FormSaveOnTop => self.waiting = Some(Waiting::Reread(out.ask(Command::ConfigReload))),
-            Action::FormLeave | Action::Back => self.leave(out),
+            Action::FormSaveOnTop => self.saving.reread(out),
+            Action::FormLeave | Action::Back => {
+                saving::leave(self.modified(), "order", "What you changed is not saved.", out);
+            }
             Action::FormDiscard => out.push(Effect::Close),
             _ => return self.focus == Focus::Items && self.cursor.act(action, &self.places()),
         }
@@ -264,23 +215,13 @@ impl Part for OrderEditor {
     }
 
     fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
-        match (self.waiting, reply) {
-            (Some(Waiting::Saved(asked)), reply) if asked == ticket => {
-                self.waiting = None;
-                match reply {
-                    Reply::Edited(report) => self.saved(report, out),
-                    Reply::Refused(refusal) => Self::refused(refusal, out),
-                    _ => self.saved(&EditReport::default(), out),
-                }
+        match self.saving.reply(ticket, reply, "order", out) {
+            Some(Outcome::Saved) => {
+                out.push(Effect::Close);
+                out.push(Effect::Hand(self.name.value().trim().to_owned()));
             }
-            (Some(Waiting::Reread(asked)), reply) if asked == ticket => {
-                self.waiting = None;
-                match reply {
-                    Reply::Refused(refusal) => Self::refused(refusal, out),
-                    _ => self.save(cx, out),
-                }
-            }
-            _ => {}
+            Some(Outcome::Again) => self.save(cx, out),
+            Some(Outcome::Refused(_)) | None => {}
         }
     }
 

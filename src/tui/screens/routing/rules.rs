@@ -172,7 +172,7 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
 
 pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
     let routing = &canvas.cx.snapshot.routing;
-    let keys = keys(canvas.cx.snapshot);
+    let keys = screen.keys(canvas.cx.snapshot);
     let focused = screen.focus == Focus::Rules;
     let orders = routing.rules.request_orders.len();
     let title = if orders == 0 {
@@ -181,8 +181,28 @@ pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
         format!("Routing  {}", units::count(orders as u64, "order", "orders"))
     };
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
-    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let lines = lines(routing, &keys, area.width, area.height >= 16);
+    let below = |used: u16| Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
+    let used = 1 + screen.filter.draw(canvas, below(1), "");
+    let body = below(used);
+    if keys.is_empty() {
+        canvas.text(
+            body.x + 2,
+            body.y,
+            body.width.saturating_sub(3),
+            "Nothing holds this text: esc clears it.",
+            Role::Muted,
+        );
+        return;
+    }
+    // The headings name what could be there: among matches they would only be in the way.
+    let roomy = area.height >= 16;
+    let lines = if screen.filter.is_empty() {
+        lines(routing, &keys, area.width, roomy)
+    } else {
+        let mut lines = lines(routing, &keys, area.width, roomy);
+        lines.retain(|line| line.key.is_some());
+        lines
+    };
     let chosen = screen.cursor.place(&keys).unwrap_or(0);
     let own = |line: &Line| line.key == Some(chosen);
     let first_own = lines.iter().position(own).unwrap_or(0);

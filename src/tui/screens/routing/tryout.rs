@@ -50,11 +50,11 @@ pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let rest = Rect::new(area.x + 2, y, area.width.saturating_sub(3), body.bottom().saturating_sub(y));
     if rest.height == 0 {
-        screen.more.set(0);
+        screen.scroll.seen(0);
         return;
     }
     let lines = explained(screen, canvas.cx.snapshot, usize::from(rest.width));
-    screen.more.set(lines.draw(canvas, rest, screen.scroll));
+    screen.scroll.draw(&lines, canvas, rest);
 }
 
 /// Draws the fields; returns the rows used.

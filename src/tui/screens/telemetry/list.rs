@@ -15,10 +15,8 @@ pub(super) fn draw(screen: &Telemetry, canvas: &mut Canvas<'_>, area: Rect) {
     let focused = screen.focus == Focus::List;
     rule(screen, canvas, Rect { height: 1, ..area }, focused);
     let mut y = area.y + 1;
-    if screen.typing || !screen.filter.is_empty() {
-        filter_line(screen, canvas, Rect::new(area.x, y, area.width, 1));
-        y += 1;
-    }
+    y +=
+        screen.filter.draw(canvas, Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y)), &counter(screen));
     if let Some(wrong) = &screen.wrong {
         let width = usize::from(area.width.saturating_sub(4));
         for line in text::wrap(&crate::present::escape::line(wrong), width).iter().take(SENTENCE_LINES) {
@@ -90,7 +88,7 @@ fn status(screen: &Telemetry, canvas: &Canvas<'_>, detail: u8) -> Vec<(String, R
         if detail > 1 && canvas.area().width >= 100 {
             pieces.push(("filter: none".into(), Role::Plain));
         }
-    } else if !screen.typing && detail > 0 {
+    } else if screen.filter.is_kept() && detail > 0 {
         let (matching, total) = (units::thousands(screen.calls.matching), units::thousands(screen.calls.total));
         pieces.push((format!("{matching} of {total}"), Role::Plain));
     }
@@ -129,22 +127,15 @@ pub(super) fn right_pieces(canvas: &mut Canvas<'_>, row: Rect, pieces: &[(String
     canvas.text(x, row.y, 1, " ", Role::Plain);
 }
 
-fn filter_line(screen: &Telemetry, canvas: &mut Canvas<'_>, row: Rect) {
-    canvas.text(row.x + 1, row.y, 1, "/", Role::Accent);
+/// What stands at the right end of the filter's line.
+fn counter(screen: &Telemetry) -> String {
     let (matching, total) = (units::thousands(screen.calls.matching), units::thousands(screen.calls.total));
-    let counter = match (&screen.wrong, screen.typing) {
+    match (&screen.wrong, screen.filter.is_open()) {
         (Some(_), true) => "not understood".to_owned(),
         (Some(_), false) => "/ mends it".to_owned(),
         (None, true) => format!("{matching} of {total}   enter keeps it"),
         (None, false) => "esc clears it".to_owned(),
-    };
-    let room = row.width.saturating_sub(4);
-    let wide = u16::try_from(text::width(&counter)).unwrap_or(room);
-    let wide = if wide + 12 > room { 0 } else { wide };
-    if wide > 0 {
-        canvas.right(row.x + 3, row.right().saturating_sub(1), row.y, &counter, Role::Muted);
     }
-    screen.filter.draw(canvas, row.x + 3, row.y, room.saturating_sub(wide + 2), screen.typing);
 }
 
 /// No rows: why, and the next key.

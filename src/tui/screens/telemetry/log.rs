@@ -8,10 +8,10 @@ use crate::present::labels::{self, Label};
 use crate::present::{escape, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::words;
 use ratatui::layout::Rect;
 use std::cell::Cell;
@@ -40,8 +40,7 @@ pub struct LogView {
     /// Held still, with the number of lines that came since.
     held: Option<usize>,
     level: usize,
-    filter: Line,
-    typing: bool,
+    filter: Filter,
     asked: Option<Ticket>,
     /// The question under way is for another level or text.
     stale: bool,
@@ -57,7 +56,7 @@ impl LogView {
         if self.asked.is_some() {
             return;
         }
-        let filter = self.filter.value().trim().to_owned();
+        let filter = self.filter.text().trim().to_owned();
         let query = LogQuery { limit: LINES, filter, level: LEVELS[self.level].0.to_owned() };
         self.asked = Some(out.ask(Command::ReadLog { query: Box::new(query) }));
         self.stale = false;
@@ -99,6 +98,10 @@ impl LogView {
             Action::Last => last,
             Action::PageDown => self.place.saturating_add(page),
             Action::PageUp => self.place.saturating_sub(page),
+            // All lines shown are matches.
+            Action::NextMatch if self.place == last => 0,
+            Action::NextMatch => self.place + 1,
+            Action::PreviousMatch => self.place.checked_sub(1).unwrap_or(last),
             _ => return false,
         }
         .min(last);
@@ -219,25 +222,20 @@ fn level(word: &str) -> Label {
 
 impl Part for LogView {
     fn contexts(&self) -> &'static [Context] {
-        if self.typing { &[Context::FilterLine] } else { &[Context::AppLog, Context::List] }
+        &[Context::AppLog, Context::List]
     }
 
-    fn typing(&self) -> bool {
-        self.typing
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
-        let used = self.filter.key(key);
-        if used {
-            self.ask_anew(cx.now, TYPING_GAP);
-        }
-        used
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.typing {
-            self.filter.paste(text);
-            self.ask_anew(cx.now, Duration::ZERO);
+    fn filtered(&mut self, change: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        if change == Change::Text {
+            self.ask_anew(cx.now, if self.filter.is_open() { TYPING_GAP } else { Duration::ZERO });
         }
     }
 
@@ -247,13 +245,6 @@ impl Part for LogView {
 
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
-            Action::Filter => self.typing = true,
-            Action::KeepFilter => self.typing = false,
-            Action::Back if self.typing || !self.filter.is_empty() => {
-                self.typing = false;
-                self.filter.set("");
-                self.ask_anew(cx.now, Duration::ZERO);
-            }
             Action::Back => out.push(Effect::Close),
             Action::LogLevel => {
                 self.level = (self.level + 1) % LEVELS.len();
@@ -315,11 +306,7 @@ impl Part for LogView {
         canvas.clear(area);
         self.rule(canvas, Rect { height: 1, ..area });
         let mut y = area.y + 1;
-        if self.typing || !self.filter.is_empty() {
-            canvas.text(area.x + 1, y, 1, "/", Role::Accent);
-            self.filter.draw(canvas, area.x + 3, y, area.width.saturating_sub(4), self.typing);
-            y += 1;
-        }
+        y += self.filter.draw(canvas, Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y)), "");
         if y >= area.bottom() {
             return;
         }

@@ -25,12 +25,13 @@ use crate::engine::protocol::{CallQuery, Command, Event, EventKind, Reply, Runni
 use crate::present::units;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::Context;
 use crate::tui::layers::confirm::Confirm;
-use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
+use crate::tui::widgets::scroll::Scroll;
 use calls::{Calls, Entry};
 use pace::{Pace, Rate};
 use ratatui::layout::Rect;
@@ -79,8 +80,7 @@ pub struct Telemetry {
     /// The next page puts the cursor on its first call.
     to_top: bool,
     focus: Focus,
-    filter: Line,
-    typing: bool,
+    filter: Filter,
     /// The filter that the rows answer to.
     answered: String,
     /// The sentence about the filter, or about a ledger that cannot be read.
@@ -96,9 +96,8 @@ pub struct Telemetry {
     lost: u64,
     /// Announcements that were missed.
     missed: u64,
-    scroll: usize,
-    /// Found by drawing: lines of the details below the last one seen, rows of the list, whether both are seen.
-    more: Cell<usize>,
+    scroll: Scroll,
+    /// Found by drawing: rows of the list, whether the details are seen with it.
     page: Cell<usize>,
     split: Cell<bool>,
 }
@@ -122,7 +121,7 @@ impl Telemetry {
         if self.asked.is_some() {
             return;
         }
-        let filter = self.filter.value().trim().to_owned();
+        let filter = self.filter.text().trim().to_owned();
         let query = CallQuery { filter: filter.clone(), limit: calls::PAGE, before: None, since: None };
         let ticket = out.ask(Command::ListCalls { query: Box::new(query) });
         self.asked = Some(Asked { ticket, filter });
@@ -141,19 +140,8 @@ impl Telemetry {
         self.older = Some(out.ask(Command::ListCalls { query: Box::new(query) }));
     }
 
-    fn filter_changed(&mut self, cx: &Cx<'_>) {
-        self.pace.want(cx.now);
-    }
-
-    fn clear_filter(&mut self, cx: &Cx<'_>) {
-        self.typing = false;
-        self.filter.set("");
-        self.wrong = None;
-        self.filter_changed(cx);
-    }
-
     fn take_page(&mut self, asked: &Asked, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
-        if self.filter.value().trim() != asked.filter {
+        if self.filter.text().trim() != asked.filter {
             // Typed on meanwhile: the next question has the whole text.
             return self.pace.want(cx.now);
         }
@@ -234,7 +222,7 @@ impl Telemetry {
 
     fn moved(&mut self) {
         self.touched = true;
-        self.scroll = 0;
+        self.scroll.reset();
         self.settle();
     }
 
@@ -276,33 +264,6 @@ impl Telemetry {
         Some(format!("{}\n{}", detail_title(entry), lines.text()))
     }
 
-    fn scroll_detail(&mut self, action: Action) -> bool {
-        match action {
-            Action::Down => self.scroll += usize::from(self.more.get() > 0),
-            Action::PageDown => self.scroll += self.more.get().min(10),
-            Action::Last => self.scroll += self.more.get(),
-            Action::Up => self.scroll = self.scroll.saturating_sub(1),
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            Action::First => self.scroll = 0,
-            _ => return false,
-        }
-        true
-    }
-
-    fn back(&mut self, cx: &Cx<'_>) -> bool {
-        if self.typing {
-            self.clear_filter(cx);
-        } else if self.focus != Focus::List {
-            self.focus = Focus::List;
-            self.scroll = 0;
-        } else if !self.filter.is_empty() {
-            self.clear_filter(cx);
-        } else {
-            return false;
-        }
-        true
-    }
-
     fn draw_detail(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
         let row = Rect { height: 1, ..area };
         let Some(entry) = self.chosen() else {
@@ -327,7 +288,7 @@ impl Telemetry {
         }
         let record = self.records.get(entry.id());
         let lines = detail::build(entry, record, canvas.cx, canvas.ascii, usize::from(inner.width));
-        self.more.set(lines.draw(canvas, inner, self.scroll));
+        self.scroll.draw(&lines, canvas, inner);
     }
 }
 
@@ -341,9 +302,6 @@ fn detail_title(entry: &Entry) -> String {
 
 impl Part for Telemetry {
     fn contexts(&self) -> &'static [Context] {
-        if self.typing {
-            return &[Context::FilterLine];
-        }
         match self.focus {
             Focus::Charts => &[Context::CallsCharts, Context::List],
             Focus::List => CONTEXTS,
@@ -351,23 +309,53 @@ impl Part for Telemetry {
         }
     }
 
-    fn typing(&self) -> bool {
-        self.typing
+    fn filter(&self) -> Option<&Filter> {
+        (self.focus != Focus::Charts).then_some(&self.filter)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
-        let used = self.filter.key(key);
-        if used {
-            self.filter_changed(cx);
-        }
-        used
+    fn filter_mut(&mut self) -> Option<&mut Filter> {
+        (self.focus != Focus::Charts).then_some(&mut self.filter)
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        if self.typing {
-            self.filter.paste(text);
-            self.filter_changed(cx);
+    fn filtered(&mut self, change: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        match change {
+            Change::Opened => self.focus = Focus::List,
+            Change::Text => {
+                if self.filter.is_empty() {
+                    self.wrong = None;
+                }
+                self.pace.want(cx.now);
+            }
+            Change::Kept => {}
         }
+    }
+
+    fn is_inside(&self) -> bool {
+        self.focus != Focus::List
+    }
+
+    fn panes(&self) -> &'static [&'static str] {
+        if self.focus == Focus::Charts { &[] } else { &["calls", "one call"] }
+    }
+
+    fn focus_pane(&mut self, pane: usize, _: &Cx<'_>) {
+        self.focus = match (pane, self.split.get()) {
+            (0, _) => Focus::List,
+            (_, true) => Focus::Detail,
+            (_, false) => Focus::Zoom,
+        };
+        self.scroll.reset();
+    }
+
+    fn focus_on(&mut self, place: &Place, _: &Cx<'_>) {
+        if let Place::Call(id) = place {
+            self.cursor.set(id.clone(), self.calls.ids());
+            self.moved();
+        }
+    }
+
+    fn subject(&self, _: &Cx<'_>) -> Option<Place> {
+        self.chosen().map(|entry| Place::Call(entry.id().clone()))
     }
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
@@ -384,12 +372,10 @@ impl Part for Telemetry {
 
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
-            Action::Filter => {
-                self.typing = true;
+            Action::Back if self.focus != Focus::List => {
                 self.focus = Focus::List;
+                self.scroll.reset();
             }
-            Action::KeepFilter => self.typing = false,
-            Action::Back => return self.back(cx),
             Action::Open => {
                 self.touched = true;
                 self.focus = Focus::Zoom;
@@ -400,7 +386,7 @@ impl Part for Telemetry {
                     (Focus::List, false) => Focus::Zoom,
                     (Focus::Detail | Focus::Zoom | Focus::Charts, _) => Focus::List,
                 };
-                self.scroll = 0;
+                self.scroll.reset();
             }
             Action::CallsFollow => self.follow_or_hold(cx),
             Action::NextProblem => self.next_failed(),
@@ -421,9 +407,9 @@ impl Part for Telemetry {
             Action::AppLog => out.push(Effect::Open(Box::new(log::LogView::default()))),
             Action::CallsCharts => {
                 self.focus = if self.focus == Focus::Charts { Focus::List } else { Focus::Charts };
-                self.scroll = 0;
+                self.scroll.reset();
             }
-            _ if self.focus != Focus::List && !self.typing => return self.scroll_detail(action),
+            _ if self.focus != Focus::List => return self.scroll.act(action),
             _ => {
                 let moved = self.cursor.act(action, self.calls.ids());
                 if moved {
@@ -537,18 +523,22 @@ impl Part for Telemetry {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         self.split.set(area.height >= TALL);
         if self.focus == Focus::Charts {
-            self.more.set(charts::draw(&self.calls, canvas, area, self.scroll));
+            self.scroll.seen(charts::draw(&self.calls, canvas, area, self.scroll.from()));
             return;
         }
         if self.focus == Focus::Zoom {
-            return self.draw_detail(canvas, area, true);
+            self.draw_detail(canvas, area, true);
+            return canvas.letter(1, area);
         }
         if area.height < TALL {
-            return list::draw(self, canvas, area);
+            list::draw(self, canvas, area);
+            return canvas.letter(0, area);
         }
         let upper = Rect { height: area.height / 3 + 1, ..area };
         let lower = Rect { y: area.y + upper.height, height: area.height - upper.height, ..area };
         list::draw(self, canvas, upper);
         self.draw_detail(canvas, lower, self.focus == Focus::Detail);
+        canvas.letter(0, upper);
+        canvas.letter(1, lower);
     }
 }
