@@ -48,7 +48,8 @@ pub fn block_capped(text: &str, max_lines: usize, max_columns: usize) -> String 
     }
     let more = lines.count();
     if more > 0 {
-        let _ = write!(out, "\n... {more} more lines");
+        let lines = if more == 1 { "line" } else { "lines" };
+        let _ = write!(out, "\n... {more} more {lines}");
     }
     out
 }

@@ -11,7 +11,7 @@ use super::keymap::{Context, Key, Keymap};
 use super::layers::broken::Broken;
 use super::layers::palette;
 use super::msg::{Intent, Msg};
-use super::notes::Notes;
+use super::notes::{Lead, Notes};
 use super::options::TuiOptions;
 use super::part::{Cx, Outbox, Part, Tab, Ticket};
 use super::screens::{self, Screens};
@@ -300,7 +300,7 @@ impl App {
     fn say_gateway_trouble(&mut self, said: Option<&str>) {
         let trouble = self.snapshot.gateway.trouble.clone();
         if let Some(trouble) = trouble.filter(|trouble| Some(trouble.as_str()) != said) {
-            self.notes.say(self.now, Level::Warning, trouble, None);
+            self.notes.say(self.now, Level::Warning, trouble, Some(Lead::Log));
         }
     }
 
@@ -330,8 +330,8 @@ impl App {
     }
 
     fn announce(&mut self, event: &Event) {
-        if let Some((text, about)) = super::announce::message(event) {
-            self.notes.say(self.now, event.level, text, about);
+        if let Some((text, lead)) = super::announce::message(event) {
+            self.notes.say(self.now, event.level, text, lead);
             self.touch(Dirt::Data);
         }
         if let EventKind::StepDone { .. } = event.kind {

@@ -14,6 +14,34 @@ const SHOWN: usize = 3;
 const INFO_STAYS: Duration = Duration::from_secs(4);
 const WARNING_STAYS: Duration = Duration::from_secs(8);
 
+/// Where a message leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lead {
+    Page(ProviderId),
+    Doctor(ProviderId),
+    Health(ProviderId),
+    Form(ProviderId),
+    Routing,
+    /// What is wrong with the configuration file.
+    Broken,
+    Log,
+}
+
+impl Lead {
+    /// As in `enter: its doctor`.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Page(_) => "its page",
+            Self::Doctor(_) => "its doctor",
+            Self::Health(_) => "its health",
+            Self::Form(_) => "its form",
+            Self::Routing => "Routing",
+            Self::Broken => "the file",
+            Self::Log => "the log",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// Tells it from the others.
@@ -25,8 +53,7 @@ pub struct Note {
     pub text: String,
     /// How often it was said.
     pub times: u32,
-    /// What it is about.
-    pub about: Option<ProviderId>,
+    pub lead: Option<Lead>,
 }
 
 /// See the module.
@@ -41,7 +68,7 @@ pub struct Notes {
 }
 
 impl Notes {
-    pub fn say(&mut self, at: UnixMs, level: Level, text: String, about: Option<ProviderId>) {
+    pub fn say(&mut self, at: UnixMs, level: Level, text: String, lead: Option<Lead>) {
         self.said += 1;
         if let Some(place) = self.kept.iter().position(|note| note.text == text && note.level == level) {
             let was_shown = place < self.shown;
@@ -56,7 +83,7 @@ impl Notes {
             }
             return;
         }
-        self.kept.push_front(Note { id: self.said, last: self.said, at, level, text, times: 1, about });
+        self.kept.push_front(Note { id: self.said, last: self.said, at, level, text, times: 1, lead });
         self.kept.truncate(KEPT);
         self.shown = (self.shown + 1).min(SHOWN).min(self.kept.len());
     }

@@ -333,6 +333,68 @@ fn a_paste_into_an_open_filter_is_one_edit() {
     desk.shows("Providers 1 of 5").hides("New provider");
 }
 
+// ---- small rooms
+
+#[test]
+fn esc_and_the_key_after_it_in_one_packet_mean_both() {
+    let mut desk = Desk::new();
+    desk.press("enter").shows("━ LM Studio").press("alt-5").shows("[5 Telemetry]");
+    desk.press("1").shows("━ Providers 5");
+    // In a text the same packet stays what it is: nothing is left by accident.
+    desk.press("a tab").type_in("x").press("alt-5").shows("━ New provider");
+}
+
+#[test]
+fn at_80_columns_the_footer_keeps_the_main_acts() {
+    let mut desk = Desk::new();
+    let footer = |desk: &Desk| screen(&desk.app, 80, 24).lines().last().unwrap_or_default().to_owned();
+    let providers = footer(&desk);
+    for hint in ["a add", "e edit", "t test", "D doctor", "space off", "l load", "/ filter", ": more", "? help"] {
+        assert!(providers.contains(hint), "{hint} is not in {providers:?}");
+    }
+    desk.press("2");
+    let health = footer(&desk);
+    for hint in ["enter open", "r probe", "p pause", "D doctor", "i incidents", "/ filter", ": more", "? help"] {
+        assert!(health.contains(hint), "{hint} is not in {health:?}");
+    }
+}
+
+#[test]
+fn at_80_columns_what_is_known_is_told_whole() {
+    let desk = Desk::new();
+    let narrow = screen(&desk.app, 80, 24);
+    for rung in ["reachable", "key", "listed", "loaded", "answering"] {
+        assert!(narrow.contains(&format!("] {rung}")), "{rung} is not on\n{narrow}");
+    }
+}
+
+#[test]
+fn the_help_says_whole_what_the_place_is() {
+    let mut desk = Desk::new();
+    desk.press("2 ?");
+    let narrow = screen(&desk.app, 80, 24);
+    assert!(narrow.contains("what stands right of it is") && narrow.contains("oldest."), "{narrow}");
+}
+
+#[test]
+fn the_programs_to_connect_are_there_at_once() {
+    let mut desk = Desk::new();
+    desk.press("C").shows("DSPy").hides("There is no program");
+    desk.type_in("dspy").press("enter").shows("api_base");
+}
+
+#[test]
+fn the_first_page_names_the_demo() {
+    let mut snapshot = evening();
+    snapshot.providers = Arc::new(Vec::new());
+    Arc::make_mut(&mut snapshot.config).first_run = true;
+    let desk = Desk::with(snapshot, options());
+    for (width, height) in [(80, 24), (120, 40)] {
+        let seen = screen(&desk.app, width, height);
+        assert!(seen.contains("lmdeck demo"), "{width}x{height}\n{seen}");
+    }
+}
+
 // ---- messages
 
 #[test]
@@ -344,9 +406,10 @@ fn messages_are_a_list_that_grows_counts_and_leads_somewhere() {
         desk.tell(Msg::Event(Box::new(down())));
         desk.tell(Msg::Event(Box::new(health_event("zai", State::Down, State::Up, None))));
     }
-    desk.shows("Messages 2").shows("x4 ").shows("enter: its page");
+    desk.shows("Messages 2").shows("x4 ").shows("enter: its page").shows("enter: its doctor");
     desk.press("/").type_in("workst").press("enter").shows("Messages 1 of 2");
-    desk.press("enter").hides("Messages").shows("━ Workstation");
+    desk.press("enter").hides("Messages").shows("━ Doctor  Workstation");
+    desk.press("esc").shows("━ Workstation");
     desk.press("!").press("j").press("y");
     assert!(desk.copied().is_some_and(|text| text.contains("workstation") || text.contains("Workstation")));
 }

@@ -18,6 +18,7 @@ use crate::tui::layers::report::ReportPage;
 use crate::tui::msg::Intent;
 use crate::tui::part::{Effect, Part, Place, Tab};
 use crate::tui::widgets::filter::Change;
+use crossterm::event::KeyCode;
 
 /// Said of an undo, where any other edit says how to undo it.
 pub(super) const UNDONE: &str = "the last change is taken back";
@@ -91,6 +92,12 @@ impl App {
             }
             // The second key did not fit: it means what it means alone.
             Meaning::Nothing if before.is_some() => self.press(key),
+            // A terminal sends esc and the key after it as one, when they come in one packet.
+            Meaning::Nothing if key.alt && !self.typing() && matches!(key.code, KeyCode::Char(_)) => {
+                let mut intents = self.press(Key { code: KeyCode::Esc, ctrl: false, alt: false });
+                intents.extend(self.press(Key { alt: false, ..key }));
+                intents
+            }
             Meaning::Nothing => Vec::new(),
         }
     }
@@ -178,7 +185,7 @@ impl App {
             }
             Action::Connect => {
                 self.push(Box::new(Choose::new(connect::Clients::of(&self.snapshot))));
-                Vec::new()
+                self.with_part(None, |part, cx, out| part.shown(cx, out))
             }
             Action::Report => {
                 self.push(Box::new(ReportPage::on(self.options.terminal.clone())));

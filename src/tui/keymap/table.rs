@@ -127,13 +127,13 @@ const HEALTH: &[Entry] = {
     &[
         entry(C, A::Open, "health.open", &["enter"], "details", "its page under Providers").kept(),
         entry(C, A::ProviderTest, "health.probe", &["r", "t"], "probe now", "one free probe now"),
-        entry(C, A::ProviderProbeAll, "health.probe_all", &["R"], "probe all", "probe all of them now"),
         entry(C, A::ProviderPause, "health.pause", &["p"], "pause", "no probes and no calls until resumed"),
         entry(C, A::ProviderDoctor, "health.doctor", &["D"], "doctor", "every step of a connection, with its verdict"),
+        entry(C, A::HealthIncidents, "health.incidents", &["i"], "incidents", "to the incidents and back"),
+        entry(C, A::ProviderProbeAll, "health.probe_all", &["R"], "probe all", "probe all of them now"),
         entry(C, A::NextProblem, "health.problem", &["n"], "", "the next one that needs attention"),
         entry(C, A::HealthWindow, "health.window", &["w"], "window", "the time the charts show"),
         entry(C, A::HealthScale, "health.scale", &["s"], "scale", "own scale, or one for all"),
-        entry(C, A::HealthIncidents, "health.incidents", &["i"], "incidents", "to the incidents and back"),
         entry(C, A::Filter, "health.filter", &["/"], "filter", "show only what holds a text").kept(),
     ]
 };
@@ -257,7 +257,7 @@ const LAYERS: &[Entry] = &[
     entry(Context::Pager, A::Copy, "pager.copy", &["y"], "copy", "copy as text"),
     entry(Context::Doctor, A::ProviderTest, "doctor.again", &["r"], "run again", "all steps from the start").kept(),
     entry(Context::Doctor, A::FormTest, "doctor.answer", &["c"], "answer", "ask the model for one word; asks first where that costs money"),
-    entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to the provider it is about"),
+    entry(Context::Messages, A::Open, "messages.open", &["enter"], "go there", "to what it is about: a provider, its doctor, the routing, the log"),
     entry(Context::Messages, A::Filter, "messages.filter", &["/"], "filter", "show only what holds a text"),
     entry(Context::Messages, A::Copy, "messages.copy", &["y"], "copy", "copy the message"),
     entry(Context::Messages, A::Back, "messages.close", &["esc", "q", "!"], "close", "close the list"),

@@ -14,6 +14,9 @@ use ratatui::layout::Rect;
 /// From this width on two groups stand side by side.
 const TWO_COLUMNS: u16 = 100;
 
+/// Rows for what the place is.
+const ABOUT_ROWS: usize = 3;
+
 struct Row {
     /// Its name in the key table: what people search for may stand there only.
     name: &'static str,
@@ -148,10 +151,18 @@ impl Part for Help {
         canvas.rule(Rect { height: 1, ..area }, &format!("Help  {}", self.title), &count, true);
         let mut y = area.y + 1;
         let used = self.filter.draw(canvas, Rect::new(area.x, y, area.width, 1), "");
+        let roomy = area.height >= 12;
         if used == 0 {
-            canvas.text(area.x + 1, y, area.width.saturating_sub(2), self.about, Role::Plain);
+            let about = text::wrap(self.about, usize::from(area.width.saturating_sub(2)));
+            let most = if roomy { ABOUT_ROWS } else { 1 };
+            for line in about.iter().take(most) {
+                canvas.text(area.x + 1, y, area.width.saturating_sub(2), line, Role::Plain);
+                y += 1;
+            }
+        } else {
+            y += used;
         }
-        y += if area.height >= 12 { 2 } else { 1 };
+        y += u16::from(roomy);
         let below = Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y));
         let columns = if area.width >= TWO_COLUMNS {
             let (at, half) = (split(&groups), area.width / 2);

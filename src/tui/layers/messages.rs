@@ -4,7 +4,7 @@ use crate::present::{labels, text};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
-use crate::tui::notes::Note;
+use crate::tui::notes::{Lead, Note};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::theme::Role;
 use crate::tui::widgets::filter::{Change, Filter};
@@ -44,6 +44,28 @@ fn keys(notes: &[&Note]) -> Vec<u64> {
     notes.iter().map(|note| note.id).collect()
 }
 
+fn follow(lead: Lead, out: &mut Outbox) {
+    let place = |id| Some(Place::Provider(id));
+    match lead {
+        Lead::Page(id) => out.push(Effect::Go(Tab::Providers, place(id))),
+        Lead::Health(id) => out.push(Effect::Go(Tab::Health, place(id))),
+        Lead::Doctor(id) => {
+            out.push(Effect::Go(Tab::Providers, place(id.clone())));
+            out.push(Effect::Do(Action::ProviderDoctor, id));
+        }
+        Lead::Form(id) => {
+            out.push(Effect::Go(Tab::Providers, place(id.clone())));
+            out.push(Effect::Do(Action::ProviderEdit, id));
+        }
+        Lead::Routing => out.push(Effect::Go(Tab::Routing, None)),
+        Lead::Broken => out.push(Effect::Pass(Action::BrokenPage)),
+        Lead::Log => {
+            out.push(Effect::Go(Tab::Telemetry, None));
+            out.push(Effect::Pass(Action::AppLog));
+        }
+    }
+}
+
 /// `x4 workstation went down`.
 fn said(note: &Note) -> String {
     if note.times > 1 { format!("x{} {}", note.times, note.text) } else { note.text.clone() }
@@ -73,7 +95,7 @@ impl Part for Messages {
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         match (action, self.chosen(cx)) {
             (Action::Open | Action::Copy, None) => Some("no message is chosen: nothing was said yet".into()),
-            (Action::Open, Some(note)) if note.about.is_none() => Some("this message leads nowhere".into()),
+            (Action::Open, Some(note)) if note.lead.is_none() => Some("this message leads nowhere".into()),
             _ => None,
         }
     }
@@ -81,9 +103,9 @@ impl Part for Messages {
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::Open => {
-                if let Some(id) = self.chosen(cx).and_then(|note| note.about.clone()) {
+                if let Some(lead) = self.chosen(cx).and_then(|note| note.lead.clone()) {
                     out.push(Effect::Close);
-                    out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
+                    follow(lead, out);
                 }
             }
             Action::Copy => {
@@ -152,8 +174,9 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, note: &Note, chosen: bool) -> u16 {
     canvas.right(area.x + 2, area.x + 9, y, &age, Role::Muted);
     let label = labels::level(note.level);
     canvas.text(area.x + 11, y, 4, label.mark, words::role(label.role));
-    let leads = if note.about.is_some() && area.width >= LEADS { "enter: its page" } else { "" };
-    let beside = if leads.is_empty() { 1 } else { 18 };
+    let leads = note.lead.as_ref().filter(|_| area.width >= LEADS);
+    let leads = leads.map_or_else(String::new, |lead| format!("enter: {}", lead.words()));
+    let beside = if leads.is_empty() { 1 } else { 20 };
     let room = area.width.saturating_sub(TEXT + beside);
     let lines = text::wrap(&said(note), usize::from(room));
     let most = if chosen { CHOSEN_ROWS } else { 1 };
@@ -167,7 +190,7 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, note: &Note, chosen: bool) -> u16 {
         canvas.text(area.x + TEXT, y, room, &said(note), Role::Plain);
         used = 1;
     }
-    canvas.right(area.x + TEXT, area.right().saturating_sub(1), y, leads, Role::Muted);
+    canvas.right(area.x + TEXT, area.right().saturating_sub(1), y, &leads, Role::Muted);
     if chosen {
         canvas.select(Rect { height: used.max(1), ..area }, area.x + 11..area.x + 15);
     }

@@ -34,10 +34,15 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
         None if app.jumping => letters(app),
         None => hints(app, &contexts),
     };
-    let room = row.width.saturating_sub(help.wide() + 2 + GAP);
+    let room = row.width.saturating_sub(help.wide() + 1);
     if app.prefix.is_some() && needed(&hints) > room {
         follow(canvas, row, &hints);
         hints.clear();
+    }
+    if needed(&hints) > room {
+        for hint in &mut hints {
+            hint.word = shorter(&hint.word).to_owned();
+        }
     }
     while needed(&hints) > room && hints.len() > 1 {
         let last = hints.iter().rposition(|hint| !hint.keep).unwrap_or(hints.len() - 1);
@@ -50,6 +55,20 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
     }
     let start = row.right().saturating_sub(help.wide() + 1);
     put(canvas, start, row.y, help.wide(), &help);
+}
+
+/// A word that says the same in less room.
+fn shorter(word: &str) -> &str {
+    match word {
+        "commands" => "more",
+        "details" => "open",
+        "probe now" => "probe",
+        "next failed" | "next problem" => "next",
+        "copy report" | "copy command" => "copy",
+        "add order" => "add",
+        "show change" => "change",
+        word => word,
+    }
 }
 
 fn needed(hints: &[Hint]) -> u16 {

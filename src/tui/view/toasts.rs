@@ -22,7 +22,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
         return;
     }
     let widest = blocks.iter().flat_map(|(_, lines)| lines).map(|line| text::width(line)).max().unwrap_or(0);
-    let width = u16::try_from(widest + 6).unwrap_or(width).min(width);
+    let width = u16::try_from(widest + 7).unwrap_or(width).min(width);
     let x = body.right() - width - 1;
     let low = Rect::new(x, body.bottom() - rows, width, rows);
     let area = if canvas.covers_selection(low) { Rect::new(x, body.y + 1, width, rows) } else { low };
@@ -34,10 +34,13 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
             if y >= area.bottom() {
                 return;
             }
+            // What lies under it goes on at its left: an edge tells the two apart.
+            canvas.text(area.x, y, 1, "│", Role::Border);
             if place == 0 {
-                canvas.text(area.x, y, 4, labels::level(note.level).mark, words::role(labels::level(note.level).role));
+                let label = labels::level(note.level);
+                canvas.text(area.x + 2, y, 4, label.mark, words::role(label.role));
             }
-            canvas.text(area.x + 5, y, area.width - 5, line, Role::Plain);
+            canvas.text(area.x + 7, y, area.width - 7, line, Role::Plain);
             y += 1;
         }
     }
@@ -45,7 +48,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
 
 fn lines(note: &Note, width: u16) -> Vec<String> {
     let times = if note.times > 1 { format!(" x{}", note.times) } else { String::new() };
-    let mut lines = text::wrap(&format!("{}{times}", note.text), usize::from(width.saturating_sub(6)));
+    let mut lines = text::wrap(&format!("{}{times}", note.text), usize::from(width.saturating_sub(7)));
     lines.truncate(ROWS);
     lines
 }

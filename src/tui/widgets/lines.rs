@@ -1,6 +1,6 @@
 //! Lines of running text and facts, built for a width, then drawn from a scroll position.
 
-use crate::present::{escape, text};
+use crate::present::{escape, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -144,7 +144,7 @@ impl Lines {
         }
         let below = self.rows.len().saturating_sub(first + room);
         if below > 0 && area.height > 1 {
-            canvas.right(area.x, area.right(), area.bottom() - 1, &format!(" {below} more lines "), Role::Muted);
+            canvas.right(area.x, area.right(), area.bottom() - 1, &format!(" {} ", units::count(below as u64, "more line", "more lines")), Role::Muted);
         }
         below
     }

@@ -108,7 +108,7 @@ fn row(doctor: &Doctor, canvas: &mut Canvas<'_>, row: Rect, place: usize, column
     canvas.text(row.x, row.y, 1, if chosen { ">" } else { " " }, Role::Plain);
     canvas.mark(row.x + 2, row.y, &label);
     canvas.text(row.x + 7, row.y, 10, name, role);
-    canvas.text(row.x + VERDICT, row.y, columns.verdict, &verdict, role);
+    canvas.text(row.x + VERDICT, row.y, columns.verdict, fitting(&verdict, columns), role);
     let step = doctor.step(name);
     if let Some(ms) = step.and_then(|step| step.ms) {
         canvas.right(columns.time, columns.time + TIME, row.y, &units::latency(ms), role);
@@ -124,6 +124,14 @@ fn row(doctor: &Doctor, canvas: &mut Canvas<'_>, row: Rect, place: usize, column
     if chosen {
         canvas.select(Rect { width: columns.time + TIME - row.x, ..row }, row.x + 2..row.x + 6);
     }
+}
+
+/// A verdict that is too long for its column, without its explanation: that stands below the steps.
+fn fitting<'a>(verdict: &'a str, columns: &Columns) -> &'a str {
+    if text::width(verdict) <= usize::from(columns.verdict) {
+        return verdict;
+    }
+    verdict.split_once(": ").map_or(verdict, |(said, _)| said)
 }
 
 /// Its part of the waterfall: it begins where the steps before it ended.

@@ -183,7 +183,7 @@ impl ProviderForm {
             lines.blank();
             lines.title(&format!("Tips for {}", self.fields.kind.label()));
             for tip in tips(self.fields.kind) {
-                lines.put(2, &[Piece::new(&text::pad_right(tip.label, 9), Role::Muted), Piece::plain(tip.text)]);
+                lines.labelled(&format!("  {}", tip.label), 11, tip.text);
             }
         }
         lines.draw(canvas, area, 0);

@@ -1,6 +1,7 @@
 //! What the palette offers: every act of the key table, then the acts that take a name: providers, targets, the
 //! strategies, the orders. Each with a sentence, its key, its command line, and why it cannot run now.
 
+use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, Strategy};
 use crate::engine::protocol::{Command, ProviderView, Snapshot};
@@ -131,7 +132,7 @@ fn places(snapshot: &Snapshot) -> Vec<Entry> {
 fn on_provider(provider: &ProviderView) -> Vec<Entry> {
     let id = &provider.id;
     let place = Place::Provider(id.clone());
-    let paused = provider.health.state == crate::domain::health::State::Paused;
+    let paused = provider.health.state == State::Paused;
     let verbs = [
         (Action::ProviderTest, "test", "one free probe now"),
         (Action::ProviderDoctor, "doctor", "every step of a connection, with its verdict"),

@@ -99,7 +99,8 @@ impl Health {
     fn title(&self, cx: &Cx<'_>) -> String {
         let (shown, all) = (self.rows(cx).len(), cx.snapshot.providers.len());
         match (self.incidents, shown == all) {
-            (true, _) => format!("Health {shown} of {all}, with open incidents"),
+            (true, _) if any_attention(cx.snapshot) => format!("Health {shown} of {all}, with open incidents"),
+            (true, _) => format!("Health {shown} of {all}, incidents"),
             (false, true) => format!("Health {all}"),
             (false, false) => format!("Health {shown} of {all}"),
         }

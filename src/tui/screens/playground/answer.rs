@@ -7,7 +7,7 @@ use super::preview::decided_by;
 use super::wrap;
 use crate::engine::protocol::Snapshot;
 use crate::present::remedy::of_call;
-use crate::present::{escape, labels, text};
+use crate::present::{escape, labels, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::theme::Role;
@@ -169,7 +169,7 @@ fn content(lane: &Lane, view: &View, canvas: &mut Canvas<'_>, body: Rect) {
     }
     let below = total.saturating_sub(first + room);
     if below > 0 && room > 1 {
-        canvas.right(body.x, body.right(), body.bottom() - 1, &format!(" {below} more lines: G follows "), Role::Muted);
+        canvas.right(body.x, body.right(), body.bottom() - 1, &format!(" {}: G follows ", units::count(below as u64, "more line", "more lines")), Role::Muted);
     }
 }
 

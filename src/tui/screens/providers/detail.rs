@@ -184,8 +184,18 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
     if let Some(server) = words_of_models::server(&provider.health) {
         lines.labelled("Server", column, &server);
     }
+    known(provider, column, lines);
+    let left = provider.rate.iter().flat_map(|rate| limits::lines_by_clock(rate, now));
+    for line in left.take(if wide { 4 } else { 1 }) {
+        lines.labelled("Limit", column, &line);
+    }
+}
+
+/// What is known of it, step by step; in a narrow pane the steps go on in a second row.
+fn known(provider: &ProviderView, column: usize, lines: &mut Lines) {
     let ladder = &provider.health.ladder;
-    let mut known = vec![Piece::new("Known", Role::Muted), Piece::plain(if wide { "       " } else { "  " })];
+    let mut row = vec![Piece::new(&text::pad_right("Known", column), Role::Muted)];
+    let mut used = column;
     for (step, word) in [
         (ladder.reachable, "reachable"),
         (ladder.authenticated, "key"),
@@ -194,19 +204,16 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
         (ladder.answering, "answering"),
     ] {
         let label = labels::rung(step);
-        let (mark, role) = (label.mark, words::role(label.role));
-        if wide {
-            let gap = if word == "answering" { "" } else { "  " };
-            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word}{gap}"))]);
-        } else if step.is_some() || word == "loaded" {
-            known.extend([Piece::new(mark.trim_end(), role), Piece::plain(&format!(" {word} "))]);
+        let wide = text::width(label.mark.trim_end()) + 1 + text::width(word);
+        if used + wide > lines.width() {
+            lines.put(0, &row);
+            row = vec![Piece::plain(&" ".repeat(column))];
+            used = column;
         }
+        row.extend([Piece::new(label.mark.trim_end(), words::role(label.role)), Piece::plain(&format!(" {word}  "))]);
+        used += wide + 2;
     }
-    lines.put(0, &known);
-    let left = provider.rate.iter().flat_map(|rate| limits::lines_by_clock(rate, now));
-    for line in left.take(if wide { 4 } else { 1 }) {
-        lines.labelled("Limit", if wide { 12 } else { 10 }, &line);
-    }
+    lines.put(0, &row);
 }
 
 /// States and lists that changed, newest first.
@@ -228,7 +235,7 @@ fn lately(canvas: &Canvas<'_>, provider: &ProviderView, width: usize) -> Lines {
     }
     for (at, said) in entries {
         let when = text::pad_left(&canvas.clock(at), 5);
-        lines.put(2, &[Piece::new(&when, Role::Muted), Piece::plain("   "), Piece::plain(&said)]);
+        lines.labelled(&format!("  {when}"), 10, &said);
     }
     lines
 }

@@ -60,7 +60,8 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
         ("enter", "this row's form, filled in; then a test, a save and a first prompt"),
         ("a", "another machine: type or paste an address, a curl line, an env block"),
         ("f", "look again, after starting a server"),
-        ("?", "help: every key of this page; q leaves"),
+        ("?", "help: every key of this page"),
+        ("q", "leave; lmdeck demo shows all of it on simulated providers, without a key"),
     ];
     for (key, about) in ways {
         canvas.text(x, y, 6, key, Role::Accent);
