@@ -216,7 +216,8 @@ fn what_happens_is_said_and_kept_behind_the_exclamation_mark() {
     desk.wait(Duration::from_mins(1)).shows("workstation went down");
     desk.press("j").hides("workstation went down");
     desk.press("!").shows("Messages 1").shows("workstation went down");
-    desk.press("enter").hides("Messages 1").shows("\u{2501} Workstation  workstation  llama_cpp");
+    desk.press("enter").hides("Messages 1").shows("\u{2501} Doctor  Workstation");
+    desk.press("esc").shows("\u{2501} Workstation  workstation  llama_cpp");
 }
 
 #[test]
@@ -1271,4 +1272,21 @@ fn a_report_is_put_together_shown_and_copied() {
     desk.press("y");
     assert!(matches!(desk.others.last(), Some(Intent::Copy(text)) if text.contains("## Providers")));
     desk.press("esc").shows("Providers 5");
+}
+
+// ---- proposals
+
+#[test]
+fn a_letter_takes_the_place_of_what_is_only_proposed() {
+    let mut desk = desk();
+    desk.press("a tab").type_in("gpu").press("tab tab").type_in("http://127.0.0.1:8081").press("tab");
+    desk.shows("Id *        gpu").shows("http://127.0.0.1:8081").hides("1234http").hides("lm_studio_2gpu");
+    // A deletion begins to edit the proposal instead.
+    desk.press("esc").press("left enter");
+}
+
+#[test]
+fn a_deletion_edits_the_proposal() {
+    let mut desk = desk();
+    desk.press("a tab tab tab backspace").type_in("5").shows("http://127.0.0.1:1235");
 }

@@ -219,6 +219,24 @@ impl ProviderForm {
         }
     }
 
+    /// What stands in the field is a proposal, not the person's.
+    fn is_proposed(&self, field: Field) -> bool {
+        match field {
+            Field::Id => !self.id_typed,
+            Field::Address => !self.address_typed,
+            _ => false,
+        }
+    }
+
+    /// From now on it is the person's: nothing proposes another.
+    fn taken_over(&mut self, field: Field) {
+        match field {
+            Field::Id => self.id_typed = true,
+            Field::Address => self.address_typed = true,
+            _ => {}
+        }
+    }
+
     fn choose(&mut self, forward: bool, cx: &Cx<'_>) {
         match self.focus {
             Field::Kind => {
@@ -355,9 +373,18 @@ impl Part for ProviderForm {
                 return false;
             }
         }
+        let proposed = self.is_proposed(focus);
         let Some(line) = self.fields.line_mut(focus) else { return false };
         let before = line.value().to_owned();
+        // A letter takes the place of what is only proposed; a move or a deletion begins to edit it.
+        if proposed && key.text().is_some() {
+            line.set("");
+        }
         let used = line.key(key);
+        if proposed && used {
+            self.taken_over(focus);
+        }
+        let Some(line) = self.fields.line_mut(focus) else { return used };
         let changed = line.value() != before || (focus == Field::Key && used);
         if changed {
             self.edited(cx);
@@ -370,8 +397,12 @@ impl Part for ProviderForm {
             return;
         }
         let focus = self.focus;
+        let proposed = self.is_proposed(focus);
         match self.fields.line_mut(focus) {
             Some(line) => {
+                if proposed {
+                    line.set("");
+                }
                 line.paste(text);
                 self.edited(cx);
             }

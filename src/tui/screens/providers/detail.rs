@@ -205,13 +205,17 @@ fn known(provider: &ProviderView, column: usize, lines: &mut Lines) {
     ] {
         let label = labels::rung(step);
         let wide = text::width(label.mark.trim_end()) + 1 + text::width(word);
-        if used + wide > lines.width() {
+        let gap = if used > column { 2 } else { 0 };
+        if used + gap + wide > lines.width() {
             lines.put(0, &row);
             row = vec![Piece::plain(&" ".repeat(column))];
             used = column;
+        } else {
+            row.push(Piece::plain(&" ".repeat(gap)));
+            used += gap;
         }
-        row.extend([Piece::new(label.mark.trim_end(), words::role(label.role)), Piece::plain(&format!(" {word}  "))]);
-        used += wide + 2;
+        row.extend([Piece::new(label.mark.trim_end(), words::role(label.role)), Piece::plain(&format!(" {word}"))]);
+        used += wide;
     }
     lines.put(0, &row);
 }

@@ -61,7 +61,7 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
         ("a", "another machine: type or paste an address, a curl line, an env block"),
         ("f", "look again, after starting a server"),
         ("?", "help: every key of this page"),
-        ("q", "leave; lmdeck demo shows all of it on simulated providers, without a key"),
+        ("q", "leave; lmdeck demo shows it all on simulated servers, no key needed"),
     ];
     for (key, about) in ways {
         canvas.text(x, y, 6, key, Role::Accent);
