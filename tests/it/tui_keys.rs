@@ -1281,12 +1281,27 @@ fn a_letter_takes_the_place_of_what_is_only_proposed() {
     let mut desk = desk();
     desk.press("a tab").type_in("gpu").press("tab tab").type_in("http://127.0.0.1:8081").press("tab");
     desk.shows("Id *        gpu").shows("http://127.0.0.1:8081").hides("1234http").hides("lm_studio_2gpu");
-    // A deletion begins to edit the proposal instead.
-    desk.press("esc").press("left enter");
 }
 
 #[test]
 fn a_deletion_edits_the_proposal() {
     let mut desk = desk();
     desk.press("a tab tab tab backspace").type_in("5").shows("http://127.0.0.1:1235");
+}
+
+// ---- many models
+
+#[test]
+fn in_the_details_the_filter_narrows_the_models() {
+    let many = with_provider(evening(), "lm_studio", |view| {
+        view.models = (0..500).map(|n| model(&format!("zoo-{n:03}"), Some(false))).collect();
+    });
+    let mut desk = Desk::new(many);
+    desk.press("enter /").type_in("zoo-04").shows("10 of 500 models").hides("zoo-050").shows("Providers 5");
+    desk.press("enter G").shows("> on disk    zoo-049");
+    // esc clears it, a second one leaves the details.
+    desk.press("esc").shows("zoo-020").hides("of 500 models").shows("\u{2501} LM Studio").press("esc").shows("\u{2501} Providers 5");
+    desk.press("enter /").type_in("nothing-like-it").shows("No model holds this text: esc clears it.");
+    let narrow = desk.screen(80, 24);
+    assert!(narrow.contains("0 of 500 models"), "{narrow}");
 }

@@ -49,7 +49,10 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
         format!("{}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
     };
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
-    let inner = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+    let counter = format!("{} of {} models", screen.shown_models(provider).len(), provider.models.len());
+    let top = Rect::new(area.x, area.y + 1, area.width, area.height.saturating_sub(1));
+    let used = 1 + screen.model_filter.draw(canvas, top, &counter);
+    let inner = Rect::new(area.x + 1, area.y + used, area.width.saturating_sub(2), area.height.saturating_sub(used));
     let lines = build(screen, canvas, provider, inner, focused);
     screen.scroll.draw(&lines, canvas, inner);
 }

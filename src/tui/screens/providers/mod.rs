@@ -60,8 +60,9 @@ pub struct Providers {
     first_run: bool,
     /// Found by drawing, too: the chosen model is kept in sight.
     scroll: Scroll,
-    /// The model the cursor is on in the detail.
+    /// The model the cursor is on in the detail, and the line that narrows the table.
     model: Selection<ModelId>,
+    model_filter: Filter,
     /// The cursor among the models has moved: the next drawing brings it into sight.
     follow: Cell<bool>,
 }
@@ -120,6 +121,11 @@ impl Providers {
         Some(ProviderForm::save_discovered(provider, cx))
     }
 
+    /// `/` means the models while the detail has the keys.
+    fn narrows_models(&self) -> bool {
+        self.focus == Focus::Detail
+    }
+
     fn next_problem(&mut self, cx: &Cx<'_>) {
         let keys = self.keys(cx);
         let here = self.cursor.place(&keys).unwrap_or(0);
@@ -143,6 +149,7 @@ impl Providers {
     fn show_from_top(&mut self) {
         self.scroll.reset();
         self.model = Selection::default();
+        self.model_filter.clear();
     }
 
     fn look_around(&mut self, cx: &Cx<'_>) {
@@ -183,22 +190,25 @@ impl Part for Providers {
     }
 
     fn filter(&self) -> Option<&Filter> {
-        (!self.first_run).then_some(&self.filter)
+        let filter = if self.narrows_models() { &self.model_filter } else { &self.filter };
+        (!self.first_run).then_some(filter)
     }
 
     fn filter_mut(&mut self) -> Option<&mut Filter> {
-        (!self.first_run).then_some(&mut self.filter)
+        let models = self.narrows_models();
+        let filter = if models { &mut self.model_filter } else { &mut self.filter };
+        (!self.first_run).then_some(filter)
     }
 
-    fn filtered(&mut self, change: Change, cx: &Cx<'_>, _: &mut Outbox) {
-        if change == Change::Opened {
-            self.focus = Focus::List;
+    fn filtered(&mut self, _: Change, cx: &Cx<'_>, _: &mut Outbox) {
+        match self.chosen(cx).filter(|_| self.narrows_models()) {
+            Some(provider) => self.settle_models(provider),
+            None => self.cursor.settle(&self.keys(cx)),
         }
-        self.cursor.settle(&self.keys(cx));
     }
 
     fn is_inside(&self) -> bool {
-        self.focus == Focus::Detail
+        self.focus == Focus::Detail && self.model_filter.is_empty()
     }
 
     fn panes(&self) -> &'static [&'static str] {
@@ -253,7 +263,10 @@ impl Part for Providers {
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let keys = self.keys(cx);
         match action {
-            Action::Back if self.focus == Focus::Detail => self.focus = Focus::List,
+            Action::Back if self.focus == Focus::Detail => {
+                self.focus = Focus::List;
+                self.model_filter.clear();
+            }
             Action::NextPart | Action::PreviousPart => {
                 self.focus = if self.focus == Focus::List { Focus::Detail } else { Focus::List };
             }

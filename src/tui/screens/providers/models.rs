@@ -44,6 +44,12 @@ impl Table<'_> {
             lines.blank();
             return;
         }
+        let shown = screen.shown_models(provider);
+        if shown.is_empty() {
+            lines.wrapped(2, "No model holds this text: esc clears it.", Role::Muted);
+            lines.blank();
+            return;
+        }
         let columns = Columns::of(lines.width());
         lines.put(
             2,
@@ -52,13 +58,13 @@ impl Table<'_> {
         let first_row = lines.len();
         let about = self
             .chosen
-            .and_then(|place| provider.models.get(place))
+            .and_then(|place| shown.get(place))
             .map(|model| models::describe(model, canvas.cx.now));
         let about = about.filter(|about| !about.is_empty());
-        let total = first_row + provider.models.len() + usize::from(about.is_some()) + 1 + after;
+        let total = first_row + shown.len() + usize::from(about.is_some()) + 1 + after;
         let row_of_chosen = self.chosen.map(|place| first_row + place);
         let first = self.keep_in_sight(screen, row_of_chosen, total, about.is_some());
-        for (place, model) in provider.models.iter().enumerate() {
+        for (place, model) in shown.iter().enumerate() {
             let row = first_row + place;
             if (first..first + self.rows).contains(&row) {
                 let cursor = if self.chosen == Some(place) { "> " } else { "  " };
@@ -194,13 +200,38 @@ fn state(model: &ModelView, provider: &ProviderView, now: UnixMs) -> &'static st
 }
 
 impl Providers {
-    /// The place of the model under the cursor.
+    /// The models that the filter lets through.
+    pub(super) fn shown_models<'a>(&self, provider: &'a ProviderView) -> Vec<&'a ModelView> {
+        let all = provider.models.iter();
+        if self.model_filter.is_empty() {
+            return all.collect();
+        }
+        let lets = |model: &&ModelView| self.model_filter.lets(model.id.as_str());
+        all.filter(lets).collect()
+    }
+
+    fn ids(&self, provider: &ProviderView) -> Vec<ModelId> {
+        self.shown_models(provider).into_iter().map(|model| model.id.clone()).collect()
+    }
+
+    /// The place of the model under the cursor, among those shown.
     pub(super) fn chosen_model(&self, provider: &ProviderView) -> Option<usize> {
-        self.model.place(&ids(provider))
+        self.model.place(&self.ids(provider))
+    }
+
+    fn model_under_cursor<'a>(&self, provider: &'a ProviderView) -> Option<&'a ModelView> {
+        self.shown_models(provider).get(self.chosen_model(provider)?).copied()
+    }
+
+    /// After the filter changed: the page begins at the table's first row again.
+    pub(super) fn settle_models(&mut self, provider: &ProviderView) {
+        let ids = self.ids(provider);
+        self.model.settle(&ids);
+        self.follow.set(true);
     }
 
     pub(super) fn move_among_models(&mut self, action: Action, provider: &ProviderView) -> bool {
-        let ids = ids(provider);
+        let ids = self.ids(provider);
         let Some(place) = self.model.place(&ids) else { return false };
         // At either end the page moves on.
         let at_the_end = match action {
@@ -234,7 +265,7 @@ impl Providers {
                 _ => format!("{name} has no model loaded"),
             });
         }
-        let model = provider.models.get(self.chosen_model(provider)?)?;
+        let model = self.model_under_cursor(provider)?;
         if let Some(load) = provider.loading.iter().find(|load| load.model == model.id && !load.by_call) {
             return Some(if load.unloading { "it is being unloaded".into() } else { "it is loading already".into() });
         }
@@ -265,12 +296,13 @@ impl Providers {
                     (Focus::List, [only]) => (*only).clone(),
                     (Focus::List, [first, ..]) => {
                         // Several fit: the person says which.
-                        self.model.set((*first).clone(), &ids(provider));
+                        let ids = self.ids(provider);
+                        self.model.set((*first).clone(), &ids);
                         self.follow.set(true);
                         self.focus = Focus::Detail;
                         return true;
                     }
-                    _ => match self.chosen_model(provider).and_then(|place| provider.models.get(place)) {
+                    _ => match self.model_under_cursor(provider) {
                         Some(model) => model.id.clone(),
                         None => return false,
                     },
@@ -284,7 +316,7 @@ impl Providers {
                 true
             }
             Action::ProviderUse if self.focus == Focus::Detail => {
-                let Some(model) = self.chosen_model(provider).and_then(|place| provider.models.get(place)) else {
+                let Some(model) = self.model_under_cursor(provider) else {
                     return false;
                 };
                 let target = provider.target(model);
@@ -302,10 +334,6 @@ impl Providers {
             _ => false,
         }
     }
-}
-
-fn ids(provider: &ProviderView) -> Vec<ModelId> {
-    provider.models.iter().map(|model| model.id.clone()).collect()
 }
 
 /// The models that the act fits.
