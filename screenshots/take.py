@@ -1,4 +1,5 @@
-"""Plays one evening with a real model and takes a picture of every tab, a form with an error, and the help.
+"""Plays one evening and takes the pictures: with a real model where something answers or fails, with the simulated
+providers of `lmdeck demo --still` where the picture is to be the same each time.
 
 usage: take.py FOLDER [NAME...]    NAME is a picture without .png; all when none is given
 """
@@ -65,10 +66,14 @@ class Picture:
     rows: int
     # Keys to press and then what must be seen, step by step.
     steps: list[tuple[str, str]]
+    # On `lmdeck demo --still`; else on the real server.
+    demo: bool = False
 
 
 TABS = r"1 Providers.*2 Health"
 STARTED = r"Workstation +refused"
+# All of the demo's providers answer, and the calls it begins with are over.
+DEMO_STARTED = r"\[ok\] Claude +\d+ ms"
 # What was announced at the start: true, but in the way of a picture.
 MESSAGES = r"\[(x|ok)\] +[A-Z].*(refused\.|is not set\.|is up again|health has) *"
 
@@ -79,17 +84,24 @@ PICTURES = [
         ("2", r"\[2 Health\]"), ("", r"^ *This machine +[▁ ]{12,}┆"), (KILL, r"\[x\] +down +This machine"),
         (START, r"\[ok\] up +This machine"), ("", r"^ *This machine +(?=.*█)(?=(.*▁){24})"), (QUIET, ""),
     ]),
-    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("", r"teaching_generation")]),
+    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("j", r"> code_review"), ("t", r"by .*code_review")], demo=True),
     Picture("playground", 120, 40, [
         ("4", r"\[4 Playground\]"),
         ("Explain dependent origination in three sentences.", "three sentences"),
         (ENTER, r"done, "),
-    ]),
-    Picture("telemetry", 120, 40, [("5", r"\[5 Telemetry\]"), ("", r"teaching_generation")]),
+    ], demo=True),
+    Picture("telemetry", 120, 40, [
+        ("5", r"\[5 Telemetry\]"), ("", r"Calls 9 today"), ("jjjj", r"^> .*code_review"), ("", r"tok/s"), ("", r"considered"),
+    ], demo=True),
+    Picture("models", 120, 40, [
+        ("\r", r"━ LM Studio"), ("j", r"> on disk +google/gemma"), ("l", r"> loaded +google/gemma"), (QUIET, ""),
+    ], demo=True),
+    Picture("doctor", 120, 40, [("j", r"> \[ok\] Z.AI"), ("D", r"Every step that was taken is well")], demo=True),
+    Picture("palette", 120, 40, [(":", r"━ Commands"), ("gemma", r": gemma"), ("", r"lmdeck models load")], demo=True),
     Picture("form-error", 120, 40, [
-        ("a", r"ctrl-s"), (TAB, r"> Id"), (CTRL_U + "Work Station" + TAB, r"an id holds"),
-    ]),
-    Picture("help", 120, 40, [("?", r"Help")]),
+        ("a", r"ctrl-s"), (TAB, r"> Id"), ("Work Station" + TAB, r"an id holds"),
+    ], demo=True),
+    Picture("help", 120, 40, [("?", r"Help")], demo=True),
     Picture("providers-80x24", 80, 24, [("j", r"> \[x\].*Workstation"), ("", r"llama-server")]),
 ]
 
@@ -110,10 +122,11 @@ def prepared(folder: pathlib.Path, model: ModelServer) -> Deck:
 def take(
     picture: Picture, deck: Deck, model: ModelServer, display: str, folder: pathlib.Path, to: pathlib.Path
 ) -> None:
-    window = Window(display, picture.columns, picture.rows, deck.arguments(), deck.environment, folder)
+    command = [str(deck.binary), "demo", "--still"] if picture.demo else deck.arguments()
+    window = Window(display, picture.columns, picture.rows, command, deck.environment, folder)
     try:
         window.wait(TABS)
-        window.wait(STARTED)
+        window.wait(DEMO_STARTED if picture.demo else STARTED)
         window.wait_until_gone(MESSAGES, "k")
         for keys, pattern in picture.steps:
             if keys == KILL:
