@@ -157,17 +157,20 @@ def main() -> None:
     failures: list[str] = []
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lmdeck-pictures-")))
+        chosen = [picture for picture in PICTURES if not names or picture.name in names]
         model = ModelServer(machine.free_port(), folder / "model.log")
         stack.callback(model.kill)
-        model.start()
-        deck = prepared(folder / "account", model)
+        if all(picture.demo for picture in chosen):
+            deck = Deck(folder / "account")
+        else:
+            model.start()
+            deck = prepared(folder / "account", model)
         screen = stack.enter_context(display())
-        for picture in PICTURES:
-            if not names or picture.name in names:
-                try:
-                    take(picture, deck, model, screen, folder, to)
-                except AssertionError as problem:
-                    failures.append(f"{picture.name}: {problem}")
+        for picture in chosen:
+            try:
+                take(picture, deck, model, screen, folder, to)
+            except AssertionError as problem:
+                failures.append(f"{picture.name}: {problem}")
     if failures:
         sys.exit("\n\n".join(failures))
 

@@ -1300,7 +1300,12 @@ fn in_the_details_the_filter_narrows_the_models() {
     desk.press("enter /").type_in("zoo-04").shows("10 of 500 models").hides("zoo-050").shows("Providers 5");
     desk.press("enter G").shows("> on disk    zoo-049");
     // esc clears it, a second one leaves the details.
-    desk.press("esc").shows("zoo-020").hides("of 500 models").shows("\u{2501} LM Studio").press("esc").shows("\u{2501} Providers 5");
+    desk.press("esc")
+        .shows("zoo-020")
+        .hides("of 500 models")
+        .shows("\u{2501} LM Studio")
+        .press("esc")
+        .shows("\u{2501} Providers 5");
     desk.press("enter /").type_in("nothing-like-it").shows("No model holds this text: esc clears it.");
     let narrow = desk.screen(80, 24);
     assert!(narrow.contains("0 of 500 models"), "{narrow}");

@@ -54,10 +54,7 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
             Place::Order(name) => Some(line("routes order", &[name])),
             Place::Prompt(_) => None,
         },
-        A::Connect => fixed("connect"),
-        A::Report => fixed("report"),
         A::BrokenPage => fixed("config check"),
-        A::LastGoodPutBack => fixed("config undo --last-good"),
         A::Help | A::Palette => fixed("--help"),
         _ => None,
     }

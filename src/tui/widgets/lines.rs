@@ -144,7 +144,13 @@ impl Lines {
         }
         let below = self.rows.len().saturating_sub(first + room);
         if below > 0 && area.height > 1 {
-            canvas.right(area.x, area.right(), area.bottom() - 1, &format!(" {} ", units::count(below as u64, "more line", "more lines")), Role::Muted);
+            canvas.right(
+                area.x,
+                area.right(),
+                area.bottom() - 1,
+                &format!(" {} ", units::count(below as u64, "more line", "more lines")),
+                Role::Muted,
+            );
         }
         below
     }

@@ -169,7 +169,13 @@ fn content(lane: &Lane, view: &View, canvas: &mut Canvas<'_>, body: Rect) {
     }
     let below = total.saturating_sub(first + room);
     if below > 0 && room > 1 {
-        canvas.right(body.x, body.right(), body.bottom() - 1, &format!(" {}: G follows ", units::count(below as u64, "more line", "more lines")), Role::Muted);
+        canvas.right(
+            body.x,
+            body.right(),
+            body.bottom() - 1,
+            &format!(" {}: G follows ", units::count(below as u64, "more line", "more lines")),
+            Role::Muted,
+        );
     }
 }
 

@@ -56,10 +56,7 @@ impl Table<'_> {
             &[Piece::new(&columns.row("state", "model", &["context", "quant", "size", "tok/s", "calls"]), Role::Muted)],
         );
         let first_row = lines.len();
-        let about = self
-            .chosen
-            .and_then(|place| shown.get(place))
-            .map(|model| models::describe(model, canvas.cx.now));
+        let about = self.chosen.and_then(|place| shown.get(place)).map(|model| models::describe(model, canvas.cx.now));
         let about = about.filter(|about| !about.is_empty());
         let total = first_row + shown.len() + usize::from(about.is_some()) + 1 + after;
         let row_of_chosen = self.chosen.map(|place| first_row + place);
