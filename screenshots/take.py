@@ -91,7 +91,7 @@ PICTURES = [
         (ENTER, r"done, "),
     ], demo=True),
     Picture("telemetry", 120, 40, [
-        ("5", r"\[5 Telemetry\]"), ("", r"Calls 9 today"), ("jjjj", r"^> .*code_review"), ("", r"tok/s"), ("", r"considered"),
+        ("5", r"\[5 Telemetry\]"), ("", r"code_review"), ("", r"considered"),
     ], demo=True),
     Picture("models", 120, 40, [
         ("\r", r"━ LM Studio"), ("j", r"> on disk +google/gemma"), ("l", r"> loaded +google/gemma"), (QUIET, ""),
