@@ -15,6 +15,7 @@ pub mod model;
 pub mod money;
 pub mod price;
 pub mod quality;
+pub mod queue;
 pub mod rate;
 pub mod reach;
 pub mod routing;

@@ -33,7 +33,6 @@ impl Supervisor {
             reads: Reads::of(&self.state.config.rules),
             world,
             profiles: self.state.providers.iter().map(|p| (p.profile.id.clone(), p.profile.clone())).collect(),
-            slots: self.slots.clone(),
             ready: self.state.ready() && !self.unconfigured.looking(),
             candidates_known: self.state.candidates_known() && !self.unconfigured.looking(),
         }));

@@ -5,10 +5,12 @@
 //! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
 //! them before it publishes, so that a thousand calls a second wake it twenty times.
 
+use super::call::queue::Slots;
 use super::loads::Loads;
-use super::protocol::RunningCall;
+use super::protocol::{FlowView, RunningCall};
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
+use crate::domain::config::Config;
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::Cost;
@@ -38,6 +40,8 @@ pub struct Traffic {
     changed: Notify,
     /// Models on their way into memory or out of it.
     pub loads: Loads,
+    /// Who may call now, and who waits.
+    pub slots: Slots,
 }
 
 /// What the day's sums need of a finished call.
@@ -273,6 +277,11 @@ impl Traffic {
 
     pub fn pace(&self, target: &Target) -> Pace {
         self.lock().paces.get(target).copied().unwrap_or_default()
+    }
+
+    /// The counters of slots and kept answers.
+    pub fn flow(&self, config: &Config) -> FlowView {
+        FlowView { queue: self.slots.view(&config.limits), ..FlowView::default() }
     }
 
     /// Something that a picture shows is another than before.

@@ -140,7 +140,7 @@ fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_forc
         .map(|issue| issue.path.as_str())
         .collect();
     assert_eq!(notes, ["providers.lm_studio.max_concurrent", "presets", "cache", "budget"]);
-    said(&loaded.issues, "rate_limit and max_concurrent are not yet in force");
+    said(&loaded.issues, "rate_limit is not yet in force");
     said(&loaded.issues, "alert_threshold, when_exhausted and allow_unpriced are not yet in force");
 }
 

@@ -288,6 +288,7 @@ fn snapshot() -> Snapshot {
         gateway: Arc::new(GatewayView::default()),
         running: Arc::new(Vec::new()),
         incidents: Arc::default(),
+        flow: Arc::default(),
     }
 }
 

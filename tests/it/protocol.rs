@@ -709,6 +709,7 @@ fn snapshot() -> Snapshot {
             loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
         incidents: Arc::new(vec![incident()]),
+        flow: Arc::default(),
     }
 }
 

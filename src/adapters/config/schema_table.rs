@@ -29,7 +29,7 @@ pub const LATER: &[(&str, &str)] = &[
     ),
     ("gateway", "cors_origins is not yet in force"),
     ("telemetry", "otlp_endpoint is not yet in force"),
-    ("providers", "rate_limit and max_concurrent are not yet in force"),
+    ("providers", "rate_limit is not yet in force"),
 ];
 
 const fn row(path: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Row {
@@ -71,7 +71,7 @@ pub const TABLE: &[Row] = &[
     row("providers[].idle_timeout", SILENCE, "30", "seconds of silence between parts of a stream"),
     row("providers[].load_timeout", Shape::Seconds(0.0, 86_400.0), "300", "seconds more when the model is not loaded"),
     row("providers[].max_retries", Shape::Whole(0, 20), "3", "further tries at the same target"),
-    row("providers[].max_concurrent", Shape::Whole(1, 10_000), "", "calls at the same time").later("providers"),
+    row("providers[].max_concurrent", Shape::Whole(1, 10_000), "", "calls at the same time"),
     row("providers[].rate_limit", Shape::Section, "", "what the vendor allows").later("providers"),
     row("providers[].rate_limit.requests_per_minute", COUNT, "", "calls per minute"),
     row("providers[].rate_limit.tokens_per_minute", COUNT, "", "tokens per minute"),

@@ -29,7 +29,7 @@ pub struct AskArgs {
     /// 0 is sober, 2 is wild
     #[arg(long, value_name = "N", value_parser = temperature)]
     pub temperature: Option<f64>,
-    /// How urgent it is; recorded with the call, the queue does not look at it yet
+    /// Who goes first where calls wait for a slot; low waits longest, and never for ever
     #[arg(long, value_name = "PRIORITY", default_value = "normal")]
     pub priority: PriorityWord,
     /// A label for the rules; may be given several times

@@ -93,7 +93,7 @@ impl Ticket {
     }
 
     pub fn waited(&mut self, queue: Duration) {
-        self.queue = queue;
+        self.queue += queue;
     }
 
     /// Keeps prompt and answer only when the configuration asks for it.

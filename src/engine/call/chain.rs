@@ -6,9 +6,11 @@ use super::super::supervisor::Input;
 use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
+use super::queue::Slot;
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
+use crate::domain::queue::Bounds;
 use crate::domain::routing::{Chosen, Decision};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub async fn walk(
             ticket.skip(target, "provider_failed", "its provider failed for another model of this call");
             continue;
         }
+        let _slot = slot(shared, live, request, target, ticket, deadline).await?;
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
             ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
             continue;
@@ -96,6 +99,28 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+/// A slot at the target's provider. A call that had one already waits for the next, however many wait.
+async fn slot<'a>(
+    shared: &'a Shared,
+    live: &Live,
+    request: &CallRequest,
+    target: &Target,
+    ticket: &mut Ticket,
+    deadline: Instant,
+) -> Result<Slot<'a>, Failure> {
+    let limits = &live.config.limits;
+    let bounds = Bounds {
+        total: limits.max_concurrent_requests,
+        provider: live.profiles.get(&target.provider).and_then(|profile| profile.max_concurrent),
+        waiting: if ticket.tries() == 0 { limits.queue } else { usize::MAX },
+    };
+    let queued = Instant::now();
+    let priority = request.facts.priority;
+    let slot = shared.traffic.slots.enter(&target.provider, priority, bounds, ticket.started(), deadline).await;
+    ticket.waited(queued.elapsed());
+    slot
 }
 
 /// Failures that another model of the same provider would meet as well: its server or its account.

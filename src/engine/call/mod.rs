@@ -5,6 +5,7 @@ mod account;
 mod attempt;
 mod chain;
 mod params;
+pub(super) mod queue;
 mod raw_body;
 
 use super::handle::{CALL_CAPACITY, Caller};
@@ -21,10 +22,9 @@ use crate::domain::routing::{Decision, NoteKind, PinKey, decide, explain, reques
 use crate::domain::time::UnixMs;
 use account::Ticket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long a first call waits for the whole first round of probes, which tells who is up.
@@ -42,7 +42,6 @@ struct Shared {
     live: LiveReader,
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
-    waiting: AtomicUsize,
     pins: Pins,
 }
 
@@ -54,7 +53,6 @@ impl CallRunner {
                 live,
                 traffic,
                 inputs,
-                waiting: AtomicUsize::new(0),
                 pins: Pins::default(),
             }),
         }
@@ -191,49 +189,7 @@ impl Shared {
         }
         let limit = decision.effects.timeout_ms.map_or(live.config.limits.call_deadline, Duration::from_millis);
         let deadline = ticket.started() + limit;
-        let queued = Instant::now();
-        let _slot = self.slot(live, deadline).await?;
-        ticket.waited(queued.elapsed());
         chain::walk(self, live, request, decision, ticket, events, deadline).await
-    }
-
-    /// A place among the calls under way. A full queue answers at once.
-    async fn slot(&self, live: &Live, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(permit) = live.slots.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
-        let limits = &live.config.limits;
-        let _place = Waiting::enter(&self.waiting, limits.queue).ok_or_else(|| {
-            Failure::plain(
-                ErrorCode::QueueFull,
-                format!("{} calls run and {} wait", limits.max_concurrent_requests, limits.queue),
-            )
-        })?;
-        match timeout_at(deadline, live.slots.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(Failure::plain(ErrorCode::Internal, "the engine is stopping")),
-            Err(_) => {
-                Err(Failure::plain(ErrorCode::Timeout, "the call's deadline passed while it waited for a free slot"))
-            }
-        }
-    }
-}
-
-/// A place in the queue, given back on every way out.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        count
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| (waiting < limit).then_some(waiting + 1))
-            .ok()
-            .map(|_| Self(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

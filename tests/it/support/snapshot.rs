@@ -98,6 +98,7 @@ pub fn evening() -> Snapshot {
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),
         running: Arc::new(Vec::new()),
         incidents: Arc::default(),
+        flow: Arc::default(),
     }
 }
 
