@@ -38,5 +38,6 @@ mod tui_telemetry;
 mod twelve_states;
 mod upstream;
 
+mod queue;
 mod routes_cli;
 mod rules;
