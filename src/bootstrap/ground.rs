@@ -143,6 +143,7 @@ impl Opened {
 
     pub fn ports(&self) -> Ports {
         Ports {
+            answers: None,
             clock: self.clock.clone(),
             upstream: self.upstream.clone(),
             config: self.config.clone(),

@@ -1,7 +1,7 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
+    CallEvent, CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
     Refusal, SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
@@ -17,6 +17,7 @@ use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -311,6 +312,35 @@ pub trait PromptHistory: Send + Sync {
     fn list(&self, limit: usize) -> Result<Vec<SavedPrompt>, String>;
 }
 
+/// One answer, ready to be given again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub at: UnixMs,
+    pub content_type: String,
+    pub stream: bool,
+    /// Text, reasoning, raw bytes and usage in the order they came.
+    pub events: Vec<CallEvent>,
+    pub usage: Option<Usage>,
+    pub finish: Option<Finish>,
+}
+
+/// Answers that outlive the process. A failure is as good as nothing kept: it is logged and the call goes on.
+pub trait AnswerStore: Send + Sync {
+    fn get(&self, key: &str) -> BoxFuture<'static, Option<Kept>>;
+    /// Returns at once; keeps at most so many, the newest.
+    fn put(&self, key: &str, kept: Arc<Kept>, most: usize);
+    /// How many were forgotten.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be written.
+    fn clear(&self) -> BoxFuture<'static, Result<u64, String>>;
+    /// How many there are, and their bytes.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read.
+    fn stats(&self) -> BoxFuture<'static, Result<(u64, u64), String>>;
+}
+
 /// Everything the engine is given.
 #[derive(Clone)]
 pub struct Ports {
@@ -320,4 +350,6 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     pub log: Arc<dyn LogReader>,
     pub history: Arc<dyn PromptHistory>,
+    /// Where `cache.persist` keeps answers; nowhere when `None`.
+    pub answers: Option<Arc<dyn AnswerStore>>,
 }

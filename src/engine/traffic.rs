@@ -5,6 +5,7 @@
 //! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
 //! them before it publishes, so that a thousand calls a second wake it twenty times.
 
+use super::call::cache::Cache;
 use super::call::queue::Slots;
 use super::loads::Loads;
 use super::protocol::{FlowView, RunningCall};
@@ -42,6 +43,8 @@ pub struct Traffic {
     pub loads: Loads,
     /// Who may call now, and who waits.
     pub slots: Slots,
+    /// Answers that may serve again.
+    pub kept: Cache,
 }
 
 /// What the day's sums need of a finished call.
@@ -63,7 +66,7 @@ impl Ended {
             policy: record.policy.clone(),
             status: record.status,
             cost: record.cost,
-            answered: record.target.clone().filter(|_| record.status == Status::Ok).map(|target| {
+            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(|target| {
                 let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
                 let tokens = record.usage.map(|usage| usage.output);
                 // Too short an answer says nothing of the pace.
@@ -241,6 +244,8 @@ impl Traffic {
         inner.results.remove(provider);
         inner.parked.remove(provider);
         inner.rates.remove(provider);
+        drop(inner);
+        self.kept.forget(provider);
     }
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {
@@ -281,7 +286,7 @@ impl Traffic {
 
     /// The counters of slots and kept answers.
     pub fn flow(&self, config: &Config) -> FlowView {
-        FlowView { queue: self.slots.view(&config.limits), ..FlowView::default() }
+        FlowView { queue: self.slots.view(&config.limits), cache: self.kept.view(&config.cache) }
     }
 
     /// Something that a picture shows is another than before.

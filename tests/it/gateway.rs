@@ -166,8 +166,7 @@ fn head(stream: bool) -> CallEvent {
         policy: "strategy:prefer_local".into(),
         attempts: 2,
         content_type: if stream { "text/event-stream" } else { "application/json; charset=utf-8" }.into(),
-        stream,
-    })
+        stream, cache: "off".into() })
 }
 
 fn raw(text: &str) -> CallEvent {

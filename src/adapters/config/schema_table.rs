@@ -17,8 +17,6 @@ const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 /// What is checked and kept, and comes into force with a later version: the group and the sentence.
 pub const LATER: &[(&str, &str)] = &[
     ("presets", "presets are checked and kept, and cannot be used yet"),
-    ("cache", "answers are not cached yet"),
-    ("performance", "cache_enabled, cache_ttl_seconds and max_cache_size are not yet in force: answers are not cached"),
     (
         "budget",
         "spending is counted against the limit; reserving a call's cost before it starts, alert_threshold, when_exhausted and allow_unpriced are not yet in force",
@@ -116,7 +114,7 @@ pub const TABLE: &[Row] = &[
     row("limits.call_deadline", Shape::Seconds(1.0, 86_400.0), "600", "seconds a whole call may take"),
     row("limits.default_max_tokens", COUNT, "4096", "asked for when nobody says how long an answer may be"),
 
-    row("cache", Shape::Section, "", "answers kept for repeated requests").later("cache"),
+    row("cache", Shape::Section, "", "answers kept for repeated requests"),
     row("cache.enabled", Shape::Switch, "true", "whether answers are kept"),
     row("cache.ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept"),
     row("cache.max_entries", Shape::Whole(1, 10_000_000), "1000", "answers kept at most"),
@@ -206,9 +204,9 @@ pub const TABLE: &[Row] = &[
     old("model_selection.request_priorities.*", Shape::Texts, "", "provider ids, provider/model, local, cloud or a strategy"),
 
     old("performance", Shape::Section, "", "how calls are carried out"),
-    old("performance.cache_enabled", Shape::Switch, "true", "whether answers are kept").newer("cache.enabled").later("performance"),
-    old("performance.cache_ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept").newer("cache.ttl_seconds").later("performance"),
-    old("performance.max_cache_size", Shape::Whole(1, 10_000_000), "1000", "answers kept at most").newer("cache.max_entries").later("performance"),
+    old("performance.cache_enabled", Shape::Switch, "true", "whether answers are kept").newer("cache.enabled"),
+    old("performance.cache_ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept").newer("cache.ttl_seconds"),
+    old("performance.max_cache_size", Shape::Whole(1, 10_000_000), "1000", "answers kept at most").newer("cache.max_entries"),
     old("performance.request_timeout", SILENCE, "30", "seconds of silence before a try is given up"),
     old("performance.max_concurrent_requests", Shape::Whole(1, 10_000), "5", "calls under way at the same time").newer("limits.max_concurrent_requests"),
     old("performance.lm_studio_health_check_interval", Shape::Seconds(1.0, 86_400.0), "30", "seconds between probes of LM Studio"),

@@ -44,6 +44,9 @@ pub struct AskArgs {
     /// Ask for the whole answer at once
     #[arg(long)]
     pub no_stream: bool,
+    /// Neither use a kept answer nor keep this one (they outlive a call only with cache.persist)
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// A request that is only imagined.

@@ -31,6 +31,7 @@ pub struct Config {
     pub gateway: Gateway,
     pub telemetry: Telemetry,
     pub ui: Ui,
+    pub cache: CacheRules,
 }
 
 impl Config {
@@ -62,6 +63,22 @@ impl Default for Limits {
             auto_switch_on_failure: true,
             retry_on_failure: true,
         }
+    }
+}
+
+/// Answers kept for repeated requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheRules {
+    pub enabled: bool,
+    pub ttl: Duration,
+    pub max_entries: usize,
+    /// They outlive the process, in a file of the state folder.
+    pub persist: bool,
+}
+
+impl Default for CacheRules {
+    fn default() -> Self {
+        Self { enabled: true, ttl: Duration::from_hours(1), max_entries: 1000, persist: false }
     }
 }
 

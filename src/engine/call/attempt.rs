@@ -6,6 +6,7 @@ use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
+use super::cache::Keeping;
 use super::{Shared, params};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
@@ -36,6 +37,8 @@ pub struct Attempt<'a> {
     pub effects: &'a Effects,
     pub deadline: Instant,
     pub events: &'a mpsc::Sender<CallEvent>,
+    /// Where the answer is recorded, to be kept.
+    pub keep: Option<&'a Keeping<'a>>,
 }
 
 impl Attempt<'_> {
@@ -202,6 +205,7 @@ impl Attempt<'_> {
             attempts: ticket.tries(),
             content_type: content_type.to_owned(),
             stream,
+            cache: ticket.cache().to_owned(),
         }))
         .await
     }
@@ -232,6 +236,9 @@ impl Attempt<'_> {
     }
 
     async fn send(&self, event: CallEvent) -> Result<(), Failure> {
+        if let Some(keep) = self.keep {
+            keep.note(&event);
+        }
         self.events.send(event).await.map_err(|_| Failure::cancelled())
     }
 

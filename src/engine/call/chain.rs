@@ -6,6 +6,7 @@ use super::super::supervisor::Input;
 use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
+use super::cache::Keeping;
 use super::queue::Slot;
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -51,6 +52,17 @@ pub async fn walk(
             ticket.skip(target, "provider_failed", "its provider failed for another model of this call");
             continue;
         }
+        let keep = Keeping::of(shared, live, request, decision, target);
+        if let Some(keep) = &keep {
+            if keep.replay(ticket, events, shared.ports.clock.now()).await? {
+                return Ok(());
+            }
+            if keep.only {
+                ticket.skip(target, "not_kept", "no answer of it is kept");
+                ended_in.get_or_insert_with(nothing_kept);
+                continue;
+            }
+        }
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
             ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
@@ -65,12 +77,17 @@ pub async fn walk(
             effects: &decision.effects,
             deadline,
             events,
+            keep: keep.as_ref(),
         };
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
             let Err(failure) = try_once(&attempt, ticket).await else {
                 succeeded(shared, live, target, ticket);
+                if let Some(keep) = keep {
+                    let (usage, finish) = ticket.came();
+                    keep.keep(usage, finish, shared.ports.clock.now());
+                }
                 return Ok(());
             };
             if speaks_of_the_provider(&failure) {
@@ -99,6 +116,13 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+fn nothing_kept() -> Failure {
+    Failure::plain(
+        ErrorCode::NotFound,
+        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only",
+    )
 }
 
 /// A slot at the target's provider. A call that had one already waits for the next, however many wait.

@@ -3,6 +3,7 @@
 
 mod account;
 mod attempt;
+pub(super) mod cache;
 mod chain;
 mod params;
 pub(super) mod queue;

@@ -499,8 +499,7 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         policy: record.policy.clone(),
         attempts: tries,
         content_type: "text/event-stream".into(),
-        stream: true,
-    }));
+        stream: true, cache: "off".into() }));
     events.extend(pieces.iter().map(|piece| CallEvent::Text { text: (*piece).to_owned() }));
     if let Some(usage) = record.usage {
         events.push(CallEvent::Usage { usage });
