@@ -30,6 +30,11 @@ pub trait Clock: Send + Sync {
     fn local_time(&self, at: UnixMs) -> LocalTime {
         LocalTime::utc(at)
     }
+    /// As in `12:04:05` on the machine's own clock; in UTC, and said so, where it has none.
+    fn time_of_day(&self, at: UnixMs) -> String {
+        let second = at.0.div_euclid(1000).rem_euclid(86_400);
+        format!("{:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
+    }
 }
 
 /// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
@@ -327,8 +332,8 @@ pub struct Kept {
 /// Answers that outlive the process. A failure is as good as nothing kept: it is logged and the call goes on.
 pub trait AnswerStore: Send + Sync {
     fn get(&self, key: &str) -> BoxFuture<'static, Option<Kept>>;
-    /// Returns at once; keeps at most so many, the newest.
-    fn put(&self, key: &str, kept: Arc<Kept>, most: usize);
+    /// Keeps at most so many, the newest.
+    fn put(&self, key: &str, kept: Arc<Kept>, most: usize) -> BoxFuture<'static, ()>;
     /// How many were forgotten.
     ///
     /// # Errors

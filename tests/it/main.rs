@@ -21,6 +21,7 @@ mod engine;
 mod gateway;
 mod incidents;
 mod ledger;
+mod limits;
 mod models;
 mod parity;
 mod probe_frames;

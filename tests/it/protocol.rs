@@ -23,6 +23,7 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
+    CacheAct, CacheReport, CacheView,
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
     DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
     LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
@@ -254,6 +255,7 @@ fn commands() -> Vec<Command> {
             }),
             dry_run: true,
         },
+        Command::Cache { act: CacheAct::Clear },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -348,11 +350,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Incidents(_) => "incidents",
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
+        Reply::Cache(_) => "cache",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 15;
+const REPLIES: usize = 16;
 
 fn incident() -> Incident {
     Incident {
@@ -421,6 +424,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
+        Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),

@@ -625,6 +625,7 @@ fn any_rules() -> impl Generator<Value = RuleSet> {
             strategy,
             request_orders: vec![("t".into(), items)],
             prefer_local_ties,
+            spillover_ms: None,
             policies: confined.into_iter().map(|name| Policy { name, local_only: true, ..Policy::default() }).collect(),
         })
 }

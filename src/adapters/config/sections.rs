@@ -2,9 +2,10 @@
 //! the new one wins.
 
 use super::policies::Placed;
-use super::profiles::{count, seconds, switch, text, texts};
+use super::profiles::{count, rate_limit, seconds, switch, text, texts};
 use crate::domain::config::{AlertFor, Alerts, CacheRules, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
 use crate::domain::money::Money;
+use crate::domain::rate::RateLimit;
 use crate::domain::routing::{RuleSet, Strategy};
 use crate::domain::secret::Secret;
 use serde_yaml::Value;
@@ -51,6 +52,7 @@ pub fn rules(value: &Value, version: u64, policies: Vec<Placed>) -> RuleSet {
         request_orders,
         prefer_local_ties: switch(section(value, "cost_optimization"), "prefer_local_models").unwrap_or(true),
         policies: policies.into_iter().map(|placed| placed.policy).collect(),
+        spillover_ms: seconds(new, "spillover").and_then(|bound| u64::try_from(bound.as_millis()).ok()),
     }
 }
 
@@ -67,7 +69,13 @@ pub fn limits(value: &Value) -> Limits {
         default_max_tokens: count(new, "default_max_tokens").unwrap_or(usual.default_max_tokens),
         auto_switch_on_failure: switch(old, "auto_switch_on_failure").unwrap_or(usual.auto_switch_on_failure),
         retry_on_failure: switch(old, "retry_on_failure").unwrap_or(usual.retry_on_failure),
+        clients: clients(section(new, "clients")),
     }
+}
+
+fn clients(section: &Value) -> BTreeMap<String, RateLimit> {
+    let all = section.as_mapping().into_iter().flatten();
+    all.filter_map(|(name, limit)| Some((name.as_str()?.to_owned(), rate_limit(limit)?))).collect()
 }
 
 pub fn cache(value: &Value) -> CacheRules {

@@ -12,6 +12,7 @@ pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Prof
 
 use super::ids::ProviderId;
 use super::money::Money;
+use super::rate::RateLimit;
 use super::routing::RuleSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub struct Limits {
     pub auto_switch_on_failure: bool,
     /// `performance.retry_on_failure`: when false one attempt per target.
     pub retry_on_failure: bool,
+    /// What each client may use, by its name; `*` holds for each that is not named.
+    pub clients: BTreeMap<String, RateLimit>,
 }
 
 impl Default for Limits {
@@ -62,6 +65,7 @@ impl Default for Limits {
             default_max_tokens: 4096,
             auto_switch_on_failure: true,
             retry_on_failure: true,
+            clients: BTreeMap::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One try at one target: start, hold everything until the first answer byte, then pass on.
 
 use super::super::live::Live;
-use super::super::loads::{last_time, remember_time};
+use super::super::loads::last_time;
 use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
@@ -290,7 +290,7 @@ impl<'a> Load<'a> {
     /// It answers.
     fn done(self, ticket: &Ticket) {
         if self.first {
-            remember_time(self.shared.ports.ledger.as_ref(), self.target, self.waited_ms());
+            self.shared.traffic.loads.remember_time(self.shared.ports.ledger.as_ref(), self.target, self.waited_ms());
         }
         self.shared.traffic.update(ticket.id(), |running| running.loading = None);
         self.shared.tell(Input::LoadedByCall(self.target.provider.clone()));

@@ -158,7 +158,7 @@ impl Inner {
 }
 
 /// One target's place among the kept answers, for one call.
-pub struct Keeping<'a> {
+pub(super) struct Keeping<'a> {
     cache: &'a Cache,
     store: Option<Arc<dyn AnswerStore>>,
     rules: &'a CacheRules,
@@ -178,7 +178,7 @@ struct Recording {
 
 impl<'a> Keeping<'a> {
     /// `None` where kept answers have no part in this call.
-    pub fn of(
+    pub(super) fn of(
         shared: &'a Shared,
         live: &'a Live,
         request: &CallRequest,
@@ -214,7 +214,8 @@ impl<'a> Keeping<'a> {
             store: shared.ports.answers.clone().filter(|_| rules.persist),
             rules,
             target,
-            key: cache_key(target, &request.facts.client, form, &canon),
+            // With the address: the id may mean another server by the time a file is read again.
+            key: cache_key(target, &request.facts.client, &format!("{form} {}", profile.endpoint.api_base), &canon),
             only: wanted == CacheUse::Only,
             recording: Mutex::default(),
         })
@@ -284,7 +285,7 @@ impl<'a> Keeping<'a> {
     }
 
     /// Keeps what was noted, once the answer is whole. One that was cut off at its length or by a filter is none.
-    pub fn keep(self, usage: Option<Usage>, finish: Option<Finish>, now: UnixMs) {
+    pub async fn keep(self, usage: Option<Usage>, finish: Option<Finish>, now: UnixMs) {
         let recording = self.recording.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some((content_type, stream)) = recording.head else { return };
         let whole = matches!(finish, None | Some(Finish::Stop | Finish::ToolCalls));
@@ -293,7 +294,8 @@ impl<'a> Keeping<'a> {
         }
         let kept = Arc::new(Kept { at: now, content_type, stream, events: recording.events, usage, finish });
         if let Some(store) = &self.store {
-            store.put(&self.key, kept.clone(), self.rules.max_entries);
+            // Before the call ends: a process that ends with it must not lose the answer.
+            store.put(&self.key, kept.clone(), self.rules.max_entries).await;
         }
         self.cache.put(&self.key, self.target.provider.clone(), kept, self.rules);
         self.cache.lock().counts.stored += 1;

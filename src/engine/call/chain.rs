@@ -3,7 +3,7 @@
 use super::super::live::Live;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
-use super::Shared;
+use super::{Shared, limited, needs};
 use super::account::Ticket;
 use super::attempt::Attempt;
 use super::cache::Keeping;
@@ -64,6 +64,14 @@ pub async fn walk(
             }
         }
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
+        let (share, at) = (needs(request), shared.ports.clock.now());
+        let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
+        if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
+            let failure = limited(format!("{} has no room in its limits", target.provider), until, at, shared);
+            ticket.skip(target, "limited", &failure.message);
+            ended_in.get_or_insert(failure);
+            continue;
+        }
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
             ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
             continue;
@@ -84,9 +92,13 @@ pub async fn walk(
             tries_left -= 1;
             let Err(failure) = try_once(&attempt, ticket).await else {
                 succeeded(shared, live, target, ticket);
+                if let (Some(usage), _) = ticket.came() {
+                    let used = usage.input.saturating_add(usage.output);
+                    shared.traffic.correct_share(&target.provider, at, share, used);
+                }
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
-                    keep.keep(usage, finish, shared.ports.clock.now());
+                    keep.keep(usage, finish, shared.ports.clock.now()).await;
                 }
                 return Ok(());
             };

@@ -9,7 +9,6 @@ use crate::domain::queue::{Bounds, Entry, Place, Queue};
 use crate::engine::protocol::{QueueAt, QueueView};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -189,8 +188,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How long a call that came now would wait for a slot at a provider: those ahead of it, each as long as usual, over
-/// the places there are.
-pub fn expected_wait(ahead: usize, usual: Duration, slots: usize) -> Duration {
-    usual * u32::try_from(ahead).unwrap_or(u32::MAX) / u32::try_from(slots.max(1)).unwrap_or(u32::MAX)
+/// How long a call that came now would wait: those ahead of it, each as long as usual, over the places there are.
+pub fn expected_wait_ms(ahead: usize, usual_ms: u64, slots: usize) -> u64 {
+    let whole = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    usual_ms.saturating_mul(whole(ahead)) / whole(slots.max(1))
 }

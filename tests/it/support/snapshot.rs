@@ -69,6 +69,7 @@ pub fn evening() -> Snapshot {
                 strategy: Strategy::PreferLocal,
                 request_orders: vec![("teaching_generation".into(), vec!["zai".into(), "lm_studio".into()])],
                 prefer_local_ties: true,
+                spillover_ms: None,
                 policies: vec![Policy {
                     name: "long-prompts".into(),
                     priority: 50,
