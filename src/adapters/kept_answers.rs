@@ -29,11 +29,7 @@ impl KeptAnswers {
     }
 
     /// Runs `work` with the open file. Without `make`, a file that is not there stays so: then there is nothing.
-    fn with<T>(
-        &self,
-        make: bool,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, String> {
+    fn with<T>(&self, make: bool, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>, String> {
         let trouble = |why: &dyn std::fmt::Display| format!("kept answers in {}: {why}", self.path.display());
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {

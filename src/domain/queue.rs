@@ -130,8 +130,7 @@ impl Queue {
     }
 
     fn has_room(&self, provider: &ProviderId) -> bool {
-        self.running_total < self.total
-            && self.caps.get(provider).is_none_or(|cap| self.running_at(provider) < *cap)
+        self.running_total < self.total && self.caps.get(provider).is_none_or(|cap| self.running_at(provider) < *cap)
     }
 
     fn start(&mut self, provider: &ProviderId) {

@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallEvent, CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
-    Refusal, SavedPrompt, Step, TestReport,
+    CallEvent, CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit,
+    ProviderDraft, Refusal, SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};

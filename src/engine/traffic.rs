@@ -72,12 +72,14 @@ impl Ended {
             status: record.status,
             cost: record.cost,
             took_ms: record.duration_ms.saturating_sub(record.queue_ms),
-            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(|target| {
-                let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
-                let tokens = record.usage.map(|usage| usage.output);
-                // Too short an answer says nothing of the pace.
-                (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
-            }),
+            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(
+                |target| {
+                    let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
+                    let tokens = record.usage.map(|usage| usage.output);
+                    // Too short an answer says nothing of the pace.
+                    (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
+                },
+            ),
         }
     }
 }

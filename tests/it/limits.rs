@@ -33,7 +33,11 @@ async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
     assert_eq!(outcome.record.target.unwrap().provider.as_str(), "zai");
     let reject = outcome.record.rejects.iter().find(|reject| reject.target.provider.as_str() == "local").unwrap();
     assert_eq!(reject.code, "limited");
-    assert!(reject.reason.starts_with("no room in its limits until ") && reject.reason.contains(':'), "{}", reject.reason);
+    assert!(
+        reject.reason.starts_with("no room in its limits until ") && reject.reason.contains(':'),
+        "{}",
+        reject.reason
+    );
     sleep(Duration::from_secs(61)).await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
     assert_eq!(outcome.record.target.unwrap().provider.as_str(), "local");
@@ -90,8 +94,8 @@ async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() 
     let mut local = profile("local", Kind::LlamaCpp, &["small"]);
     local.max_concurrent = Some(1);
     let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |config, stage| {
-        config.rules.spillover_ms = Some(5_000);
-        let slow = || Act::SayAfter(Duration::from_secs(10), "slow");
+        config.rules.spillover_ms = Some(2_000);
+        let slow = || Act::SayAfter(Duration::from_secs(3), "slow");
         stage.acts("local/small", [slow(), slow()]);
     })
     .await;
@@ -110,7 +114,8 @@ async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() 
 
 #[test]
 fn what_the_vendor_says_is_left_is_respected_before_it_refuses() {
-    let window = |counts, remaining| RateWindow { counts, limit: Some(100), remaining, resets_at: Some(UnixMs(60_000)) };
+    let window =
+        |counts, remaining| RateWindow { counts, limit: Some(100), remaining, resets_at: Some(UnixMs(60_000)) };
     let state = |remaining| RateState { at: UnixMs(0), windows: vec![window(RateUnit::Tokens, remaining)] };
     let needs = Needs { input_tokens: 30, output_tokens: 20 };
     assert_eq!(state(50).short_until(needs, UnixMs(1)), None);

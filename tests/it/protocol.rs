@@ -23,12 +23,12 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CacheAct, CacheReport, CacheView,
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
-    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
-    LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
-    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld,
+    Command, CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery,
+    LastGoodAct, LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
+    PROTOCOL_VERSION, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
+    TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -255,13 +255,13 @@ fn commands() -> Vec<Command> {
             }),
             dry_run: true,
         },
-        Command::Cache { act: CacheAct::Clear },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
                 ..RouteCase::default()
             }],
         },
+        Command::Cache { act: CacheAct::Clear },
     ]
 }
 
@@ -317,6 +317,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "test_routes",
+            "cache",
         ]
     );
 }
@@ -567,7 +568,9 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
             policy: "named".into(),
             attempts: 1,
             content_type: "text/event-stream".into(),
-            stream: true, cache: "off".into() }),
+            stream: true,
+            cache: "off".into(),
+        }),
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },

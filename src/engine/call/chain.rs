@@ -3,11 +3,11 @@
 use super::super::live::Live;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
-use super::{Shared, limited, needs};
 use super::account::Ticket;
 use super::attempt::Attempt;
 use super::cache::Keeping;
 use super::queue::Slot;
+use super::{Shared, limited, needs};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;

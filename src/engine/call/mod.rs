@@ -49,15 +49,7 @@ struct Shared {
 
 impl CallRunner {
     pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                ports,
-                live,
-                traffic,
-                inputs,
-                pins: Pins::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default() }) }
     }
 }
 

@@ -19,7 +19,7 @@ pub use flow::{CacheView, FlowView, QueueAt, QueueView};
 pub use policy::{CaseWorld, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
-    CacheReport,     EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
 };
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,

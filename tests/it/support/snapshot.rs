@@ -500,7 +500,9 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         policy: record.policy.clone(),
         attempts: tries,
         content_type: "text/event-stream".into(),
-        stream: true, cache: "off".into() }));
+        stream: true,
+        cache: "off".into(),
+    }));
     events.extend(pieces.iter().map(|piece| CallEvent::Text { text: (*piece).to_owned() }));
     if let Some(usage) = record.usage {
         events.push(CallEvent::Usage { usage });
