@@ -37,8 +37,8 @@ impl KeptAnswers {
                 return Ok(None);
             }
             // Made by us first, so that it never is readable to others.
-            let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
-            made.map_err(|error| trouble(&error))?;
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
+            file.map_err(|error| trouble(&error))?;
             *slot = Some(open(&self.path).map_err(|error| trouble(&error))?);
         }
         match slot.as_ref().map(work) {

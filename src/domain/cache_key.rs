@@ -55,11 +55,10 @@ impl CacheWish {
         let zero = |temperature: f64| temperature == 0.0;
         match self {
             Self::On => CacheUse::Use,
-            Self::Off => CacheUse::Off,
             Self::Only => CacheUse::Only,
             Self::Sober if policy_temperature.is_none_or(zero) => CacheUse::Use,
             Self::Usual if policy_temperature.is_some_and(zero) => CacheUse::Use,
-            Self::Sober | Self::Usual => CacheUse::Off,
+            Self::Off | Self::Sober | Self::Usual => CacheUse::Off,
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Bounds {
 pub enum Entry {
     /// It has a slot.
     Started,
-    /// It waits; [`Queue::next`] names it when its turn comes.
+    /// It waits; [`Queue::start_next`] names it when its turn comes.
     Waiting(Place),
     /// As many wait as may.
     Full,
@@ -79,7 +79,7 @@ impl Queue {
     }
 
     /// Gives a slot to the first waiter whose provider has room; a full provider holds up nobody else's calls.
-    pub fn next(&mut self) -> Option<Place> {
+    pub fn start_next(&mut self) -> Option<Place> {
         if self.running_total >= self.total {
             return None;
         }
@@ -167,7 +167,7 @@ mod tests {
         let mut order = Vec::new();
         for _ in 0..4 {
             queue.release(&at("a"));
-            order.extend(queue.next());
+            order.extend(queue.start_next());
         }
         assert_eq!(order, [high, first, second, low]);
     }
@@ -180,9 +180,9 @@ mod tests {
         assert_eq!(queue.enter(&at("a"), Priority::High, 0, capped), Entry::Started);
         let waiter = waits(queue.enter(&at("a"), Priority::High, 0, capped));
         assert_eq!(queue.enter(&at("b"), Priority::Low, 1, free), Entry::Started);
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.start_next(), None);
         queue.release(&at("a"));
-        assert_eq!(queue.next(), Some(waiter));
+        assert_eq!(queue.start_next(), Some(waiter));
     }
 
     #[test]

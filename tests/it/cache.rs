@@ -92,7 +92,7 @@ async fn only_asks_nobody() {
 async fn a_kept_answer_grows_old_and_the_one_not_used_for_longest_goes_first() {
     let house = two_servers().await;
     house.desk.change(|config| {
-        config.cache.ttl = Duration::from_secs(60);
+        config.cache.ttl = Duration::from_mins(1);
         config.cache.max_entries = 2;
     });
     sleep(Duration::from_millis(200)).await;

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use std::time::Duration;
 use tokio::time::sleep;
 
-fn calls(most: u64) -> Option<RateLimit> {
-    Some(RateLimit { requests_per_minute: Some(most), tokens_per_minute: None })
+fn calls(most: u64) -> RateLimit {
+    RateLimit { requests_per_minute: Some(most), tokens_per_minute: None }
 }
 
 fn from(client: &str, model: &str) -> CallRequest {
@@ -23,7 +23,7 @@ fn from(client: &str, model: &str) -> CallRequest {
 #[tokio::test(start_paused = true)]
 async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
     let mut local = profile("local", Kind::LlamaCpp, &["small"]);
-    local.rate_limit = calls(2);
+    local.rate_limit = Some(calls(2));
     let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |_, _| {}).await;
     for _ in 0..2 {
         let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
@@ -46,7 +46,7 @@ async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
 #[tokio::test(start_paused = true)]
 async fn with_nobody_else_the_caller_hears_when_to_come_again() {
     let mut local = profile("local", Kind::LlamaCpp, &["small"]);
-    local.rate_limit = calls(1);
+    local.rate_limit = Some(calls(1));
     let house = house(vec![local], |_, _| {}).await;
     collect(house.engine.handle.dispatch(ask("auto"))).await;
     let failure = collect(house.engine.handle.dispatch(ask("auto"))).await.1.failure.unwrap();
@@ -60,7 +60,7 @@ async fn with_nobody_else_the_caller_hears_when_to_come_again() {
 #[tokio::test(start_paused = true)]
 async fn calls_at_the_same_time_never_pass_the_limit_together() {
     let mut local = profile("local", Kind::LlamaCpp, &["small"]);
-    local.rate_limit = calls(3);
+    local.rate_limit = Some(calls(3));
     let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |config, _| {
         config.limits.max_concurrent_requests = 20;
     })
@@ -76,8 +76,8 @@ async fn calls_at_the_same_time_never_pass_the_limit_together() {
 #[tokio::test(start_paused = true)]
 async fn each_client_has_its_own_limit_and_the_star_is_anybody_else() {
     let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |config, _| {
-        config.limits.clients.insert("batch".into(), calls(1).unwrap());
-        config.limits.clients.insert("*".into(), calls(2).unwrap());
+        config.limits.clients.insert("batch".into(), calls(1));
+        config.limits.clients.insert("*".into(), calls(2));
     })
     .await;
     let mut failed = Vec::new();

@@ -121,7 +121,7 @@ proptest! {
             // One more high call arrives for each that ends: without ageing the low one would wait for ever.
             queue.enter(&at, Priority::High, now, bounds);
             queue.release(&at);
-            if queue.next() == Some(low) {
+            if queue.start_next() == Some(low) {
                 prop_assert!(now <= 2 * HEAD_START_MS + 2_000);
                 return Ok(());
             }
@@ -139,7 +139,7 @@ proptest! {
         let mut running: Vec<usize> = Vec::new();
         let mut waiting: Vec<(Place, usize)> = Vec::new();
         let settle = |queue: &mut Queue, running: &mut Vec<usize>, waiting: &mut Vec<(Place, usize)>| {
-            while let Some(place) = queue.next() {
+            while let Some(place) = queue.start_next() {
                 let at = waiting.iter().position(|(known, _)| *known == place).unwrap();
                 running.push(waiting.remove(at).1);
             }

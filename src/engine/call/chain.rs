@@ -67,7 +67,7 @@ pub async fn walk(
         let (share, at) = (needs(request), shared.ports.clock.now());
         let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
         if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
-            let failure = limited(format!("{} has no room in its limits", target.provider), until, at, shared);
+            let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
             ticket.skip(target, "limited", &failure.message);
             ended_in.get_or_insert(failure);
             continue;

@@ -158,7 +158,7 @@ impl Shared {
         let now = self.ports.clock.now();
         self.traffic.take_client_share(client, *limit, needs(request).tokens(), now).map_err(|until| {
             let who = if client.is_empty() { "a client without a name" } else { client };
-            limited(format!("{who} has used up its limit (limits.clients)"), until, now, self)
+            limited(&format!("{who} has used up its limit (limits.clients)"), until, now, self)
         })
     }
 
@@ -224,7 +224,7 @@ impl Shared {
             && decision.rejected.iter().any(|reject| reject.code == "limited")
             && let Some((first, now)) = self.first_room(live, request)
         {
-            return Err(limited(format!("{} has no room in its limits", first.provider), first.until, now, self));
+            return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
         }
         if decision.chain.is_empty() {
             return Err(no_route(live, request, decision));
@@ -240,7 +240,7 @@ fn needs(request: &CallRequest) -> Needs {
     Needs { input_tokens: request.facts.prompt_tokens, output_tokens: request.facts.max_tokens }
 }
 
-fn limited(what: String, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
+fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
     let at = shared.ports.clock.time_of_day(until);
     Failure::plain(ErrorCode::RateLimit, format!("{what} until {at}")).retry_after(Some(until.since(now)))
 }

@@ -136,7 +136,7 @@ impl Slots {
 impl Inner {
     /// Wakes everybody there is room for. Who has gone meanwhile gives the slot back by itself.
     fn grant(&mut self) {
-        while let Some(place) = self.queue.next() {
+        while let Some(place) = self.queue.start_next() {
             if let Some(wake) = self.wake.remove(&place) {
                 let _ = wake.send(());
             }
