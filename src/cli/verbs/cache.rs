@@ -25,21 +25,17 @@ pub async fn run(session: &mut Session, verb: &CacheVerb) -> Result<(), Ending> 
 fn print(session: &mut Session, report: &CacheReport) -> Result<(), Ending> {
     let view = &report.view;
     if let Some(cleared) = report.cleared {
-        let what = if cleared == 1 { "answer".to_owned() } else { "answers".to_owned() };
-        session.console.line(&format!("{} {what} forgotten", units::thousands(cleared)))?;
+        session.console.line(&format!("{} forgotten", answers(cleared)))?;
+        session.console.say(Role::Muted, "-- a running lmdeck keeps what it holds in memory until that is too old");
     } else {
         let state = if view.enabled { "on" } else { "off: cache.enabled is false" };
         session.console.line(&format!("cache     {state}"))?;
         session.console.line(&format!("kept for  {} s, at most {} answers", view.ttl_seconds, view.max_entries))?;
         if let Some((entries, bytes)) = report.on_disk {
-            session.console.line(&format!(
-                "on disk   {} answers, {}",
-                units::thousands(entries),
-                units::size(bytes)
-            ))?;
+            session.console.line(&format!("on disk   {}, {}", answers(entries), units::size(bytes)))?;
         }
     }
-    if report.on_disk.is_none() {
+    if report.on_disk.is_none() && report.cleared.is_none() {
         session.console.say(
             Role::Muted,
             "-- answers live in the memory of a running lmdeck, which this command cannot reach: \
@@ -47,6 +43,10 @@ fn print(session: &mut Session, report: &CacheReport) -> Result<(), Ending> {
         );
     }
     Ok(())
+}
+
+fn answers(count: u64) -> String {
+    if count == 1 { "1 answer".to_owned() } else { format!("{} answers", units::thousands(count)) }
 }
 
 fn as_json(report: &CacheReport) -> serde_json::Value {
