@@ -51,6 +51,11 @@ impl Clock for SystemClock {
     fn local_time(&self, at: UnixMs) -> LocalTime {
         local_time(at, &self.zone(None))
     }
+
+    fn time_of_day(&self, at: UnixMs) -> String {
+        let moment = Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(self.zone(None));
+        moment.strftime("%H:%M:%S").to_string()
+    }
 }
 
 /// Hour and weekday of a moment in a zone. A time outside the years -9999 to 9999 is told in UTC.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod history;
 pub mod http;
+pub mod kept_answers;
 pub mod ledger;
 pub mod private_files;
 pub mod redact;

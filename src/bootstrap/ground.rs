@@ -6,6 +6,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::config::{ConfigFile, Source};
 use crate::adapters::history::HistoryFile;
 use crate::adapters::http::HttpUpstream;
+use crate::adapters::kept_answers::KeptAnswers;
 use crate::adapters::ledger::{Keep, Options as LedgerOptions, SqliteLedger};
 use crate::cli::args::Globals;
 use crate::cli::offline::{Checked, Ground, Paths};
@@ -105,6 +106,7 @@ pub struct Opened {
     upstream: Arc<HttpUpstream>,
     log: Arc<AppLog>,
     history: Arc<HistoryFile>,
+    answers: Arc<KeptAnswers>,
     log_guard: app_log::Guard,
 }
 
@@ -137,12 +139,14 @@ impl Opened {
             upstream: Arc::new(upstream),
             log: Arc::new(AppLog::new(&logs)),
             history: Arc::new(HistoryFile::new(&folders.state)),
+            answers: Arc::new(KeptAnswers::new(&folders.state)),
             log_guard,
         })
     }
 
     pub fn ports(&self) -> Ports {
         Ports {
+            answers: Some(self.answers.clone()),
             clock: self.clock.clone(),
             upstream: self.upstream.clone(),
             config: self.config.clone(),

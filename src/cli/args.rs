@@ -11,7 +11,7 @@ mod routes;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
+pub use look::{CacheVerb, CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
 pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -154,6 +154,12 @@ pub enum Verb {
     Calls {
         #[command(subcommand)]
         verb: CallsVerb,
+    },
+    /// Answers kept for repeated requests
+    #[command(arg_required_else_help = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+    Cache {
+        #[command(subcommand)]
+        verb: CacheVerb,
     },
     /// The application log
     Logs(LogsArgs),

@@ -38,6 +38,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ReadLog => Ok("logs"),
         CommandName::LoadModel => Ok("models load"),
         CommandName::UnloadModel => Ok("models unload"),
+        CommandName::Cache => Ok("cache clear"),
         CommandName::ListIncidents => Ok("health incidents"),
         CommandName::Report => Ok("report"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),

@@ -1,5 +1,6 @@
 //! A call: what a caller asks for, the facts routing may look at, and what is recorded when it ends.
 
+use super::cache_key::CacheWish;
 use super::failure::{ErrorCode, Failure};
 use super::ids::{CallId, Target};
 use super::kind::Kind;
@@ -90,6 +91,9 @@ pub struct Facts {
     pub preferred_provider: String,
     /// What kind of answer is asked for.
     pub work: Work,
+    /// Whether a kept answer will do; no rule looks at it.
+    #[serde(skip_serializing_if = "CacheWish::is_usual")]
+    pub cache: CacheWish,
 }
 
 /// A message of a conversation, as the playground, `ask` and the service API make them.

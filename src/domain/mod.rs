@@ -4,6 +4,7 @@
 //! how a value travels or where it is shown.
 
 pub mod breaker;
+pub mod cache_key;
 pub mod call;
 pub mod config;
 pub mod failure;
@@ -15,6 +16,7 @@ pub mod model;
 pub mod money;
 pub mod price;
 pub mod quality;
+pub mod queue;
 pub mod rate;
 pub mod reach;
 pub mod routing;

@@ -2,6 +2,11 @@
 
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What the person's own limits count over.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The limits as they stood with the last answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +54,24 @@ impl RateState {
         empty.filter_map(|window| window.resets_at).filter(|until| *until > now).max()
     }
 
+    /// Until when too little is left for a request that needs this; `None` when it fits, when nobody said until
+    /// when, or when it would not even fit into a full window.
+    pub fn short_until(&self, needs: Needs, now: UnixMs) -> Option<UnixMs> {
+        let short = self.windows.iter().filter(|window| {
+            let needed = needs.of(window.counts);
+            let full = window.limit == Some(window.remaining);
+            window.remaining == 0 || (window.remaining < needed && !full)
+        });
+        short.filter_map(|window| window.resets_at).filter(|until| *until > now).max()
+    }
+
+    /// Takes what a request needs out of what is left, until the vendor's next answer tells better.
+    pub fn take(&mut self, needs: Needs) {
+        for window in &mut self.windows {
+            window.remaining = window.remaining.saturating_sub(needs.of(window.counts));
+        }
+    }
+
     /// The windows that still count at `now`, the scarcest first.
     pub fn current(&self, now: UnixMs) -> Vec<&RateWindow> {
         let mut windows: Vec<&RateWindow> =
@@ -58,5 +81,99 @@ impl RateState {
             _ => 1000,
         });
         windows
+    }
+}
+
+/// What one request takes of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    pub input_tokens: u64,
+    /// The longest answer asked for; 0 when nobody says.
+    pub output_tokens: u64,
+}
+
+impl Needs {
+    pub fn tokens(self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+
+    fn of(self, unit: RateUnit) -> u64 {
+        match unit {
+            RateUnit::Requests => 1,
+            RateUnit::Tokens => self.tokens(),
+            RateUnit::InputTokens => self.input_tokens,
+            RateUnit::OutputTokens => self.output_tokens,
+        }
+    }
+}
+
+/// A limit that the person sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RateLimit {
+    pub requests_per_minute: Option<u64>,
+    pub tokens_per_minute: Option<u64>,
+}
+
+/// What was used in the last minute.
+#[derive(Debug, Default)]
+pub struct LastMinute {
+    /// Each request with its tokens, oldest first.
+    used: VecDeque<(UnixMs, u64)>,
+    tokens: u64,
+}
+
+impl LastMinute {
+    /// Until when a request of so many tokens has to wait. One that is larger than the whole limit passes when
+    /// nothing else was used.
+    pub fn full_until(&mut self, limit: RateLimit, tokens: u64, now: UnixMs) -> Option<UnixMs> {
+        self.forget(now);
+        let mut until = None;
+        if let Some(most) = limit.requests_per_minute.and_then(|most| usize::try_from(most).ok())
+            && self.used.len() >= most.max(1)
+        {
+            until = self.used.get(self.used.len() - most.max(1)).map(|(at, _)| at.plus(MINUTE));
+        }
+        if let Some(most) = limit.tokens_per_minute {
+            let mut left = self.tokens;
+            let mut free = None;
+            for (at, used) in &self.used {
+                if left.saturating_add(tokens) <= most {
+                    break;
+                }
+                left = left.saturating_sub(*used);
+                free = Some(at.plus(MINUTE));
+            }
+            until = until.max(free);
+        }
+        until
+    }
+
+    pub fn take(&mut self, tokens: u64, now: UnixMs) {
+        self.used.push_back((now, tokens));
+        self.tokens = self.tokens.saturating_add(tokens);
+    }
+
+    /// Puts the tokens that a request really took in the place of those it was expected to take.
+    pub fn correct(&mut self, at: UnixMs, expected: u64, actual: u64) {
+        if let Some((_, tokens)) = self.used.iter_mut().find(|(when, tokens)| *when == at && *tokens == expected) {
+            *tokens = actual;
+            self.tokens = self.tokens.saturating_sub(expected).saturating_add(actual);
+        }
+    }
+
+    /// Nothing was used in the last minute.
+    pub fn is_idle(&mut self, now: UnixMs) -> bool {
+        self.forget(now);
+        self.used.is_empty()
+    }
+
+    fn forget(&mut self, now: UnixMs) {
+        while let Some((at, tokens)) = self.used.front().copied() {
+            if now.since(at) < MINUTE {
+                break;
+            }
+            self.used.pop_front();
+            self.tokens = self.tokens.saturating_sub(tokens);
+        }
     }
 }

@@ -76,6 +76,7 @@ impl Supervisor {
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),
+            Command::Cache { act } => self.cache(act, asker),
             Command::TestRoutes { cases } => {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));

@@ -14,7 +14,6 @@ use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Published by the supervisor after every change; read by calls without waiting.
 #[derive(Debug)]
@@ -24,8 +23,6 @@ pub struct Live {
     pub reads: Reads,
     pub world: World,
     pub profiles: HashMap<ProviderId, Arc<Profile>>,
-    /// Places for calls under way, `limits.max_concurrent_requests` of them.
-    pub slots: Arc<Semaphore>,
     /// Every enabled provider has been probed at least once since start or since it was added.
     pub ready: bool,
     /// Every enabled provider either has been probed or names its models in the configuration, so that the

@@ -5,7 +5,7 @@ use super::ports::Ledger;
 use super::protocol::LoadingView;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::time::UnixMs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Loads known at once; a server that has more under way than this is not shown more.
@@ -17,7 +17,7 @@ pub fn last_time(ledger: &dyn Ledger, target: &Target) -> Option<u64> {
 }
 
 /// Notes how long loading `target` took.
-pub fn remember_time(ledger: &dyn Ledger, target: &Target, ms: u64) {
+fn remember_time(ledger: &dyn Ledger, target: &Target, ms: u64) {
     ledger.remember(&note(target), &ms.to_string());
 }
 
@@ -25,14 +25,31 @@ fn note(target: &Target) -> String {
     format!("load_ms {target}")
 }
 
-/// What is under way now.
+/// What is under way now, and how long loading took, as far as this process has looked.
 #[derive(Default)]
-pub struct Loads(Mutex<BTreeMap<Target, (LoadingView, u32)>>);
+pub struct Loads(Mutex<BTreeMap<Target, (LoadingView, u32)>>, Mutex<HashMap<Target, Option<u64>>>);
 
 impl Loads {
     /// A poisoned lock means a panic between two plain assignments: the data is still whole.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Target, (LoadingView, u32)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long loading took the last time. The notes of the ledger are read once per target, and only where `look`
+    /// says so: a server may list hundreds.
+    pub fn last_time(&self, ledger: &dyn Ledger, target: &Target, look: bool) -> Option<u64> {
+        let mut known = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(target) {
+            Some(time) => *time,
+            None if look => *known.entry(target.clone()).or_insert_with(|| last_time(ledger, target)),
+            None => None,
+        }
+    }
+
+    /// Notes how long loading took.
+    pub fn remember_time(&self, ledger: &dyn Ledger, target: &Target, ms: u64) {
+        remember_time(ledger, target, ms);
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).insert(target.clone(), Some(ms));
     }
 
     /// Notes that a load began. Several may wait for the same one: the first counts.

@@ -9,6 +9,7 @@ mod call;
 mod command;
 mod diagnosis;
 pub mod handle;
+mod kept;
 mod last_good;
 mod live;
 mod loads;

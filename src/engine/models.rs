@@ -2,7 +2,7 @@
 //! in the picture and goes on when whoever asked has left.
 
 use super::command::Asker;
-use super::loads::{last_time, remember_time};
+use super::loads::last_time;
 use super::ports::{ModelAct, ModelDone, ModelJob};
 use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply};
 use super::state::State;
@@ -100,7 +100,7 @@ impl Supervisor {
         job.done = true;
         let (last_ms, waiting) = (job.last_ms, std::mem::take(&mut job.waiting));
         if matches!((&result, act), (Ok(done), ModelAct::Load { .. }) if !done.already) {
-            remember_time(self.ports.ledger.as_ref(), &target, took_ms);
+            self.traffic.loads.remember_time(self.ports.ledger.as_ref(), &target, took_ms);
         }
         let failed = result.as_ref().err().map(|failure| failure.message.clone());
         let reply = match result {

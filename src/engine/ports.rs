@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
-    Refusal, SavedPrompt, Step, TestReport,
+    CallEvent, CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit,
+    ProviderDraft, Refusal, SavedPrompt, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -17,6 +17,7 @@ use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -28,6 +29,11 @@ pub trait Clock: Send + Sync {
     /// Hour and weekday on the machine's own clock; in UTC where it has none.
     fn local_time(&self, at: UnixMs) -> LocalTime {
         LocalTime::utc(at)
+    }
+    /// As in `12:04:05` on the machine's own clock; in UTC, and said so, where it has none.
+    fn time_of_day(&self, at: UnixMs) -> String {
+        let second = at.0.div_euclid(1000).rem_euclid(86_400);
+        format!("{:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
     }
 }
 
@@ -312,6 +318,35 @@ pub trait PromptHistory: Send + Sync {
     fn list(&self, limit: usize) -> Result<Vec<SavedPrompt>, String>;
 }
 
+/// One answer, ready to be given again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub at: UnixMs,
+    pub content_type: String,
+    pub stream: bool,
+    /// Text, reasoning, raw bytes and usage in the order they came.
+    pub events: Vec<CallEvent>,
+    pub usage: Option<Usage>,
+    pub finish: Option<Finish>,
+}
+
+/// Answers that outlive the process. A failure is as good as nothing kept: it is logged and the call goes on.
+pub trait AnswerStore: Send + Sync {
+    fn get(&self, key: &str) -> BoxFuture<'static, Option<Kept>>;
+    /// Keeps at most so many, the newest.
+    fn put(&self, key: &str, kept: Arc<Kept>, most: usize) -> BoxFuture<'static, ()>;
+    /// How many were forgotten.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be written.
+    fn clear(&self) -> BoxFuture<'static, Result<u64, String>>;
+    /// How many there are, and their bytes.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read.
+    fn stats(&self) -> BoxFuture<'static, Result<(u64, u64), String>>;
+}
+
 /// Everything the engine is given.
 #[derive(Clone)]
 pub struct Ports {
@@ -321,4 +356,6 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     pub log: Arc<dyn LogReader>,
     pub history: Arc<dyn PromptHistory>,
+    /// Where `cache.persist` keeps answers; nowhere when `None`.
+    pub answers: Option<Arc<dyn AnswerStore>>,
 }

@@ -7,6 +7,7 @@ use super::supervisor::Supervisor;
 use crate::domain::call::Facts;
 use crate::domain::ids::Target;
 use crate::domain::routing::{BudgetFacts, Reads, World, decide};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Supervisor {
@@ -20,8 +21,26 @@ impl Supervisor {
             budget_exhausted: limit.is_some_and(|limit| self.today.spent >= limit),
             budget: BudgetFacts { used: self.today.spent, limit },
             time: self.ports.clock.local_time(self.ports.clock.now()),
+            load_ms: Arc::new(self.load_times()),
             ..World::default()
         }
+    }
+
+    /// How long models that are not loaded took to load the last time.
+    fn load_times(&self) -> BTreeMap<Target, u64> {
+        let mut times = BTreeMap::new();
+        for provider in &self.state.providers {
+            let profile = &provider.profile;
+            for model in provider.health.models.iter().filter(|model| model.loaded == Some(false)) {
+                let named =
+                    profile.preferred_models.contains(&model.id) || profile.models.iter().any(|own| own.id == model.id);
+                let target = Target { provider: profile.id.clone(), model: model.id.clone() };
+                if let Some(ms) = self.traffic.loads.last_time(self.ports.ledger.as_ref(), &target, named) {
+                    times.insert(target, ms);
+                }
+            }
+        }
+        times
     }
 
     /// Publishes what calls decide against.
@@ -33,7 +52,6 @@ impl Supervisor {
             reads: Reads::of(&self.state.config.rules),
             world,
             profiles: self.state.providers.iter().map(|p| (p.profile.id.clone(), p.profile.clone())).collect(),
-            slots: self.slots.clone(),
             ready: self.state.ready() && !self.unconfigured.looking(),
             candidates_known: self.state.candidates_known() && !self.unconfigured.looking(),
         }));

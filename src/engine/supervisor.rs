@@ -25,7 +25,7 @@ use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +108,6 @@ pub struct Supervisor {
     /// Policies whose failure was announced, with the version of the rules: once each is enough.
     failed_rules: HashSet<(String, u64)>,
     pub(super) live: watch::Sender<Arc<Live>>,
-    pub(super) slots: Arc<Semaphore>,
     schedule: HashMap<ProviderId, Instant>,
     pub(super) today: DaySums,
     pub(super) day_start: UnixMs,
@@ -142,7 +141,6 @@ impl Supervisor {
         let config = numbered(&config, &ports);
         let active =
             ports.ledger.recall(ACTIVE_NOTE).and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
-        let slots = Arc::new(Semaphore::new(config.limits.max_concurrent_requests.max(1)));
         let mut state = State::new(config.clone(), now);
         let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
         let over = state.recall(ports.ledger.past(day_ago, RECALLED));
@@ -156,7 +154,6 @@ impl Supervisor {
             config: config.clone(),
             world: World::default(),
             profiles: HashMap::new(),
-            slots: slots.clone(),
             ready: false,
             candidates_known: false,
         };
@@ -181,7 +178,6 @@ impl Supervisor {
             snapshots,
             failed_rules: HashSet::new(),
             live,
-            slots,
             schedule: HashMap::new(),
             today: DaySums::default(),
             day_start,
@@ -430,11 +426,6 @@ impl Supervisor {
     }
 
     pub(super) fn put_in_force(&mut self, config: Arc<Config>, now: UnixMs) {
-        let places = config.limits.max_concurrent_requests.max(1);
-        if places != self.state.config.limits.max_concurrent_requests.max(1) {
-            // Calls under way keep their place in the old pool and end there.
-            self.slots = Arc::new(Semaphore::new(places));
-        }
         let (effects, changed) = self.state.take_config(config, now);
         for id in changed {
             self.traffic.forget(&id);

@@ -5,16 +5,19 @@
 //! A call that goes well sends the supervisor no message: it leaves its traces here and the supervisor collects
 //! them before it publishes, so that a thousand calls a second wake it twenty times.
 
+use super::call::cache::Cache;
+use super::call::queue::{Slots, expected_wait_ms};
 use super::loads::Loads;
-use super::protocol::RunningCall;
+use super::protocol::{FlowView, RunningCall};
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
+use crate::domain::config::Config;
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::Cost;
-use crate::domain::rate::RateState;
+use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::time::UnixMs;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -32,12 +35,19 @@ const ENDED_CAPACITY: usize = 65_536;
 /// Targets whose pace is kept; calls of further ones are not counted per target.
 const PACES: usize = 4096;
 
+/// Clients whose last minute is kept; beyond it those who did nothing in it are forgotten.
+const CLIENTS: usize = 4096;
+
 #[derive(Default)]
 pub struct Traffic {
     inner: Mutex<Inner>,
     changed: Notify,
     /// Models on their way into memory or out of it.
     pub loads: Loads,
+    /// Who may call now, and who waits.
+    pub slots: Slots,
+    /// Answers that may serve again.
+    pub kept: Cache,
 }
 
 /// What the day's sums need of a finished call.
@@ -49,6 +59,8 @@ pub struct Ended {
     pub cost: Cost,
     /// Who answered, and the tokens it wrote with the time that took.
     answered: Option<(Target, Option<(u64, u64)>)>,
+    /// How long its server worked on it.
+    took_ms: u64,
 }
 
 impl Ended {
@@ -59,12 +71,15 @@ impl Ended {
             policy: record.policy.clone(),
             status: record.status,
             cost: record.cost,
-            answered: record.target.clone().filter(|_| record.status == Status::Ok).map(|target| {
-                let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
-                let tokens = record.usage.map(|usage| usage.output);
-                // Too short an answer says nothing of the pace.
-                (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
-            }),
+            took_ms: record.duration_ms.saturating_sub(record.queue_ms),
+            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(
+                |target| {
+                    let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
+                    let tokens = record.usage.map(|usage| usage.output);
+                    // Too short an answer says nothing of the pace.
+                    (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
+                },
+            ),
         }
     }
 }
@@ -123,8 +138,29 @@ struct Inner {
     parked: HashMap<ProviderId, UnixMs>,
     rates: HashMap<ProviderId, RateState>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
+    /// What was used of the limits per minute.
+    minutes: HashMap<ProviderId, LastMinute>,
+    clients: HashMap<String, LastMinute>,
+    /// How long whole calls took: a sliding mean in milliseconds.
+    took: HashMap<ProviderId, u64>,
+    /// Local servers that callers are kept away from while they are busy.
+    spilling: HashSet<ProviderId>,
     /// How long answers took to begin, of streams: a sliding mean in milliseconds.
     ttft: HashMap<Target, u64>,
+}
+
+impl Inner {
+    fn limited_until(
+        &mut self,
+        provider: &ProviderId,
+        limit: Option<RateLimit>,
+        needs: Needs,
+        now: UnixMs,
+    ) -> Option<UnixMs> {
+        let told = self.rates.get(provider).and_then(|rate| rate.short_until(needs, now));
+        let own = limit.and_then(|limit| self.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
+        told.max(own)
+    }
 }
 
 impl Traffic {
@@ -177,6 +213,84 @@ impl Traffic {
             u32::try_from(inner.running.values().filter(here).count()).unwrap_or(u32::MAX)
         };
         providers.map(at).collect()
+    }
+
+    /// Until when a provider has no room for a request, by the person's limit and by what its vendor said is left.
+    pub fn limited_until(
+        &self,
+        provider: &ProviderId,
+        limit: Option<RateLimit>,
+        needs: Needs,
+        now: UnixMs,
+    ) -> Option<UnixMs> {
+        self.lock().limited_until(provider, limit, needs, now)
+    }
+
+    /// Takes a request's share of the limits, all or nothing.
+    ///
+    /// # Errors
+    /// Until when there is no room.
+    pub fn take_share(
+        &self,
+        provider: &ProviderId,
+        limit: Option<RateLimit>,
+        needs: Needs,
+        now: UnixMs,
+    ) -> Result<(), UnixMs> {
+        let mut inner = self.lock();
+        if let Some(until) = inner.limited_until(provider, limit, needs, now) {
+            return Err(until);
+        }
+        if limit.is_some() {
+            inner.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
+        }
+        if let Some(rate) = inner.rates.get_mut(provider) {
+            rate.take(needs);
+        }
+        Ok(())
+    }
+
+    /// Puts what a request really used in the place of its share.
+    pub fn correct_share(&self, provider: &ProviderId, at: UnixMs, needs: Needs, used: u64) {
+        if let Some(minute) = self.lock().minutes.get_mut(provider) {
+            minute.correct(at, needs.tokens(), used);
+        }
+    }
+
+    /// The same for a client's limit.
+    ///
+    /// # Errors
+    /// Until when there is no room.
+    pub fn take_client_share(&self, client: &str, limit: RateLimit, tokens: u64, now: UnixMs) -> Result<(), UnixMs> {
+        let mut inner = self.lock();
+        if inner.clients.len() >= CLIENTS && !inner.clients.contains_key(client) {
+            inner.clients.retain(|_, minute| !minute.is_idle(now));
+        }
+        let minute = inner.clients.entry(client.to_owned()).or_default();
+        if let Some(until) = minute.full_until(limit, tokens, now) {
+            return Err(until);
+        }
+        minute.take(tokens, now);
+        Ok(())
+    }
+
+    /// How long a call would wait for a slot at `provider`, where that is beyond the bound: those ahead, each as long
+    /// as usual, over its slots. Who is kept away comes back at half the bound, so that nobody flaps.
+    pub fn long_wait(&self, provider: &ProviderId, slots: usize, bound_ms: u64) -> Option<u64> {
+        let (waiting, running) = self.slots.at(provider);
+        let ahead = (waiting + running + 1).saturating_sub(slots.max(1));
+        let mut inner = self.lock();
+        let usual = inner.took.get(provider).copied().unwrap_or(0);
+        let wait = expected_wait_ms(ahead, usual, slots);
+        let bound = if inner.spilling.contains(provider) { bound_ms / 2 } else { bound_ms };
+        if wait > bound {
+            inner.spilling.insert(provider.clone());
+            // Never below the bound, which a decision compares it with.
+            Some(wait.max(bound_ms.saturating_add(1)))
+        } else {
+            inner.spilling.remove(provider);
+            None
+        }
     }
 
     /// Until when the target's breaker is open.
@@ -237,6 +351,10 @@ impl Traffic {
         inner.results.remove(provider);
         inner.parked.remove(provider);
         inner.rates.remove(provider);
+        inner.took.remove(provider);
+        inner.spilling.remove(provider);
+        drop(inner);
+        self.kept.forget(provider);
     }
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {
@@ -263,6 +381,10 @@ impl Traffic {
             pace.tokens += tokens;
             pace.writing_ms += ms;
         }
+        if let Some((target, _)) = &ended.answered {
+            let mean = inner.took.entry(target.provider.clone()).or_insert(ended.took_ms);
+            *mean = (*mean * 3 + ended.took_ms) / 4;
+        }
         if inner.ended.len() == ENDED_CAPACITY {
             inner.ended.pop_front();
         }
@@ -273,6 +395,11 @@ impl Traffic {
 
     pub fn pace(&self, target: &Target) -> Pace {
         self.lock().paces.get(target).copied().unwrap_or_default()
+    }
+
+    /// The counters of slots and kept answers.
+    pub fn flow(&self, config: &Config) -> FlowView {
+        FlowView { queue: self.slots.view(&config.limits), cache: self.kept.view(&config.cache) }
     }
 
     /// Something that a picture shows is another than before.

@@ -5,7 +5,7 @@ use super::Options;
 use super::live::{Live, price_at, reach_of};
 use super::ports::{DaySums, Loaded, Unusable};
 use super::protocol::{
-    ConfigView, GatewayView, ModelView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+    ConfigView, FlowView, GatewayView, ModelView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
 };
 use super::state::{Provider, State};
 use super::traffic::Traffic;
@@ -29,6 +29,7 @@ pub struct Views {
     spend: Arc<SpendView>,
     running: Arc<Vec<RunningCall>>,
     incidents: Arc<Vec<Incident>>,
+    flow: Arc<FlowView>,
     revision: u64,
     file: Option<String>,
     would_write: String,
@@ -51,6 +52,7 @@ impl Views {
             spend: Arc::default(),
             running: Arc::default(),
             incidents: Arc::default(),
+            flow: Arc::default(),
             revision: 0,
             file: None,
             would_write: String::new(),
@@ -114,6 +116,7 @@ impl Views {
             gateway: self.gateway.clone(),
             running: self.running.clone(),
             incidents: self.incidents.clone(),
+            flow: self.flow.clone(),
         }
     }
 
@@ -132,6 +135,7 @@ impl Views {
         keep(&mut self.spend, spend_view(state, today));
         keep(&mut self.running, running);
         keep(&mut self.incidents, incidents(state));
+        keep(&mut self.flow, traffic.flow(&state.config));
         let mut views = Vec::with_capacity(state.providers.len());
         for provider in &state.providers {
             let mut view = self

@@ -10,6 +10,7 @@ use super::chat_shape::ChatShape;
 use super::labels;
 use super::problem::Problem;
 use super::router::Gateway;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Body as CallContent, CallRequest, Facts};
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -68,6 +69,9 @@ fn call_request(json: String, headers: &HeaderMap) -> Result<CallRequest, Proble
         ..Facts::default()
     };
     labels::from_metadata(&mut facts, &shape.metadata)?;
+    if shape.at_zero {
+        facts.cache = CacheWish::Sober;
+    }
     labels::from_headers(&mut facts, headers)?;
     Ok(CallRequest { facts, body: CallContent::RawOpenaiChat { json }, wants_usage: shape.wants_usage })
 }
@@ -160,6 +164,7 @@ fn head_headers(headers: &mut HeaderMap, head: &CallHead) {
     headers.insert(POLICY, header_text(&head.policy));
     headers.insert(ATTEMPTS, HeaderValue::from(head.attempts));
     target_headers(headers, &head.target);
+    headers.insert(CACHE, cache_header(&head.cache));
 }
 
 /// The same headers for a call that failed, as far as it came.
@@ -171,6 +176,7 @@ pub fn outcome_headers(headers: &mut HeaderMap, outcome: &CallOutcome) {
     if let Some(target) = &record.target {
         target_headers(headers, target);
     }
+    headers.insert(CACHE, cache_header(&record.cache));
 }
 
 const PROVIDER: HeaderName = HeaderName::from_static("x-lmdeck-provider");
@@ -183,7 +189,15 @@ const CACHE: HeaderName = HeaderName::from_static("x-lmdeck-cache");
 fn target_headers(headers: &mut HeaderMap, target: &Target) {
     headers.insert(PROVIDER, header_text(target.provider.as_str()));
     headers.insert(MODEL, header_text(target.model.as_str()));
-    headers.insert(CACHE, HeaderValue::from_static("off"));
+}
+
+/// `hit`, `miss` or `off`.
+fn cache_header(word: &str) -> HeaderValue {
+    HeaderValue::from_static(match word {
+        "hit" => "hit",
+        "miss" => "miss",
+        _ => "off",
+    })
 }
 
 /// A text as a header's value: what a header cannot hold is percent-encoded, the percent sign too.

@@ -26,6 +26,8 @@ pub struct ChatShape {
     pub has_tools: bool,
     pub has_images: bool,
     pub wants_json: bool,
+    /// `temperature` is 0.
+    pub at_zero: bool,
     /// `metadata`, where it is an object.
     pub metadata: serde_json::Map<String, Value>,
 }
@@ -89,6 +91,10 @@ impl Reader {
                 let format: &RawValue = map.next_value()?;
                 self.shape.wants_json =
                     matches!(value_of(format)["type"].as_str(), Some("json_object" | "json_schema"));
+            }
+            "temperature" => {
+                let temperature: &RawValue = map.next_value()?;
+                self.shape.at_zero = value_of(temperature).as_f64().is_some_and(|degree| degree == 0.0);
             }
             "metadata" => {
                 let metadata: &RawValue = map.next_value()?;

@@ -7,6 +7,7 @@ use super::chat_shape::ChatShape;
 use super::labels;
 use super::problem::Problem;
 use super::router::Gateway;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Body as CallContent, CallRequest, Facts, Work};
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -47,6 +48,9 @@ fn call_request(json: String, headers: &HeaderMap, work: Work) -> Result<CallReq
         ..Facts::default()
     };
     labels::from_metadata(&mut facts, &shape.metadata)?;
+    if shape.at_zero {
+        facts.cache = CacheWish::Sober;
+    }
     labels::from_headers(&mut facts, headers)?;
     let body = match work {
         Work::Embeddings => CallContent::RawOpenaiEmbeddings { json },

@@ -1,6 +1,7 @@
 //! A caller's labels, from headers and from a request's `metadata`; headers win.
 
 use super::problem::Problem;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority};
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
@@ -10,13 +11,14 @@ const LABEL_LIMIT: usize = 256;
 /// Most tags of one request.
 const TAG_LIMIT: usize = 64;
 /// Each label's header with the label's name.
-const HEADERS: [(HeaderName, &str); 6] = [
+const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("x-lmdeck-request-type"), "request_type"),
     (HeaderName::from_static("x-lmdeck-complexity"), "complexity"),
     (HeaderName::from_static("x-lmdeck-audience"), "audience"),
     (HeaderName::from_static("x-lmdeck-priority"), "priority"),
     (HeaderName::from_static("x-lmdeck-session"), "session"),
     (HeaderName::from_static("x-lmdeck-tags"), "tags"),
+    (HeaderName::from_static("x-lmdeck-cache"), "cache"),
 ];
 
 /// Puts the labels of `metadata`: under `lmdeck.NAME`, where any name is one, or under the plain name of a
@@ -91,6 +93,7 @@ pub fn put(facts: &mut Facts, name: &str, text: &str, place: &str) -> Result<boo
         "audience" => text.clone_into(&mut facts.audience),
         "session" => text.clone_into(&mut facts.session),
         "priority" => facts.priority = priority(text, place)?,
+        "cache" => facts.cache = cache(text, place)?,
         "tags" => {
             for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
                 let (tag, value) = item.split_once('=').ok_or_else(|| {
@@ -111,6 +114,11 @@ pub fn priority(text: &str, place: &str) -> Result<Priority, Problem> {
     Priority::from_word(text).ok_or_else(|| {
         Problem::invalid(format!("{place}: {text:?} is not a priority: use low, normal or high")).about(place)
     })
+}
+
+fn cache(text: &str, place: &str) -> Result<CacheWish, Problem> {
+    CacheWish::from_word(text)
+        .ok_or_else(|| Problem::invalid(format!("{place}: {text:?} is none of on, off and only")).about(place))
 }
 
 /// Adds one tag.

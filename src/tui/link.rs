@@ -180,6 +180,7 @@ mod tests {
             gateway: Arc::new(GatewayView::default()),
             running: Arc::default(),
             incidents: Arc::default(),
+            flow: Arc::default(),
         }
     }
 

@@ -43,6 +43,9 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::EditPolicy => {
             Err("the rule editor is not built yet; policies are edited on the command line meanwhile")
         }
+        CommandName::Cache => {
+            Err("kept answers are forgotten from a shell; each call's detail says whether it was one")
+        }
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

@@ -167,6 +167,7 @@ fn head(stream: bool) -> CallEvent {
         attempts: 2,
         content_type: if stream { "text/event-stream" } else { "application/json; charset=utf-8" }.into(),
         stream,
+        cache: "off".into(),
     })
 }
 
@@ -288,6 +289,7 @@ fn snapshot() -> Snapshot {
         gateway: Arc::new(GatewayView::default()),
         running: Arc::new(Vec::new()),
         incidents: Arc::default(),
+        flow: Arc::default(),
     }
 }
 
@@ -386,6 +388,48 @@ async fn labels_from_headers_and_metadata_are_facts() {
         [("privacy".to_owned(), "high".to_owned()), ("team".to_owned(), "a".to_owned())]
     );
     assert!(facts.has_tools && facts.wants_json && !facts.has_images);
+}
+
+#[tokio::test]
+async fn whether_a_kept_answer_will_do_comes_from_the_header_the_temperature_and_use_cache() {
+    use lmdeck::domain::cache_key::CacheWish::{self, Off, On, Only, Sober, Usual};
+    let mut hit = head(false);
+    if let CallEvent::Head(head) = &mut hit {
+        head.cache = "hit".into();
+    }
+    let deck = Setup::default().start(plays(vec![hit, raw("{}"), end()])).await;
+    let wish = || -> CacheWish { deck.requests.lock().unwrap().last().unwrap().facts.cache };
+    let plain = json!({ "model": "auto", "messages": [] });
+    let sober = json!({ "model": "auto", "messages": [], "temperature": 0.0 });
+    let warm = json!({ "model": "auto", "messages": [], "temperature": 0.7 });
+    for (body, header, wanted) in [
+        (&plain, None, Usual),
+        (&warm, None, Usual),
+        (&sober, None, Sober),
+        (&sober, Some("off"), Off),
+        (&warm, Some("on"), On),
+        (&plain, Some("only"), Only),
+    ] {
+        let mut request = deck.client.post(deck.url("/v1/chat/completions")).body(body.to_string());
+        if let Some(header) = header {
+            request = request.header("x-lmdeck-cache", header);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["x-lmdeck-cache"], "hit");
+        assert_eq!(wish(), wanted, "{body} {header:?}");
+    }
+    let wrong = deck.client.post(deck.url("/v1/chat/completions")).header("x-lmdeck-cache", "maybe");
+    let response = wrong.body(plain.to_string()).send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(json_of(response).await["error"]["param"], "x-lmdeck-cache");
+    for (body, wanted) in [
+        (json!({ "prompt": "x" }), On),
+        (json!({ "prompt": "x", "use_cache": true }), On),
+        (json!({ "prompt": "x", "use_cache": false }), Off),
+    ] {
+        deck.post("/api/v1/llm/generate", body.to_string()).await;
+        assert_eq!(wish(), wanted, "{body}");
+    }
 }
 
 #[tokio::test]

@@ -145,6 +145,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 tags,
                 preferred_provider,
                 work: Work::Embeddings,
+                cache: lmdeck::domain::cache_key::CacheWish::default(),
             }
         },
     )

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod architecture;
+mod cache;
 mod cli;
 mod commands_named;
 mod config;
@@ -20,6 +21,7 @@ mod engine;
 mod gateway;
 mod incidents;
 mod ledger;
+mod limits;
 mod models;
 mod parity;
 mod probe_frames;
@@ -38,5 +40,6 @@ mod tui_telemetry;
 mod twelve_states;
 mod upstream;
 
+mod queue;
 mod routes_cli;
 mod rules;

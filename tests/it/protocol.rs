@@ -23,11 +23,12 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
-    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
-    LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
-    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld,
+    Command, CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery,
+    LastGoodAct, LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
+    PROTOCOL_VERSION, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
+    TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,6 +261,7 @@ fn commands() -> Vec<Command> {
                 ..RouteCase::default()
             }],
         },
+        Command::Cache { act: CacheAct::Clear },
     ]
 }
 
@@ -315,6 +317,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "test_routes",
+            "cache",
         ]
     );
 }
@@ -348,11 +351,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Incidents(_) => "incidents",
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
+        Reply::Cache(_) => "cache",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 15;
+const REPLIES: usize = 16;
 
 fn incident() -> Incident {
     Incident {
@@ -421,6 +425,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
+        Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
@@ -564,6 +569,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
             attempts: 1,
             content_type: "text/event-stream".into(),
             stream: true,
+            cache: "off".into(),
         }),
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
@@ -710,6 +716,7 @@ fn snapshot() -> Snapshot {
             loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
         incidents: Arc::new(vec![incident()]),
+        flow: Arc::default(),
     }
 }
 

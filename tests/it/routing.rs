@@ -14,6 +14,7 @@ use lmdeck::domain::time::UnixMs;
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const NOW: UnixMs = UnixMs(1_795_000_000_000);
 
@@ -625,6 +626,7 @@ fn any_rules() -> impl Generator<Value = RuleSet> {
             strategy,
             request_orders: vec![("t".into(), items)],
             prefer_local_ties,
+            spillover_ms: None,
             policies: confined.into_iter().map(|name| Policy { name, local_only: true, ..Policy::default() }).collect(),
         })
 }
@@ -789,4 +791,26 @@ fn a_word_for_the_active_target_means_one_thing_or_says_why_not() {
     ] {
         assert_eq!(choice(word, &world.providers), meant, "{word}");
     }
+}
+
+#[test]
+fn prefer_local_takes_what_is_loaded_then_what_loads_soonest_and_spills_when_loading_takes_too_long() {
+    let target = |model: &str| Target::new("lm_studio", model);
+    let (gpt, aquif, nvidia) =
+        ("openai_gpt-oss-120b-neo-imatrix", "aquif-3.5-max-42b-a3b-i1", "nvidia_qwen3-nemotron-32b-rlbff");
+    let mut world = original();
+    world.load_ms = Arc::new([(target(aquif), 40_000), (target(nvidia), 9_000)].into());
+    let order = |rules: &RuleSet, world: &World| -> Vec<String> {
+        let decision = decide(&Facts::default(), rules, world);
+        decision.chain.iter().map(|chosen| chosen.target.model.to_string()).collect()
+    };
+    let free = RuleSet { request_orders: Vec::new(), ..original_rules() };
+    assert_eq!(order(&free, &world)[..4], [gpt, nvidia, aquif, "glm-4.6"]);
+    let bounded = RuleSet { spillover_ms: Some(20_000), ..free.clone() };
+    let spilled = order(&bounded, &world);
+    assert_eq!(spilled[..3], [gpt, nvidia, "glm-4.6"]);
+    assert_eq!(spilled.last().map(String::as_str), Some(aquif), "it stays the last resort");
+    world.waits = vec![("lm_studio".into(), 30_000)];
+    assert_eq!(order(&bounded, &world)[0], "glm-4.6");
+    assert_eq!(order(&free, &world)[0], gpt, "without a bound nothing spills");
 }

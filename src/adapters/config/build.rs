@@ -120,6 +120,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         gateway,
         telemetry: sections::telemetry(value),
         ui: sections::ui(value),
+        cache: sections::cache(value),
     };
     let mut issues = findings.issues;
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), issue.line.unwrap_or(0), issue.column.unwrap_or(0)));

@@ -101,6 +101,7 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         timeouts: times,
         max_retries: written.max_retries.unwrap_or(3),
         max_concurrent: written.max_concurrent,
+        rate_limit: written.rate_limit,
         api: written.api,
         aliases: written.aliases,
         origin,

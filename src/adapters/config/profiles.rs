@@ -7,6 +7,7 @@ use crate::domain::config::{ModelProfile, ModelSettings};
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::domain::money::Price;
+use crate::domain::rate::RateLimit;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub struct Written {
     pub times: Times,
     pub max_retries: Option<u32>,
     pub max_concurrent: Option<usize>,
+    pub rate_limit: Option<RateLimit>,
     pub aliases: BTreeMap<String, Option<ModelId>>,
     /// Empty for providers that no file names.
     pub place: Path,
@@ -75,6 +77,7 @@ impl Written {
             times: Times::default(),
             max_retries: None,
             max_concurrent: None,
+            rate_limit: None,
             aliases: BTreeMap::new(),
             place,
             original: false,
@@ -224,7 +227,17 @@ fn provider(raw: &Value, item: &Value, place: &Path) -> Option<Written> {
     };
     made.max_retries = count(item, "max_retries").and_then(|number| u32::try_from(number).ok());
     made.max_concurrent = count(item, "max_concurrent").and_then(|number| usize::try_from(number).ok());
+    made.rate_limit = item.get("rate_limit").and_then(rate_limit);
     Some(made)
+}
+
+/// `None` when it limits nothing.
+pub fn rate_limit(section: &Value) -> Option<RateLimit> {
+    let limit = RateLimit {
+        requests_per_minute: count(section, "requests_per_minute"),
+        tokens_per_minute: count(section, "tokens_per_minute"),
+    };
+    (limit != RateLimit::default()).then_some(limit)
 }
 
 fn model(item: &Value) -> Option<ModelProfile> {

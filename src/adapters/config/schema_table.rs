@@ -17,8 +17,6 @@ const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 /// What is checked and kept, and comes into force with a later version: the group and the sentence.
 pub const LATER: &[(&str, &str)] = &[
     ("presets", "presets are checked and kept, and cannot be used yet"),
-    ("cache", "answers are not cached yet"),
-    ("performance", "cache_enabled, cache_ttl_seconds and max_cache_size are not yet in force: answers are not cached"),
     (
         "budget",
         "spending is counted against the limit; reserving a call's cost before it starts, alert_threshold, when_exhausted and allow_unpriced are not yet in force",
@@ -29,7 +27,6 @@ pub const LATER: &[(&str, &str)] = &[
     ),
     ("gateway", "cors_origins is not yet in force"),
     ("telemetry", "otlp_endpoint is not yet in force"),
-    ("providers", "rate_limit and max_concurrent are not yet in force"),
 ];
 
 const fn row(path: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Row {
@@ -71,8 +68,8 @@ pub const TABLE: &[Row] = &[
     row("providers[].idle_timeout", SILENCE, "30", "seconds of silence between parts of a stream"),
     row("providers[].load_timeout", Shape::Seconds(0.0, 86_400.0), "300", "seconds more when the model is not loaded"),
     row("providers[].max_retries", Shape::Whole(0, 20), "3", "further tries at the same target"),
-    row("providers[].max_concurrent", Shape::Whole(1, 10_000), "", "calls at the same time").later("providers"),
-    row("providers[].rate_limit", Shape::Section, "", "what the vendor allows").later("providers"),
+    row("providers[].max_concurrent", Shape::Whole(1, 10_000), "", "calls at the same time"),
+    row("providers[].rate_limit", Shape::Section, "", "what may be used per minute; without room its targets are passed over"),
     row("providers[].rate_limit.requests_per_minute", COUNT, "", "calls per minute"),
     row("providers[].rate_limit.tokens_per_minute", COUNT, "", "tokens per minute"),
     row("providers[].health", Shape::Section, "", "how it is probed; probes cost nothing"),
@@ -82,6 +79,7 @@ pub const TABLE: &[Row] = &[
 
     row("routing", Shape::Section, "", "where requests go"),
     row("routing.strategy", Shape::Word(STRATEGIES), "prefer_local", "the order when nothing else decides"),
+    row("routing.spillover", Shape::Seconds(0.1, 86_400.0), "none", "under prefer_local, the wait in seconds from which the cloud comes before a busy local server"),
     row("routing.request_priorities", Shape::Named, "", "for a request type, the targets in order"),
     row("routing.request_priorities.*", Shape::Texts, "", "provider ids, provider/model, local, cloud, fastest or a strategy"),
     row("routing.policies", Shape::Sections, "", "rules, the higher priority first"),
@@ -116,11 +114,16 @@ pub const TABLE: &[Row] = &[
     row("limits.call_deadline", Shape::Seconds(1.0, 86_400.0), "600", "seconds a whole call may take"),
     row("limits.default_max_tokens", COUNT, "4096", "asked for when nobody says how long an answer may be"),
 
-    row("cache", Shape::Section, "", "answers kept for repeated requests").later("cache"),
+    row("limits.clients", Shape::Named, "{}", "what each client may use per minute, by its name; * is any other"),
+    row("limits.clients.*", Shape::Section, "", "one client"),
+    row("limits.clients.*.requests_per_minute", COUNT, "", "calls per minute"),
+    row("limits.clients.*.tokens_per_minute", COUNT, "", "tokens per minute"),
+
+    row("cache", Shape::Section, "", "answers kept for repeated requests"),
     row("cache.enabled", Shape::Switch, "true", "whether answers are kept"),
     row("cache.ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept"),
     row("cache.max_entries", Shape::Whole(1, 10_000_000), "1000", "answers kept at most"),
-    row("cache.persist", Shape::Switch, "false", "whether they outlive the process"),
+    row("cache.persist", Shape::Switch, "false", "whether they outlive the process, with their prompts, in answers.sqlite of the state folder"),
 
     row("budget", Shape::Section, "", "a bound on spending").later("budget"),
     row("budget.daily_limit", MONEY, "none", "US dollars per day"),
@@ -206,9 +209,9 @@ pub const TABLE: &[Row] = &[
     old("model_selection.request_priorities.*", Shape::Texts, "", "provider ids, provider/model, local, cloud or a strategy"),
 
     old("performance", Shape::Section, "", "how calls are carried out"),
-    old("performance.cache_enabled", Shape::Switch, "true", "whether answers are kept").newer("cache.enabled").later("performance"),
-    old("performance.cache_ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept").newer("cache.ttl_seconds").later("performance"),
-    old("performance.max_cache_size", Shape::Whole(1, 10_000_000), "1000", "answers kept at most").newer("cache.max_entries").later("performance"),
+    old("performance.cache_enabled", Shape::Switch, "true", "whether answers are kept").newer("cache.enabled"),
+    old("performance.cache_ttl_seconds", Shape::Whole(1, 31_536_000), "3600", "seconds an answer is kept").newer("cache.ttl_seconds"),
+    old("performance.max_cache_size", Shape::Whole(1, 10_000_000), "1000", "answers kept at most").newer("cache.max_entries"),
     old("performance.request_timeout", SILENCE, "30", "seconds of silence before a try is given up"),
     old("performance.max_concurrent_requests", Shape::Whole(1, 10_000), "5", "calls under way at the same time").newer("limits.max_concurrent_requests"),
     old("performance.lm_studio_health_check_interval", Shape::Seconds(1.0, 86_400.0), "30", "seconds between probes of LM Studio"),

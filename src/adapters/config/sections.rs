@@ -2,14 +2,16 @@
 //! the new one wins.
 
 use super::policies::Placed;
-use super::profiles::{count, seconds, switch, text, texts};
-use crate::domain::config::{AlertFor, Alerts, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
+use super::profiles::{count, rate_limit, seconds, switch, text, texts};
+use crate::domain::config::{AlertFor, Alerts, CacheRules, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
 use crate::domain::money::Money;
+use crate::domain::rate::RateLimit;
 use crate::domain::routing::{RuleSet, Strategy};
 use crate::domain::secret::Secret;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// The new section, then the old one: keys are asked in this order.
 struct Pair<'a> {
@@ -50,6 +52,7 @@ pub fn rules(value: &Value, version: u64, policies: Vec<Placed>) -> RuleSet {
         request_orders,
         prefer_local_ties: switch(section(value, "cost_optimization"), "prefer_local_models").unwrap_or(true),
         policies: policies.into_iter().map(|placed| placed.policy).collect(),
+        spillover_ms: seconds(new, "spillover").and_then(|bound| u64::try_from(bound.as_millis()).ok()),
     }
 }
 
@@ -66,6 +69,25 @@ pub fn limits(value: &Value) -> Limits {
         default_max_tokens: count(new, "default_max_tokens").unwrap_or(usual.default_max_tokens),
         auto_switch_on_failure: switch(old, "auto_switch_on_failure").unwrap_or(usual.auto_switch_on_failure),
         retry_on_failure: switch(old, "retry_on_failure").unwrap_or(usual.retry_on_failure),
+        clients: clients(section(new, "clients")),
+    }
+}
+
+fn clients(section: &Value) -> BTreeMap<String, RateLimit> {
+    let all = section.as_mapping().into_iter().flatten();
+    all.filter_map(|(name, limit)| Some((name.as_str()?.to_owned(), rate_limit(limit)?))).collect()
+}
+
+pub fn cache(value: &Value) -> CacheRules {
+    let (new, old) = (section(value, "cache"), section(value, "performance"));
+    let usual = CacheRules::default();
+    let ttl = count(new, "ttl_seconds").or_else(|| count(old, "cache_ttl_seconds"));
+    let entries = count(new, "max_entries").or_else(|| count(old, "max_cache_size"));
+    CacheRules {
+        enabled: switch(new, "enabled").or_else(|| switch(old, "cache_enabled")).unwrap_or(usual.enabled),
+        ttl: ttl.map_or(usual.ttl, Duration::from_secs),
+        max_entries: entries.and_then(|number| usize::try_from(number).ok()).unwrap_or(usual.max_entries),
+        persist: switch(new, "persist").unwrap_or(usual.persist),
     }
 }
 

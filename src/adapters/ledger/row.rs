@@ -1,6 +1,7 @@
 //! A call record as a row of the ledger, and back. Numbers past SQLite's 63 bits are kept as the largest.
 
 use crate::adapters::app_log::scrub;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{CallRecord, Facts, Finish, Priority, Status, Usage, Work};
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -239,6 +240,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         tags: parsed::<BTreeMap<String, String>>(row, "tags")?,
         preferred_provider: row.get("preferred_provider")?,
         work: named(row, "work", Work::from_word)?,
+        cache: CacheWish::default(),
     })
 }
 

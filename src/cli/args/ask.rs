@@ -29,7 +29,7 @@ pub struct AskArgs {
     /// 0 is sober, 2 is wild
     #[arg(long, value_name = "N", value_parser = temperature)]
     pub temperature: Option<f64>,
-    /// How urgent it is; recorded with the call, the queue does not look at it yet
+    /// Who goes first where calls wait for a slot; low waits longest, and never for ever
     #[arg(long, value_name = "PRIORITY", default_value = "normal")]
     pub priority: PriorityWord,
     /// A label for the rules; may be given several times
@@ -44,6 +44,9 @@ pub struct AskArgs {
     /// Ask for the whole answer at once
     #[arg(long)]
     pub no_stream: bool,
+    /// Neither use a kept answer nor keep this one (they outlive a call only with cache.persist)
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// A request that is only imagined.

@@ -67,6 +67,14 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
     Ok(std::time::Duration::from_secs(u64::from(number) * minutes * 60))
 }
 
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum CacheVerb {
+    /// How many answers are kept, and for how long
+    Stats,
+    /// Forget every kept answer
+    Clear,
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  lmdeck logs --level warn\n  lmdeck logs --follow")]
 pub struct LogsArgs {

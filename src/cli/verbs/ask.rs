@@ -8,6 +8,7 @@ use crate::cli::console::Console;
 use crate::cli::ending::{Ending, FAILED};
 use crate::cli::session::{Session, find};
 use crate::cli::suggest;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::Role as Speaker;
 use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
 use crate::domain::failure::ErrorCode;
@@ -124,6 +125,7 @@ fn request(console: &mut Console, args: &AskArgs) -> Result<CallRequest, Ending>
         client: "ask".to_owned(),
         session: args.session.clone(),
         tags: args.tags.iter().cloned().collect(),
+        cache: if args.no_cache { CacheWish::Off } else { CacheWish::On },
         ..Facts::default()
     };
     let body = Body::Chat { messages, max_tokens: args.max_tokens, temperature: args.temperature, stream };

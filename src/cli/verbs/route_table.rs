@@ -4,6 +4,7 @@
 use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::words;
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority, Work};
 use crate::domain::routing::{Decision, Explanation};
 use crate::engine::protocol::{CaseWorld, Command, Reply, RouteCase};
@@ -195,6 +196,7 @@ impl Row {
                 tags: request.tags.clone(),
                 preferred_provider: request.prefer.clone(),
                 work: Work::Chat,
+                cache: CacheWish::default(),
             },
             world: self.world.clone(),
         }

@@ -12,6 +12,7 @@ pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Prof
 
 use super::ids::ProviderId;
 use super::money::Money;
+use super::rate::RateLimit;
 use super::routing::RuleSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub struct Config {
     pub gateway: Gateway,
     pub telemetry: Telemetry,
     pub ui: Ui,
+    pub cache: CacheRules,
 }
 
 impl Config {
@@ -50,6 +52,8 @@ pub struct Limits {
     pub auto_switch_on_failure: bool,
     /// `performance.retry_on_failure`: when false one attempt per target.
     pub retry_on_failure: bool,
+    /// What each client may use, by its name; `*` holds for each that is not named.
+    pub clients: BTreeMap<String, RateLimit>,
 }
 
 impl Default for Limits {
@@ -61,7 +65,24 @@ impl Default for Limits {
             default_max_tokens: 4096,
             auto_switch_on_failure: true,
             retry_on_failure: true,
+            clients: BTreeMap::new(),
         }
+    }
+}
+
+/// Answers kept for repeated requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheRules {
+    pub enabled: bool,
+    pub ttl: Duration,
+    pub max_entries: usize,
+    /// They outlive the process, in a file of the state folder.
+    pub persist: bool,
+}
+
+impl Default for CacheRules {
+    fn default() -> Self {
+        Self { enabled: true, ttl: Duration::from_hours(1), max_entries: 1000, persist: false }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::ids::{ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::money::Price;
+use crate::domain::rate::RateLimit;
 use crate::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -180,6 +181,8 @@ pub struct Profile {
     pub timeouts: Timeouts,
     pub max_retries: u32,
     pub max_concurrent: Option<usize>,
+    /// What the person allows per minute.
+    pub rate_limit: Option<RateLimit>,
     /// Which interface of an LM Studio to speak: `auto`, `v1`, `v0`, `compat`.
     pub api: String,
     /// Names of the original service for this provider's targets: alias to model (`None`: best model).
@@ -211,6 +214,7 @@ impl Profile {
             timeouts: Timeouts::of(kind),
             max_retries: 0,
             max_concurrent: None,
+            rate_limit: None,
             api: "auto".into(),
             aliases: BTreeMap::new(),
             origin: Origin::Providers,

@@ -4,7 +4,7 @@
 //! [`Board::finish`], so that a decision over many targets stays cheap.
 
 use super::resolve::Place;
-use super::{Chosen, Decision, World, WorldModel, WorldProvider};
+use super::{Chosen, Decision, Limited, World, WorldModel, WorldProvider};
 use crate::domain::call::{Facts, Reject, Work};
 use crate::domain::health::State;
 use crate::domain::ids::{ModelId, Target};
@@ -35,6 +35,8 @@ pub(super) enum Why {
     CloudAfterLocal,
     Cloud,
     LocalAfterCloud,
+    /// Its queue is longer than the bound.
+    Spilled,
     Price,
     Quality,
     Speed,
@@ -55,6 +57,7 @@ enum Out {
     Unauthorized,
     Down,
     Parked,
+    Limited,
     Unlisted,
     NotChat,
     OverBudget,
@@ -74,6 +77,7 @@ impl Out {
             Self::Unauthorized => "unauthorized",
             Self::Down => "down",
             Self::Parked => "parked",
+            Self::Limited => "limited",
             Self::Unlisted => "unlisted",
             Self::NotChat => "not_chat",
             Self::OverBudget => "over_budget",
@@ -351,9 +355,16 @@ impl<'a> Board<'a> {
             State::Unauthorized => Some(Out::Unauthorized),
             State::Down => Some(Out::Down),
             State::Unknown | State::Up | State::Degraded => {
-                provider.parked_until.is_some_and(|until| until > self.world.now).then_some(Out::Parked)
+                if provider.parked_until.is_some_and(|until| until > self.world.now) {
+                    return Some(Out::Parked);
+                }
+                self.limited(provider).is_some().then_some(Out::Limited)
             }
         }
+    }
+
+    fn limited(&self, provider: &WorldProvider) -> Option<&Limited> {
+        self.world.limited.iter().find(|limited| limited.provider == provider.id)
     }
 
     fn judge_money(&self, reach: Reach) -> Option<Out> {
@@ -433,6 +444,7 @@ impl<'a> Board<'a> {
             Out::Unauthorized => because("unauthorized", &provider.reason).into(),
             Out::Down => because("down", &provider.reason).into(),
             Out::Parked => format!("rate-limited: asked again in {}", self.wait(provider.parked_until)).into(),
+            Out::Limited => self.limited(provider).map(|limited| limited.why.clone()).unwrap_or_default().into(),
             Out::Unlisted => "its server does not list this model".into(),
             Out::NotChat if self.facts.work == Work::Embeddings => "not known to make embeddings".into(),
             Out::NotChat => "not a chat model".into(),
@@ -494,6 +506,7 @@ fn why_words(why: Why, model: Option<&WorldModel>) -> Cow<'static, str> {
         Why::CloudAfterLocal => "cloud after local".into(),
         Why::Cloud => "cloud".into(),
         Why::LocalAfterCloud => "local after cloud".into(),
+        Why::Spilled => "local, behind the cloud while it is busy".into(),
         Why::Price => match model.and_then(|model| model.price) {
             None => "its price is unknown".into(),
             Some(price) if price.is_free() => "free".into(),

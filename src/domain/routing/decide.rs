@@ -197,7 +197,7 @@ impl<'a> Request<'a> {
     fn push_strategy(&self, board: &mut Board<'_>) {
         push_active(board);
         board.reopen_lesser();
-        order::push_all(board, self.rules.strategy, self.facts, self.rules.prefer_local_ties);
+        order::push_all(board, self.rules.strategy, self.facts, self.rules);
     }
 
     /// Puts an order's items into the chain; `true` when one of them is a strategy, which takes in all the rest.
@@ -222,9 +222,9 @@ impl<'a> Request<'a> {
             }
             match &meaning {
                 Meaning::Strategy(strategy) => {
-                    order::push_all(board, *strategy, self.facts, self.rules.prefer_local_ties);
+                    order::push_all(board, *strategy, self.facts, self.rules);
                 }
-                Meaning::Auto => order::push_all(board, self.rules.strategy, self.facts, self.rules.prefer_local_ties),
+                Meaning::Auto => order::push_all(board, self.rules.strategy, self.facts, self.rules),
                 Meaning::Fastest => order::push_fastest(board),
                 Meaning::Providers(found) => push_providers(board, found, why),
                 _ => push_meaning(board, &meaning, why),

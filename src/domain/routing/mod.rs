@@ -21,7 +21,7 @@ pub use policy::{Effects, Fallback, Outcome, Policy};
 pub use reads::{PinKey, Reads};
 pub use resolve::{Named, request_type};
 pub use work::world_for;
-pub use world::{BudgetFacts, LocalTime, Providers, World, WorldModel, WorldProvider};
+pub use world::{BudgetFacts, Limited, LocalTime, Providers, World, WorldModel, WorldProvider};
 
 use super::call::Reject;
 use super::ids::{ProviderId, Target};
@@ -69,6 +69,9 @@ pub struct RuleSet {
     pub prefer_local_ties: bool,
     /// In the order they apply: the higher priority first, then as they stand in the file.
     pub policies: Vec<Policy>,
+    /// `routing.spillover`: the wait from which the cloud comes before a busy local server.
+    #[serde(default)]
+    pub spillover_ms: Option<u64>,
 }
 
 /// The person's choice that stands first in the strategy's order.

@@ -5,8 +5,9 @@
 
 use super::candidates::{Board, Why, best_first, reach_of};
 use super::resolve::Place;
-use super::{Strategy, World};
+use super::{RuleSet, Strategy, World};
 use crate::domain::call::Facts;
+use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use std::cmp::Reverse;
 
@@ -14,12 +15,13 @@ use std::cmp::Reverse;
 const USUAL_ANSWER: u64 = 1024;
 
 /// Puts every candidate of the world into the chain in the order of `strategy`.
-pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts, prefer_local_ties: bool) {
+pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts, rules: &RuleSet) {
     let mut places = file_order(board.world);
     let world = board.world;
     match strategy {
         Strategy::PreferLocal | Strategy::PreferCloud => {
             let local_first = strategy == Strategy::PreferLocal;
+            let mut spilled = Vec::new();
             for local in [local_first, !local_first] {
                 let why = match (local, local_first) {
                     (true, true) => Why::Local,
@@ -30,20 +32,30 @@ pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts,
                 let mut side: Vec<Place> =
                     places.iter().copied().filter(|place| is_local(world, *place) == local).collect();
                 if local {
-                    // What is loaded answers now; what would have to load makes the caller wait.
-                    side.sort_by_key(|&(p, m)| match world.providers[p].models[m].loaded {
-                        Some(true) => 0,
-                        None => 1,
-                        Some(false) => 2,
+                    // What is loaded answers now; what would have to load makes the caller wait, the longer the later.
+                    side.sort_by_cached_key(|&(p, m)| match world.providers[p].models[m].loaded {
+                        Some(true) => (0, 0),
+                        None => (1, 0),
+                        Some(false) => (2, load_ms(world, (p, m)).unwrap_or(u64::MAX)),
+                    });
+                }
+                if let Some(bound) = rules.spillover_ms.filter(|_| local && local_first) {
+                    side.retain(|&place| {
+                        let over = expected_wait(world, place) > bound;
+                        if over {
+                            spilled.push(place);
+                        }
+                        !over
                     });
                 }
                 push_each(board, &side, why);
             }
+            push_each(board, &spilled, Why::Spilled);
         }
         Strategy::CostOptimized => {
             places.sort_by_cached_key(|&place| {
                 let cost = estimate(world, place, facts);
-                (cost.is_none(), cost, prefer_local_ties && !is_local(world, place))
+                (cost.is_none(), cost, rules.prefer_local_ties && !is_local(world, place))
             });
             push_each(board, &places, Why::Price);
         }
@@ -97,6 +109,27 @@ fn file_order(world: &World) -> Vec<Place> {
 fn is_local(world: &World, (p, m): Place) -> bool {
     let provider = &world.providers[p];
     reach_of(provider, &provider.models[m]).is_local()
+}
+
+/// How long loading a model took the last time.
+fn load_ms(world: &World, (p, m): Place) -> Option<u64> {
+    if world.load_ms.is_empty() {
+        return None;
+    }
+    let provider = &world.providers[p];
+    let target = Target { provider: provider.id.clone(), model: provider.models[m].id.clone() };
+    world.load_ms.get(&target).copied()
+}
+
+/// How long a call would wait there before it is worked on: for a slot, and for the model.
+fn expected_wait(world: &World, (p, m): Place) -> u64 {
+    let provider = &world.providers[p];
+    let slot = world.waits.iter().find(|(id, _)| id == &provider.id).map_or(0, |(_, ms)| *ms);
+    let load = match provider.models[m].loaded {
+        Some(false) => load_ms(world, (p, m)).unwrap_or(0),
+        Some(true) | None => 0,
+    };
+    slot.saturating_add(load)
 }
 
 /// What this request would cost there; `None` when no price is known.

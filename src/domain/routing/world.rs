@@ -32,6 +32,24 @@ pub struct World {
     /// The target this request's session was answered by last.
     #[serde(default)]
     pub pin: Option<Target>,
+    /// Providers without room for this request in their limits per minute.
+    #[serde(default)]
+    pub limited: Vec<Limited>,
+    /// How long a call would wait for a slot at local servers that are busy, in milliseconds; an absent one is free.
+    #[serde(default)]
+    pub waits: Vec<(ProviderId, u64)>,
+    /// How long loading took the last time, in milliseconds.
+    #[serde(default)]
+    pub load_ms: Arc<BTreeMap<Target, u64>>,
+}
+
+/// A provider whose limit has no room for a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    pub provider: ProviderId,
+    pub until: UnixMs,
+    /// The reason in words, with the time of day.
+    pub why: String,
 }
 
 /// The providers, shared by all copies of a world until one of them is changed.

@@ -1,7 +1,8 @@
 //! The account of one call: what was tried, what came, what it cost, and the record at the end.
 
 use super::super::live::Live;
-use super::super::ports::Seen;
+use super::super::ports::{Kept, Seen};
+use super::super::protocol::CallEvent;
 use crate::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish, Reject, Status, Usage};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{CallId, Target};
@@ -36,6 +37,7 @@ pub struct Ticket {
     target: Option<Target>,
     prompt: Option<String>,
     answer: Option<String>,
+    cache: &'static str,
 }
 
 /// The attempt under way.
@@ -72,6 +74,7 @@ impl Ticket {
             target: None,
             prompt: None,
             answer: None,
+            cache: "off",
         }
     }
 
@@ -93,7 +96,7 @@ impl Ticket {
     }
 
     pub fn waited(&mut self, queue: Duration) {
-        self.queue = queue;
+        self.queue += queue;
     }
 
     /// Keeps prompt and answer only when the configuration asks for it.
@@ -109,6 +112,35 @@ impl Ticket {
                 | Body::RawOpenaiCompletion { json } => json.clone(),
             });
         }
+    }
+
+    /// Nothing was kept for this call.
+    pub fn missed(&mut self) {
+        self.cache = "miss";
+    }
+
+    /// A kept answer of `target` serves it: nobody is asked, and it costs nothing.
+    pub fn served(&mut self, target: &Target, kept: &Kept) {
+        self.cache = "hit";
+        self.target = Some(target.clone());
+        self.ttft = Some(self.started.elapsed());
+        (self.usage, self.finish) = (kept.usage, kept.finish);
+        if let Some(answer) = &mut self.answer {
+            answer.extend(kept.events.iter().filter_map(|event| match event {
+                CallEvent::Text { text } => Some(text.as_str()),
+                _ => None,
+            }));
+        }
+    }
+
+    /// `off`, `hit` or `miss`.
+    pub fn cache(&self) -> &'static str {
+        self.cache
+    }
+
+    /// What the last attempt that ended used, and why its model stopped.
+    pub fn came(&self) -> (Option<Usage>, Option<Finish>) {
+        (self.usage, self.finish)
     }
 
     /// A target that was in the chain but could not be tried.
@@ -232,7 +264,7 @@ impl Ticket {
             ttft_ms: self.ttft.map(ms),
             usage: self.usage,
             cost: self.spent.unwrap_or(Cost::FREE),
-            cache: "off".into(),
+            cache: self.cache.into(),
             attempts: self.attempts,
             prompt: self.prompt,
             answer: self.answer,

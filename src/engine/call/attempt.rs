@@ -1,11 +1,12 @@
 //! One try at one target: start, hold everything until the first answer byte, then pass on.
 
 use super::super::live::Live;
-use super::super::loads::{last_time, remember_time};
+use super::super::loads::last_time;
 use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
+use super::cache::Keeping;
 use super::{Shared, params};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
@@ -36,6 +37,8 @@ pub struct Attempt<'a> {
     pub effects: &'a Effects,
     pub deadline: Instant,
     pub events: &'a mpsc::Sender<CallEvent>,
+    /// Where the answer is recorded, to be kept.
+    pub keep: Option<&'a Keeping<'a>>,
 }
 
 impl Attempt<'_> {
@@ -208,6 +211,7 @@ impl Attempt<'_> {
             attempts: ticket.tries(),
             content_type: content_type.to_owned(),
             stream,
+            cache: ticket.cache().to_owned(),
         }))
         .await
     }
@@ -238,6 +242,9 @@ impl Attempt<'_> {
     }
 
     async fn send(&self, event: CallEvent) -> Result<(), Failure> {
+        if let Some(keep) = self.keep {
+            keep.note(&event);
+        }
         self.events.send(event).await.map_err(|_| Failure::cancelled())
     }
 
@@ -289,7 +296,7 @@ impl<'a> Load<'a> {
     /// It answers.
     fn done(self, ticket: &Ticket) {
         if self.first {
-            remember_time(self.shared.ports.ledger.as_ref(), self.target, self.waited_ms());
+            self.shared.traffic.loads.remember_time(self.shared.ports.ledger.as_ref(), self.target, self.waited_ms());
         }
         self.shared.traffic.update(ticket.id(), |running| running.loading = None);
         self.shared.tell(Input::LoadedByCall(self.target.provider.clone()));

@@ -3,12 +3,15 @@
 use super::super::live::Live;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
-use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
+use super::cache::Keeping;
+use super::queue::Slot;
+use super::{Shared, limited, needs};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
+use crate::domain::queue::Bounds;
 use crate::domain::routing::{Chosen, Decision};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,6 +52,26 @@ pub async fn walk(
             ticket.skip(target, "provider_failed", "its provider failed for another model of this call");
             continue;
         }
+        let keep = Keeping::of(shared, live, request, decision, target);
+        if let Some(keep) = &keep {
+            if keep.replay(ticket, events, shared.ports.clock.now()).await? {
+                return Ok(());
+            }
+            if keep.only {
+                ticket.skip(target, "not_kept", "no answer of it is kept");
+                ended_in.get_or_insert_with(nothing_kept);
+                continue;
+            }
+        }
+        let _slot = slot(shared, live, request, target, ticket, deadline).await?;
+        let (share, at) = (needs(request), shared.ports.clock.now());
+        let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
+        if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
+            let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
+            ticket.skip(target, "limited", &failure.message);
+            ended_in.get_or_insert(failure);
+            continue;
+        }
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
             ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
             continue;
@@ -62,12 +85,21 @@ pub async fn walk(
             effects: &decision.effects,
             deadline,
             events,
+            keep: keep.as_ref(),
         };
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
             let Err(failure) = try_once(&attempt, ticket).await else {
                 succeeded(shared, live, target, ticket);
+                if let (Some(usage), _) = ticket.came() {
+                    let used = usage.input.saturating_add(usage.output);
+                    shared.traffic.correct_share(&target.provider, at, share, used);
+                }
+                if let Some(keep) = keep {
+                    let (usage, finish) = ticket.came();
+                    keep.keep(usage, finish, shared.ports.clock.now()).await;
+                }
                 return Ok(());
             };
             if speaks_of_the_provider(&failure) {
@@ -96,6 +128,35 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+fn nothing_kept() -> Failure {
+    Failure::plain(
+        ErrorCode::NotFound,
+        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only",
+    )
+}
+
+/// A slot at the target's provider. A call that had one already waits for the next, however many wait.
+async fn slot<'a>(
+    shared: &'a Shared,
+    live: &Live,
+    request: &CallRequest,
+    target: &Target,
+    ticket: &mut Ticket,
+    deadline: Instant,
+) -> Result<Slot<'a>, Failure> {
+    let limits = &live.config.limits;
+    let bounds = Bounds {
+        total: limits.max_concurrent_requests,
+        provider: live.profiles.get(&target.provider).and_then(|profile| profile.max_concurrent),
+        waiting: if ticket.tries() == 0 { limits.queue } else { usize::MAX },
+    };
+    let queued = Instant::now();
+    let priority = request.facts.priority;
+    let slot = shared.traffic.slots.enter(&target.provider, priority, bounds, ticket.started(), deadline).await;
+    ticket.waited(queued.elapsed());
+    slot
 }
 
 /// Failures that another model of the same provider would meet as well: its server or its account.

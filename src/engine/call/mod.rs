@@ -3,8 +3,10 @@
 
 mod account;
 mod attempt;
+pub(super) mod cache;
 mod chain;
 mod params;
+pub(super) mod queue;
 mod raw_body;
 
 use super::handle::{CALL_CAPACITY, Caller};
@@ -17,14 +19,14 @@ use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::CallId;
-use crate::domain::routing::{Decision, NoteKind, PinKey, decide, explain, request_type, world_for};
+use crate::domain::rate::Needs;
+use crate::domain::routing::{Decision, Limited, NoteKind, PinKey, World, decide, explain, request_type, world_for};
 use crate::domain::time::UnixMs;
 use account::Ticket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long a first call waits for the whole first round of probes, which tells who is up.
@@ -42,22 +44,12 @@ struct Shared {
     live: LiveReader,
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
-    waiting: AtomicUsize,
     pins: Pins,
 }
 
 impl CallRunner {
     pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                ports,
-                live,
-                traffic,
-                inputs,
-                waiting: AtomicUsize::new(0),
-                pins: Pins::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default() }) }
     }
 }
 
@@ -132,9 +124,42 @@ impl Shared {
         if live.reads.in_flight {
             world.in_flight = self.traffic.in_flight(live.world.providers.iter().map(|provider| &provider.id));
         }
+        self.add_bounds(live, request, now, &mut world);
         let key = live.reads.pin_key(facts, rules, &world);
         world.pin = key.as_ref().and_then(|key| self.pins.get(key));
         (decide(facts, rules, &world_for(facts.work, &world)), key)
+    }
+
+    /// What limits and queues say about this very request.
+    fn add_bounds(&self, live: &Live, request: &CallRequest, now: UnixMs, world: &mut World) {
+        let needs = needs(request);
+        for provider in &live.world.providers {
+            let Some(profile) = live.profiles.get(&provider.id) else { continue };
+            if let Some(until) = self.traffic.limited_until(&provider.id, profile.rate_limit, needs, now) {
+                let why = format!("no room in its limits until {}", self.ports.clock.time_of_day(until));
+                world.limited.push(Limited { provider: provider.id.clone(), until, why });
+            }
+            if let Some(bound) = live.config.rules.spillover_ms.filter(|_| provider.reach.is_local()) {
+                let slots = profile.max_concurrent.unwrap_or(live.config.limits.max_concurrent_requests);
+                let wait = self.traffic.long_wait(&provider.id, slots, bound);
+                world.waits.extend(wait.map(|wait| (provider.id.clone(), wait)));
+            }
+        }
+    }
+
+    /// Takes the call's share of its client's limit.
+    ///
+    /// # Errors
+    /// `rate_limit`, with the time to wait.
+    fn client_share(&self, live: &Live, request: &CallRequest) -> Result<(), Failure> {
+        let clients = &live.config.limits.clients;
+        let client = &request.facts.client;
+        let Some(limit) = clients.get(client).or_else(|| clients.get("*")) else { return Ok(()) };
+        let now = self.ports.clock.now();
+        self.traffic.take_client_share(client, *limit, needs(request).tokens(), now).map_err(|until| {
+            let who = if client.is_empty() { "a client without a name" } else { client };
+            limited(&format!("{who} has used up its limit (limits.clients)"), until, now, self)
+        })
     }
 
     /// What is worth hearing of the rules beside the decision: observed ones, and conditions without a result.
@@ -175,6 +200,14 @@ impl Shared {
         self.live.borrow().clone()
     }
 
+    /// The provider without room now that has some soonest.
+    fn first_room(&self, live: &Live, request: &CallRequest) -> Option<(Limited, UnixMs)> {
+        let now = self.ports.clock.now();
+        let mut world = World::default();
+        self.add_bounds(live, request, now, &mut world);
+        world.limited.into_iter().min_by_key(|limited| limited.until).map(|first| (first, now))
+    }
+
     async fn carry_out(
         &self,
         live: &Arc<Live>,
@@ -186,55 +219,30 @@ impl Shared {
         if let Some(message) = &decision.denied {
             return Err(Failure::plain(ErrorCode::Denied, message.clone()));
         }
+        self.client_share(live, request)?;
+        if decision.chain.is_empty()
+            && decision.rejected.iter().any(|reject| reject.code == "limited")
+            && let Some((first, now)) = self.first_room(live, request)
+        {
+            return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
+        }
         if decision.chain.is_empty() {
             return Err(no_route(live, request, decision));
         }
         let limit = decision.effects.timeout_ms.map_or(live.config.limits.call_deadline, Duration::from_millis);
         let deadline = ticket.started() + limit;
-        let queued = Instant::now();
-        let _slot = self.slot(live, deadline).await?;
-        ticket.waited(queued.elapsed());
         chain::walk(self, live, request, decision, ticket, events, deadline).await
     }
-
-    /// A place among the calls under way. A full queue answers at once.
-    async fn slot(&self, live: &Live, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(permit) = live.slots.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
-        let limits = &live.config.limits;
-        let _place = Waiting::enter(&self.waiting, limits.queue).ok_or_else(|| {
-            Failure::plain(
-                ErrorCode::QueueFull,
-                format!("{} calls run and {} wait", limits.max_concurrent_requests, limits.queue),
-            )
-        })?;
-        match timeout_at(deadline, live.slots.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(Failure::plain(ErrorCode::Internal, "the engine is stopping")),
-            Err(_) => {
-                Err(Failure::plain(ErrorCode::Timeout, "the call's deadline passed while it waited for a free slot"))
-            }
-        }
-    }
 }
 
-/// A place in the queue, given back on every way out.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        count
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| (waiting < limit).then_some(waiting + 1))
-            .ok()
-            .map(|_| Self(count))
-    }
+/// What a request is expected to take of limits.
+fn needs(request: &CallRequest) -> Needs {
+    Needs { input_tokens: request.facts.prompt_tokens, output_tokens: request.facts.max_tokens }
 }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
+    let at = shared.ports.clock.time_of_day(until);
+    Failure::plain(ErrorCode::RateLimit, format!("{what} until {at}")).retry_after(Some(until.since(now)))
 }
 
 /// Why nobody can take the call.

@@ -16,6 +16,9 @@ pub struct CallHead {
     /// The upstream's content type, for raw forwarding.
     pub content_type: String,
     pub stream: bool,
+    /// `off`, `hit` or `miss`.
+    #[serde(default)]
+    pub cache: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -181,6 +181,18 @@ pub enum Command {
     TestRoutes {
         cases: Vec<RouteCase>,
     },
+    /// What there is to say about kept answers, or forgets them.
+    Cache {
+        act: CacheAct,
+    },
+}
+
+/// What can be done with kept answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheAct {
+    Stats,
+    Clear,
 }
 
 /// What can be done while the file cannot be used.
@@ -231,10 +243,11 @@ pub enum CommandName {
     Report,
     EditPolicy,
     TestRoutes,
+    Cache,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -268,6 +281,7 @@ impl CommandName {
         Self::Report,
         Self::EditPolicy,
         Self::TestRoutes,
+        Self::Cache,
     ];
 }
 
@@ -308,6 +322,7 @@ impl Command {
             Self::Report { .. } => CommandName::Report,
             Self::EditPolicy { .. } => CommandName::EditPolicy,
             Self::TestRoutes { .. } => CommandName::TestRoutes,
+            Self::Cache { .. } => CommandName::Cache,
         }
     }
 
@@ -330,7 +345,8 @@ impl Command {
             | Self::LoadModel { .. }
             | Self::UnloadModel { .. }
             | Self::LastGood { act: LastGoodAct::PutBack }
-            | Self::EditPolicy { dry_run: false, .. } => true,
+            | Self::EditPolicy { dry_run: false, .. }
+            | Self::Cache { act: CacheAct::Clear } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
             | Self::TestSaved { .. }
@@ -349,7 +365,8 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
-            | Self::TestRoutes { .. } => false,
+            | Self::TestRoutes { .. }
+            | Self::Cache { act: CacheAct::Stats } => false,
         }
     }
 }

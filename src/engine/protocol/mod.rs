@@ -5,19 +5,21 @@ pub mod call_stream;
 pub mod command;
 pub mod diagnosis;
 pub mod event;
+pub mod flow;
 pub mod policy;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
 
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
-pub use command::{Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
+pub use command::{CacheAct, Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
+pub use flow::{CacheView, FlowView, QueueAt, QueueView};
 pub use policy::{CaseWorld, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
-    EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
 };
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,

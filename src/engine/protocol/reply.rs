@@ -1,5 +1,6 @@
 //! Answers to commands.
 
+use super::flow::CacheView;
 use super::query::{CallPage, LogLine, SavedPrompt};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
@@ -32,6 +33,7 @@ pub enum Reply {
     Report(Box<ReportParts>),
     /// One explanation per row of a table, or why the row cannot be tried.
     RoutesTested(Vec<Result<Explanation, String>>),
+    Cache(Box<CacheReport>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }
@@ -77,6 +79,18 @@ pub struct ModelReport {
     /// How long loading it took the time before.
     pub last_ms: Option<u64>,
 }
+
+/// Kept answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheReport {
+    /// Of this process.
+    pub view: CacheView,
+    /// Entries and bytes of the file; `None` without `cache.persist`.
+    pub on_disk: Option<(u64, u64)>,
+    /// How many were forgotten now.
+    pub cleared: Option<u64>,
+}
+
 /// What a report for a bug is made of, without any key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReportParts {

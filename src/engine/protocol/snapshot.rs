@@ -1,6 +1,7 @@
 //! What *is*, as an immutable value: parts behind `Arc`s with revisions, so that an unchanged part costs a
 //! pointer and a screen can skip it. No secret is ever part of it.
 
+use super::flow::FlowView;
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -28,6 +29,9 @@ pub struct Snapshot {
     /// Open incidents first, then those that ended not long ago, the newest first.
     #[serde(default)]
     pub incidents: Arc<Vec<Incident>>,
+    /// Slots, queue and kept answers of this process.
+    #[serde(default)]
+    pub flow: Arc<FlowView>,
 }
 
 /// The configuration's file and its findings.

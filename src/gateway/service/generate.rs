@@ -1,6 +1,7 @@
 //! `POST generate`: one prompt, one whole answer, with the fields of the original service.
 
 use super::{object, text};
+use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Body as CallContent, CallRequest, Facts, Message, Priority, Role};
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::engine::protocol::CallEvent;
@@ -63,10 +64,11 @@ fn call_request(members: &Map<String, Value>, headers: &HeaderMap) -> Result<Cal
     let system = text(members, "system_prompt")?.filter(|system| !system.is_empty());
     let max_tokens = max_tokens(members)?;
     let temperature = temperature(members)?;
-    // There is no cache to use yet; a wrong type is wrong all the same.
-    if !matches!(members.get("use_cache"), None | Some(Value::Null | Value::Bool(_))) {
-        return Err(Problem::invalid("use_cache must be true or false").about("use_cache"));
-    }
+    let cache = match members.get("use_cache") {
+        None | Some(Value::Null | Value::Bool(true)) => CacheWish::On,
+        Some(Value::Bool(false)) => CacheWish::Off,
+        Some(_) => return Err(Problem::invalid("use_cache must be true or false").about("use_cache")),
+    };
     let length = prompt.len() + system.as_ref().map_or(0, String::len);
     let mut facts = Facts {
         prompt_tokens: length as u64 / BYTES_PER_TOKEN,
@@ -75,6 +77,7 @@ fn call_request(members: &Map<String, Value>, headers: &HeaderMap) -> Result<Cal
             Some(word) => labels::priority(&word, "priority")?,
             None => Priority::Normal,
         },
+        cache,
         preferred_provider: text(members, "preferred_provider")?.unwrap_or_default(),
         ..Facts::default()
     };

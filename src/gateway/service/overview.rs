@@ -37,8 +37,7 @@ fn status_of(snapshot: &Snapshot, now: UnixMs) -> Value {
         "active_model": snapshot.routing.in_effect,
         "active_chosen": snapshot.routing.active.to_string(),
         "total_models": models.len(),
-        // Nothing is cached yet.
-        "cache_size": 0,
+        "cache_size": snapshot.flow.cache.entries,
         "lm_studio_available": studios().any(answers),
         "lm_studio_models": studio_models,
         "models": models,

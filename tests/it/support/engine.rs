@@ -518,6 +518,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        answers: None,
         clock: Arc::new(TokioClock),
         upstream,
         config: desk.clone(),
@@ -548,6 +549,7 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        answers: None,
         clock: Arc::new(TokioClock),
         upstream,
         config: desk.clone(),

@@ -69,6 +69,7 @@ pub fn evening() -> Snapshot {
                 strategy: Strategy::PreferLocal,
                 request_orders: vec![("teaching_generation".into(), vec!["zai".into(), "lm_studio".into()])],
                 prefer_local_ties: true,
+                spillover_ms: None,
                 policies: vec![Policy {
                     name: "long-prompts".into(),
                     priority: 50,
@@ -98,6 +99,7 @@ pub fn evening() -> Snapshot {
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),
         running: Arc::new(Vec::new()),
         incidents: Arc::default(),
+        flow: Arc::default(),
     }
 }
 
@@ -499,6 +501,7 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         attempts: tries,
         content_type: "text/event-stream".into(),
         stream: true,
+        cache: "off".into(),
     }));
     events.extend(pieces.iter().map(|piece| CallEvent::Text { text: (*piece).to_owned() }));
     if let Some(usage) = record.usage {

@@ -1,0 +1,40 @@
+//! What there is to say about kept answers, and forgetting them.
+
+use super::command::{Asker, later};
+use super::protocol::{CacheAct, CacheReport, Reply};
+use super::supervisor::Supervisor;
+
+impl Supervisor {
+    pub(super) fn cache(&self, act: CacheAct, asker: Asker) {
+        let view = self.traffic.kept.view(&self.state.config.cache);
+        let store = self.ports.answers.clone().filter(|_| view.persist);
+        let in_memory = match act {
+            CacheAct::Stats => 0,
+            CacheAct::Clear => self.traffic.kept.clear(),
+        };
+        self.traffic.note_change();
+        later(asker, async move {
+            let mut report = CacheReport { view, on_disk: None, cleared: None };
+            if act == CacheAct::Clear {
+                report.cleared = Some(in_memory);
+                if let Some(store) = &store {
+                    match store.clear().await {
+                        Ok(gone) => report.cleared = Some(gone.max(in_memory)),
+                        Err(sentence) => return refusal(sentence),
+                    }
+                }
+            }
+            if let Some(store) = &store {
+                match store.stats().await {
+                    Ok(found) => report.on_disk = Some(found),
+                    Err(sentence) => return refusal(sentence),
+                }
+            }
+            Reply::Cache(Box::new(report))
+        });
+    }
+}
+
+fn refusal(sentence: String) -> Reply {
+    Reply::refused(1, sentence, "mend or remove the file, or set cache.persist to false")
+}

@@ -1,0 +1,62 @@
+//! What stands between a decision and its attempt: slots and the queue before them, kept answers.
+
+use crate::domain::ids::ProviderId;
+use serde::{Deserialize, Serialize};
+
+/// The counters of this process since it started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FlowView {
+    pub queue: QueueView,
+    pub cache: CacheView,
+}
+
+/// Calls under way and waiting.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueView {
+    pub running: usize,
+    pub waiting: usize,
+    /// Calls that may be under way at once.
+    pub slots: usize,
+    /// Calls that may wait.
+    pub room: usize,
+    /// Calls that had to wait.
+    pub waited: u64,
+    /// Calls turned away because the queue was full.
+    pub refused: u64,
+    pub longest_ms: u64,
+    /// Those with calls under way or waiting.
+    pub providers: Vec<QueueAt>,
+}
+
+/// The same at one provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueAt {
+    pub provider: ProviderId,
+    pub running: usize,
+    pub waiting: usize,
+    /// Its `max_concurrent`.
+    pub slots: Option<usize>,
+}
+
+/// Kept answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CacheView {
+    pub enabled: bool,
+    /// They outlive the process.
+    pub persist: bool,
+    pub entries: u64,
+    pub max_entries: u64,
+    pub bytes: u64,
+    pub max_bytes: u64,
+    pub ttl_seconds: u64,
+    pub hits: u64,
+    pub misses: u64,
+    pub stored: u64,
+    /// Pushed out by newer ones.
+    pub evicted: u64,
+    /// Found too old.
+    pub expired: u64,
+}

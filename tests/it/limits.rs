@@ -1,0 +1,158 @@
+//! Limits per minute, what vendors say is left, and local servers that are busy: who is passed over, and what is said.
+
+use crate::support::engine::{Act, ask, collect, house, profile};
+use lmdeck::domain::call::{CallRequest, Facts};
+use lmdeck::domain::failure::ErrorCode;
+use lmdeck::domain::ids::Target;
+use lmdeck::domain::kind::Kind;
+use lmdeck::domain::rate::{LastMinute, Needs, RateLimit, RateState, RateUnit, RateWindow};
+use lmdeck::domain::time::UnixMs;
+use proptest::prelude::*;
+use std::time::Duration;
+use tokio::time::sleep;
+
+fn calls(most: u64) -> RateLimit {
+    RateLimit { requests_per_minute: Some(most), tokens_per_minute: None }
+}
+
+fn from(client: &str, model: &str) -> CallRequest {
+    let request = ask(model);
+    CallRequest { facts: Facts { client: client.into(), ..request.facts }, ..request }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
+    let mut local = profile("local", Kind::LlamaCpp, &["small"]);
+    local.rate_limit = Some(calls(2));
+    let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |_, _| {}).await;
+    for _ in 0..2 {
+        let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+        assert_eq!(outcome.record.target.unwrap().provider.as_str(), "local");
+    }
+    let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.record.target.unwrap().provider.as_str(), "zai");
+    let reject = outcome.record.rejects.iter().find(|reject| reject.target.provider.as_str() == "local").unwrap();
+    assert_eq!(reject.code, "limited");
+    assert!(
+        reject.reason.starts_with("no room in its limits until ") && reject.reason.contains(':'),
+        "{}",
+        reject.reason
+    );
+    sleep(Duration::from_secs(61)).await;
+    let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.record.target.unwrap().provider.as_str(), "local");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nobody_else_the_caller_hears_when_to_come_again() {
+    let mut local = profile("local", Kind::LlamaCpp, &["small"]);
+    local.rate_limit = Some(calls(1));
+    let house = house(vec![local], |_, _| {}).await;
+    collect(house.engine.handle.dispatch(ask("auto"))).await;
+    let failure = collect(house.engine.handle.dispatch(ask("auto"))).await.1.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::RateLimit);
+    assert!(failure.message.starts_with("local has no room in its limits until "), "{}", failure.message);
+    let wait = failure.retry_after_ms.unwrap();
+    assert!((50_000..=60_000).contains(&wait), "{wait}");
+    assert_eq!(house.stage.jobs().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_at_the_same_time_never_pass_the_limit_together() {
+    let mut local = profile("local", Kind::LlamaCpp, &["small"]);
+    local.rate_limit = Some(calls(3));
+    let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |config, _| {
+        config.limits.max_concurrent_requests = 20;
+    })
+    .await;
+    let all: Vec<_> = (0..10).map(|_| tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))))).collect();
+    for call in all {
+        assert!(call.await.unwrap().1.failure.is_none());
+    }
+    let at = |id: &str| house.stage.jobs().iter().filter(|job| job.target.provider.as_str() == id).count();
+    assert_eq!((at("local"), at("zai")), (3, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_client_has_its_own_limit_and_the_star_is_anybody_else() {
+    let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |config, _| {
+        config.limits.clients.insert("batch".into(), calls(1));
+        config.limits.clients.insert("*".into(), calls(2));
+    })
+    .await;
+    let mut failed = Vec::new();
+    for client in ["batch", "batch", "dspy", "dspy", "dspy", "other"] {
+        let outcome = collect(house.engine.handle.dispatch(from(client, "auto"))).await.1;
+        failed.push(outcome.failure.map(|failure| failure.code));
+    }
+    let over = Some(ErrorCode::RateLimit);
+    assert_eq!(failed, [None, over, None, None, over, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() {
+    let mut local = profile("local", Kind::LlamaCpp, &["small"]);
+    local.max_concurrent = Some(1);
+    let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |config, stage| {
+        config.rules.spillover_ms = Some(2_000);
+        let slow = || Act::SayAfter(Duration::from_secs(3), "slow");
+        stage.acts("local/small", [slow(), slow()]);
+    })
+    .await;
+    // The first call tells how long they take.
+    collect(house.engine.handle.dispatch(ask("auto"))).await;
+    let busy = tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))));
+    sleep(Duration::from_millis(200)).await;
+    let spilled = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    assert_eq!(spilled.target.as_ref().map(|target| target.provider.as_str()), Some("zai"));
+    let chain: Vec<&Target> = spilled.chain.iter().collect();
+    assert_eq!(chain.len(), 2, "the busy one stays in the chain, behind");
+    assert_eq!(busy.await.unwrap().1.record.target.unwrap().provider.as_str(), "local");
+    let back = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    assert_eq!(back.target.unwrap().provider.as_str(), "local");
+}
+
+#[test]
+fn what_the_vendor_says_is_left_is_respected_before_it_refuses() {
+    let window =
+        |counts, remaining| RateWindow { counts, limit: Some(100), remaining, resets_at: Some(UnixMs(60_000)) };
+    let state = |remaining| RateState { at: UnixMs(0), windows: vec![window(RateUnit::Tokens, remaining)] };
+    let needs = Needs { input_tokens: 30, output_tokens: 20 };
+    assert_eq!(state(50).short_until(needs, UnixMs(1)), None);
+    assert_eq!(state(49).short_until(needs, UnixMs(1)), Some(UnixMs(60_000)));
+    assert_eq!(state(49).short_until(needs, UnixMs(60_000)), None, "the window is full again");
+    let huge = Needs { input_tokens: 500, output_tokens: 0 };
+    assert_eq!(state(100).short_until(huge, UnixMs(1)), None, "waiting would not help");
+    let mut left = state(100);
+    left.take(needs);
+    left.take(needs);
+    assert_eq!(left.short_until(Needs::default(), UnixMs(1)), Some(UnixMs(60_000)));
+}
+
+proptest! {
+    /// No span of a minute holds more than the limit allows, and whoever waits as long as told finds room.
+    #[test]
+    fn no_minute_holds_more_than_its_limit(
+        gaps in prop::collection::vec((0..20_000i64, 1..60u64), 1..100),
+        requests in 1..10u64,
+        tokens in 60..200u64,
+    ) {
+        let limit = RateLimit { requests_per_minute: Some(requests), tokens_per_minute: Some(tokens) };
+        let mut minute = LastMinute::default();
+        let mut now = UnixMs(0);
+        let mut taken: Vec<(i64, u64)> = Vec::new();
+        for (gap, needed) in gaps {
+            now = UnixMs(now.0 + gap);
+            if let Some(until) = minute.full_until(limit, needed, now) {
+                prop_assert!(until > now);
+                now = until;
+                prop_assert_eq!(minute.full_until(limit, needed, now), None);
+            }
+            minute.take(needed, now);
+            taken.push((now.0, needed));
+            let last: Vec<_> = taken.iter().filter(|(at, _)| now.0 - at < 60_000).collect();
+            prop_assert!(last.len() as u64 <= requests);
+            prop_assert!(last.iter().map(|(_, tokens)| tokens).sum::<u64>() <= tokens);
+        }
+    }
+}
