@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod call;
 pub mod config;
 pub mod failure;
+pub mod filter;
 pub mod health;
 pub mod ids;
 pub mod incident;

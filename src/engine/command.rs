@@ -116,6 +116,16 @@ impl Supervisor {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
             }
+            Command::CallStats { query } => {
+                let stats = self.ports.ledger.stats(*query, self.ports.clock.now());
+                later(asker, async move {
+                    stats.await.map_or_else(ledger_refusal, |stats| Reply::Stats(Box::new(stats)))
+                });
+            }
+            Command::ExportCalls { query } => {
+                let part = self.ports.ledger.export(*query, self.ports.clock.now());
+                later(asker, async move { part.await.map_or_else(ledger_refusal, Reply::Exported) });
+            }
             Command::CancelCall { id } => reply_to(
                 asker,
                 if self.traffic.cancel(&id) {

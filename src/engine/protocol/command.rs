@@ -4,6 +4,7 @@
 use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
+use super::stats::{ExportQuery, StatsQuery};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
@@ -181,6 +182,14 @@ pub enum Command {
     TestRoutes {
         cases: Vec<RouteCase>,
     },
+    /// Sums over recorded calls.
+    CallStats {
+        query: Box<StatsQuery>,
+    },
+    /// Recorded calls as text for other programs, or into a file.
+    ExportCalls {
+        query: Box<ExportQuery>,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -231,10 +240,12 @@ pub enum CommandName {
     Report,
     EditPolicy,
     TestRoutes,
+    CallStats,
+    ExportCalls,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -268,6 +279,8 @@ impl CommandName {
         Self::Report,
         Self::EditPolicy,
         Self::TestRoutes,
+        Self::CallStats,
+        Self::ExportCalls,
     ];
 }
 
@@ -308,6 +321,8 @@ impl Command {
             Self::Report { .. } => CommandName::Report,
             Self::EditPolicy { .. } => CommandName::EditPolicy,
             Self::TestRoutes { .. } => CommandName::TestRoutes,
+            Self::CallStats { .. } => CommandName::CallStats,
+            Self::ExportCalls { .. } => CommandName::ExportCalls,
         }
     }
 
@@ -349,7 +364,9 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
-            | Self::TestRoutes { .. } => false,
+            | Self::TestRoutes { .. }
+            | Self::CallStats { .. }
+            | Self::ExportCalls { .. } => false,
         }
     }
 }

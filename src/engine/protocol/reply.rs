@@ -1,6 +1,7 @@
 //! Answers to commands.
 
 use super::query::{CallPage, LogLine, SavedPrompt};
+use super::stats::{CallStats, ExportPart};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
 use crate::domain::failure::{Cause, Failure};
@@ -32,6 +33,8 @@ pub enum Reply {
     Report(Box<ReportParts>),
     /// One explanation per row of a table, or why the row cannot be tried.
     RoutesTested(Vec<Result<Explanation, String>>),
+    Stats(Box<CallStats>),
+    Exported(ExportPart),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }
