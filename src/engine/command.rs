@@ -118,9 +118,10 @@ impl Supervisor {
             }
             Command::CallStats { query } => {
                 let stats = self.ports.ledger.stats(*query, self.ports.clock.now());
-                later(asker, async move {
-                    stats.await.map_or_else(ledger_refusal, |stats| Reply::Stats(Box::new(stats)))
-                });
+                later(
+                    asker,
+                    async move { stats.await.map_or_else(ledger_refusal, |stats| Reply::Stats(Box::new(stats))) },
+                );
             }
             Command::ExportCalls { query } => {
                 let part = self.ports.ledger.export(*query, self.ports.clock.now());

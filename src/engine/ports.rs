@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallPage, CallQuery, CallStats, EditReport, ExportPart, ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft,
-    StatsQuery, Refusal, SavedPrompt, Step, TestReport,
+    CallPage, CallQuery, CallStats, EditReport, ExportPart, ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine,
+    LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};

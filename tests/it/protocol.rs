@@ -23,11 +23,12 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
-    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
-    LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
-    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats, CallSums, CaseWorld, Command,
+    CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found,
+    GatewayView, GroupBy, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery,
+    ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint,
+    ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall,
+    SavedPrompt, Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,6 +261,18 @@ fn commands() -> Vec<Command> {
                 ..RouteCase::default()
             }],
         },
+        Command::CallStats {
+            query: Box::new(StatsQuery { filter: "dspy".into(), by: GroupBy::ALL.to_vec(), since: Some(UnixMs(1)) }),
+        },
+        Command::ExportCalls {
+            query: Box::new(ExportQuery {
+                filter: "dspy".into(),
+                format: ExportFormat::Csv,
+                before: Some("c1".into()),
+                since: Some(UnixMs(1)),
+                file: Some("f".into()),
+            }),
+        },
     ]
 }
 
@@ -315,6 +328,8 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "test_routes",
+            "call_stats",
+            "export_calls",
         ]
     );
 }
@@ -348,11 +363,13 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Incidents(_) => "incidents",
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
+        Reply::Stats(_) => "stats",
+        Reply::Exported(_) => "exported",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 15;
+const REPLIES: usize = 17;
 
 fn incident() -> Incident {
     Incident {
@@ -421,6 +438,21 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
+        Reply::Stats(Box::new(CallStats {
+            since: UnixMs(5),
+            groups: vec![StatsGroup {
+                key: vec!["zai".into()],
+                sums: CallSums {
+                    calls: 3,
+                    billed: lmdeck::domain::money::Money(7),
+                    ttft_ms: Percentiles { of: 3, p50: Some(1), p95: Some(2), p99: None },
+                    ..CallSums::default()
+                },
+            }],
+            all: CallSums::default(),
+            left_out: 1,
+        })),
+        Reply::Exported(ExportPart { text: "{}\n".into(), calls: 1, last: Some("c1".into()), file: Some("f".into()) }),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),

@@ -17,9 +17,31 @@ use std::os::unix::fs::OpenOptionsExt;
 const PART: usize = 500;
 
 const HEAD: [&str; 25] = [
-    "ts", "id", "client", "session", "request_type", "complexity", "audience", "priority", "tags", "policy",
-    "requested_model", "provider", "model", "status", "errorCode", "duration_ms", "queue_ms", "ttft_ms", "tokens_in",
-    "tokens_out", "tokens_cached", "cost_usd", "cost_provenance", "cache", "tries",
+    "ts",
+    "id",
+    "client",
+    "session",
+    "request_type",
+    "complexity",
+    "audience",
+    "priority",
+    "tags",
+    "policy",
+    "requested_model",
+    "provider",
+    "model",
+    "status",
+    "errorCode",
+    "duration_ms",
+    "queue_ms",
+    "ttft_ms",
+    "tokens_in",
+    "tokens_out",
+    "tokens_cached",
+    "cost_usd",
+    "cost_provenance",
+    "cache",
+    "tries",
 ];
 
 /// One part as text, or everything into a new file.

@@ -49,8 +49,7 @@ pub fn page(connection: &Connection, query: &CallQuery, now: UnixMs, today: Unix
     };
 
     let (inner, values) = newest(connection, &conditions, query.since, query.before.as_ref(), limit)?;
-    let sql =
-        format!("SELECT {} FROM calls WHERE seq IN ({inner}) ORDER BY ts DESC, seq DESC", row::ROW_COLUMNS);
+    let sql = format!("SELECT {} FROM calls WHERE seq IN ({inner}) ORDER BY ts DESC, seq DESC", row::ROW_COLUMNS);
     let rows = connection
         .prepare_cached(&sql)?
         .query_map(params_from_iter(values), row::call_row)?

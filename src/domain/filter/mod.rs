@@ -36,10 +36,7 @@ pub enum Test {
         exact: bool,
     },
     /// `tag.team:red`: the tag of this name has this value; any value when it is empty.
-    Tag {
-        name: String,
-        value: String,
-    },
+    Tag { name: String, value: String },
     /// Any of these.
     Status(Vec<Status>),
     /// What the cache had to do with it: `hit`, `miss`, `off`.

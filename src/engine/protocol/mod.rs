@@ -24,7 +24,9 @@ pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
     RunningCall, Snapshot, SpendView,
 };
-pub use stats::{CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery};
+pub use stats::{
+    CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery,
+};
 
 /// Grows when a message changes in a way an older side cannot read.
 pub const PROTOCOL_VERSION: u32 = 1;

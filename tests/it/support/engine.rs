@@ -18,8 +18,8 @@ use lmdeck::engine::ports::{
     PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LedgerCheck, LogLine,
-    LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, EditReport, ExportPart, ExportQuery, Found,
+    IncidentQuery, LedgerCheck, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -3,6 +3,9 @@
 use crate::domain::call::Attempt;
 use crate::present::units;
 
+/// Cells right of the bars, so that the label of the last mark can begin at its own moment.
+pub const LABEL: usize = 8;
+
 /// Where the cells of one bar stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
@@ -30,7 +33,8 @@ pub fn bar(attempt: &Attempt, scale_ms: u64, width: usize) -> Bar {
     Bar { lead, waiting: first - lead, writing: end - first }
 }
 
-/// Marks of the axis: the moment and its cell; the first is 0, at most five in all.
+/// Marks of the axis: the moment and the cell where its label begins; the first is 0, at most five in all. A label
+/// may reach [`LABEL`] cells past `width`.
 pub fn ticks(scale_ms: u64, width: usize) -> Vec<(usize, String)> {
     let step = step(scale_ms);
     let mut ticks = vec![(0, "0".to_owned())];
@@ -38,9 +42,7 @@ pub fn ticks(scale_ms: u64, width: usize) -> Vec<(usize, String)> {
     for at in (1..5).map(|n| step.saturating_mul(n)).take_while(|at| *at <= scale_ms) {
         let words = whole(at);
         let cell = usize::try_from(u128::from(at) * width as u128 / u128::from(scale_ms)).unwrap_or(width);
-        // The last one stands left of its moment rather than not at all.
-        let cell = cell.min(width.saturating_sub(words.len()));
-        if cell >= free && cell + words.len() <= width {
+        if cell >= free && words.len() <= LABEL {
             free = cell + words.len() + 2;
             ticks.push((cell, words));
         }
@@ -90,8 +92,8 @@ mod tests {
         assert_eq!(bar(&second, scale, 41), Bar { lead: 0, waiting: 5, writing: 36 });
         let marks =
             |width| ticks(scale, width).iter().map(|(cell, words)| format!("{cell} {words}")).collect::<Vec<_>>();
-        assert_eq!(marks(41), ["0 0", "10 1 s", "20 2 s", "30 3 s", "38 4 s"]);
-        assert_eq!(marks(12), ["0 0", "5 2 s"]);
+        assert_eq!(marks(41), ["0 0", "10 1 s", "20 2 s", "30 3 s", "40 4 s"]);
+        assert_eq!(marks(12), ["0 0", "5 2 s", "11 4 s"]);
     }
 
     proptest! {
@@ -102,7 +104,7 @@ mod tests {
             let bar = bar(&attempt(start, ttft, long), scale, width);
             prop_assert!(bar.lead + bar.waiting + bar.writing <= width.max(1));
             let ticks = ticks(scale, width);
-            prop_assert!(ticks.len() <= 5 && ticks.iter().skip(1).all(|(cell, words)| cell + words.len() <= width));
+            prop_assert!(ticks.len() <= 5 && ticks.iter().skip(1).all(|(cell, words)| cell + words.len() <= width + LABEL));
         }
     }
 }
