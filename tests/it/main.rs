@@ -40,3 +40,6 @@ mod upstream;
 
 mod routes_cli;
 mod rules;
+
+mod bench_verb;
+mod calls;
