@@ -17,6 +17,7 @@ mod pins;
 pub mod ports;
 pub mod protocol;
 mod publish;
+mod records;
 mod rehearsal;
 mod report;
 mod rules_version;
