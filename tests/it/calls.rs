@@ -42,7 +42,7 @@ impl Write for Sink {
 
 /// Somebody at a shell before an engine that follows a script.
 pub struct Shell {
-    handle: EngineHandle,
+    pub handle: EngineHandle,
     pub engine: FakeEngine,
     pub out: Sink,
     pub err: Sink,

@@ -53,6 +53,7 @@ pub enum CallsVerb {
     #[command(after_help = format!("Examples:\n  lmdeck calls export --format csv --output calls.csv\n  \
                             lmdeck calls export since:7d type:quick_responses | jq .cost_usd\n\n{LANGUAGE}"))]
     Export {
+        /// What each call becomes
         #[arg(long, value_name = "FORMAT", value_enum, default_value = "jsonl")]
         format: FormatWord,
         /// A new file in place of standard output
