@@ -386,6 +386,23 @@ fn incident() -> Incident {
     }
 }
 
+fn summed_up() -> Reply {
+    Reply::Stats(Box::new(CallStats {
+        since: UnixMs(5),
+        groups: vec![StatsGroup {
+            key: vec!["zai".into()],
+            sums: CallSums {
+                calls: 3,
+                billed: lmdeck::domain::money::Money(7),
+                ttft_ms: Percentiles { of: 3, p50: Some(1), p95: Some(2), p99: None },
+                ..CallSums::default()
+            },
+        }],
+        all: CallSums::default(),
+        left_out: 1,
+    }))
+}
+
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -438,20 +455,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
-        Reply::Stats(Box::new(CallStats {
-            since: UnixMs(5),
-            groups: vec![StatsGroup {
-                key: vec!["zai".into()],
-                sums: CallSums {
-                    calls: 3,
-                    billed: lmdeck::domain::money::Money(7),
-                    ttft_ms: Percentiles { of: 3, p50: Some(1), p95: Some(2), p99: None },
-                    ..CallSums::default()
-                },
-            }],
-            all: CallSums::default(),
-            left_out: 1,
-        })),
+        summed_up(),
         Reply::Exported(ExportPart { text: "{}\n".into(), calls: 1, last: Some("c1".into()), file: Some("f".into()) }),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),

@@ -137,8 +137,7 @@ CREATE TABLE watched (
 CREATE INDEX watched_by_time ON watched (start);
 ";
 
-/// The index that filters and sums walk holds tries and the cache's part too; one by client for its own sake is
-/// not needed, as labels lead to its calls.
+/// The index that filters and sums walk holds the tries and the cache's part too.
 const VIEWS: &str = "
 DROP INDEX calls_by_time;
 CREATE INDEX calls_by_time ON calls

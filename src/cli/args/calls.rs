@@ -10,6 +10,10 @@ Filter: words match anything, key:value one thing, -key:value all but that; ever
   error:rate_limit  status:failed  status:ok,cancelled  cache:hit  tag.team:red  since:2h  cost>0.01  ttft>1s
   duration>2s  tokens_in>8000  tokens_out>500  tries>1  \"two words\"  provider:= (calls without one)";
 
+/// Without the back-ticks that a doc comment would want.
+const TARGETS_HELP: &str =
+    "Targets, as in lm_studio/qwen2.5:7b, or providers for their best model [default: every provider]";
+
 #[derive(Debug, Clone, Subcommand)]
 pub enum CallsVerb {
     /// Calls, newest first
@@ -107,7 +111,8 @@ fn group(word: &str) -> Result<GroupBy, String> {
 
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    /// Targets, as in lm_studio/qwen2.5:7b, or providers for their best model; one per provider when not given
+    /// Targets or providers
+    #[arg(value_name = "TARGET", help = TARGETS_HELP)]
     pub targets: Vec<String>,
     /// So many times each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]

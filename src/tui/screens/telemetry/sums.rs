@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Between two rounds of questions: sums over a month read a million rows.
 const GAP: Duration = Duration::from_secs(2);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 /// What `g` goes through.
 const GROUPS: [GroupBy; 6] =
     [GroupBy::Provider, GroupBy::Model, GroupBy::Policy, GroupBy::Type, GroupBy::Client, GroupBy::Status];
