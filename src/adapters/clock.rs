@@ -21,7 +21,8 @@ impl SystemClock {
         Self::default()
     }
 
-    fn zone(&self, name: Option<&str>) -> TimeZone {
+    /// The zone of this name, else the machine's own.
+    pub fn zone(&self, name: Option<&str>) -> TimeZone {
         let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else {
             return TimeZone::try_system().unwrap_or(TimeZone::UTC);
         };

@@ -5,13 +5,15 @@
 //! exists; `parity` states the same reason per command.
 
 mod ask;
+mod calls;
 mod change;
 mod look;
 mod routes;
 
 pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
+pub use calls::{BenchArgs, CallsVerb, FilterArgs};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
-pub use look::{CacheVerb, CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
+pub use look::{CacheVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
 pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -192,6 +194,10 @@ pub enum Verb {
     /// The dashboard on simulated providers: no keys, no money, nothing kept
     #[command(after_help = DEMO_HELP)]
     Demo(DemoArgs),
+    /// The same 500-token job at chosen targets: time to first token, speed, total, cost
+    #[command(after_help = "Examples:\n  lmdeck bench\n  lmdeck bench lm_studio zai/glm-4.6 --runs 3\n\n\
+                            Targets that cost money are asked about first, unless --yes is given.")]
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Clone, Args)]

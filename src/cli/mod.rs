@@ -46,6 +46,7 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Routes { verb } => verbs::routes::run(session, verb).await,
         Verb::Ask(args) => verbs::ask::run(session, args).await,
         Verb::Calls { verb } => verbs::calls::run(session, verb).await,
+        Verb::Bench(args) => verbs::bench::run(session, args).await,
         Verb::Connect(args) => verbs::connect::run(session, args).await,
         Verb::Report(args) => verbs::report::run(session, args).await,
         Verb::Cache { verb } => verbs::cache::run(session, verb).await,

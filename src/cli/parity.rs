@@ -35,6 +35,8 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::TestRoutes => Ok("routes test"),
         CommandName::ListCalls => Ok("calls list"),
         CommandName::GetCall => Ok("calls show"),
+        CommandName::CallStats => Ok("calls stats"),
+        CommandName::ExportCalls => Ok("calls export"),
         CommandName::ReadLog => Ok("logs"),
         CommandName::LoadModel => Ok("models load"),
         CommandName::UnloadModel => Ok("models unload"),

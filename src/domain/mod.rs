@@ -8,6 +8,7 @@ pub mod cache_key;
 pub mod call;
 pub mod config;
 pub mod failure;
+pub mod filter;
 pub mod health;
 pub mod ids;
 pub mod incident;

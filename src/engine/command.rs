@@ -81,6 +81,8 @@ impl Supervisor {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
             }
+            Command::CallStats { query } => self.call_stats(*query, asker),
+            Command::ExportCalls { query } => self.export_calls(*query, asker),
             Command::CancelCall { id } => self.cancel_call(&id, asker),
             Command::LoadModel { provider, model, context } => match self.profile(&provider) {
                 Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),

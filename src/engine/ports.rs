@@ -1,8 +1,8 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallEvent, CallPage, CallQuery, EditReport, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit,
-    ProviderDraft, Refusal, SavedPrompt, Step, TestReport,
+    CallEvent, CallPage, CallQuery, CallStats, EditReport, ExportPart, ExportQuery, Found, IncidentQuery, LedgerCheck,
+    LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step, TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -296,6 +296,10 @@ pub trait Ledger: Send + Sync {
     /// Adds what one probe saw to its slot.
     fn note_slot(&self, provider: &ProviderId, slot: Slot);
     fn incidents(&self, query: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>>;
+    /// Sums over the calls that match.
+    fn stats(&self, query: StatsQuery, now: UnixMs) -> BoxFuture<'static, Result<CallStats, String>>;
+    /// Whole records as text, a part at a time, or all of them into a file.
+    fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>>;
 }
 
 /// The application log, for reading back.

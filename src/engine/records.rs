@@ -2,7 +2,7 @@
 //! in the snapshot, and none of it waits in the supervisor.
 
 use super::command::{Asker, later, reply_to};
-use super::protocol::{CallQuery, IncidentQuery, LogQuery, Reply, SavedPrompt};
+use super::protocol::{CallQuery, ExportQuery, IncidentQuery, LogQuery, Reply, SavedPrompt, StatsQuery};
 use super::supervisor::Supervisor;
 use crate::domain::ids::CallId;
 
@@ -27,6 +27,16 @@ impl Supervisor {
     pub(super) fn list_incidents(&self, query: IncidentQuery, asker: Asker) {
         let incidents = self.ports.ledger.incidents(query);
         later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
+    }
+
+    pub(super) fn call_stats(&self, query: StatsQuery, asker: Asker) {
+        let stats = self.ports.ledger.stats(query, self.ports.clock.now());
+        later(asker, async move { stats.await.map_or_else(ledger_refusal, |stats| Reply::Stats(Box::new(stats))) });
+    }
+
+    pub(super) fn export_calls(&self, query: ExportQuery, asker: Asker) {
+        let part = self.ports.ledger.export(query, self.ports.clock.now());
+        later(asker, async move { part.await.map_or_else(ledger_refusal, Reply::Exported) });
     }
 
     pub(super) fn read_log(&self, query: LogQuery, asker: Asker) {

@@ -19,6 +19,7 @@ pub mod routes;
 pub mod server_commands;
 pub mod service_answer;
 pub mod shell;
+pub mod stats;
 pub mod text;
 pub mod tips;
 pub mod units;

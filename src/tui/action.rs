@@ -108,6 +108,11 @@ pub enum Action {
     GoStrategy,
     Jump,
     NextMatch,
+    // the end of telemetry
+    FilterComplete,
+    CallsExport,
+    ChartsGroup,
+    ChartsWindow,
     PreviousMatch,
     Copied,
     PromptEditor,

@@ -29,6 +29,8 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Explain => Ok("routing.type"),
         CommandName::ListCalls => Ok("tab.5"),
         CommandName::GetCall => Ok("calls.open"),
+        CommandName::CallStats => Ok("calls.charts"),
+        CommandName::ExportCalls => Ok("calls.export"),
         CommandName::ReadLog => Ok("calls.log"),
         CommandName::SavePrompt => Ok("prompt.send"),
         CommandName::ListPrompts => Ok("prompt.history"),

@@ -12,7 +12,7 @@ use lmdeck::domain::ids::{CallId, Target};
 use lmdeck::domain::money::{Cost, Money, Provenance};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::Ledger;
-use lmdeck::engine::protocol::{CallQuery, CallRow};
+use lmdeck::engine::protocol::{CallQuery, CallRow, ExportFormat, ExportQuery, GroupBy, StatsQuery};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -994,4 +994,164 @@ async fn a_million_calls_are_filtered_and_opened_in_time() {
     println!("one call: {:?}", start.elapsed());
     let start = std::time::Instant::now();
     println!("day: {} calls in {:?}", ledger.day(UnixMs(NOON.0 - 24 * HOUR)).await.unwrap().calls, start.elapsed());
+}
+
+// ---- conditions on tags, the cache and attempts
+
+#[tokio::test]
+async fn tags_the_cache_attempts_and_times_are_conditions_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let tagged = |id: &str, team: &str| {
+        let mut record = call(id, NOON.0);
+        record.facts.tags = BTreeMap::from([("team".into(), team.into()), ("x".into(), "1".into())]);
+        record
+    };
+    ledger.record(tagged("red", "red"));
+    ledger.record(tagged("redder", "redder"));
+    ledger.record(CallRecord { cache: "hit".into(), ttft_ms: None, duration_ms: 1, ..call("hit", NOON.0) });
+    let attempt = Attempt {
+        target: Target::new("zai", "glm-4.6"),
+        start_ms: 0,
+        ttft_ms: None,
+        duration_ms: 3,
+        failure: None,
+        answered_by: None,
+    };
+    ledger.record(CallRecord { attempts: vec![attempt.clone(), attempt], ..call("twice", NOON.0) });
+    for (filter, found) in [
+        ("tag.team:red", vec!["red"]),
+        ("tag.team:", vec!["redder", "red"]),
+        ("-tag.x:1", vec!["twice", "hit"]),
+        ("cache:hit", vec!["hit"]),
+        ("-cache:off", vec!["hit"]),
+        ("tries>1", vec!["twice"]),
+        ("duration<2s", vec!["hit"]),
+        ("-ttft>0.1s", vec!["hit"]),
+        ("tokens_out>95 tokens_in=412 tag.team:red", vec!["red"]),
+    ] {
+        assert_eq!(ids(&ledger, filter).await, found, "{filter}");
+    }
+}
+
+// ---- sums
+
+#[tokio::test]
+async fn sums_by_group_count_money_failures_and_times_that_were_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for number in 1..=100 {
+        let mut record = call(&format!("a{number}"), NOON.0 - i64::from(number));
+        record.duration_ms = u64::from(u32::try_from(number).unwrap()) * 10;
+        record.ttft_ms = (number % 2 == 0).then_some(5);
+        ledger.record(record);
+    }
+    let paid = Cost { amount: Some(Money(250_000_000_000)), provenance: Provenance::Billed };
+    ledger.record(CallRecord { cost: paid, target: Some(Target::new("zai", "glm-4.6")), ..call("b", NOON.0 - HOUR) });
+    ledger.record(failed("c", NOON.0 - 25 * HOUR));
+    ledger.record(denied("d", NOON.0));
+    ledger.flush().await;
+
+    let ask = |by: &[GroupBy], filter: &str, since: Option<UnixMs>| {
+        ledger.stats(StatsQuery { filter: filter.into(), by: by.to_vec(), since }, NOON)
+    };
+    let stats = ask(&[GroupBy::Provider], "", Some(UnixMs(0))).await.unwrap();
+    let rows: Vec<_> = stats.groups.iter().map(|group| (group.key[0].as_str(), group.sums.calls)).collect();
+    assert_eq!(rows, [("lm_studio", 100), ("zai", 2), ("", 1)]);
+    let local = &stats.groups[0].sums;
+    assert_eq!(
+        (local.duration_ms.p50, local.duration_ms.p95, local.duration_ms.p99),
+        (Some(500), Some(950), Some(990))
+    );
+    assert_eq!((local.ttft_ms.of, local.ttft_ms.p99), (50, Some(5)));
+    assert_eq!((local.tokens_in, local.tokens_out), (41_200, 9600));
+    let zai = &stats.groups[1].sums;
+    assert_eq!((zai.errors, zai.billed, zai.unpriced), (1, Money(250_000_000_000), 0));
+    assert_eq!((stats.all.calls, stats.all.failed(), stats.all.denied), (103, 2, 1));
+
+    let today = ask(&[], "", None).await.unwrap();
+    assert_eq!((today.all.calls, today.groups.len()), (102, 0), "the failure was yesterday");
+    let days = ask(&[GroupBy::Day, GroupBy::Provider], "-status:denied", Some(UnixMs(0))).await.unwrap();
+    let keys: Vec<_> = days.groups.iter().map(|group| group.key.join(" ")).collect();
+    assert_eq!(keys, ["2026-11-02 zai", "2026-11-03 lm_studio", "2026-11-03 zai"]);
+    let hours = ask(&[GroupBy::Hour], "since:2h", None).await.unwrap();
+    let keys: Vec<_> = hours.groups.iter().map(|group| (group.key[0].as_str(), group.sums.calls)).collect();
+    assert_eq!(keys, [("2026-11-03 11:00", 101), ("2026-11-03 12:00", 1)]);
+    assert!(ask(&[], "colour:red", None).await.unwrap_err().contains("character 1"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn groups_add_up_to_the_whole_and_percentiles_are_as_counted_by_hand(
+        calls in prop::collection::vec((0..4_usize, 0..90_000_u64, 0..3_i64), 1..60),
+        by in prop::sample::select(GroupBy::ALL.to_vec()),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = open(folder.path());
+        for (place, (client, duration_ms, days)) in calls.iter().enumerate() {
+            let mut record = call(&format!("c{place}"), NOON.0 - days * 24 * HOUR);
+            record.facts.client = format!("client-{client}");
+            record.duration_ms = *duration_ms;
+            ledger.record(record);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stats = runtime.block_on(async {
+            ledger.flush().await;
+            let query = StatsQuery { filter: String::new(), by: vec![by], since: Some(UnixMs(0)) };
+            ledger.stats(query, NOON).await.unwrap()
+        });
+        prop_assert_eq!(stats.all.calls, calls.len() as u64);
+        prop_assert_eq!(stats.groups.iter().map(|group| group.sums.calls).sum::<u64>(), stats.all.calls);
+        let mut sorted: Vec<u64> = calls.iter().map(|(_, duration, _)| *duration).collect();
+        sorted.sort_unstable();
+        prop_assert_eq!(stats.all.duration_ms.p95, Some(sorted[(sorted.len() * 95).div_ceil(100) - 1]));
+    }
+}
+
+// ---- exports
+
+#[tokio::test]
+async fn an_export_holds_every_call_once_in_parts_or_in_a_private_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for number in 0..1203 {
+        ledger.record(call(&format!("c{number}"), NOON.0 - number * 1000));
+    }
+    ledger.flush().await;
+    let mut query = ExportQuery::default();
+    let mut text = String::new();
+    let mut parts = 0;
+    loop {
+        let part = ledger.export(query.clone(), NOON).await.unwrap();
+        text += &part.text;
+        parts += 1;
+        let Some(last) = part.last else { break };
+        query.before = Some(last);
+    }
+    let ids: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((ids.len(), parts), (1203, 3));
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 1203);
+    assert_eq!(ids[0], "c0", "the newest first");
+
+    let file = folder.path().join("out.csv").display().to_string();
+    let query = ExportQuery { format: ExportFormat::Csv, file: Some(file.clone()), ..ExportQuery::default() };
+    let done = ledger.export(query.clone(), NOON).await.unwrap();
+    assert_eq!(done.calls, 1203);
+    let written = fs::read_to_string(&file).unwrap();
+    assert_eq!(written.lines().count(), 1204);
+    assert!(written.starts_with("ts,id,client,") && written.lines().nth(1).unwrap().contains(",c0,dspy,"), "{written}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(ledger.export(query, NOON).await.unwrap_err().contains("is there already"));
+    let wrong = ExportQuery {
+        filter: "colour:red".into(),
+        file: Some(folder.path().join("no").display().to_string()),
+        ..ExportQuery::default()
+    };
+    assert!(ledger.export(wrong, NOON).await.unwrap_err().contains("character 1"));
+    assert!(!folder.path().join("no").exists());
 }

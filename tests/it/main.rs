@@ -43,3 +43,6 @@ mod upstream;
 mod queue;
 mod routes_cli;
 mod rules;
+
+mod bench_verb;
+mod calls;

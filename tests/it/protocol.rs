@@ -23,11 +23,12 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld,
-    Command, CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery,
-    LastGoodAct, LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
-    ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
+    CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
+    CallSums, CaseWorld, Command, CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, ExportFormat,
+    ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall,
+    LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, Percentiles, PolicyDraft,
+    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
+    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState,
     TestReport,
 };
 use serde::Serialize;
@@ -262,6 +263,18 @@ fn commands() -> Vec<Command> {
             }],
         },
         Command::Cache { act: CacheAct::Clear },
+        Command::CallStats {
+            query: Box::new(StatsQuery { filter: "dspy".into(), by: GroupBy::ALL.to_vec(), since: Some(UnixMs(1)) }),
+        },
+        Command::ExportCalls {
+            query: Box::new(ExportQuery {
+                filter: "dspy".into(),
+                format: ExportFormat::Csv,
+                before: Some("c1".into()),
+                since: Some(UnixMs(1)),
+                file: Some("f".into()),
+            }),
+        },
     ]
 }
 
@@ -318,6 +331,8 @@ fn the_names_of_commands_are_fixed() {
             "edit_policy",
             "test_routes",
             "cache",
+            "call_stats",
+            "export_calls",
         ]
     );
 }
@@ -352,11 +367,13 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
         Reply::Cache(_) => "cache",
+        Reply::Stats(_) => "stats",
+        Reply::Exported(_) => "exported",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 16;
+const REPLIES: usize = 18;
 
 fn incident() -> Incident {
     Incident {
@@ -371,6 +388,23 @@ fn incident() -> Incident {
         calls_moved: 2,
         moved_to: Some(target()),
     }
+}
+
+fn summed_up() -> Reply {
+    Reply::Stats(Box::new(CallStats {
+        since: UnixMs(5),
+        groups: vec![StatsGroup {
+            key: vec!["zai".into()],
+            sums: CallSums {
+                calls: 3,
+                billed: lmdeck::domain::money::Money(7),
+                ttft_ms: Percentiles { of: 3, p50: Some(1), p95: Some(2), p99: None },
+                ..CallSums::default()
+            },
+        }],
+        all: CallSums::default(),
+        left_out: 1,
+    }))
 }
 
 fn replies() -> Vec<Reply> {
@@ -426,6 +460,8 @@ fn replies() -> Vec<Reply> {
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
+        summed_up(),
+        Reply::Exported(ExportPart { text: "{}\n".into(), calls: 1, last: Some("c1".into()), file: Some("f".into()) }),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),

@@ -7,12 +7,12 @@ use super::support::snapshot::{
 use lmdeck::domain::call::{CallRecord, Status};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::Target;
-use lmdeck::domain::money::Cost;
+use lmdeck::domain::money::{Cost, Money};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{
-    CallPage, CallQuery, CallRow, Command, CommandName, Event, EventKind, Level, LogLine, LogQuery, Reply, RunningCall,
-    Snapshot,
+    CallPage, CallQuery, CallRow, CallStats, CallSums, Command, CommandName, Event, EventKind, ExportPart, GroupBy,
+    Level, LogLine, LogQuery, Percentiles, Reply, RunningCall, Snapshot, StatsGroup, StatsQuery,
 };
 use lmdeck::present::units;
 use lmdeck::tui::input::Input;
@@ -431,13 +431,13 @@ fn a_running_call_is_stopped_after_a_question_whose_safe_answer_is_first() {
         engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
     });
     let stops = |desk: &Desk| desk.engine.commands().iter().filter(|c| c.name() == CommandName::CancelCall).count();
-    desk.press("k k x").shows("Stop call c1215?").shows("at zai/glm-4.6, for batch.").press("enter");
+    desk.press("k k S").shows("Stop call c1215?").shows("at zai/glm-4.6, for batch.").press("enter");
     assert_eq!(stops(&desk), 0);
     desk.press("ctrl-c").shows("Stop call c1215?").press("right enter");
     assert_eq!(stops(&desk), 1);
     assert!(!desk.quit);
     desk.shows("call c1215 is stopped");
-    desk.press("j x").shows("only a call that is running can be stopped");
+    desk.press("j S").shows("only a call that is running can be stopped");
     assert_eq!(stops(&desk), 1);
 }
 
@@ -655,7 +655,7 @@ fn what_others_wrote_cannot_reach_the_terminal() {
 #[test]
 fn in_ascii_the_bars_are_letters_and_nothing_else_is_drawn() {
     let mut desk = Desk::with(evening(), TuiOptions { ascii: true, ..options() }, |engine| {
-        engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
     });
     desk.press("j j").shows(": waiting for the first token   # writing").shows("::##");
     assert!(desk.screen().is_ascii(), "{}", desk.screen());
@@ -674,17 +674,107 @@ fn the_chosen_row_is_seen_without_colour() {
 
 // ---- charts
 
+/// What the ledger says of whatever it is asked; keys of one, two or three kinds fit them all.
+fn sums() -> Reply {
+    let group = |provider: &str, at: &str, calls: u64, dollars: f64| StatsGroup {
+        key: vec![format!("2025-11-21 {at}:00"), provider.into()],
+        sums: CallSums {
+            calls,
+            ok: calls - 1,
+            errors: 1,
+            computed: Money::from_dollars(dollars).unwrap(),
+            ttft_ms: Percentiles { of: calls, p50: Some(410), p95: Some(550), p99: Some(900) },
+            duration_ms: Percentiles { of: calls, p50: Some(3000), p95: Some(9800), p99: Some(30_500) },
+            ..CallSums::default()
+        },
+    };
+    let groups = vec![group("zai", "21", 48, 0.31), group("openai", "22", 4, 0.11)];
+    let all = CallSums { calls: 214, errors: 3, denied: 2, ok: 209, ..CallSums::default() };
+    Reply::Stats(Box::new(CallStats { since: NOW, groups, all, left_out: 0 }))
+}
+
+fn asked_for(desk: &Desk) -> Vec<StatsQuery> {
+    let query = |command| match command {
+        Command::CallStats { query } => Some(*query),
+        _ => None,
+    };
+    desk.engine.commands().into_iter().filter_map(query).collect()
+}
+
 #[test]
-fn charts_say_how_many_calls_they_are_made_of() {
-    let mut desk = Desk::evening();
-    desk.press("c").shows("Spent today   $0.42 of $10.00").shows("4% of $10.00").shows("5 failed or denied");
-    // The evening's calls are of one day wherever the tests run, but for zones where midnight lies between.
-    let today = call_rows().iter().filter(|row| !units::moment(row.ts, NOW).contains(' ')).count();
-    desk.shows(&format!("{today} of 214 calls"))
-        .shows("Calls per hour")
-        .shows("strategy prefer_local: no rule matched");
+fn charts_tell_the_sums_of_a_window_by_what_is_chosen() {
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
+    });
+    assert!(asked_for(&desk).is_empty(), "sums are asked for when they are looked at");
+    desk.press("c").shows("Spent today   $0.42 of $10.00").shows("4% of $10.00").shows("today, w changes it");
+    desk.shows("By provider").shows("$0.31").shows("0.41 s").shows("Failures   5 of 214").shows("Calls per hour");
+    desk.shows("strategy prefer_local: no rule matched");
+    assert!(asked_for(&desk).iter().all(|query| query.since.is_none()));
+    desk.press("w w").shows("the last 7 days, w changes it").shows("Spent by day").shows("Calls per day");
+    let week = NOW.0 - 7 * 24 * 3_600_000;
+    assert!(asked_for(&desk).iter().rev().take(4).all(|query| query.since == Some(UnixMs(week))));
+    desk.press("g").shows("By model");
+    assert!(asked_for(&desk).iter().any(|query| query.by == [GroupBy::Model]));
     desk.press("c").shows("Calls 214 today");
     desk.press("c esc").shows("Calls 214 today");
+}
+
+#[test]
+fn charts_keep_to_the_filter_and_say_what_is_wrong_with_the_ledger() {
+    let mut desk = Desk::new(evening(), |engine| {
+        engine
+            .on(CommandName::ListCalls, Reply::Calls(call_page()))
+            .on(CommandName::CallStats, Reply::refused(1, "the ledger is locked: another program holds it", ""));
+    });
+    desk.press("/").type_in("client:dspy").press("enter").press("c");
+    desk.shows("filter: client:dspy").shows("the ledger is locked");
+    assert!(asked_for(&desk).iter().all(|query| query.filter == "client:dspy"));
+}
+
+#[test]
+fn calls_that_end_bring_new_sums_no_oftener_than_every_two_seconds() {
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
+    });
+    desk.press("c");
+    let first = asked_for(&desk).len();
+    for _ in 0..20 {
+        desk.happens(EventKind::CallFinished { id: "c1300".into() });
+        desk.wait(50);
+    }
+    assert_eq!(asked_for(&desk).len(), first);
+    desk.wait(2000);
+    assert_eq!(asked_for(&desk).len(), first + 4);
+}
+
+#[test]
+fn tab_completes_the_key_that_is_being_typed() {
+    let mut desk = Desk::evening();
+    desk.press("/").type_in("ok -pro").shows("tab: provider:").press("tab").shows("/ ok -provider:");
+    desk.type_in("zai tok").shows("tab: tokens_in> tokens_out>").press("tab").shows("-provider:zai tokens_");
+}
+
+#[test]
+fn x_has_the_calls_of_the_filter_written_to_a_file() {
+    let mut desk = Desk::new(evening(), |engine| {
+        let part = ExportPart { calls: 214, file: Some("/home/me/calls.jsonl".into()), ..ExportPart::default() };
+        engine
+            .on(CommandName::ListCalls, Reply::Calls(call_page()))
+            .on(CommandName::ExportCalls, Reply::Exported(part));
+    });
+    desk.press("/").type_in("client:dspy").press("enter x").shows("214 calls written to /home/me/calls.jsonl");
+    let Some(Command::ExportCalls { query }) =
+        desk.engine.commands().into_iter().find(|command| command.name() == CommandName::ExportCalls)
+    else {
+        panic!("an export")
+    };
+    assert_eq!(query.filter, "client:dspy");
+    let file = query.file.unwrap();
+    assert!(
+        file.starts_with("calls-20") && file.rsplit('.').next() == Some("jsonl") && !file.contains([' ', ':']),
+        "{file}"
+    );
 }
 
 // ---- the application log
@@ -769,8 +859,8 @@ const SIZES: [(u16, u16); 10] =
 
 fn any_key() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "j", "k", "g", "G", "n", "f", "/", "x", "y", "L", "l", "c", "h", "enter", "esc", "tab", "right", "space",
-        "pgdn", "end", "ctrl-d", "ctrl-u", "?", "!", "q", "s", ":",
+        "j", "k", "g", "G", "n", "f", "/", "x", "y", "L", "l", "c", "h", "w", "S", "enter", "esc", "tab", "right",
+        "space", "pgdn", "end", "ctrl-d", "ctrl-u", "?", "!", "q", "s", ":",
     ])
 }
 

@@ -3,14 +3,16 @@
 //! blocking threads. Several processes may share the file.
 
 mod condition;
+mod conditions;
+mod export;
 mod file;
-pub mod filter;
 mod ids;
 mod retention;
 mod row;
 mod schema;
 mod search;
 mod shared;
+mod stats;
 mod watch;
 mod writer;
 
@@ -26,7 +28,9 @@ use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::time::UnixMs;
 use crate::engine::ports::{Clock, DaySums, Ledger};
-use crate::engine::protocol::{CallPage, CallQuery, IncidentQuery, LedgerCheck};
+use crate::engine::protocol::{
+    CallPage, CallQuery, CallStats, ExportPart, ExportQuery, IncidentQuery, LedgerCheck, StatsQuery,
+};
 use futures_util::future::BoxFuture;
 use ids::Ids;
 use retention::Retention;
@@ -151,6 +155,7 @@ fn explain(path: &Path, error: SearchError) -> String {
         SearchError::UnknownCall(id) => {
             format!("there is no call {id} in the ledger: take an id that the list shows, or list without one")
         }
+        SearchError::File(sentence) => sentence,
         SearchError::Sql(error) => file::sentence(path, &error),
     }
 }
@@ -196,6 +201,16 @@ impl Ledger for SqliteLedger {
 
     fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
         self.ask(move |connection| search::day(connection, since))
+    }
+
+    fn stats(&self, query: StatsQuery, now: UnixMs) -> BoxFuture<'static, Result<CallStats, String>> {
+        let zone = self.options.timezone.as_deref();
+        let (today, zone) = (self.clock.day_start(now, zone), self.clock.zone(zone));
+        self.ask(move |connection| stats::stats(connection, &query, now, today, &zone))
+    }
+
+    fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>> {
+        self.ask(move |connection| export::export(connection, &query, now))
     }
 
     fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>> {

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 3] = [FIRST, WORK, WATCH];
+const STEPS: [&str; 4] = [FIRST, WORK, WATCH, VIEWS];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -135,6 +135,13 @@ CREATE TABLE watched (
   PRIMARY KEY (provider, start)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX watched_by_time ON watched (start);
+";
+
+/// The index that filters and sums walk holds the tries and the cache's part too.
+const VIEWS: &str = "
+DROP INDEX calls_by_time;
+CREATE INDEX calls_by_time ON calls
+  (ts, label_id, status, duration_ms, ttft_ms, tokens_in, tokens_out, cost_pico, cost_provenance, tries, cache);
 ";
 
 /// Why a file could not be brought up to date.

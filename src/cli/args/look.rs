@@ -1,37 +1,8 @@
-//! Verbs that look: `calls`, `logs`.
+//! Verbs that look: `health`, `logs`, and what is told of a whole.
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-
-#[derive(Debug, Clone, Subcommand)]
-pub enum CallsVerb {
-    /// Calls, newest first
-    #[command(after_help = "Examples:\n  lmdeck calls list --limit 4\n  \
-                            lmdeck calls list --filter \"status:error since:2h\"\n  lmdeck calls list --before c1211")]
-    List {
-        /// At most so many
-        #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        limit: u32,
-        /// Only calls older than this one
-        #[arg(long, value_name = "CALL")]
-        before: Option<String>,
-        /// Words, and conditions as in provider:zai status:error since:2h
-        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-        filter: String,
-    },
-    /// Everything recorded of one call
-    Show {
-        /// A call, as in c1214
-        id: String,
-    },
-    /// Calls as they end, until ctrl-c
-    Tail {
-        /// Words, and conditions as in provider:zai status:error
-        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-        filter: String,
-    },
-}
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum HealthVerb {
@@ -54,7 +25,7 @@ pub enum HealthVerb {
 }
 
 /// `30m`, `24h`, `7d`.
-fn span(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn span(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "wants a number and a unit, as in 30m, 24h, 7d".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let minutes: u64 = match unit {

@@ -4,6 +4,7 @@
 use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
+use super::stats::{ExportQuery, StatsQuery};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
@@ -185,14 +186,14 @@ pub enum Command {
     Cache {
         act: CacheAct,
     },
-}
-
-/// What can be done with kept answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CacheAct {
-    Stats,
-    Clear,
+    /// Sums over recorded calls.
+    CallStats {
+        query: Box<StatsQuery>,
+    },
+    /// Recorded calls as text for other programs, or into a file.
+    ExportCalls {
+        query: Box<ExportQuery>,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -205,6 +206,14 @@ pub enum LastGoodAct {
     Run,
     /// Writes it to the file, and keeps the file as it was beside it.
     PutBack,
+}
+
+/// What can be done with kept answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheAct {
+    Stats,
+    Clear,
 }
 
 /// The names of all commands, for the parity test and for messages.
@@ -244,10 +253,12 @@ pub enum CommandName {
     EditPolicy,
     TestRoutes,
     Cache,
+    CallStats,
+    ExportCalls,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -282,6 +293,8 @@ impl CommandName {
         Self::EditPolicy,
         Self::TestRoutes,
         Self::Cache,
+        Self::CallStats,
+        Self::ExportCalls,
     ];
 }
 
@@ -323,6 +336,8 @@ impl Command {
             Self::EditPolicy { .. } => CommandName::EditPolicy,
             Self::TestRoutes { .. } => CommandName::TestRoutes,
             Self::Cache { .. } => CommandName::Cache,
+            Self::CallStats { .. } => CommandName::CallStats,
+            Self::ExportCalls { .. } => CommandName::ExportCalls,
         }
     }
 
@@ -366,7 +381,9 @@ impl Command {
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
             | Self::TestRoutes { .. }
-            | Self::Cache { act: CacheAct::Stats } => false,
+            | Self::Cache { act: CacheAct::Stats }
+            | Self::CallStats { .. }
+            | Self::ExportCalls { .. } => false,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod policy;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
+pub mod stats;
 
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{CacheAct, Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
@@ -24,6 +25,9 @@ pub use reply::{
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
     RunningCall, Snapshot, SpendView,
+};
+pub use stats::{
+    CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery,
 };
 
 /// Grows when a message changes in a way an older side cannot read.

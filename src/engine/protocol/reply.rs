@@ -2,6 +2,7 @@
 
 use super::flow::CacheView;
 use super::query::{CallPage, LogLine, SavedPrompt};
+use super::stats::{CallStats, ExportPart};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
 use crate::domain::failure::{Cause, Failure};
@@ -34,6 +35,8 @@ pub enum Reply {
     /// One explanation per row of a table, or why the row cannot be tried.
     RoutesTested(Vec<Result<Explanation, String>>),
     Cache(Box<CacheReport>),
+    Stats(Box<CallStats>),
+    Exported(ExportPart),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }

@@ -44,6 +44,8 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         A::RouteTry => order.map(|name| format!("lmdeck routes explain --type={}", shell::word(name))),
         A::RouteDelete => on("routes order --remove", order),
         A::CallsFollow => fixed("calls tail"),
+        A::CallsExport => fixed("calls export"),
+        A::CallsCharts => fixed("calls stats"),
         A::AppLog => fixed("logs"),
         A::Connect => fixed("connect"),
         A::Report => fixed("report"),

@@ -69,6 +69,14 @@ impl Filter {
         (used, self.line.value() != before)
     }
 
+    /// Puts `end` in place of the last so many bytes of the text.
+    pub fn complete(&mut self, replaced: usize, end: &str) {
+        let text = self.line.value();
+        let kept = text.get(..text.len().saturating_sub(replaced)).unwrap_or(text);
+        let whole = format!("{kept}{end}");
+        self.line.set(&whole);
+    }
+
     pub fn paste(&mut self, text: &str) {
         self.line.paste(text);
     }

@@ -18,8 +18,8 @@ use lmdeck::engine::ports::{
     PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, EditReport, Found, IncidentQuery, LedgerCheck, LogLine,
-    LogQuery, ProviderDraft, Refusal, SavedPrompt, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, EditReport, ExportPart, ExportQuery, Found,
+    IncidentQuery, LedgerCheck, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -437,6 +437,14 @@ impl Ledger for Book {
 
     fn day(&self, _: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
         Box::pin(async { Ok(DaySums::default()) })
+    }
+
+    fn stats(&self, _: StatsQuery, _: UnixMs) -> BoxFuture<'static, Result<CallStats, String>> {
+        Box::pin(async { Ok(CallStats::default()) })
+    }
+
+    fn export(&self, _: ExportQuery, _: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>> {
+        Box::pin(async { Ok(ExportPart::default()) })
     }
 
     fn check(&self) -> BoxFuture<'static, Result<LedgerCheck, String>> {

@@ -1,40 +1,63 @@
-//! Charts over the list: today's money against the limit, and what the calls that are loaded say of today. Every
-//! figure names how many calls it is made of.
+//! Charts over the list: today's money against the limit, and what the ledger's sums say of a window of time.
 
-use super::calls::Calls;
+use super::sums::{Sums, Window};
 use crate::domain::money::Money;
-use crate::engine::protocol::{CallRow, Snapshot};
-use crate::present::{text, units};
+use crate::engine::protocol::{CallStats, GroupBy, Snapshot, StatsGroup};
+use crate::present::{escape, stats as words, text, units};
+use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use ratatui::layout::Rect;
 use std::collections::BTreeMap;
 
+/// Groups shown; the rest is counted.
+const GROUP_ROWS: usize = 12;
 /// Rows of the chart of hours.
 const HOUR_ROWS: u64 = 4;
 /// Cells per hour.
 const HOUR_CELLS: usize = 2;
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-const NAME: usize = 16;
 
 /// Draws from line `scroll` on; returns how many lines are below.
-pub fn draw(calls: &Calls, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) -> usize {
-    canvas.rule(Rect { height: 1, ..area }, "Charts", "today", true);
+pub fn draw(sums: &Sums, filter: &str, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) -> usize {
+    let row = Rect { height: 1, ..area };
+    let key = |action| canvas.cx.keymap.key_for(&[Context::CallsCharts], action);
+    let mut right = format!("{}, {} changes it", sums.window.words(), key(Action::ChartsWindow));
+    if !filter.is_empty() {
+        right = format!("filter: {}   {right}", escape::line(filter));
+    }
+    canvas.rule(row, "Charts", &right, true);
     let inner = Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(4), area.height.saturating_sub(1));
-    build(calls, canvas, usize::from(inner.width)).draw(canvas, inner, scroll)
+    build(sums, canvas, usize::from(inner.width)).draw(canvas, inner, scroll)
 }
 
-fn build(calls: &Calls, canvas: &Canvas<'_>, width: usize) -> Lines {
+fn build(sums: &Sums, canvas: &Canvas<'_>, width: usize) -> Lines {
     let mut lines = Lines::new(width);
-    let (snapshot, now) = (canvas.cx.snapshot, canvas.cx.now);
-    // A row of another day carries its date.
-    let today: Vec<&CallRow> = calls.rows().filter(|row| !units::moment(row.ts, now).contains(' ')).collect();
-    let base = format!("{} of {} calls", units::thousands(today.len() as u64), units::thousands(calls.total));
+    let snapshot = canvas.cx.snapshot;
     money(snapshot, &mut lines);
-    by_provider(&today, &base, &mut lines);
-    hours(&today, &base, &mut lines);
-    rules(snapshot, &mut lines);
+    if let Some(wrong) = &sums.wrong {
+        lines.wrapped(0, wrong, Role::Bad);
+        lines.blank();
+    }
+    match &sums.groups {
+        Some(stats) => by_group(stats, sums.by, &mut lines),
+        None if sums.wrong.is_none() => lines.wrapped(0, "adding up the calls", Role::Muted),
+        None => {}
+    }
+    if let Some(stats) = &sums.slots {
+        course(stats, sums.window.slot(), &mut lines);
+    }
+    if let Some(stats) = &sums.errors {
+        failures(stats, &mut lines);
+    }
+    if let Some(stats) = sums.days.as_ref().filter(|_| sums.window != Window::Today) {
+        by_day(stats, snapshot.spend.limit, &mut lines);
+    }
+    if sums.window == Window::Today {
+        rules(snapshot, &mut lines);
+    }
     lines
 }
 
@@ -76,83 +99,105 @@ fn portion(part: Money, whole: Money, cells: usize) -> usize {
     usize::try_from(u128::from(part) * cells as u128 / u128::from(whole)).unwrap_or(cells).min(cells)
 }
 
-#[derive(Default)]
-struct Sum {
-    calls: u64,
-    spent: Money,
-    unpriced: u64,
-    first_tokens: Vec<u64>,
-}
-
-/// Per provider: calls, money with a bar of its share, and the time to the first token.
-fn by_provider(today: &[&CallRow], base: &str, lines: &mut Lines) {
-    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
-    for row in today {
-        let Some(target) = &row.target else { continue };
-        let sum = sums.entry(target.provider.as_str()).or_default();
-        sum.calls += 1;
-        match row.cost.amount {
-            Some(amount) => sum.spent = sum.spent.saturating_add(amount),
-            None => sum.unpriced += 1,
-        }
-        sum.first_tokens.extend(row.ttft_ms);
-    }
-    let heading = text::pad_right("By provider", NAME + 2);
-    let percentiles: &[usize] = match lines.width() {
-        0..50 => &[],
-        50..60 => &[50],
-        _ => &[50, 95],
+/// Per group: calls, failures, money with a bar of its share, the time to the first token and in all.
+fn by_group(stats: &CallStats, by: GroupBy, lines: &mut Lines) {
+    let width = lines.width();
+    let name = if width >= 100 { 30 } else { 18 };
+    let heading = text::pad_right(&format!("By {}", by.word()), name + 2);
+    let mut heads = format!("{:>8}{:>8}{:>10}", "calls", "failed", "spent");
+    let times: &[&str] = match width {
+        0..60 => &[],
+        60..76 => &["p50 first"],
+        76..100 => &["p50 first", "p95 first"],
+        _ => &["p50 first", "p95 first", "p50 total", "p95 total", "p99 total"],
     };
-    let mut heads = format!("{:>8}{:>10}", "calls", "spent");
-    heads.extend(percentiles.iter().map(|share| format!("{:>10}", format!("p{share} first"))));
-    lines
-        .split(&[Piece::new(&heading, Role::Title), Piece::new(&heads, Role::Muted)], &[Piece::new(base, Role::Muted)]);
-    if sums.is_empty() {
-        lines.wrapped(2, "no call was sent anywhere today", Role::Muted);
+    heads.extend(times.iter().map(|head| format!("{head:>11}")));
+    lines.put(0, &[Piece::new(&heading, Role::Title), Piece::new(&heads, Role::Muted)]);
+    if stats.groups.is_empty() {
+        lines.wrapped(2, "no call in this time", Role::Muted);
     }
-    let most = sums.values().map(|sum| sum.spent).max().unwrap_or(Money::ZERO);
-    for (provider, mut sum) in sums {
-        sum.first_tokens.sort_unstable();
-        let spent = match (sum.spent, sum.unpriced) {
-            (Money::ZERO, 0) => "free".to_owned(),
-            (Money::ZERO, _) => units::UNKNOWN.to_owned(),
-            (spent, _) => units::money_sum(spent),
-        };
-        let mut figures = format!("{:>8}{spent:>10}", units::thousands(sum.calls));
-        for share in percentiles {
-            let first = percentile(&sum.first_tokens, *share);
-            figures += &text::pad_left(&first.map_or_else(|| units::MISSING.into(), units::first_token), 10);
+    let most = stats.groups.iter().map(|group| group.sums.spent()).max().unwrap_or(Money::ZERO);
+    for group in stats.groups.iter().take(GROUP_ROWS) {
+        let sums = &group.sums;
+        let time = |ms: Option<u64>| text::pad_left(&ms.map_or_else(|| units::MISSING.into(), units::first_token), 11);
+        let mut figures = format!(
+            "{:>8}{:>8}{:>10}",
+            units::thousands(sums.calls),
+            units::thousands(sums.failed()),
+            words::spent(sums)
+        );
+        let known =
+            [sums.ttft_ms.p50, sums.ttft_ms.p95, sums.duration_ms.p50, sums.duration_ms.p95, sums.duration_ms.p99];
+        for ms in known.into_iter().take(times.len()) {
+            figures += &time(ms);
         }
         figures += "  ";
-        let name = text::pad_right(&crate::present::escape::line(provider), NAME);
-        let room = lines.width().saturating_sub(2 + NAME + text::width(&figures));
-        let bar = if most > Money::ZERO { portion(sum.spent, most, room.min(40)) } else { 0 };
-        lines.put(2, &[Piece::plain(&name), Piece::plain(&figures), Piece::new(&"█".repeat(bar), Role::Chart(1))]);
+        let label = text::pad_right(&words::key(&group.key, &[by]), name);
+        let room = width.saturating_sub(2 + name + text::width(&figures));
+        let bar = if most > Money::ZERO { portion(sums.spent(), most, room.min(40)) } else { 0 };
+        lines.put(2, &[Piece::plain(&label), Piece::plain(&figures), Piece::new(&"█".repeat(bar), Role::Chart(1))]);
+    }
+    let hidden = stats.groups.len().saturating_sub(GROUP_ROWS) as u64 + stats.left_out;
+    if hidden > 0 {
+        let said = format!("{} more: lmdeck calls stats --by {}", units::thousands(hidden), by.word());
+        lines.wrapped(2, &said, Role::Muted);
     }
     lines.blank();
 }
 
-/// The value below which `share` percent lie (nearest rank).
-fn percentile(sorted: &[u64], share: usize) -> Option<u64> {
-    let rank = (sorted.len() * share).div_ceil(100);
-    sorted.get(rank.max(1) - 1).copied()
+/// What each day cost, by provider, against the day's limit.
+fn by_day(stats: &CallStats, limit: Option<Money>, lines: &mut Lines) {
+    let mut days: BTreeMap<&str, Vec<&StatsGroup>> = BTreeMap::new();
+    for group in &stats.groups {
+        days.entry(group.key.first().map_or("", String::as_str)).or_default().push(group);
+    }
+    let head = match limit {
+        Some(limit) => format!("Spent by day   limit {} a day", units::money_sum(limit)),
+        None => "Spent by day   no limit is set".to_owned(),
+    };
+    lines.put(0, &[Piece::new(&head, Role::Title)]);
+    let sum = |groups: &[&StatsGroup]| groups.iter().map(|group| group.sums.spent()).sum::<Money>();
+    let most = days.values().map(|groups| sum(groups)).max().unwrap_or(Money::ZERO);
+    let whole = limit.unwrap_or(most).max(most);
+    for (day, groups) in days.iter().rev() {
+        let spent = sum(groups);
+        let mut bought: Vec<_> = groups.iter().filter(|group| group.sums.spent() > Money::ZERO).collect();
+        bought.sort_by_key(|group| std::cmp::Reverse(group.sums.spent()));
+        let parts: Vec<String> = bought
+            .iter()
+            .map(|group| format!("{} {}", escape::line(&group.key[1]), units::money_sum(group.sums.spent())))
+            .collect();
+        let over = limit.is_some_and(|limit| spent >= limit && limit > Money::ZERO);
+        let bar = if whole > Money::ZERO { portion(spent, whole, 20) } else { 0 };
+        let bar = Piece::new(&text::pad_right(&"█".repeat(bar), 20), if over { Role::Bad } else { Role::Chart(1) });
+        let spent = if spent == Money::ZERO { "nothing".to_owned() } else { units::money_sum(spent) };
+        let lead = format!("{:<11}{spent:>9}  ", escape::line(day));
+        lines.put(2, &[Piece::plain(&lead), bar, Piece::plain("  "), Piece::new(&parts.join(", "), Role::Muted)]);
+    }
+    lines.blank();
 }
 
-fn hours(today: &[&CallRow], base: &str, lines: &mut Lines) {
-    let mut counts = [0u64; 24];
-    for row in today {
-        if let Some(count) = units::clock(row.ts).get(..2).and_then(|hour| counts.get_mut(hour.parse::<usize>().ok()?))
-        {
-            *count += 1;
-        }
-    }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    let head = format!("Calls per hour   0 to {}", units::thousands(most));
-    lines.split(&[Piece::new(&head, Role::Title)], &[Piece::new(base, Role::Muted)]);
+/// Calls per hour or day as bars, failures counted beside.
+fn course(stats: &CallStats, by: GroupBy, lines: &mut Lines) {
+    let most = stats.groups.iter().map(|group| group.sums.calls).max().unwrap_or(0);
+    let head = format!("Calls per {}   0 to {}", by.word(), units::thousands(most));
+    lines.put(0, &[Piece::new(&head, Role::Title)]);
+    // An hour of the clock; a day by its last two digits.
+    let slots: Vec<(String, u64)> = if by == GroupBy::Hour && stats.groups.iter().all(|group| same_day(stats, group)) {
+        let count = |hour: usize| {
+            let at = format!(" {hour:02}:00");
+            stats.groups.iter().filter(|group| group.key[0].ends_with(&at)).map(|group| group.sums.calls).sum()
+        };
+        (0..24).map(|hour| (format!("{hour:02}"), count(hour))).collect()
+    } else {
+        let label =
+            |key: &str| if by == GroupBy::Hour { key.get(11..13) } else { key.get(8..10) }.unwrap_or("").to_owned();
+        stats.groups.iter().map(|group| (label(&group.key[0]), group.sums.calls)).collect()
+    };
     for level in (0..HOUR_ROWS).rev() {
-        let cells: String = counts
+        let cells: String = slots
             .iter()
-            .map(|count| {
+            .map(|(_, count)| {
                 let eighths = if most == 0 { 0 } else { (count * HOUR_ROWS * 8).div_ceil(most) };
                 let here = eighths.saturating_sub(level * 8).min(8);
                 EIGHTHS[usize::try_from(here).unwrap_or(0)].repeat(HOUR_CELLS)
@@ -160,9 +205,36 @@ fn hours(today: &[&CallRow], base: &str, lines: &mut Lines) {
             .collect();
         lines.put(2, &[Piece::new(cells.trim_end(), Role::Chart(0))]);
     }
-    let step = 6 * HOUR_CELLS;
-    let axis: String = ["00", "06", "12", "18"].iter().map(|hour| text::pad_right(hour, step)).collect();
+    let axis: String = slots
+        .iter()
+        .enumerate()
+        .map(
+            |(place, (label, _))| {
+                if place % 6 == 0 { text::pad_right(label, HOUR_CELLS) } else { " ".repeat(HOUR_CELLS) }
+            },
+        )
+        .collect();
     lines.put(2, &[Piece::new(axis.trim_end(), Role::Muted)]);
+    lines.blank();
+}
+
+/// All bars are of one civil day: then each hour of it has its place.
+fn same_day(stats: &CallStats, group: &StatsGroup) -> bool {
+    let day = |group: &StatsGroup| group.key.first().and_then(|key| key.get(..10).map(str::to_owned));
+    stats.groups.first().is_some_and(|first| day(first) == day(group))
+}
+
+fn failures(stats: &CallStats, lines: &mut Lines) {
+    let all = &stats.all;
+    let head = format!("Failures   {} of {}", units::thousands(all.failed()), units::thousands(all.calls));
+    lines.put(0, &[Piece::new(&head, Role::Title)]);
+    for group in stats.groups.iter().filter(|group| group.key.first().is_some_and(|code| !code.is_empty())) {
+        let count = text::pad_left(&units::thousands(group.sums.calls), 8);
+        lines.put(
+            2,
+            &[Piece::plain(&count), Piece::plain("  "), Piece::plain(&words::key(&group.key, &[GroupBy::Error]))],
+        );
+    }
     lines.blank();
 }
 
@@ -183,13 +255,6 @@ fn rules(snapshot: &Snapshot, lines: &mut Lines) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_seen() {
-        let seen: Vec<u64> = (1..=20).collect();
-        assert_eq!((percentile(&seen, 50), percentile(&seen, 95)), (Some(10), Some(19)));
-        assert_eq!((percentile(&[7], 95), percentile(&[], 50)), (Some(7), None));
-    }
 
     #[test]
     fn a_gauge_is_never_longer_than_its_place() {

@@ -239,11 +239,10 @@ fn attempts(record: &CallRecord, ascii: bool, lines: &mut Lines) {
     let scale = waterfall::scale(&record.attempts, record.duration_ms);
     let (target, result) = if wide { (37, 37) } else { (0, 0) };
     let lead = if wide { 5 + target + 1 + 5 + result } else { 5 };
-    let bar_wide = lines.width().saturating_sub(lead + 1);
-    let mut axis = " ".repeat(bar_wide);
+    let bar_wide = lines.width().saturating_sub(lead + 1 + waterfall::LABEL);
+    let mut axis = " ".repeat(bar_wide + waterfall::LABEL);
     for (cell, words) in waterfall::ticks(scale, bar_wide) {
-        let end = (cell + words.len()).min(bar_wide);
-        axis.replace_range(cell..end, &words[..end - cell]);
+        axis.replace_range(cell..cell + words.len(), &words);
     }
     let heads = if wide {
         text::pad_right("try", 5) + &text::pad_right("target", target + 1) + &text::pad_right("result", 5 + result)

@@ -10,6 +10,8 @@ use ratatui::layout::Rect;
 
 /// Lines that the sentence about a wrong filter may take.
 const SENTENCE_LINES: usize = 4;
+/// Keys offered at a time.
+const COMPLETIONS: usize = 3;
 
 pub(super) fn draw(screen: &Telemetry, canvas: &mut Canvas<'_>, area: Rect) {
     let focused = screen.focus == Focus::List;
@@ -127,10 +129,18 @@ pub(super) fn right_pieces(canvas: &mut Canvas<'_>, row: Rect, pieces: &[(String
     canvas.text(x, row.y, 1, " ", Role::Plain);
 }
 
+/// The keys that the word being typed may become: `tab: tokens_in> tokens_out>`.
+fn completion(screen: &Telemetry) -> String {
+    let (_, keys) = crate::domain::filter::completions(screen.filter.text());
+    let shown: Vec<&str> = keys.iter().take(COMPLETIONS).copied().collect();
+    if shown.is_empty() { String::new() } else { format!("tab: {}", shown.join(" ")) }
+}
+
 /// What stands at the right end of the filter's line.
 fn counter(screen: &Telemetry) -> String {
     let (matching, total) = (units::thousands(screen.calls.matching), units::thousands(screen.calls.total));
     match (&screen.wrong, screen.filter.is_open()) {
+        (_, true) if !completion(screen).is_empty() => completion(screen),
         (Some(_), true) => "not understood".to_owned(),
         (Some(_), false) => "/ mends it".to_owned(),
         (None, true) => format!("{matching} of {total}   enter keeps it"),

@@ -12,10 +12,12 @@
 mod calls;
 mod charts;
 mod detail;
+mod exporting;
 mod list;
 mod log;
 mod pace;
 mod records;
+mod sums;
 mod table;
 mod waterfall;
 
@@ -92,6 +94,8 @@ pub struct Telemetry {
     run_at: Option<UnixMs>,
     rate: Rate,
     records: Records,
+    sums: sums::Sums,
+    export: Option<Ticket>,
     /// Records that could not be written.
     lost: u64,
     /// Announcements that were missed.
@@ -224,6 +228,16 @@ impl Telemetry {
         self.touched = true;
         self.scroll.reset();
         self.settle();
+    }
+
+    /// The key that the last word may become is put in; of several as much as they share.
+    fn complete(&mut self, cx: &Cx<'_>) {
+        let (replaced, keys) = crate::domain::filter::completions(self.filter.text());
+        let Some(first) = keys.first() else { return };
+        let shared = |key: &&str| first.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count();
+        let shared = keys.iter().map(shared).min().unwrap_or(0);
+        self.filter.complete(replaced, &first[..shared]);
+        self.pace.want(cx.now);
     }
 
     fn shows_detail(&self) -> bool {
@@ -408,7 +422,16 @@ impl Part for Telemetry {
             Action::CallsCharts => {
                 self.focus = if self.focus == Focus::Charts { Focus::List } else { Focus::Charts };
                 self.scroll.reset();
+                if self.focus == Focus::Charts {
+                    self.sums.ask(self.filter.text().trim(), cx.now, out);
+                }
             }
+            Action::ChartsGroup | Action::ChartsWindow if self.focus == Focus::Charts => {
+                self.sums.turn(action == Action::ChartsWindow);
+                self.sums.ask(self.filter.text().trim(), cx.now, out);
+            }
+            Action::CallsExport => self.export = Some(exporting::ask(self.filter.text().trim(), cx, out)),
+            Action::FilterComplete => self.complete(cx),
             _ if self.focus != Focus::List => return self.scroll.act(action),
             _ => {
                 let moved = self.cursor.act(action, self.calls.ids());
@@ -430,6 +453,10 @@ impl Part for Telemetry {
                 self.calls.append(page);
                 self.settle();
             }
+        } else if self.export.take_if(|export| *export == ticket).is_some() {
+            exporting::said(reply, out);
+        } else if self.sums.reply(ticket, reply) {
+            // They stand in their place now.
         } else if let Some(record) = self.records.reply(ticket, reply)
             && self.calls.overdue() == Some(&record.id)
         {
@@ -442,6 +469,9 @@ impl Part for Telemetry {
         match event.kind {
             EventKind::CallFinished { .. } => {
                 self.rate.ended(cx.now);
+                if self.focus == Focus::Charts {
+                    self.sums.want(cx.now);
+                }
                 self.pace.want(cx.now);
             }
             EventKind::RecordsDropped { count } => {
@@ -483,7 +513,9 @@ impl Part for Telemetry {
         if self.wanted().is_some() {
             return Some(UnixMs(0));
         }
-        self.pace.due().filter(|_| self.asked.is_none())
+        let calls = self.pace.due().filter(|_| self.asked.is_none());
+        let sums = self.sums.due().filter(|_| self.focus == Focus::Charts);
+        calls.into_iter().chain(sums).min()
     }
 
     fn wake(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -493,11 +525,14 @@ impl Part for Telemetry {
         if self.pace.due().is_some_and(|due| due <= cx.now) {
             self.ask(cx.now, out);
         }
+        if self.focus == Focus::Charts && self.sums.due().is_some_and(|due| due <= cx.now) {
+            self.sums.ask(self.filter.text().trim(), cx.now, out);
+        }
     }
 
     fn about(&self) -> &'static str {
         if self.focus == Focus::Charts {
-            return "What today cost, and the calls shown, hour by hour.";
+            return "What calls cost, how fast they were and what failed, in a window of time.";
         }
         "Every call with where it went, how long it took and what it cost; newest first."
     }
@@ -523,7 +558,7 @@ impl Part for Telemetry {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         self.split.set(area.height >= TALL);
         if self.focus == Focus::Charts {
-            self.scroll.seen(charts::draw(&self.calls, canvas, area, self.scroll.from()));
+            self.scroll.seen(charts::draw(&self.sums, self.filter.text().trim(), canvas, area, self.scroll.from()));
             return;
         }
         if self.focus == Focus::Zoom {

