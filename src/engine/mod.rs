@@ -10,6 +10,7 @@ mod command;
 mod diagnosis;
 pub mod handle;
 mod last_good;
+mod listing;
 mod live;
 mod loads;
 mod models;

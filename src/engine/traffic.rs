@@ -10,7 +10,7 @@ use super::protocol::RunningCall;
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::health::CallTally;
-use crate::domain::ids::{CallId, ProviderId, Target};
+use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::RateState;
 use crate::domain::time::UnixMs;
@@ -83,6 +83,15 @@ impl Pace {
     pub fn tokens_per_s(self) -> Option<f64> {
         (self.writing_ms > 0).then(|| self.tokens as f64 * 1000.0 / self.writing_ms as f64)
     }
+}
+
+/// What calls left behind at one target.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mark {
+    /// Until when its breaker is open.
+    pub breaker_until: Option<UnixMs>,
+    pub ttft_ms: Option<u64>,
+    pub pace: Pace,
 }
 
 /// The results of the last minutes at one provider.
@@ -163,10 +172,6 @@ impl Traffic {
         *mean = (*mean * 3 + ms) / 4;
     }
 
-    pub fn ttft(&self, target: &Target) -> Option<u64> {
-        self.lock().ttft.get(target).copied()
-    }
-
     /// Calls under way at each of `providers`, in their order.
     pub fn in_flight<'p>(&self, providers: impl Iterator<Item = &'p ProviderId>) -> Vec<u32> {
         let inner = self.lock();
@@ -179,9 +184,23 @@ impl Traffic {
         providers.map(at).collect()
     }
 
-    /// Until when the target's breaker is open.
-    pub fn breaker_until(&self, target: &Target, now: UnixMs) -> Option<UnixMs> {
-        self.lock().breakers.get(target).and_then(|breaker| breaker.open_until(now))
+    /// What calls left behind at the targets of `provider`; nothing for those without a trace.
+    pub fn marks(&self, provider: &ProviderId, now: UnixMs) -> HashMap<ModelId, Mark> {
+        let inner = self.lock();
+        let mut marks: HashMap<ModelId, Mark> = HashMap::new();
+        let here = |target: &Target| &target.provider == provider;
+        for (target, breaker) in inner.breakers.iter().filter(|(target, _)| here(target)) {
+            if let Some(until) = breaker.open_until(now) {
+                marks.entry(target.model.clone()).or_default().breaker_until = Some(until);
+            }
+        }
+        for (target, ms) in inner.ttft.iter().filter(|(target, _)| here(target)) {
+            marks.entry(target.model.clone()).or_default().ttft_ms = Some(*ms);
+        }
+        for (target, pace) in inner.paces.iter().filter(|(target, _)| here(target)) {
+            marks.entry(target.model.clone()).or_default().pace = *pace;
+        }
+        marks
     }
 
     /// Whether any breaker of the provider is open.
@@ -269,10 +288,6 @@ impl Traffic {
         inner.ended.push_back(ended);
         drop(inner);
         self.changed.notify_one();
-    }
-
-    pub fn pace(&self, target: &Target) -> Pace {
-        self.lock().paces.get(target).copied().unwrap_or_default()
     }
 
     /// Something that a picture shows is another than before.

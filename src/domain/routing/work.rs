@@ -75,7 +75,7 @@ mod tests {
             withheld: None,
             parked_until: None,
             aliases: std::collections::BTreeMap::new(),
-            models,
+            models: models.into(),
             preferred_models: Vec::new(),
             p50_ms: None,
         }
