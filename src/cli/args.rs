@@ -9,7 +9,7 @@ mod change;
 mod look;
 mod routes;
 
-pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
+pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait, WorkWord};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
 pub use look::{CallsVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
 pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};

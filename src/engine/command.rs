@@ -8,7 +8,7 @@ use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::ProviderId;
-use crate::domain::routing::{ActiveChoice, explain};
+use crate::domain::routing::{ActiveChoice, explain, world_for};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -65,7 +65,8 @@ impl Supervisor {
             }
             Command::Explain { facts } => {
                 let live = self.live_now();
-                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &live.world))));
+                let world = world_for(facts.work, &live.world);
+                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
             }
             Command::ListCalls { query } => {
                 let now = self.ports.clock.now();

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod architecture;
+mod catalogue;
 mod cli;
 mod commands_named;
 mod config;
