@@ -272,9 +272,8 @@ mod tests {
     /// late, since whole seconds are counted.
     fn half_of_ten_failed(seen: &[(UnixMs, bool)], now: UnixMs) -> bool {
         let age = |place: usize| now.since(seen[place].0);
-        let may_begin = |place: &usize| {
-            age(*place) < WINDOW && (*place == 0 || age(*place - 1) > WINDOW - Duration::from_secs(1))
-        };
+        let may_begin =
+            |place: &usize| age(*place) < WINDOW && (*place == 0 || age(*place - 1) > WINDOW - Duration::from_secs(1));
         (0..seen.len()).filter(may_begin).any(|from| {
             let failed = seen[from..].iter().filter(|(_, ok)| !ok).count();
             seen.len() - from >= 10 && failed * 2 >= seen.len() - from

@@ -303,7 +303,9 @@ impl ProviderHealth {
         if failure.code.class().breaker {
             self.ladder.answering = Some(false);
         }
-        if failure.code.class().breaker || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff) {
+        let needs_a_person =
+            failure.code == ErrorCode::Quota || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff);
+        if failure.code.class().breaker || needs_a_person {
             self.trouble = Some(failure.clone());
         }
     }

@@ -45,7 +45,10 @@ fn world_provider(provider: &Provider, traffic: &Traffic, now: UnixMs) -> WorldP
         enabled: profile.enabled,
         state: provider.health.state,
         reason: provider.health.reason.clone(),
-        withheld: profile.withheld.as_ref().map(|withheld| withheld.sentence.clone()),
+        withheld: profile.withheld.as_ref().map(|withheld| withheld.sentence.clone()).or_else(|| {
+            let why = traffic.stopped(&profile.id, now)?;
+            Some(format!("it needs a person: {why}"))
+        }),
         parked_until: traffic.parked_until(&profile.id, now),
         aliases: profile.aliases.clone(),
         models: provider.world_models(),

@@ -29,6 +29,9 @@ const TALLY_CAPACITY: usize = 4096;
 /// reading from the ledger.
 const ENDED_CAPACITY: usize = 65_536;
 
+/// How long a vendor without credit is left alone before a call tries it again, where nobody asks sooner.
+const NO_CREDIT: Duration = Duration::from_mins(10);
+
 /// Targets whose pace is kept; calls of further ones are not counted per target.
 const PACES: usize = 4096;
 
@@ -131,6 +134,8 @@ struct Inner {
     paces: HashMap<Target, Pace>,
     parked: HashMap<ProviderId, UnixMs>,
     rates: HashMap<ProviderId, RateState>,
+    /// Vendors that only a person can help on: until when they are left alone, and why.
+    stopped: HashMap<ProviderId, (UnixMs, String)>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
     /// How long answers took to begin, of streams: a sliding mean in milliseconds.
     ttft: HashMap<Target, u64>,
@@ -228,6 +233,22 @@ impl Traffic {
         self.lock().parked.get(provider).copied().filter(|until| *until > now)
     }
 
+    /// No calls to the provider before a person did something about it: its account has no credit. It is tried again
+    /// when somebody asks for a probe of it, when its profile changes, or after ten minutes.
+    pub fn stop(&self, provider: &ProviderId, why: &str, now: UnixMs) {
+        self.lock().stopped.insert(provider.clone(), (now.plus(NO_CREDIT), why.to_owned()));
+    }
+
+    /// Why a person has to help the provider on, where that is so.
+    pub fn stopped(&self, provider: &ProviderId, now: UnixMs) -> Option<String> {
+        self.lock().stopped.get(provider).filter(|(until, _)| *until > now).map(|(_, why)| why.clone())
+    }
+
+    /// Somebody says that the provider may be tried again.
+    pub fn let_go(&self, provider: &ProviderId) {
+        self.lock().stopped.remove(provider);
+    }
+
     /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next
     /// call would only be refused.
     pub fn note_rate(&self, provider: &ProviderId, rate: &RateState, now: UnixMs) {
@@ -256,6 +277,7 @@ impl Traffic {
         inner.results.remove(provider);
         inner.parked.remove(provider);
         inner.rates.remove(provider);
+        inner.stopped.remove(provider);
     }
 
     pub fn begin(&self, call: RunningCall, cancel: CancellationToken) {

@@ -9,10 +9,10 @@ use super::support::sim::{Fault, LmStudioApi, Sim, SimKind, SimModel, Trouble};
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Message, Role};
-use lmdeck::domain::config::Profile;
+use lmdeck::domain::config::{ModelProfile, ModelSettings, Profile};
 use lmdeck::domain::failure::{ErrorCode, Failure};
 use lmdeck::engine::ports::Upstream;
-use lmdeck::present::escape;
+use lmdeck::engine::protocol::{Command, ProbeWhich};
 use lmdeck::present::labels::what_to_do;
 use lmdeck::present::remedy::text_of_call;
 use std::net::IpAddr;
@@ -24,8 +24,6 @@ use std::time::Duration;
 enum Ask {
     Streamed,
     Whole,
-    /// With `response_format: json_object`, as DSPy sends it.
-    Json,
     /// Not a call: the probe that the dashboard makes by itself.
     Probe,
 }
@@ -48,7 +46,15 @@ struct Row {
 const STUDIO: SimKind = SimKind::LmStudio(LmStudioApi::V1);
 const CHAT: [&str; 2] = ["/chat/completions", "/v1/messages"];
 
-fn row(situation: &'static str, server: SimKind, ask: Ask, state: fn(&Sim), code: ErrorCode, cause: &'static str, told: &'static str) -> Row {
+fn row(
+    situation: &'static str,
+    server: SimKind,
+    ask: Ask,
+    state: fn(&Sim),
+    code: ErrorCode,
+    cause: &'static str,
+    told: &'static str,
+) -> Row {
     Row { situation, server, ask, state, code, cause, told, wait: None }
 }
 
@@ -85,7 +91,7 @@ fn too_long() -> Trouble {
 
 #[rustfmt::skip]
 fn lm_studio() -> Vec<Row> {
-    use Ask::{Json, Probe, Streamed, Whole};
+    use Ask::{Probe, Streamed, Whole};
     use ErrorCode as E;
     vec![
         row("nothing loaded and JIT off", STUDIO, Streamed, |sim| trouble(sim, Trouble::NoModelsLoaded), E::NotFound, "no_model_loaded", "lms load"),
@@ -102,13 +108,13 @@ fn lm_studio() -> Vec<Row> {
         row("prompt beyond the window, the older words", STUDIO, Whole, |sim| says(sim, 400, r#"{"error":"Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens"}"#), E::ContextLength, "other", "larger context"),
         row("prompt beyond the window, the engine's own words", STUDIO, Streamed, |sim| frame(sim, "data: {\"error\":{\"message\":\"exceed_context_size_error: n_prompt_tokens 9000, n_ctx 4096\"}}\n\n"), E::ContextLength, "other", "larger context"),
         row("the worst overflow: a good stream without a word", STUDIO, Streamed, |sim| always(sim, Fault::Empty), E::EmptyAnswer, "other", "context is too small"),
-        row("response_format json_object is refused", STUDIO, Json, |_| (), E::InvalidRequest, "response_format", "json_schema"),
+        row("response_format json_object is refused", STUDIO, Whole, |sim| says(sim, 400, r#"{"error":"'response_format.type' must be 'json_schema' or 'text'"}"#), E::InvalidRequest, "response_format", "json_schema"),
         row("missing /v1: 200 and an error body", STUDIO, Whole, |sim| says(sim, 200, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "lmdeck providers edit"),
         row("the same as 404", STUDIO, Streamed, |sim| says(sim, 404, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "lmdeck providers edit"),
         row("auth on, no or a bad token", STUDIO, Streamed, |sim| trouble(sim, Trouble::KeyRefused), E::Auth, "key_refused", "key"),
         row("a token without the permission", STUDIO, Streamed, |sim| trouble(sim, Trouble::NotAllowed), E::Auth, "key_refused", "key"),
-        row("stopped in the middle of a stream", STUDIO, Streamed, |sim| always(sim, Fault::Cut { after: 2 }), E::Network, "cut_off", "broke off"),
-        row("no end mark", STUDIO, Streamed, |sim| always(sim, Fault::NoEndMark), E::Network, "cut_off", "broke off"),
+        row("stopped in the middle of a stream", STUDIO, Streamed, |sim| always(sim, Fault::Cut { after: 2 }), E::Network, "cut_off", "end mark"),
+        row("no end mark", STUDIO, Streamed, |sim| always(sim, Fault::NoEndMark), E::Network, "cut_off", "end mark"),
         row("another service on the port", STUDIO, Probe, |sim| sim.always_on("", Fault::Html), E::BadAnswer, "other_program", "lsof"),
         row("it takes a request and says nothing", STUDIO, Probe, |sim| sim.always_on("", Fault::Silence), E::Timeout, "silent_server", "says nothing"),
         row("its list is an error text behind a 200", STUDIO, Probe, |sim| { sim.hide_list(); sim.require_key("sk-lm-AAAABBBB:CCCCDDDDEEEEFFFF"); }, E::Auth, "key_missing", "LM_API_TOKEN"),
@@ -128,7 +134,7 @@ fn z_ai() -> Vec<Row> {
         row("1112: the account is locked", ZAi, Streamed, |sim| business(sim, 1112, "Your account has been locked"), E::Auth, "key_refused", "key"),
         row("1113: no balance, although it is a 429", ZAi, Streamed, |sim| trouble(sim, Trouble::NoCredit), E::Quota, "other", "Waiting does not help"),
         row("1309: the coding plan has expired", ZAi, Whole, |sim| business(sim, 1309, "Your GLM Coding Plan has expired"), E::Quota, "other", "Waiting does not help"),
-        row("1311: the plan lacks the model", ZAi, Whole, |sim| business(sim, 1311, "Your plan does not include this model"), E::Quota, "other", "Waiting does not help"),
+        row("1311: the plan lacks the model", ZAi, Whole, |sim| business(sim, 1311, "Your plan does not include this model"), E::NotFound, "unknown_model", "lmdeck models list"),
         row("1313: fair use", ZAi, Whole, |sim| business(sim, 1313, "Fair use policy"), E::Quota, "other", "Waiting does not help"),
         row("1220: no permission", ZAi, Whole, |sim| trouble(sim, Trouble::NotAllowed), E::Auth, "key_refused", "key"),
         // These may be tried again.
@@ -168,7 +174,7 @@ fn vendors() -> Vec<Row> {
         row("OpenAI unknown model", Openai, Whole, |sim| trouble(sim, Trouble::UnknownModel), E::NotFound, "unknown_model", "lmdeck models list"),
         row("OpenAI prompt too long", Openai, Whole, |sim| trouble(sim, too_long()), E::ContextLength, "other", "larger context"),
         row("OpenAI unsupported parameter", Openai, Whole, |sim| says(sim, 400, r#"{"error":{"message":"Unsupported parameter: 'max_tokens'","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#), E::InvalidRequest, "server_error", "names the field"),
-        row("OpenAI error frame in a stream", Openai, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "failed"),
+        row("OpenAI error frame in a stream", Openai, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "an error where its answer belongs"),
         row("Anthropic 529", Anthropic, Streamed, |sim| trouble(sim, Trouble::Overloaded), E::Overloaded, "server_error", "busy"),
         row("Anthropic overloaded_error in a stream", Anthropic, Streamed, |sim| midway(sim, Trouble::Overloaded), E::Overloaded, "server_error", "busy"),
         row("Anthropic 401", Anthropic, Streamed, |sim| trouble(sim, Trouble::KeyRefused), E::Auth, "key_refused", "ANTHROPIC_API_KEY"),
@@ -176,7 +182,7 @@ fn vendors() -> Vec<Row> {
         row("Anthropic credit as a 400", Anthropic, Whole, |sim| says(sim, 400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#), E::Quota, "other", "Waiting does not help"),
         row("Anthropic unknown model", Anthropic, Whole, |sim| trouble(sim, Trouble::UnknownModel), E::NotFound, "unknown_model", "lmdeck models list"),
         row("Anthropic prompt too long", Anthropic, Streamed, |sim| trouble(sim, too_long()), E::ContextLength, "other", "larger context"),
-        row("Anthropic stream without its end", Anthropic, Streamed, |sim| always(sim, Fault::NoEndMark), E::Network, "cut_off", "broke off"),
+        row("Anthropic stream without its end", Anthropic, Streamed, |sim| always(sim, Fault::NoEndMark), E::Network, "cut_off", "end mark"),
         row("OpenRouter 402", Openrouter, Streamed, |sim| trouble(sim, Trouble::NoCredit), E::Quota, "other", "Waiting does not help"),
         row("OpenRouter 503 without a provider", Openrouter, Whole, |sim| trouble(sim, Trouble::Overloaded), E::Overloaded, "server_error", "busy"),
         row("OpenRouter error in a stream", Openrouter, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "failed"),
@@ -205,18 +211,18 @@ fn local_servers() -> Vec<Row> {
         row("vLLM: the older shape behind a 200", Vllm, Whole, |sim| says(sim, 200, r#"{"object":"error","message":"This model's maximum context length is 4096 tokens.","type":"BadRequestError","code":400}"#), E::ContextLength, "other", "larger context"),
         row("vLLM: prompt too long", Vllm, Streamed, |sim| trouble(sim, too_long()), E::ContextLength, "other", "larger context"),
         row("vLLM: the engine is dead", Vllm, Streamed, |sim| trouble(sim, Trouble::Overloaded), E::Overloaded, "server_error", "busy"),
-        row("a web page", OpenaiCompatible, Whole, |sim| always(sim, Fault::Html), E::BadAnswer, "html_page", "lmdeck providers edit"),
-        row("a web page instead of a stream", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Html), E::BadAnswer, "html_page", "lmdeck providers edit"),
+        row("a web page", OpenaiCompatible, Whole, |sim| always(sim, Fault::Html), E::BadAnswer, "html_page", "that path belongs into the address"),
+        row("a web page instead of a stream", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Html), E::BadAnswer, "html_page", "that path belongs into the address"),
         row("a 502 page of a proxy", OpenaiCompatible, Streamed, |sim| says(sim, 502, "<html><h1>502 Bad Gateway</h1></html>"), E::Upstream, "server_error", "failed"),
         row("no JSON", OpenaiCompatible, Whole, |sim| always(sim, Fault::MalformedJson), E::BadAnswer, "other", "Is its kind right"),
         row("no UTF-8", OpenaiCompatible, Streamed, |sim| always(sim, Fault::InvalidUtf8), E::BadAnswer, "other", "Is its kind right"),
-        row("an error text behind a 200", OpenaiCompatible, Whole, |sim| says(sim, 200, r#"{"error":"something broke"}"#), E::Upstream, "server_error", "failed"),
+        row("an error text behind a 200", OpenaiCompatible, Whole, |sim| says(sim, 200, r#"{"error":"something broke"}"#), E::Upstream, "server_error", "an error where its answer belongs"),
         row("JSON where a stream was asked for", OpenaiCompatible, Streamed, |sim| says(sim, 200, r#"{"error":{"message":"slow down","code":429}}"#), E::RateLimit, "other", "rate limit is reached"),
-        row("half an answer", OpenaiCompatible, Whole, |sim| always(sim, Fault::Cut { after: 0 }), E::Network, "cut_off", "broke off"),
-        row("less than its length says", OpenaiCompatible, Whole, |sim| always(sim, Fault::WrongLength), E::Network, "cut_off", "broke off"),
-        row("a stream that stands still", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Stall { after: 2 }), E::Timeout, "idle_timeout", "middle of its answer"),
+        row("half an answer", OpenaiCompatible, Whole, |sim| always(sim, Fault::Cut { after: 0 }), E::Network, "cut_off", "end mark"),
+        row("less than its length says", OpenaiCompatible, Whole, |sim| always(sim, Fault::WrongLength), E::Network, "reset", "cut the connection"),
+        row("a stream that stands still", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Stall { after: 2 }), E::Timeout, "idle_timeout", "stood still for too long"),
         row("reset before a word", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Reset), E::Network, "reset", "cut"),
-        row("an event that never ends", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Endless), E::BadAnswer, "too_large", "larger"),
+        row("an event that never ends", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Endless), E::BadAnswer, "too_large", "smaller max_tokens"),
         row("a redirect", OpenaiCompatible, Whole, |sim| always(sim, Fault::Refuse { status: 307, header: ("location", "http://elsewhere.example/".into()), body: String::new() }), E::BadAnswer, "redirect", "elsewhere.example"),
         row("an answer without a word", OpenaiCompatible, Whole, |sim| always(sim, Fault::Empty), E::EmptyAnswer, "other", "max_tokens"),
     ]
@@ -238,13 +244,8 @@ fn transport() -> Arc<dyn Upstream> {
 fn request(ask: Ask) -> CallRequest {
     let stream = ask == Ask::Streamed;
     let facts = Facts { requested_model: "box/demo-8b".into(), stream, prompt_tokens: 3, ..Facts::default() };
-    let body = if ask == Ask::Json {
-        let json = r#"{"model":"box/demo-8b","messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_object"}}"#;
-        Body::RawOpenaiChat { json: json.into() }
-    } else {
-        let messages = vec![Message { role: Role::User, content: "hi".into() }];
-        Body::Chat { messages, max_tokens: Some(32), temperature: None, stream }
-    };
+    let messages = vec![Message { role: Role::User, content: "hi".into() }];
+    let body = Body::Chat { messages, max_tokens: Some(32), temperature: None, stream };
     CallRequest { facts, body, wants_usage: false }
 }
 
@@ -286,7 +287,7 @@ async fn holds(rows: Vec<Row>) {
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let said = escape::line(&told) == told.replace('\n', " ") || !told.chars().any(|c| c.is_control() && c != '\n');
+        let said = !told.chars().any(|c| c.is_control() && c != '\n');
         if (failure.code, cause.as_str()) != (row.code, row.cause) || !told.contains(row.told) || !wait || !said {
             wrong.push(format!(
                 "{} ({:?}, {:?}): wanted {:?}/{} and {:?}, came {failure:?}\n    told: {told}",
@@ -315,4 +316,79 @@ async fn the_other_vendors_rows() {
 #[tokio::test]
 async fn the_local_servers_rows() {
     holds(local_servers()).await;
+}
+
+/// DSPy asks LM Studio for `json_object`, which it refuses: it is asked for a schema that any object fits instead.
+#[tokio::test]
+async fn json_object_reaches_lm_studio_in_the_form_it_takes() {
+    let sim = Sim::start(STUDIO).await;
+    let engine = engine_on(transport(), vec![impatient(&sim)]).await;
+    let json = r#"{"model":"box/demo-8b","messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_object"}}"#;
+    let request = CallRequest { body: Body::RawOpenaiChat { json: json.into() }, ..request(Ask::Whole) };
+    let (_, outcome) = collect(engine.handle.dispatch(request)).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!(sim.chats()[0].json()["response_format"]["type"], "json_schema");
+}
+
+/// Money that is used up needs a person: the next call goes elsewhere at once and says why, and a probe that a
+/// person asks for gives the vendor another chance.
+#[tokio::test]
+async fn a_vendor_without_credit_is_left_alone_until_somebody_asks_again() {
+    for (kind, say) in [(SimKind::ZAi, "no credit left"), (SimKind::Openai, "no credit left")] {
+        let sim = Sim::start(kind).await;
+        let mut profile = impatient(&sim);
+        profile.models = vec![named("demo-8b")];
+        trouble(&sim, Trouble::NoCredit);
+        let engine = engine_on(transport(), vec![profile]).await;
+        let (_, first) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
+        assert_eq!(first.failure.unwrap().code, ErrorCode::Quota);
+        let asked = sim.chats().len();
+        let mut snapshots = engine.handle.snapshots();
+        drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.trouble.is_some()).await.unwrap());
+        let view = engine.handle.snapshot().providers[0].clone();
+        assert!(what_to_do(&view).unwrap().text().contains("Waiting does not help"), "{view:?}");
+        sim.mend();
+        let (_, second) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
+        let reject = &second.record.rejects[0];
+        assert!(reject.reason.contains("needs a person") && reject.reason.contains(say), "{reject:?}");
+        assert_eq!(sim.chats().len(), asked, "nothing was sent");
+        engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+        let (_, third) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
+        assert_eq!(third.failure, None, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_s_own_counts_are_what_is_shown_of_the_limits() {
+    let sim = Sim::start(SimKind::Openai).await;
+    let mut profile = impatient(&sim);
+    profile.max_retries = 3;
+    let body = r#"{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}"#;
+    let refuse = |header: &'static str, value: &str| Fault::Refuse {
+        status: 429,
+        header: (header, value.to_owned()),
+        body: body.into(),
+    };
+    let engine = engine_on(transport(), vec![profile]).await;
+    sim.fault(refuse("x-ratelimit-remaining-requests", "3"));
+    let (_, outcome) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
+    assert_eq!(outcome.failure, None, "the second try answers");
+    let rate = engine.handle.snapshot().providers[0].rate.clone().unwrap();
+    assert_eq!(rate.windows[0].remaining, 3);
+    // The vendor's word wins over what its status usually means.
+    let before = sim.chats().len();
+    sim.fault(refuse("x-should-retry", "false"));
+    let (_, outcome) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
+    assert_eq!((outcome.failure.unwrap().code, sim.chats().len() - before), (ErrorCode::RateLimit, 1));
+}
+
+fn named(id: &str) -> ModelProfile {
+    ModelProfile {
+        id: id.into(),
+        context: None,
+        quality: None,
+        capabilities: None,
+        price: None,
+        settings: ModelSettings::default(),
+    }
 }

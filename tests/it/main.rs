@@ -25,6 +25,7 @@ mod models;
 mod parity;
 mod probe_frames;
 mod process;
+mod promises;
 mod protocol;
 mod pty;
 mod report;

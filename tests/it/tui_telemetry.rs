@@ -11,8 +11,8 @@ use lmdeck::domain::money::Cost;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{
-    CallPage, CallQuery, CallRow, Command, CommandName, Event, EventKind, Level, LogLine, LogQuery, Reply, LoadingCall, RunningCall,
-    Snapshot,
+    CallPage, CallQuery, CallRow, Command, CommandName, Event, EventKind, Level, LoadingCall, LogLine, LogQuery, Reply,
+    RunningCall, Snapshot,
 };
 use lmdeck::present::units;
 use lmdeck::tui::input::Input;
@@ -428,7 +428,7 @@ fn a_call_that_waits_for_its_model_to_load_says_so_and_for_how_long_it_did_befor
     let mut desk = Desk::evening();
     desk.wait(1000).publish(with_running(vec![call]));
     assert!(desk.row("[>]  loading").contains("zai/glm-4.6"));
-    desk.press("g enter").shows("loads since").shows("last time 41 s");
+    desk.press("home enter").shows("loads since").shows("last time 41 s");
 }
 
 #[test]
