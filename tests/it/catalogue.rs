@@ -11,7 +11,7 @@ use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Message, Role};
 use lmdeck::domain::config::{ModelProfile, ModelSettings, Profile};
 use lmdeck::domain::failure::{ErrorCode, Failure};
-use lmdeck::engine::ports::Upstream;
+use lmdeck::engine::ports::{Clock as _, Upstream};
 use lmdeck::engine::protocol::{Command, ProbeWhich};
 use lmdeck::present::labels::what_to_do;
 use lmdeck::present::remedy::text_of_call;
@@ -109,8 +109,8 @@ fn lm_studio() -> Vec<Row> {
         row("prompt beyond the window, the engine's own words", STUDIO, Streamed, |sim| frame(sim, "data: {\"error\":{\"message\":\"exceed_context_size_error: n_prompt_tokens 9000, n_ctx 4096\"}}\n\n"), E::ContextLength, "other", "larger context"),
         row("the worst overflow: a good stream without a word", STUDIO, Streamed, |sim| always(sim, Fault::Empty), E::EmptyAnswer, "other", "context is too small"),
         row("response_format json_object is refused", STUDIO, Whole, |sim| says(sim, 400, r#"{"error":"'response_format.type' must be 'json_schema' or 'text'"}"#), E::InvalidRequest, "response_format", "json_schema"),
-        row("missing /v1: 200 and an error body", STUDIO, Whole, |sim| says(sim, 200, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "lmdeck providers edit"),
-        row("the same as 404", STUDIO, Streamed, |sim| says(sim, 404, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "lmdeck providers edit"),
+        row("missing /v1: 200 and an error body", STUDIO, Whole, |sim| says(sim, 200, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "under another path"),
+        row("the same as 404", STUDIO, Streamed, |sim| says(sim, 404, r#"{"error":"Unexpected endpoint or method. (POST /chat/completions)"}"#), E::NotFound, "wrong_path", "under another path"),
         row("auth on, no or a bad token", STUDIO, Streamed, |sim| trouble(sim, Trouble::KeyRefused), E::Auth, "key_refused", "key"),
         row("a token without the permission", STUDIO, Streamed, |sim| trouble(sim, Trouble::NotAllowed), E::Auth, "key_refused", "key"),
         row("stopped in the middle of a stream", STUDIO, Streamed, |sim| always(sim, Fault::Cut { after: 2 }), E::Network, "cut_off", "end mark"),
@@ -151,11 +151,11 @@ fn z_ai() -> Vec<Row> {
         // A stream fails by its finish reason, and ends as if nothing was.
         row("finish reason sensitive", ZAi, Streamed, |sim| midway(sim, Trouble::Filtered), E::ContentFilter, "other", "change the prompt"),
         row("finish reason model_context_window_exceeded", ZAi, Streamed, |sim| midway(sim, too_long()), E::ContextLength, "other", "larger context"),
-        row("finish reason network_error", ZAi, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "failed"),
+        row("finish reason network_error", ZAi, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "an error where its answer belongs"),
     ];
     // These say when.
     rows.push(Row { wait: Some((1000, 7_200_000)), ..row("1308: the plan's window, with the time in the words", ZAi, Streamed, |sim| {
-        let at = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_hours(1)).unwrap();
+        let at = jiff::Timestamp::from_millisecond(TokioClock.now().0 + 3_600_000).unwrap();
         business(sim, 1308, &format!("Usage limit reached for 5 hour. Your limit will reset at {at:.0}"));
     }, E::RateLimit, "other", "takes no more calls for another") });
     rows.push(Row { wait: Some((1, 86_400_000)), ..row("1304: the day's number", ZAi, Whole, |sim| business(sim, 1304, "daily limit"), E::RateLimit, "other", "takes no more calls for another") });
