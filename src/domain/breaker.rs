@@ -273,7 +273,7 @@ mod tests {
     fn half_of_ten_failed(seen: &[(UnixMs, bool)], now: UnixMs) -> bool {
         let age = |place: usize| now.since(seen[place].0);
         let may_begin =
-            |place: &usize| age(*place) < WINDOW && (*place == 0 || age(*place - 1) > WINDOW - Duration::from_secs(1));
+            |place: &usize| age(*place) < WINDOW && (*place == 0 || age(*place - 1) + Duration::from_secs(1) > WINDOW);
         (0..seen.len()).filter(may_begin).any(|from| {
             let failed = seen[from..].iter().filter(|(_, ok)| !ok).count();
             seen.len() - from >= 10 && failed * 2 >= seen.len() - from

@@ -34,7 +34,7 @@ fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
     }
     for name in &change.loaded {
         let mut known = false;
-        for provider in world.providers.iter_mut() {
+        for provider in &mut world.providers {
             let whole = provider.id.as_str() == name;
             let model = name.strip_prefix(provider.id.as_str()).and_then(|rest| rest.strip_prefix('/'));
             if !whole && !model.is_some_and(|model| provider.models.iter().any(|known| known.id.as_str() == model)) {

@@ -59,6 +59,7 @@ fn row(
 }
 
 /// Every conversation fails so: a call may be tried again, and must not be mended by that.
+#[allow(clippy::needless_pass_by_value, reason = "the rows read better so")]
 fn always(sim: &Sim, fault: Fault) {
     for path in CHAT {
         sim.always_on(path, fault.clone());

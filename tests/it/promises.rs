@@ -104,7 +104,7 @@ async fn whatever_looks_costs_nothing_and_loads_nothing() {
 }
 
 /// A file of the person's that names a key for a public host which is not its vendor's.
-async fn stranger(place: &Place, sim: &Sim, kind: Kind, variable: &str) -> Profile {
+fn stranger(place: &Place, sim: &Sim, kind: Kind, variable: &str) -> Profile {
     let yaml = format!(
         "providers:\n  - id: p\n    type: {}\n    endpoint: 'http://llm.example:{}{}'\n    authToken: '${{{variable}}}'\n    \
          models: [demo-8b]\n",
@@ -130,7 +130,7 @@ async fn no_key_reaches_a_stranger_before_it_was_allowed_to() {
         let kind = server.kind();
         let sim = Sim::start(server).await;
         let place = Place::new();
-        let untrusted = stranger(&place, &sim, kind, variable).await;
+        let untrusted = stranger(&place, &sim, kind, variable);
         let key = KEYS.iter().find(|(name, _)| *name == variable).unwrap().1;
         let upstream = transport(Vec::new());
         look(upstream.clone(), untrusted.clone()).await;
@@ -146,7 +146,7 @@ async fn no_key_reaches_a_stranger_before_it_was_allowed_to() {
         assert!(!holds(&sim), "{kind:?}: {variable} reached llm.example");
 
         ConfigFile::open(place.source(Some("ai_models.yaml"), KEYS)).trust().unwrap();
-        let trusted = stranger(&place, &sim, kind, variable).await;
+        let trusted = stranger(&place, &sim, kind, variable);
         assert_eq!(use_it(&upstream, &trusted).await, None, "{kind:?}");
         assert!(holds(&sim), "{kind:?}: allowed, and not sent");
     }

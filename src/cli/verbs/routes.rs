@@ -86,7 +86,6 @@ fn facts_of(sample: &SampleArgs) -> Facts {
             WorkWord::Completion => Work::Completion,
             WorkWord::Embeddings => Work::Embeddings,
         },
-        ..Facts::default()
     }
 }
 
