@@ -10,7 +10,7 @@ mod change;
 mod look;
 mod routes;
 
-pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait};
+pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait, WorkWord};
 pub use calls::{BenchArgs, CallsVerb, FilterArgs};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
 pub use look::{CacheVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};

@@ -3,6 +3,7 @@
 //!
 //! The words for people are made from these values in `present::remedy`, once for all front ends.
 
+use super::rate::RateState;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -191,11 +192,17 @@ pub struct Failure {
     /// The vendor's wish from `Retry-After` and the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// The vendor's own word whether the same request may be tried again (`x-should-retry`); it wins over the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_retry: Option<bool>,
+    /// What the refusal said of the account's limits, for who keeps them; no part of the failure for people.
+    #[serde(skip)]
+    pub rate: Option<Box<RateState>>,
 }
 
 impl Failure {
     pub fn new(code: ErrorCode, cause: Cause, message: impl Into<String>) -> Self {
-        Self { code, cause, message: message.into(), retry_after_ms: None }
+        Self { code, cause, message: message.into(), retry_after_ms: None, may_retry: None, rate: None }
     }
 
     pub fn plain(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -211,10 +218,10 @@ impl Failure {
         self
     }
 
-    /// Whether a second try at the same target makes sense: by class, and never for causes that stay as
-    /// they are (refused, DNS, TLS).
+    /// Whether a second try at the same target makes sense: by the vendor's word, else by class, and never for
+    /// causes that stay as they are (refused, DNS, TLS).
     pub fn retry_same(&self) -> bool {
-        self.code.class().retry_same
+        self.may_retry.unwrap_or(self.code.class().retry_same)
             && !matches!(
                 self.cause,
                 Cause::Refused
@@ -263,5 +270,9 @@ mod tests {
         let reset = Failure::new(ErrorCode::Network, Cause::Reset, "x");
         assert!(!refused.retry_same());
         assert!(reset.retry_same());
+        assert!(!Failure { may_retry: Some(false), ..reset }.retry_same(), "the vendor says no");
+        assert!(!Failure { may_retry: Some(true), ..refused }.retry_same(), "nobody was there to say so");
+        let conflict = Failure::plain(ErrorCode::InvalidRequest, "x");
+        assert!(Failure { may_retry: Some(true), ..conflict }.retry_same(), "the vendor says yes");
     }
 }

@@ -7,6 +7,7 @@ use super::failure::{Cause, ErrorCode, Failure};
 use super::kind::Kind;
 pub use super::model::{Abilities, Instance, ModelChanges, ModelInfo};
 use super::reach::Reach;
+use super::shared::SharedList;
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +131,7 @@ pub struct ProviderHealth {
     pub last_checked: Option<UnixMs>,
     pub latency_ms: Option<u64>,
     pub ladder: Ladder,
-    pub models: Vec<ModelInfo>,
+    pub models: SharedList<ModelInfo>,
     pub models_seen: Option<UnixMs>,
     pub reach: Option<Reach>,
     pub activity: Activity,
@@ -174,7 +175,7 @@ impl ProviderHealth {
             last_checked: None,
             latency_ms: None,
             ladder: Ladder::default(),
-            models: Vec::new(),
+            models: SharedList::default(),
             models_seen: None,
             reach: None,
             activity: Activity::default(),
@@ -224,7 +225,7 @@ impl ProviderHealth {
         self.ladder.authenticated = found.authenticated.or(Some(true));
         self.ladder.listed = Some(!found.models.is_empty());
         self.ladder.loaded = loaded_rung(&found.models);
-        self.models.clone_from(&found.models);
+        self.models.take_over(&found.models);
         self.models_seen = Some(report.at);
         self.activity = found.activity;
         self.interface.clone_from(&found.interface);
@@ -302,7 +303,9 @@ impl ProviderHealth {
         if failure.code.class().breaker {
             self.ladder.answering = Some(false);
         }
-        if failure.code.class().breaker || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff) {
+        let needs_a_person =
+            failure.code == ErrorCode::Quota || matches!(failure.cause, Cause::NoModelLoaded | Cause::JitOff);
+        if failure.code.class().breaker || needs_a_person {
             self.trouble = Some(failure.clone());
         }
     }

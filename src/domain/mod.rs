@@ -22,5 +22,6 @@ pub mod rate;
 pub mod reach;
 pub mod routing;
 pub mod secret;
+pub mod shared;
 pub mod stats;
 pub mod time;

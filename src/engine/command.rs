@@ -8,7 +8,7 @@ use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::{CallId, ProviderId};
-use crate::domain::routing::{ActiveChoice, explain};
+use crate::domain::routing::{ActiveChoice, explain, world_for};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -57,7 +57,8 @@ impl Supervisor {
             }
             Command::Explain { facts } => {
                 let live = self.live_now();
-                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &live.world))));
+                let world = world_for(facts.work, &live.world);
+                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
             }
             Command::ListCalls { query } => self.list_calls(*query, asker),
             Command::GetCall { id } => self.get_call(id, asker),
@@ -133,6 +134,10 @@ impl Supervisor {
             && let Err(refusal) = self.profile(id)
         {
             return reply_to(asker, *refusal);
+        }
+        match which {
+            ProbeWhich::One(id) => self.traffic.let_go(id),
+            ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
         }
         let wanted = |profile: &Profile| match which {
             ProbeWhich::All => profile.enabled,

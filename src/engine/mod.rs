@@ -11,6 +11,7 @@ mod diagnosis;
 pub mod handle;
 mod kept;
 mod last_good;
+mod listing;
 mod live;
 mod loads;
 mod models;

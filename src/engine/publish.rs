@@ -12,15 +12,19 @@ use std::sync::Arc;
 
 impl Supervisor {
     /// The world as routing sees it now.
-    fn world(&self) -> World {
+    fn world(&mut self) -> World {
         let limit = self.state.config.money.daily_limit;
+        let now = self.ports.clock.now();
+        for provider in &mut self.state.providers {
+            provider.list(&self.state.config, &self.traffic, now);
+        }
         World {
-            now: self.ports.clock.now(),
+            now,
             active: self.active.clone(),
-            providers: live::world_providers(&self.state, &self.traffic, self.ports.clock.now()),
+            providers: live::world_providers(&self.state, &self.traffic, now),
             budget_exhausted: limit.is_some_and(|limit| self.today.spent >= limit),
             budget: BudgetFacts { used: self.today.spent, limit },
-            time: self.ports.clock.local_time(self.ports.clock.now()),
+            time: self.ports.clock.local_time(now),
             load_ms: Arc::new(self.load_times()),
             ..World::default()
         }

@@ -9,12 +9,16 @@ use crate::domain::price::price_of;
 use crate::domain::quality::quality_of;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{
-    ActiveChoice, BudgetFacts, Explanation, World, WorldModel, WorldProvider, choice, explain,
+    ActiveChoice, BudgetFacts, Explanation, World, WorldModel, WorldProvider, choice, explain, world_for,
 };
 
 /// Explains every row; a row whose world names what is not configured is refused with a sentence.
 pub fn rehearse(cases: &[RouteCase], config: &Config) -> Vec<Result<Explanation, String>> {
-    cases.iter().map(|case| Ok(explain(&case.facts, &config.rules, &world(&case.world, config)?))).collect()
+    let explained = |case: &RouteCase| {
+        let world = world(&case.world, config)?;
+        Ok(explain(&case.facts, &config.rules, &world_for(case.facts.work, &world)))
+    };
+    cases.iter().map(explained).collect()
 }
 
 fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
@@ -30,7 +34,7 @@ fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
     }
     for name in &change.loaded {
         let mut known = false;
-        for provider in world.providers.iter_mut() {
+        for provider in &mut world.providers {
             let whole = provider.id.as_str() == name;
             let model = name.strip_prefix(provider.id.as_str()).and_then(|rest| rest.strip_prefix('/'));
             if !whole && !model.is_some_and(|model| provider.models.iter().any(|known| known.id.as_str() == model)) {

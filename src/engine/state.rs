@@ -1,6 +1,7 @@
 //! The one place where configuration and health change. Synchronous: an input and the time go in, effects come
 //! out; the supervisor carries them out.
 
+use super::listing::Listing;
 use super::protocol::snapshot::{LatelyEntry, PROBE_HISTORY};
 use super::protocol::{Event, EventKind, Level, ModelsEntry, ProbePoint};
 use super::traffic::Traffic;
@@ -35,6 +36,7 @@ pub struct Provider {
     /// Newest first.
     pub model_changes: VecDeque<ModelsEntry>,
     pub watch: Watch,
+    pub listing: Listing,
 }
 
 /// Something the supervisor has to do.
@@ -245,6 +247,7 @@ impl Provider {
             moved_calls: 0,
             model_changes: VecDeque::new(),
             watch: Watch::default(),
+            listing: Listing::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::config::Config;
 use crate::domain::health::CallTally;
-use crate::domain::ids::{CallId, ProviderId, Target};
+use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::time::UnixMs;
@@ -31,6 +31,9 @@ const TALLY_CAPACITY: usize = 4096;
 /// Ended calls waiting to be counted; when full the oldest go, and the day's sums are exact again at their next
 /// reading from the ledger.
 const ENDED_CAPACITY: usize = 65_536;
+
+/// How long a vendor without credit is left alone before a call tries it again, where nobody asks sooner.
+const NO_CREDIT: Duration = Duration::from_mins(10);
 
 /// Targets whose pace is kept; calls of further ones are not counted per target.
 const PACES: usize = 4096;
@@ -100,6 +103,15 @@ impl Pace {
     }
 }
 
+/// What calls left behind at one target.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mark {
+    /// Until when its breaker is open.
+    pub breaker_until: Option<UnixMs>,
+    pub ttft_ms: Option<u64>,
+    pub pace: Pace,
+}
+
 /// The results of the last minutes at one provider.
 #[derive(Default)]
 struct Results {
@@ -137,6 +149,8 @@ struct Inner {
     paces: HashMap<Target, Pace>,
     parked: HashMap<ProviderId, UnixMs>,
     rates: HashMap<ProviderId, RateState>,
+    /// Vendors that only a person can help on: until when they are left alone, and why.
+    stopped: HashMap<ProviderId, (UnixMs, String)>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
     /// What was used of the limits per minute.
     minutes: HashMap<ProviderId, LastMinute>,
@@ -197,10 +211,6 @@ impl Traffic {
         let mut inner = self.lock();
         let mean = inner.ttft.entry(target.clone()).or_insert(ms);
         *mean = (*mean * 3 + ms) / 4;
-    }
-
-    pub fn ttft(&self, target: &Target) -> Option<u64> {
-        self.lock().ttft.get(target).copied()
     }
 
     /// Calls under way at each of `providers`, in their order.
@@ -293,9 +303,23 @@ impl Traffic {
         }
     }
 
-    /// Until when the target's breaker is open.
-    pub fn breaker_until(&self, target: &Target, now: UnixMs) -> Option<UnixMs> {
-        self.lock().breakers.get(target).and_then(|breaker| breaker.open_until(now))
+    /// What calls left behind at the targets of `provider`; nothing for those without a trace.
+    pub fn marks(&self, provider: &ProviderId, now: UnixMs) -> HashMap<ModelId, Mark> {
+        let inner = self.lock();
+        let mut marks: HashMap<ModelId, Mark> = HashMap::new();
+        let here = |target: &Target| &target.provider == provider;
+        for (target, breaker) in inner.breakers.iter().filter(|(target, _)| here(target)) {
+            if let Some(until) = breaker.open_until(now) {
+                marks.entry(target.model.clone()).or_default().breaker_until = Some(until);
+            }
+        }
+        for (target, ms) in inner.ttft.iter().filter(|(target, _)| here(target)) {
+            marks.entry(target.model.clone()).or_default().ttft_ms = Some(*ms);
+        }
+        for (target, pace) in inner.paces.iter().filter(|(target, _)| here(target)) {
+            marks.entry(target.model.clone()).or_default().pace = *pace;
+        }
+        marks
     }
 
     /// Whether any breaker of the provider is open.
@@ -321,6 +345,22 @@ impl Traffic {
 
     pub fn parked_until(&self, provider: &ProviderId, now: UnixMs) -> Option<UnixMs> {
         self.lock().parked.get(provider).copied().filter(|until| *until > now)
+    }
+
+    /// No calls to the provider before a person did something about it: its account has no credit. It is tried again
+    /// when somebody asks for a probe of it, when its profile changes, or after ten minutes.
+    pub fn stop(&self, provider: &ProviderId, why: &str, now: UnixMs) {
+        self.lock().stopped.insert(provider.clone(), (now.plus(NO_CREDIT), why.to_owned()));
+    }
+
+    /// Why a person has to help the provider on, where that is so.
+    pub fn stopped(&self, provider: &ProviderId, now: UnixMs) -> Option<String> {
+        self.lock().stopped.get(provider).filter(|(until, _)| *until > now).map(|(_, why)| why.clone())
+    }
+
+    /// Somebody says that the provider may be tried again.
+    pub fn let_go(&self, provider: &ProviderId) {
+        self.lock().stopped.remove(provider);
     }
 
     /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next
@@ -353,6 +393,7 @@ impl Traffic {
         inner.rates.remove(provider);
         inner.took.remove(provider);
         inner.spilling.remove(provider);
+        inner.stopped.remove(provider);
         drop(inner);
         self.kept.forget(provider);
     }
@@ -391,10 +432,6 @@ impl Traffic {
         inner.ended.push_back(ended);
         drop(inner);
         self.changed.notify_one();
-    }
-
-    pub fn pace(&self, target: &Target) -> Pace {
-        self.lock().paces.get(target).copied().unwrap_or_default()
     }
 
     /// The counters of slots and kept answers.

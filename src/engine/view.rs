@@ -2,17 +2,13 @@
 //! skip them; nothing secret is copied.
 
 use super::Options;
-use super::live::{Live, price_at, reach_of};
+use super::live::{Live, reach_of};
 use super::ports::{DaySums, Loaded, Unusable};
-use super::protocol::{
-    ConfigView, FlowView, GatewayView, ModelView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
-};
+use super::protocol::{ConfigView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView};
 use super::state::{Provider, State};
 use super::traffic::Traffic;
 use crate::domain::call::Facts;
 use crate::domain::config::{Config, Issue, Origin};
-use crate::domain::health::State as Health;
-use crate::domain::ids::{ModelId, Target};
 use crate::domain::incident::Incident;
 use crate::domain::routing::{ActiveChoice, World, decide};
 use crate::domain::stats::percentile;
@@ -143,8 +139,8 @@ impl Views {
                 .iter()
                 .find(|view| view.id == provider.profile.id)
                 .cloned()
-                .unwrap_or_else(|| Arc::new(provider_view(provider, &state.config, traffic, now)));
-            keep(&mut view, provider_view(provider, &state.config, traffic, now));
+                .unwrap_or_else(|| Arc::new(provider_view(provider, traffic, now)));
+            keep(&mut view, provider_view(provider, traffic, now));
             views.push(view);
         }
         let same = views.len() == self.providers.len()
@@ -229,7 +225,7 @@ fn spend_view(state: &State, today: &DaySums) -> SpendView {
     }
 }
 
-fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: UnixMs) -> ProviderView {
+fn provider_view(provider: &Provider, traffic: &Traffic, now: UnixMs) -> ProviderView {
     let profile = &provider.profile;
     let mut latencies: Vec<u64> = provider.history.iter().filter_map(|point| point.latency_ms).collect();
     ProviderView {
@@ -243,7 +239,7 @@ fn provider_view(provider: &Provider, config: &Config, traffic: &Traffic, now: U
         withheld: profile.withheld.clone(),
         health: provider.health.clone(),
         reach: reach_of(provider),
-        models: model_views(provider, config, traffic, now),
+        models: provider.model_views(),
         named_models: profile.models.iter().map(|model| model.id.clone()).collect(),
         probing: provider.probing,
         parked_until: traffic.parked_until(&profile.id, now),
@@ -271,42 +267,4 @@ fn incidents(state: &State) -> Vec<Incident> {
         state.providers.iter().flat_map(|provider| provider.watch.incidents()).cloned().collect();
     all.sort_by_key(|incident| (!incident.is_open(), std::cmp::Reverse(incident.since)));
     all
-}
-
-/// Named models in file order, then listed ones.
-fn model_views(provider: &Provider, config: &Config, traffic: &Traffic, now: UnixMs) -> Vec<ModelView> {
-    let profile = &provider.profile;
-    let view = |id: &ModelId, named: bool| {
-        let listed = provider.health.models.iter().find(|model| &model.id == id);
-        let written = profile.models.iter().find(|model| &model.id == id);
-        let target = Target { provider: profile.id.clone(), model: id.clone() };
-        let pace = traffic.pace(&target);
-        ModelView {
-            id: id.clone(),
-            named,
-            listed: listed.is_some(),
-            chat: listed.is_none_or(|model| model.chat),
-            // What was loaded when it last answered says nothing of now.
-            loaded: listed.and_then(|model| model.loaded).filter(|_| provider.health.state != Health::Down),
-            context: listed.and_then(|model| model.context).or_else(|| written.and_then(|model| model.context)),
-            quantization: listed.and_then(|model| model.quantization.clone()),
-            size_bytes: listed.and_then(|model| model.size_bytes),
-            price: price_at(provider, id, config),
-            breaker_until: traffic.breaker_until(&target, now),
-            display_name: listed.and_then(|model| model.display_name.clone()),
-            max_context: listed.and_then(|model| model.max_context),
-            instances: listed.map(|model| model.instances.clone()).unwrap_or_default(),
-            parameters: listed.and_then(|model| model.parameters.clone()),
-            format: listed.and_then(|model| model.format.clone()),
-            can: listed.map(|model| model.can).unwrap_or_default(),
-            remote: listed.is_some_and(|model| model.remote),
-            memory_bytes: listed.and_then(|model| model.memory_bytes),
-            expires: listed.and_then(|model| model.expires),
-            calls: pace.calls,
-            tokens_per_s: pace.tokens_per_s(),
-        }
-    };
-    let named = profile.models.iter().map(|model| view(&model.id, true));
-    let listed = provider.health.models.iter().filter(|model| !profile.models.iter().any(|named| named.id == model.id));
-    named.chain(listed.map(|model| view(&model.id, false))).collect()
 }

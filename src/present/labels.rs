@@ -346,7 +346,8 @@ pub(super) mod tests {
                 loaded: Some(true),
                 context: Some(32_768),
                 ..ModelView::of("qwen3-32b")
-            }],
+            }]
+            .into(),
             named_models: vec!["qwen3-32b".into()],
             probing: false,
             parked_until: None,

@@ -36,6 +36,11 @@ pub fn abilities(model: &ModelView) -> String {
     }
 }
 
+/// `last time 41 s`, where a load of the model is remembered.
+pub fn last_time(last_ms: Option<u64>) -> Option<String> {
+    last_ms.map(|last| format!("last time {}", seconds(last)))
+}
+
 /// `loading 34 s, last time 41 s`.
 pub fn under_way(load: &LoadingView, now: UnixMs) -> String {
     let word = if load.unloading { "unloading" } else { "loading" };
@@ -93,7 +98,7 @@ pub fn report(report: &ModelReport) -> String {
     let mut more = Vec::new();
     if !report.already {
         more.push(seconds(report.took_ms));
-        more.extend(report.last_ms.map(|last| format!("last time {}", seconds(last))));
+        more.extend(last_time(report.last_ms));
     }
     more.extend(report.context.map(|tokens| format!("context {}", units::context(tokens))));
     if !more.is_empty() {
@@ -177,7 +182,7 @@ pub fn server(health: &ProviderHealth) -> Option<String> {
 pub fn correction(view: &ProviderView) -> Option<(String, String)> {
     let kind = view.health.looks_like?;
     let said = format!("It looks like {}, and its profile says {}.", kind.label(), view.kind.word());
-    Some((said, format!("lmdeck config set providers.{}.type {}", view.id, kind.word())))
+    Some((said, format!("lmdeck providers edit {} --type {}", view.id, kind.word())))
 }
 
 #[cfg(test)]

@@ -253,7 +253,11 @@ impl App {
 
     /// What the palette offers here and now: each entry's name and the command line that does the same.
     pub fn command_lines(&self) -> Vec<(String, Option<String>)> {
-        palette::all(self).into_iter().map(|entry| (entry.title, entry.line)).collect()
+        let told = |entry: palette::Entry| {
+            let line = entry.line().map(std::borrow::Cow::into_owned);
+            (entry.title, line)
+        };
+        palette::all(self).into_iter().map(told).collect()
     }
 
     /// The screen of the open tab, under whatever layers there are.

@@ -16,7 +16,7 @@ use crate::domain::ids::ProviderId;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::{CallEvent, CallOutcome, Reply};
 use crate::present::remedy::text_of_call;
-use crate::present::{escape, labels, units};
+use crate::present::{escape, labels, models, units};
 use crossterm::event::{KeyEvent, KeyModifiers};
 use std::collections::HashSet;
 use std::io::{BufRead, Write};
@@ -260,8 +260,9 @@ impl Plain {
                 let next = to.map_or_else(String::new, |to| format!(": trying {to}"));
                 say(&format!("-- {from}: {}{next}", failure.message))
             }
-            CallEvent::Loading { target, waited_ms, .. } => {
-                say(&format!("-- {target} is being loaded, {} so far", units::duration(waited_ms)))
+            CallEvent::Loading { target, waited_ms, last_ms } => {
+                let last = models::last_time(last_ms).map(|last| format!(", {last}")).unwrap_or_default();
+                say(&format!("-- {target} is being loaded, {} so far{last}", units::duration(waited_ms)))
             }
             CallEvent::Text { text } => {
                 self.answer.push_str(&text);

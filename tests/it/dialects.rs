@@ -13,7 +13,7 @@ use lmdeck::adapters::http::HttpUpstream;
 use lmdeck::adapters::wire::answer::Context;
 use lmdeck::adapters::wire::dialect::{Dialect, Prepared, Reader, prepare, taken_apart, whole};
 use lmdeck::adapters::wire::{anthropic, responses};
-use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
+use lmdeck::domain::call::{Body, Facts, Finish, Message, Role, Usage, Work};
 use lmdeck::domain::config::{Config, Endpoint, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::ModelId;
@@ -22,6 +22,7 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{Clock, Frame, Upstream, UpstreamJob};
+use lmdeck::engine::protocol::{Command, Reply};
 use lmdeck::gateway::{self, GatewayOptions};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -876,6 +877,11 @@ async fn embeddings_go_to_an_embedding_model_and_to_no_other() {
         let (status, _, body) = door.post("/v1/embeddings", &ask(model)).await;
         assert_eq!((status, body.contains(says)), (503, true), "{model}: {body}");
     }
+    // The same words before anything is sent.
+    let facts = Box::new(Facts { work: Work::Embeddings, ..Facts::default() });
+    let Reply::Explained(explained) = door.engine.handle.ask(Command::Explain { facts }).await else { panic!() };
+    let chain: Vec<&str> = explained.decision.chain.iter().map(|chosen| chosen.target.model.as_str()).collect();
+    assert_eq!(chain, ["text-embedding-demo"], "{explained:?}");
     let (status, _, body) = door.post("/v1/embeddings", &json!([])).await;
     assert_eq!(status, 400);
     assert!(body.contains("the body is not an embeddings request"), "{body}");

@@ -115,8 +115,9 @@ fn any_failure() -> impl Strategy<Value = Failure> {
         prop::option::of(any::<String>()).prop_map(|variable| Cause::KeyMissing { variable }),
     ];
     let wait = prop::option::of(0..1_000_000_u64);
-    (prop::sample::select(ErrorCode::ALL.to_vec()), cause, any::<String>(), wait)
-        .prop_map(|(code, cause, message, retry_after_ms)| Failure { code, cause, message, retry_after_ms })
+    (prop::sample::select(ErrorCode::ALL.to_vec()), cause, any::<String>(), wait).prop_map(
+        |(code, cause, message, retry_after_ms)| Failure { retry_after_ms, ..Failure::new(code, cause, message) },
+    )
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {

@@ -6,6 +6,7 @@
 mod alerts;
 mod architecture;
 mod cache;
+mod catalogue;
 mod cli;
 mod commands_named;
 mod config;
@@ -26,6 +27,7 @@ mod models;
 mod parity;
 mod probe_frames;
 mod process;
+mod promises;
 mod protocol;
 mod pty;
 mod report;

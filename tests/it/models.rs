@@ -579,6 +579,19 @@ async fn models_load_waits_shows_the_time_so_far_and_says_how_long_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ask_says_that_the_model_has_to_load_and_how_long_that_took_before() {
+    let house = studio_house().await;
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["models", "load", "studio/b"], false).await, 0);
+    assert_eq!(shell.run(&house, &["models", "unload", "studio/b"], false).await, 0);
+    house.stage.acts("studio/b", [Act::SayAfter(Duration::from_secs(8), "hello there")]);
+    let shell = Shell::new();
+    assert_eq!(shell.run(&house, &["ask", "Say hello.", "--model", "studio/b"], true).await, 0);
+    assert!(shell.err.text().contains("-- studio/b has to load first, last time 5 s\n"), "{}", shell.err.text());
+    assert!(shell.out.text().contains("hello there"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn ctrl_c_stops_the_waiting_and_says_that_the_server_goes_on() {
     let house = studio_house().await;
     let shell = Shell::new();

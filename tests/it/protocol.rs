@@ -664,7 +664,8 @@ fn snapshot() -> Snapshot {
             calls: 3,
             tokens_per_s: Some(31.5),
             ..ModelView::of("glm-4.6")
-        }],
+        }]
+        .into(),
         named_models: vec!["glm-4.6".into()],
         probing: true,
         parked_until: Some(UnixMs(10)),

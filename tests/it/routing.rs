@@ -50,7 +50,7 @@ fn provider(id: &str, kind: Kind, models: Vec<WorldModel>) -> WorldProvider {
         withheld: None,
         parked_until: None,
         aliases: BTreeMap::new(),
-        models,
+        models: models.into(),
         preferred_models: Vec::new(),
         p50_ms: None,
     }

@@ -488,7 +488,7 @@ fn text_from_servers_reaches_no_cell_as_it_came() {
     let evil = "\u{1b}[31mx\u{9b}2J\u{7}\u{202e}\u{200b}\r\n\ty";
     let mut snapshot = with_provider(evening(), "workstation", |p| {
         p.name = evil.into();
-        p.models = vec![model(evil, Some(true))];
+        p.models = vec![model(evil, Some(true))].into();
         p.health.reason = evil.into();
         p.withheld = Some(WithheldWhy::NoKey.because(evil));
         p.lately[0].reason = evil.into();
@@ -568,7 +568,7 @@ fn why_the_gateway_is_off_stands_among_the_messages() {
 fn a_model_s_name_made_of_escapes_moves_no_column() {
     let evil = "\u{1b}[31mx\u{202e}".repeat(12);
     let models = vec![ModelView { context: Some(32_768), ..model(&evil, Some(true)) }];
-    let desk = Desk::new(with_provider(evening(), "lm_studio", |p| p.models = models));
+    let desk = Desk::new(with_provider(evening(), "lm_studio", |p| p.models = models.into()));
     let screen = desk.screen(120, 40);
     let column = |row: &str, text: &str| row.find(text).map(|at| row[..at].chars().count() + text.len());
     let head = screen.lines().find(|line| line.contains("quant")).unwrap();

@@ -344,8 +344,8 @@ fn time_ticks_once_a_second_while_a_call_runs_and_not_at_rest() {
 fn a_model_that_loads_says_so_and_reasoning_is_folded() {
     let mut desk = Desk::new();
     desk.type_in("Why?").press("enter").wait(12_000);
-    desk.event(CallEvent::Loading { target: gpt(), waited_ms: 12_000, last_ms: None })
-        .sees(&["loading the model, 12 s"]);
+    desk.event(CallEvent::Loading { target: gpt(), waited_ms: 12_000, last_ms: Some(41_300) })
+        .sees(&["loading the model, 12 s, last time 41 s"]);
     desk.event(CallEvent::Reasoning { text: "the person wants brevity".into() }).wait(3100);
     desk.sees(&["thinking, 15.1 s", "thinking, 3.1 s, z unfolds"]).sees_not("brevity");
     desk.event(text("Because.")).press("esc z").sees(&[

@@ -12,7 +12,7 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{
     CallPage, CallQuery, CallRow, CallStats, CallSums, Command, CommandName, Event, EventKind, ExportPart, GroupBy,
-    Level, LogLine, LogQuery, Percentiles, Reply, RunningCall, Snapshot, StatsGroup, StatsQuery,
+    Level, LoadingCall, LogLine, LogQuery, Percentiles, Reply, RunningCall, Snapshot, StatsGroup, StatsQuery,
 };
 use lmdeck::present::units;
 use lmdeck::tui::input::Input;
@@ -423,6 +423,16 @@ fn a_running_call_stands_on_top_and_settles_in_place() {
     let rows: Vec<String> = desk.screen().lines().skip(4).take(2).map(str::to_owned).collect();
     assert!(rows[0].contains(&clock(5000)) && rows[0].contains("[ok] ok"), "{rows:?}");
     assert!(rows[1].starts_with('>') && rows[1].contains(&clock(14_000)), "{rows:?}");
+}
+
+#[test]
+fn a_call_that_waits_for_its_model_to_load_says_so_and_for_how_long_it_did_before() {
+    let load = LoadingCall { since: ago(4000), last_ms: Some(41_300) };
+    let call = RunningCall { loading: Some(load), ..running("c1215", false) };
+    let mut desk = Desk::evening();
+    desk.wait(1000).publish(with_running(vec![call]));
+    assert!(desk.row("[>]  loading").contains("zai/glm-4.6"));
+    desk.press("home enter").shows("loads since").shows("last time 41 s");
 }
 
 #[test]

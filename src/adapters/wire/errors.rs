@@ -137,7 +137,13 @@ pub fn refusal(reply: &Reply<'_>) -> Failure {
     };
     let failure = judge(&error, reply.kind, reply.status, reply.path, reply.secrets);
     let wait = wait.or_else(|| told_elsewhere(&failure, &error, reply));
-    failure.retry_after(wait)
+    let may_retry = match header(reply.headers, "x-should-retry") {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
+    let rate = rate::read(reply.headers, reply.now).map(Box::new);
+    Failure { may_retry, rate, ..failure.retry_after(wait) }
 }
 
 /// A wait that stands in the words of a limit, or in the counts that came with it.

@@ -30,7 +30,7 @@ pub fn business_code(code: u32) -> Option<(ErrorCode, &'static str)> {
         1305 => (ErrorCode::Overloaded, "the vendor is overloaded"),
         1308 | 1310 | 1316 => (ErrorCode::RateLimit, "the plan's window is used up"),
         1309 => (ErrorCode::Quota, "the coding plan has expired"),
-        1311 => (ErrorCode::Quota, "the plan does not include this model"),
+        1311 => (ErrorCode::NotFound, "the plan does not include this model"),
         1312 => (ErrorCode::Overloaded, "the model is congested"),
         1313 => (ErrorCode::Quota, "the plan's fair-use rule stopped this key"),
         _ => return None,

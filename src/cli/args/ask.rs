@@ -88,6 +88,18 @@ pub struct SampleArgs {
     /// What the request carries or asks for; may be given several times
     #[arg(long = "with", value_name = "WHAT")]
     pub with: Vec<Trait>,
+    /// What kind of work it is
+    #[arg(long, value_name = "WORK", default_value = "chat")]
+    pub work: WorkWord,
+}
+
+/// The kinds of work, as the gateway's routes tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum WorkWord {
+    #[default]
+    Chat,
+    Completion,
+    Embeddings,
 }
 
 /// Something a request carries or asks for.

@@ -122,7 +122,8 @@ pub enum RoutesVerb {
     Explain {
         /// A call that was made, instead of a sample
         #[arg(long, value_name = "CALL", conflicts_with_all = ["model", "request_type", "complexity", "audience",
-            "priority", "prefer", "tokens", "max_tokens", "client", "session", "tags", "with"])]
+            "priority", "prefer", "tokens", "max_tokens", "client", "session", "tags", "with",
+            "work"])]
         call: Option<String>,
         #[command(flatten)]
         sample: Box<SampleArgs>,

@@ -2,12 +2,13 @@
 //! `route_table`.
 
 use super::{edited, explain, policies, route_table};
-use crate::cli::args::{RoutesVerb, SampleArgs, Trait};
+use crate::cli::args::{RoutesVerb, SampleArgs, Trait, WorkWord};
 use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
-use crate::domain::call::Facts;
+use crate::domain::cache_key::CacheWish;
+use crate::domain::call::{Facts, Work};
 use crate::domain::routing::Explanation;
 use crate::engine::protocol::{Command, Reply, RoutingView};
 use crate::present::labels::Role;
@@ -81,7 +82,12 @@ fn facts_of(sample: &SampleArgs) -> Facts {
         session: sample.session.clone(),
         tags: sample.tags.iter().cloned().collect(),
         preferred_provider: sample.prefer.clone(),
-        ..Facts::default()
+        work: match sample.work {
+            WorkWord::Chat => Work::Chat,
+            WorkWord::Completion => Work::Completion,
+            WorkWord::Embeddings => Work::Embeddings,
+        },
+        cache: CacheWish::default(),
     }
 }
 

@@ -12,7 +12,7 @@ pub fn world_for(work: Work, world: &World) -> Cow<'_, World> {
         return Cow::Borrowed(world);
     }
     let mut world = world.clone();
-    for provider in world.providers.iter_mut() {
+    for provider in &mut world.providers {
         if !work.offered_by(provider.kind) && provider.withheld.is_none() {
             let what = if work == Work::Embeddings { "embeddings" } else { "text completions" };
             provider.withheld = Some(format!("{} offers no {what}", provider.kind.label()));
@@ -75,7 +75,7 @@ mod tests {
             withheld: None,
             parked_until: None,
             aliases: std::collections::BTreeMap::new(),
-            models,
+            models: models.into(),
             preferred_models: Vec::new(),
             p50_ms: None,
         }

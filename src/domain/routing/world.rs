@@ -6,10 +6,10 @@ use crate::domain::ids::{ModelId, ProviderId, Target};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
 use crate::domain::reach::Reach;
+use crate::domain::shared::SharedList;
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// Everything outside the request that a decision may look at, at one moment. Cheap to clone: each call completes
@@ -53,44 +53,7 @@ pub struct Limited {
 }
 
 /// The providers, shared by all copies of a world until one of them is changed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Providers(Arc<Vec<WorldProvider>>);
-
-impl Deref for Providers {
-    type Target = Vec<WorldProvider>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Providers {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-impl From<Vec<WorldProvider>> for Providers {
-    fn from(all: Vec<WorldProvider>) -> Self {
-        Self(Arc::new(all))
-    }
-}
-
-impl FromIterator<WorldProvider> for Providers {
-    fn from_iter<I: IntoIterator<Item = WorldProvider>>(all: I) -> Self {
-        Self(Arc::new(all.into_iter().collect()))
-    }
-}
-
-impl<'a> IntoIterator for &'a Providers {
-    type Item = &'a WorldProvider;
-    type IntoIter = std::slice::Iter<'a, WorldProvider>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
+pub type Providers = SharedList<WorldProvider>;
 
 /// Today's money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -154,7 +117,7 @@ pub struct WorldProvider {
     pub parked_until: Option<UnixMs>,
     pub aliases: BTreeMap<String, Option<ModelId>>,
     /// Named models in file order, then chat models a local server lists. Best first is not assumed.
-    pub models: Vec<WorldModel>,
+    pub models: SharedList<WorldModel>,
     pub preferred_models: Vec<ModelId>,
     /// Median latency of its probes.
     #[serde(default)]

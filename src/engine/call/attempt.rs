@@ -69,10 +69,16 @@ impl Attempt<'_> {
         let load = if loading { Some(Load::begin(self, ticket)) } else { None };
         ticket.sent();
         let answer = self.noting_load(load.as_ref(), timeout_at(first, self.shared.ports.upstream.start(job))).await;
-        let answer = answer.map_err(|_| self.too_late(stream, first))??;
-        if let Some(rate) = &answer.rate {
+        let answer = answer.map_err(|_| self.too_late(stream, first))?;
+        // A refusal tells as much of the account's limits as an answer does.
+        let rate = match &answer {
+            Ok(answer) => answer.rate.as_ref(),
+            Err(failure) => failure.rate.as_deref(),
+        };
+        if let Some(rate) = rate {
             self.shared.traffic.note_rate(&target.provider, rate, self.shared.ports.clock.now());
         }
+        let answer = answer?;
         self.pass_on(answer, &profile, ticket, first, load).await
     }
 

@@ -12,7 +12,7 @@ use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::queue::Bounds;
-use crate::domain::routing::{Chosen, Decision};
+use crate::domain::routing::{Chosen, Decision, WorldProvider};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,7 +193,11 @@ fn judge(failure: &Failure, live: &Live, more_targets: bool, tries_left: u32, tr
             return Next::Onward;
         }
         let wait = failure.retry_after_ms.map_or_else(|| backoff(tries), Duration::from_millis);
-        return if tries_left > 0 && wait <= LONGEST_WAIT && wait < left { Next::Again(wait) } else { Next::GiveUp };
+        return if failure.retry_same() && tries_left > 0 && wait <= LONGEST_WAIT && wait < left {
+            Next::Again(wait)
+        } else {
+            Next::GiveUp
+        };
     }
     let wait = backoff(tries);
     if failure.retry_same() && tries_left > 0 && wait < left {
@@ -242,6 +246,11 @@ fn failed(
         && let Some(wait) = failure.retry_after_ms
     {
         shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
+    }
+    let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();
+    let far = live.world.providers.iter().any(|known| known.id == target.provider && account(known));
+    if failure.code == ErrorCode::Quota && far {
+        shared.traffic.stop(&target.provider, &failure.message, now);
     }
     let moved_to = moved_to.cloned();
     shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_to });

@@ -11,6 +11,7 @@ use crate::domain::money::{Money, Price};
 use crate::domain::rate::RateState;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
+use crate::domain::shared::SharedList;
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -79,7 +80,7 @@ pub struct ProviderView {
     pub withheld: Option<Withheld>,
     pub health: ProviderHealth,
     pub reach: Reach,
-    pub models: Vec<ModelView>,
+    pub models: SharedList<ModelView>,
     /// Models named in the profile, in order (for the form).
     pub named_models: Vec<ModelId>,
     /// A probe is running.

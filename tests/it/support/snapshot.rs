@@ -171,7 +171,7 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         withheld: None,
         health,
         reach: if kind.is_vendor() { Reach::Cloud } else { Reach::Machine },
-        models: Vec::new(),
+        models: Vec::new().into(),
         named_models: Vec::new(),
         probing: false,
         parked_until: None,
@@ -199,7 +199,7 @@ pub fn model(id: &str, loaded: Option<bool>) -> ModelView {
 
 fn named(mut view: ProviderView, model: ModelView) -> ProviderView {
     view.named_models = vec![model.id.clone()];
-    view.models = vec![ModelView { named: true, ..model }];
+    view.models = vec![ModelView { named: true, ..model }].into();
     view
 }
 
@@ -240,7 +240,8 @@ fn lm_studio() -> ProviderView {
             size_bytes: Some(274_000_000),
             ..model("nomic-embed-text-v1.5", Some(false))
         },
-    ];
+    ]
+    .into();
     view.health.models = view
         .models
         .iter()

@@ -37,7 +37,7 @@ fn world() -> World {
         withheld: None,
         parked_until: None,
         aliases: BTreeMap::new(),
-        models: Vec::new(),
+        models: Vec::new().into(),
         preferred_models: Vec::new(),
         p50_ms: Some(42),
     };

@@ -9,7 +9,7 @@ use crate::domain::ids::Target;
 use crate::engine::protocol::{CallEvent, CallOutcome, Snapshot};
 use crate::present::labels::Role;
 use crate::present::remedy::text_of_call;
-use crate::present::{escape, units};
+use crate::present::{escape, models, units};
 
 /// An answer held back for `--json` may grow to this; what a terminal shows is not held.
 const MOST_HELD_BYTES: usize = 64 * 1024 * 1024;
@@ -55,7 +55,7 @@ impl Answer {
         match event {
             CallEvent::Text { text } => self.write(console, &text)?,
             CallEvent::FellBack { from, failure, to } => self.fall_back(console, &from, &failure, to.as_ref()),
-            CallEvent::Loading { target, .. } => self.load(console, target),
+            CallEvent::Loading { target, last_ms, .. } => self.load(console, target, last_ms),
             CallEvent::End(outcome) => {
                 self.end_line(console)?;
                 return Ok(Some(outcome));
@@ -118,9 +118,10 @@ impl Answer {
     }
 
     /// Said once per target: a model that loads blocks without progress.
-    fn load(&mut self, console: &mut Console, target: Target) {
+    fn load(&mut self, console: &mut Console, target: Target, last_ms: Option<u64>) {
         if self.loading.as_ref() != Some(&target) {
-            console.say(Role::Muted, &format!("-- {} has to load first", escape::line(&target.to_string())));
+            let last = models::last_time(last_ms).map(|last| format!(", {last}")).unwrap_or_default();
+            console.say(Role::Muted, &format!("-- {} has to load first{last}", escape::line(&target.to_string())));
             self.loading = Some(target);
         }
     }

@@ -11,6 +11,7 @@ use crate::tui::app::App;
 use crate::tui::keymap::{Bound, Context, line};
 use crate::tui::part::{Place, Tab};
 use crate::tui::screens::{acts, targets};
+use std::borrow::Cow;
 
 /// What running an entry does.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,21 +21,52 @@ pub enum Run {
     /// The act on its own tab.
     ActOn(Tab, Action),
     Provider(Action, ProviderId),
-    Tell(Command, String),
+    Tell(Box<Command>, String),
+    /// Chooses the active target. There may be ten thousand of these: their words are made when they are shown.
+    Use(ActiveChoice),
     Go(Tab, Place),
 }
 
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Names it among the recent ones.
-    pub id: String,
+    /// Names it among the recent ones, where its title does not.
+    pub name: Option<String>,
     pub title: String,
     pub about: String,
     pub key: String,
-    pub line: Option<String>,
+    line: Option<String>,
     /// Why it cannot run now.
     pub why: Option<String>,
     pub run: Run,
+}
+
+impl Entry {
+    #[cfg(test)]
+    pub fn of(title: &str, about: &str, why: Option<String>, run: Run) -> Self {
+        Self { why, ..entry(title.into(), about.into(), None, run) }
+    }
+
+    /// Names it among the recent ones.
+    pub fn id(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.title)
+    }
+
+    /// The command line that does the same.
+    pub fn line(&self) -> Option<Cow<'_, str>> {
+        match (&self.line, &self.run) {
+            (Some(line), _) => Some(line.into()),
+            (None, Run::Use(choice)) => Some(line::target(choice).into()),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What is said when a choice is made.
+pub fn chosen(choice: &ActiveChoice) -> String {
+    match choice {
+        ActiveChoice::Auto => "the active target is auto".to_owned(),
+        chosen => format!("{chosen} is the active target"),
+    }
 }
 
 const READ_ONLY: &str = "read-only: started with --readonly";
@@ -108,7 +140,7 @@ fn of_bound(bound: &Bound, subject: Option<&Place>, why: Option<String>, run: Ru
         Action::GoTab(_) => "go to this tab".to_owned(),
         _ => bound.entry.about.to_owned(),
     };
-    Entry { id: name.to_owned(), title, about, key: bound.key(), line, why, run }
+    Entry { name: Some(name.to_owned()), title, about, key: bound.key(), line, why, run }
 }
 
 fn places(snapshot: &Snapshot) -> Vec<Entry> {
@@ -171,8 +203,12 @@ fn loading(provider: &ProviderView) -> impl Iterator<Item = Entry> {
         let usable = provider.health.state.usable();
         let why = (!usable).then(|| format!("{} is {}", provider.name, labels::provider(provider).word));
         let line = line::model(verb, &target);
-        let entry =
-            entry(format!("{verb} {target}"), provider.name.clone(), Some(line), Run::Tell(command, String::new()));
+        let entry = entry(
+            format!("{verb} {target}"),
+            provider.name.clone(),
+            Some(line),
+            Run::Tell(Box::new(command), String::new()),
+        );
         Some(Entry { why, ..entry })
     })
 }
@@ -184,22 +220,19 @@ fn choices(snapshot: &Snapshot) -> Vec<Entry> {
         Entry {
             why: now.then(|| "it is the strategy now".to_owned()),
             ..entry(format!("strategy: {word}"), routes::strategy(strategy).to_owned(), Some(line::strategy(word)), {
-                Run::Tell(Command::SetStrategy { strategy: word.to_owned() }, format!("the strategy is {word}"))
+                Run::Tell(
+                    Box::new(Command::SetStrategy { strategy: word.to_owned() }),
+                    format!("the strategy is {word}"),
+                )
             })
         }
     };
     let target = |value: &str, about: String| {
         let choice = targets::choice_of(value);
         let now = snapshot.routing.active == choice;
-        let done = match &choice {
-            ActiveChoice::Auto => "the active target is auto".to_owned(),
-            chosen => format!("{chosen} is the active target"),
-        };
         Entry {
             why: now.then(|| "it is the active target now".to_owned()),
-            ..entry(format!("use target {value}"), about, Some(line::target(&choice)), {
-                Run::Tell(Command::UseTarget { choice }, done)
-            })
+            ..entry(format!("use target {value}"), about, None, Run::Use(choice))
         }
     };
     let auto = target("auto", "as the strategy finds it".to_owned());
@@ -208,7 +241,7 @@ fn choices(snapshot: &Snapshot) -> Vec<Entry> {
 }
 
 fn entry(title: String, about: String, line: Option<String>, run: Run) -> Entry {
-    Entry { id: title.clone(), title, about, key: String::new(), line, why: None, run }
+    Entry { name: None, title, about, key: String::new(), line, why: None, run }
 }
 
 fn state(provider: &ProviderView) -> String {
@@ -221,6 +254,7 @@ fn refuse_changes(entries: &mut [Entry]) {
     for entry in entries {
         let changes = match &entry.run {
             Run::Tell(command, _) => command.changes_something(),
+            Run::Use(choice) => Command::UseTarget { choice: choice.clone() }.changes_something(),
             Run::Provider(action, _) => !matches!(action, Action::ProviderTest | Action::ProviderDoctor),
             _ => false,
         };

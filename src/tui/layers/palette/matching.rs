@@ -39,7 +39,7 @@ mod tests {
     fn entry(title: &str, about: &str, why: Option<&str>) -> Entry {
         let run = Run::Act(Action::Help);
         let why = why.map(str::to_owned);
-        Entry { id: title.into(), title: title.into(), about: about.into(), key: String::new(), line: None, why, run }
+        Entry::of(title, about, why, run)
     }
 
     #[test]

@@ -14,7 +14,7 @@
 mod entries;
 mod matching;
 
-use crate::engine::protocol::Level;
+use crate::engine::protocol::{Command, Level};
 use crate::present::text;
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -24,7 +24,8 @@ use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::list::Selection;
-use entries::{Entry, Run};
+pub use entries::Entry;
+use entries::Run;
 use ratatui::layout::Rect;
 
 pub use entries::all;
@@ -58,7 +59,7 @@ impl Palette {
     /// Of what can be done now in `app`, with a text typed already.
     pub fn of(app: &App, typed: &str) -> Self {
         let entries = entries::all(app);
-        let place = |id: &String| entries.iter().position(|entry| entry.id == *id);
+        let place = |id: &String| entries.iter().position(|entry| entry.id() == id);
         let recent = app.recent.iter().filter_map(place).collect();
         let (typed, cursor) = (Line::new(typed), Selection::default());
         let mut palette =
@@ -102,7 +103,7 @@ impl Palette {
             return out.say(Level::Warning, format!("{}: {why}", entry.title));
         }
         out.push(Effect::Close);
-        out.push(Effect::Ran(entry.id.clone()));
+        out.push(Effect::Ran(entry.id().to_owned()));
         match entry.run.clone() {
             Run::Act(action) => out.push(Effect::Pass(action)),
             Run::ActOn(tab, action) => {
@@ -110,7 +111,11 @@ impl Palette {
                 out.push(Effect::Pass(action));
             }
             Run::Provider(action, id) => out.push(Effect::Do(action, id)),
-            Run::Tell(command, done) => out.tell(command, done),
+            Run::Tell(command, done) => out.tell(*command, done),
+            Run::Use(choice) => {
+                let done = entries::chosen(&choice);
+                out.tell(Command::UseTarget { choice }, done);
+            }
             Run::Go(tab, place) => out.push(Effect::Go(tab, Some(place))),
         }
     }
@@ -193,7 +198,9 @@ impl Part for Palette {
         let nothing = || "nothing is called like this: ctrl-u clears the line".to_owned();
         match (action, self.chosen()) {
             (Action::Open | Action::PaletteFill | Action::CopyLine, None) => Some(nothing()),
-            (Action::CopyLine, Some(entry)) if entry.line.is_none() => Some("no command line does the same".to_owned()),
+            (Action::CopyLine, Some(entry)) if entry.line().is_none() => {
+                Some("no command line does the same".to_owned())
+            }
             _ => None,
         }
     }
@@ -208,7 +215,7 @@ impl Part for Palette {
                 }
             }
             Action::CopyLine => {
-                if let Some(line) = self.chosen().and_then(|entry| entry.line.clone()) {
+                if let Some(line) = self.chosen().and_then(|entry| Some(entry.line()?.into_owned())) {
                     out.push(Effect::Copy(line, "the command line was"));
                 }
             }
@@ -274,8 +281,9 @@ impl Palette {
         let row = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
         canvas.rule(row, "", "", false);
         let key = canvas.cx.keymap.key_for(&[Context::Palette], Action::CopyLine);
-        let (said, line) = match self.chosen().map(|entry| entry.line.as_deref()) {
-            Some(Some(line)) => (format!(" {key} copies  "), line),
+        let chosen = self.chosen().map(Entry::line);
+        let (said, line) = match &chosen {
+            Some(Some(line)) => (format!(" {key} copies  "), line.as_ref()),
             Some(None) => (" no command line does the same ".to_owned(), ""),
             None => return,
         };
@@ -293,6 +301,6 @@ impl Palette {
 fn told(entry: &Entry) -> String {
     let key = if entry.key.is_empty() { String::new() } else { format!(", {}", entry.key) };
     let about = entry.why.as_ref().map_or_else(|| entry.about.clone(), |why| format!("not now: {why}"));
-    let line = entry.line.as_ref().map(|line| format!(". In a shell: {line}")).unwrap_or_default();
+    let line = entry.line().map(|line| format!(". In a shell: {line}")).unwrap_or_default();
     format!("{}{key}: {about}{line}", entry.title)
 }

@@ -10,7 +10,7 @@ use crate::domain::routing::Explanation;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Snapshot};
 use crate::present::may_cost::tokens_of;
-use crate::present::{reason, units};
+use crate::present::{models, reason, units};
 use crate::tui::part::Ticket;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -21,8 +21,8 @@ const KEPT: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Waiting,
-    /// The server loads the model; since then.
-    Loading(UnixMs),
+    /// The server loads the model: since then, and how long that took the last time.
+    Loading(UnixMs, Option<u64>),
     Thinking,
     Writing,
     Done,
@@ -122,10 +122,10 @@ impl Lane {
                 self.notes.push(fell_back(from, failure, to.as_ref()));
                 self.phase = Phase::Waiting;
             }
-            CallEvent::Loading { target, waited_ms, .. } => {
+            CallEvent::Loading { target, waited_ms, last_ms } => {
                 self.target = Some(target.clone());
                 let began = i64::try_from(*waited_ms).map_or(now.0, |waited| now.0.saturating_sub(waited));
-                self.phase = Phase::Loading(UnixMs(began));
+                self.phase = Phase::Loading(UnixMs(began), *last_ms);
             }
             CallEvent::Head(head) => {
                 self.target = Some(head.target.clone());
@@ -173,7 +173,10 @@ impl Lane {
         let total = elapsed(self.ended.unwrap_or(now).since(self.since));
         match self.phase {
             Phase::Waiting => format!("waiting, {total}"),
-            Phase::Loading(began) => format!("loading the model, {} s", now.since(began).as_secs()),
+            Phase::Loading(began, last_ms) => {
+                let last = models::last_time(last_ms).map(|last| format!(", {last}")).unwrap_or_default();
+                format!("loading the model, {} s{last}", now.since(began).as_secs())
+            }
             Phase::Thinking => format!("thinking, {total}"),
             Phase::Writing => format!("writing, {total}"),
             Phase::Done => match &self.record {
@@ -191,7 +194,7 @@ impl Lane {
     /// When [`Self::state`] says something else by itself.
     pub fn next_tick(&self, now: UnixMs) -> Option<UnixMs> {
         let since = match self.phase {
-            Phase::Loading(began) => began,
+            Phase::Loading(began, _) => began,
             phase if phase.runs() => self.since,
             _ => return None,
         };

@@ -20,6 +20,8 @@ const LABEL: u16 = 11;
 const SIDE_BY_SIDE: u16 = 58;
 /// From this width on tables have their columns.
 const WIDE: u16 = 64;
+/// Targets told of a chain, and of those left out: what comes after them nobody reads here.
+const TOLD: usize = 100;
 /// From this height on the fields are always seen; below, only while they are changed.
 const TALL: u16 = 16;
 
@@ -161,7 +163,7 @@ fn chain(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation, lines: &
     }
     lines.split(&[Piece::new("chain", Role::Muted)], &[Piece::new("may cost", Role::Muted)]);
     let target_wide = lines.width().saturating_sub(3 + 11).max(10);
-    for (place, chosen) in decision.chain.iter().enumerate() {
+    for (place, chosen) in decision.chain.iter().take(TOLD).enumerate() {
         let number = text::pad_left(&(place + 1).to_string(), 2);
         let target = cell(&chosen.target.to_string(), target_wide, Role::Plain);
         let cost = Piece::plain(&cost(snapshot, facts, chosen));
@@ -173,6 +175,7 @@ fn chain(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation, lines: &
         let why = Piece::new(&escape::line(&why), Role::Muted);
         lines.put(3, &[mark, Piece::plain(" "), Piece::plain(&health), Piece::plain(" "), why]);
     }
+    further(decision.chain.len(), lines);
     lines.blank();
 }
 
@@ -209,7 +212,7 @@ fn left_out(explanation: &Explanation, lines: &mut Lines, wide: bool) {
     } else {
         lines.put(0, &[Piece::new("left out", Role::Muted)]);
     }
-    for reject in rejected {
+    for reject in rejected.iter().take(TOLD) {
         let target = reject.target.to_string();
         if wide {
             let reason = text::wrap(&escape::line(&reject.reason), lines.width().saturating_sub(36));
@@ -221,5 +224,13 @@ fn left_out(explanation: &Explanation, lines: &mut Lines, wide: bool) {
             lines.put(0, &[Piece::plain(&target)]);
             lines.wrapped(3, &reject.reason, Role::Muted);
         }
+    }
+    further(rejected.len(), lines);
+}
+
+/// How many come after those told, and what tells them.
+fn further(all: usize, lines: &mut Lines) {
+    if all > TOLD {
+        lines.wrapped(3, &format!("and {} more: lmdeck routes explain tells all", all - TOLD), Role::Muted);
     }
 }

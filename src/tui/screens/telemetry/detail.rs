@@ -10,7 +10,7 @@ use crate::domain::ids::Target;
 use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
 use crate::present::remedy::of_call;
-use crate::present::{escape, labels, reason, text, units};
+use crate::present::{escape, labels, models, reason, text, units};
 use crate::tui::part::Cx;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
@@ -63,6 +63,12 @@ fn running(call: &RunningCall, cx: &Cx<'_>, lines: &mut Lines) {
     lines.marked(label.mark, words::role(label.role), &format!("{}: {target}", label.word));
     lines.blank();
     lines.labelled("since", VALUE, &units::clock(call.since));
+    // As it is now, not as the table was told.
+    let now = cx.snapshot.running.iter().find(|other| other.id == call.id);
+    if let Some(load) = now.and_then(|call| call.loading).filter(|_| now.is_some_and(|call| !call.writing)) {
+        let last = models::last_time(load.last_ms).map(|last| format!(", {last}")).unwrap_or_default();
+        lines.labelled("model", VALUE, &format!("loads since {}{last}", units::clock(load.since)));
+    }
     lines.labelled("client", VALUE, or_dash(&call.client));
     lines.labelled("type", VALUE, or_dash(&call.request_type));
     lines.blank();

@@ -113,9 +113,10 @@ pub fn label(entry: &Entry, cx: &Cx<'_>) -> Label {
         Entry::Done(call) => labels::call(call),
         Entry::Running(call) => {
             let runs = cx.snapshot.running.iter().find(|other| other.id == call.id);
-            let word = match runs.map(|call| call.writing) {
-                Some(true) => "writing",
-                Some(false) => "waiting",
+            let word = match runs {
+                Some(call) if call.writing => "writing",
+                Some(call) if call.loading.is_some() => "loading",
+                Some(_) => "waiting",
                 None => "ending",
             };
             Label { mark: labels::RUNNING, word: word.into(), role: labels::Role::Accent }
