@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod calls;
+mod condition;
 pub mod config;
 pub mod connect;
 mod edited;

@@ -5,6 +5,7 @@ use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
+use super::what_if::what_if;
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::ProviderId;
@@ -115,6 +116,13 @@ impl Supervisor {
             Command::TestRoutes { cases } => {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
+            }
+            Command::CheckCondition { text } => {
+                reply_to(asker, Reply::Condition(self.ports.config.check_condition(&text)));
+            }
+            Command::ExplainWith { edit, facts } => {
+                let live = self.live_now();
+                self.blocking(asker, move |ports| what_if(ports, &edit, &facts, &live));
             }
             Command::CancelCall { id } => reply_to(
                 asker,

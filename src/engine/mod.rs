@@ -13,6 +13,7 @@ mod last_good;
 mod live;
 mod loads;
 mod models;
+mod observed;
 mod pins;
 pub mod ports;
 pub mod protocol;
@@ -26,6 +27,7 @@ mod traffic;
 mod unconfigured;
 mod view;
 mod watched;
+mod what_if;
 
 use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};

@@ -13,6 +13,7 @@ use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::RateState;
+use crate::domain::routing::{Decision, NoteKind};
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,8 @@ pub struct Ended {
     pub cost: Cost,
     /// Who answered, and the tokens it wrote with the time that took.
     answered: Option<(Target, Option<(u64, u64)>)>,
+    /// Policies that would have decided it, were they not only observed.
+    pub observed: Vec<String>,
 }
 
 impl Ended {
@@ -65,7 +68,14 @@ impl Ended {
                 // Too short an answer says nothing of the pace.
                 (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
             }),
+            observed: Vec::new(),
         }
+    }
+
+    /// With the policies that the decision only observed.
+    pub fn under(self, decision: &Decision) -> Self {
+        let observed = decision.notes.iter().filter(|note| note.what == NoteKind::Observed);
+        Self { observed: observed.map(|note| note.policy.clone()).collect(), ..self }
     }
 }
 

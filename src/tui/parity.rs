@@ -40,9 +40,8 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ListIncidents => Ok("health.incidents"),
         CommandName::LastGood => Ok("broken.last_good"),
         CommandName::Report => Ok("report"),
-        CommandName::EditPolicy => {
-            Err("the rule editor is not built yet; policies are edited on the command line meanwhile")
-        }
+        CommandName::EditPolicy => Ok("rule.save"),
+        CommandName::CheckCondition | CommandName::ExplainWith => Ok("routing.open"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

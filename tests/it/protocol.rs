@@ -23,11 +23,12 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
-    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
-    DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
-    LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, PolicyDraft,
-    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState, TestReport,
+    CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConditionCheck,
+    ConditionSlip, ConfigView, DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery,
+    LastGoodAct, LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
+    PROTOCOL_VERSION, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply,
+    ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, Step, StepState,
+    TestReport, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,6 +261,11 @@ fn commands() -> Vec<Command> {
                 ..RouteCase::default()
             }],
         },
+        Command::CheckCondition { text: "request.stream".into() },
+        Command::ExplainWith {
+            edit: Box::new(PolicyEdit::Enable { name: "p".into(), enabled: true }),
+            facts: Box::new(Facts::default()),
+        },
     ]
 }
 
@@ -349,10 +355,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
         Reply::Refused(_) => "refused",
+        Reply::Condition(_) => "condition",
+        Reply::WhatIf(_) => "what_if",
     }
 }
 
-const REPLIES: usize = 15;
+const REPLIES: usize = 17;
 
 fn incident() -> Incident {
     Incident {
@@ -421,6 +429,15 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
+        Reply::Condition(ConditionCheck {
+            slip: Some(ConditionSlip { at: 1, length: 2, message: "m".into(), remedy: "r".into() }),
+            reads: vec![("request.stream".into(), "true or false".into())],
+        }),
+        Reply::WhatIf(Box::new(WhatIf {
+            saved: Explanation { decision: decision.clone(), sentence: "s".into(), rules: vec![rule.clone()] },
+            edited: Explanation { decision: decision.clone(), sentence: "e".into(), rules: Vec::new() },
+            issues: vec![issue()],
+        })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
@@ -696,6 +713,7 @@ fn snapshot() -> Snapshot {
             in_effect: Some(target()),
             in_effect_why: "down".into(),
             decided_today: vec![("named".into(), 3)],
+            ..RoutingView::default()
         }),
         spend: Arc::new(SpendView { today: Money(5), limit: Some(Money(10)), ..SpendView::default() }),
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),

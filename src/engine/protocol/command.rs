@@ -181,6 +181,15 @@ pub enum Command {
     TestRoutes {
         cases: Vec<RouteCase>,
     },
+    /// Reads a condition as it is being typed: its facts, or what is wrong and where.
+    CheckCondition {
+        text: String,
+    },
+    /// Explains a request by the rules in force, and by those that an unsaved edit would make.
+    ExplainWith {
+        edit: Box<PolicyEdit>,
+        facts: Box<Facts>,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -231,10 +240,12 @@ pub enum CommandName {
     Report,
     EditPolicy,
     TestRoutes,
+    CheckCondition,
+    ExplainWith,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -268,6 +279,8 @@ impl CommandName {
         Self::Report,
         Self::EditPolicy,
         Self::TestRoutes,
+        Self::CheckCondition,
+        Self::ExplainWith,
     ];
 }
 
@@ -308,6 +321,8 @@ impl Command {
             Self::Report { .. } => CommandName::Report,
             Self::EditPolicy { .. } => CommandName::EditPolicy,
             Self::TestRoutes { .. } => CommandName::TestRoutes,
+            Self::CheckCondition { .. } => CommandName::CheckCondition,
+            Self::ExplainWith { .. } => CommandName::ExplainWith,
         }
     }
 
@@ -349,7 +364,9 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
-            | Self::TestRoutes { .. } => false,
+            | Self::TestRoutes { .. }
+            | Self::CheckCondition { .. }
+            | Self::ExplainWith { .. } => false,
         }
     }
 }

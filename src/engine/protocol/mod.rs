@@ -14,7 +14,7 @@ pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
-pub use policy::{CaseWorld, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase};
+pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase, WhatIf};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
     EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,

@@ -1,5 +1,6 @@
 //! Answers to commands.
 
+use super::policy::{ConditionCheck, WhatIf};
 use super::query::{CallPage, LogLine, SavedPrompt};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
@@ -34,6 +35,8 @@ pub enum Reply {
     RoutesTested(Vec<Result<Explanation, String>>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
+    Condition(ConditionCheck),
+    WhatIf(Box<WhatIf>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

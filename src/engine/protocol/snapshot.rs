@@ -273,6 +273,11 @@ pub struct RoutingView {
     pub in_effect_why: String,
     /// Calls decided today, by the name in the ledger's `policy`.
     pub decided_today: Vec<(String, u64)>,
+    /// Calls that each observed policy would have decided, of `observed_of`: today, since this engine started.
+    #[serde(default)]
+    pub observed_today: Vec<(String, u64)>,
+    #[serde(default)]
+    pub observed_of: u64,
 }
 
 /// Today's money.

@@ -11,6 +11,7 @@ mod lists;
 mod page;
 mod render;
 mod splice;
+mod unsaved;
 mod verify;
 
 use super::build::Built;
