@@ -29,6 +29,19 @@ pub fn policy_state(policy: &Policy) -> &'static str {
     }
 }
 
+/// Who decided, by the name people gave it: from the ledger's `policy:NAME` and the like.
+pub fn decided_by(by: &str) -> String {
+    match by.split_once(':') {
+        Some(("strategy" | "request_type" | "policy", name)) => name.to_owned(),
+        _ => match by {
+            "named" => "its name".to_owned(),
+            "active" => "your choice".to_owned(),
+            "none" => "no rule".to_owned(),
+            other => other.to_owned(),
+        },
+    }
+}
+
 /// What is wrong with a condition: `column 42: no such fact. did you mean request.audience?`
 pub fn slip(slip: &ConditionSlip) -> String {
     let column = slip.at + 1;
