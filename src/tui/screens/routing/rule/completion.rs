@@ -41,6 +41,11 @@ impl Completion {
         (!names.is_empty()).then_some(Self { names, chosen: 0, typed })
     }
 
+    /// As one types on: what would offer everything waits until it is asked for.
+    pub fn while_typing(before: &str, snapshot: &Snapshot) -> Option<Self> {
+        Self::at(before, snapshot).filter(|found| found.typed > 0 || open_quote(before).is_some())
+    }
+
     /// Moves; `false` for other acts.
     pub fn act(&mut self, action: Action) -> bool {
         let count = self.names.len();

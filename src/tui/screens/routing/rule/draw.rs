@@ -57,8 +57,8 @@ impl RuleEditor {
                 Row::Verdict => self.draw_verdict(canvas, place),
                 Row::Said => self.draw_said(canvas, place),
             }
-            if matches!(row, Row::Marks) {
-                box_at = Some(y);
+            if matches!(row, Row::Verdict) {
+                box_at = Some(y + 1);
             }
         }
         let used = u16::try_from(shown).unwrap_or(body.height);
@@ -157,7 +157,8 @@ impl RuleEditor {
     }
 
     fn draw_verdict(&self, canvas: &mut Canvas<'_>, row: Rect) {
-        let (x, room) = Self::value_place(row);
+        // From the labels' column: the sentence is longer than its mark.
+        let (x, room) = (row.x + 2, row.width.saturating_sub(3));
         if let Some(slip) = self.slip() {
             let said = routes::slip(slip);
             canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (said.as_str(), Role::Plain)]);

@@ -282,7 +282,7 @@ impl Part for RuleEditor {
         if focus == Field::When && used {
             let opens = key.text() == Some('.') || key.text() == Some('"');
             if self.completion.is_some() || opens {
-                self.complete(cx);
+                self.completion = Completion::while_typing(&self.fields.when.before(), cx.snapshot);
             }
         }
         used
