@@ -7,7 +7,9 @@ use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for};
 use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
-use lmdeck::domain::routing::{World, explain};
+use lmdeck::domain::kind::Kind;
+use lmdeck::domain::reach::Reach;
+use lmdeck::domain::routing::{World, WorldModel, WorldProvider, explain};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
@@ -31,6 +33,39 @@ routing:
       when: request.client == \"batch\"
       deny: not now
 ";
+
+/// The one provider of the file, up.
+fn world() -> World {
+    let model = WorldModel {
+        id: "small".into(),
+        candidate: true,
+        chat: true,
+        loaded: Some(true),
+        remote: false,
+        context: None,
+        capabilities: None,
+        quality: None,
+        price: None,
+        breaker_until: None,
+        ttft_ms: None,
+    };
+    let near = WorldProvider {
+        id: "near".into(),
+        kind: Kind::LmStudio,
+        reach: Reach::Machine,
+        local: false,
+        enabled: true,
+        state: State::Up,
+        reason: String::new(),
+        withheld: None,
+        parked_until: None,
+        aliases: std::collections::BTreeMap::new(),
+        models: vec![model],
+        preferred_models: Vec::new(),
+        p50_ms: None,
+    };
+    World { providers: std::iter::once(near).collect(), ..World::default() }
+}
 
 /// A person at the dashboard whose edits and checks go to a real file; what is asked besides, nobody answers.
 struct Desk {
@@ -89,8 +124,8 @@ impl Desk {
             }
             Command::ExplainWith { edit, facts } => match self.store.rules_with(&edit) {
                 Ok((rules, issues)) => Reply::WhatIf(Box::new(WhatIf {
-                    saved: explain(&facts, &self.store.load().unwrap().config.rules, &World::default()),
-                    edited: explain(&facts, &rules, &World::default()),
+                    saved: explain(&facts, &self.store.load().unwrap().config.rules, &world()),
+                    edited: explain(&facts, &rules, &world()),
                     issues,
                 })),
                 Err(refusal) => Reply::Refused(refusal),
@@ -170,7 +205,8 @@ fn line_with<'a>(screen: &'a str, text: &str) -> &'a str {
 fn rules_stand_in_their_order_with_mode_priority_and_what_they_do() {
     let desk = Desk::new();
     let screen = desk.wide();
-    for part in ["━ Routing  2 rules ━", "> 1 enforce    50  long-prompts", "  2 enforce     -  batch", "denies, when"] {
+    for part in ["━ Routing  2 rules ━", "> 1 enforce    50  long-prompts", "  2 enforce     -  batch", "denies, when"]
+    {
         assert!(screen.contains(part), "{part}\n{screen}");
     }
     let mut empty = Desk::on("routing: {}\n", first_run());

@@ -208,7 +208,8 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
             None => name(key).to_owned(),
         };
         let mut head = Line { right: count, head: true, ..Line::text(Some(place), label, role) };
-        if beside {
+        // A condition needs the whole width.
+        if beside && (policy.is_none() || !roomy) {
             head.beside = match policy {
                 Some((_, policy)) => {
                     let seen = would_have(policy, routing).map(|seen| format!("{seen}: ")).unwrap_or_default();
