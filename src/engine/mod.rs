@@ -18,6 +18,7 @@ mod pins;
 pub mod ports;
 pub mod protocol;
 mod publish;
+mod records;
 mod rehearsal;
 mod report;
 mod rules_version;

@@ -149,7 +149,9 @@ impl Supervisor {
         let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
         let over = state.recall(ports.ledger.past(day_ago, RECALLED));
         if options.schedule_probes {
-            over.iter().for_each(|incident| ports.ledger.note_incident(incident));
+            for incident in &over {
+                ports.ledger.note_incident(incident);
+            }
         }
         let live = Live {
             reads: Reads::default(),

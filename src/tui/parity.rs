@@ -41,7 +41,8 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::LastGood => Ok("broken.last_good"),
         CommandName::Report => Ok("report"),
         CommandName::EditPolicy => Ok("rule.save"),
-        CommandName::CheckCondition | CommandName::ExplainWith => Ok("routing.open"),
+        CommandName::CheckCondition => Ok("rule.complete"),
+        CommandName::ExplainWith => Ok("rule.explain"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

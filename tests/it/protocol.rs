@@ -602,6 +602,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
 
 // ---- the picture
 
+#[expect(clippy::too_many_lines, reason = "an example of every part")]
 fn snapshot() -> Snapshot {
     let mut health = ProviderHealth::new(UnixMs(1));
     health.apply(&probe_report(), false, lmdeck::domain::health::CallTally::default());

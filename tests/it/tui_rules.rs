@@ -9,7 +9,7 @@ use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{World, WorldModel, WorldProvider, explain};
+use lmdeck::domain::routing::{Policy, World, WorldModel, WorldProvider, explain};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
@@ -520,4 +520,25 @@ fn by_keys_in_a_real_terminal_the_file_gets_the_rule_and_keeps_its_comments() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text.replace("> 24000", "> 24000 && request.has_tools"));
     tty.press("q");
     tty.ends_with(0);
+}
+
+// ---- observed rules
+
+#[tokio::test(start_paused = true)]
+async fn what_an_observed_rule_would_have_decided_is_counted_until_the_day_ends() {
+    let near = super::support::engine::profile("near", Kind::LlamaCpp, &["small"]);
+    let house = super::support::engine::house(vec![near], |config, _| {
+        let observed =
+            Policy { name: "watched".into(), observe: true, targets: vec!["near".into()], ..Policy::default() };
+        config.rules.policies = vec![observed];
+    })
+    .await;
+    for _ in 0..3 {
+        super::support::engine::collect(house.engine.handle.dispatch(super::support::engine::ask("auto"))).await;
+    }
+    let mut snapshots = house.engine.handle.snapshots();
+    let counted = |snapshot: &Arc<Snapshot>| snapshot.routing.observed_of == 3;
+    let snapshot = tokio::time::timeout(Duration::from_mins(1), snapshots.wait_for(counted)).await.unwrap().unwrap();
+    assert_eq!(snapshot.routing.observed_today, [("watched".to_owned(), 3)]);
+    assert!(snapshot.routing.decided_today.iter().all(|(by, _)| by != "policy:watched"));
 }

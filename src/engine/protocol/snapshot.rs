@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The whole picture at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     pub revision: u64,
     pub config: Arc<ConfigView>,
@@ -190,6 +190,7 @@ pub struct LatelyEntry {
 
 /// One model of a provider for tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a table shows")]
 pub struct ModelView {
     pub id: ModelId,
     pub named: bool,

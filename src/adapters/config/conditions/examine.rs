@@ -12,19 +12,27 @@ pub fn examine(text: &str) -> ConditionCheck {
             reads: condition.reads().iter().map(|fact| (fact.to_string(), type_of(fact).to_owned())).collect(),
         },
         Err(slip) => {
-            let length = reach(text, slip.at);
-            let slip = ConditionSlip { at: slip.at, length, message: slip.message, remedy: slip.remedy };
+            let (at, length) = span(text, slip.at);
+            let slip = ConditionSlip { at, length, message: slip.message, remedy: slip.remedy };
             ConditionCheck { slip: Some(slip), reads: Vec::new() }
         }
     }
 }
 
-/// The characters that belong to what stands at a place: a whole name or number, a run of signs, or one.
-fn reach(text: &str, at: usize) -> usize {
-    let rest = || text.chars().skip(at);
-    let word = rest().take_while(|c| c.is_alphanumeric() || *c == '_').count();
-    let signs = || rest().take_while(|c| "=!<>&|".contains(*c)).count();
-    if word > 0 { word } else { signs().max(1) }
+/// Where what stands at a place begins, and its characters: a whole name or number, a run of signs, or one.
+fn span(text: &str, at: usize) -> (usize, usize) {
+    let named = |c: &char| c.is_alphanumeric() || *c == '_';
+    let chars: Vec<char> = text.chars().collect();
+    let rest = chars.get(at..).unwrap_or_default();
+    if rest.first() == Some(&'.') {
+        // The grammar places a path at its last dot: it is meant as a whole.
+        let before = chars[..at].iter().rev().take_while(|c| named(c) || **c == '.').count();
+        let behind = rest[1..].iter().take_while(|c| named(c)).count();
+        return (at - before, before + 1 + behind);
+    }
+    let word = rest.iter().take_while(|c| named(c)).count();
+    let signs = rest.iter().take_while(|c| "=!<>&|".contains(**c)).count();
+    (at, word.max(signs).max(1))
 }
 
 /// The type of a fact, in the words of the list of facts.
@@ -48,6 +56,8 @@ mod tests {
         let check = examine("request.prompt_tokens > 24000 && request.audeince == \"scholar\"");
         let slip = check.slip.unwrap();
         assert_eq!((slip.at, slip.length), (41, 8), "{slip:?}");
+        let slip = examine("request.stream && request.audience").slip.unwrap();
+        assert_eq!((slip.at, slip.length), (18, 16), "{slip:?}");
         let check = examine("provider[\"zai\"].p50_ms > 100 && request.tags.privacy == \"high\" || time.hour < 6");
         assert_eq!(check.slip, None);
         let reads: Vec<(&str, &str)> = check.reads.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).collect();

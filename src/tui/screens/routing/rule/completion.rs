@@ -27,12 +27,11 @@ pub struct Completion {
 impl Completion {
     /// What fits behind `before`; `None` where nothing does.
     pub fn at(before: &str, snapshot: &Snapshot) -> Option<Self> {
-        let (typed, mut names) = match open_quote(before) {
-            Some(at) => (&before[at + 1..], values(&before[..at], snapshot)),
-            None => {
-                let typed = path(before);
-                (typed, facts(typed, snapshot))
-            }
+        let (typed, mut names) = if let Some(at) = open_quote(before) {
+            (&before[at + 1..], values(&before[..at], snapshot))
+        } else {
+            let typed = path(before);
+            (typed, facts(typed, snapshot))
         };
         let small = typed.to_lowercase();
         names.retain(|name| fits(&name.text, &small) && name.text != typed);

@@ -16,6 +16,8 @@ use ratatui::layout::Rect;
 
 /// Columns of a label with the mark before it.
 const LABEL: u16 = 13;
+/// From this height on the sentence about the condition has two rows.
+const ROOMY: u16 = 18;
 /// Columns of the list of names.
 const NAMES: u16 = 58;
 
@@ -43,7 +45,7 @@ impl RuleEditor {
         canvas.clear(area);
         canvas.rule(Rect { height: 1, ..area }, &self.title(), &self.status(), true);
         let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-        let rows = self.rows(body.width);
+        let rows = Self::rows(body.width, body.height >= ROOMY);
         let focus = rows.iter().position(|row| matches!(row, Row::Fields(all) if all.contains(&self.focus)));
         // A low screen keeps the focused field in sight, with what is wrong below it.
         let shown = rows.len().min(usize::from(body.height));
@@ -54,10 +56,10 @@ impl RuleEditor {
             match row {
                 Row::Fields(fields) => self.draw_row(canvas, place, fields),
                 Row::Marks => self.draw_marks(canvas, place),
-                Row::Verdict => self.draw_verdict(canvas, place),
+                Row::Verdict(line) => self.draw_verdict(canvas, place, *line),
                 Row::Said => self.draw_said(canvas, place),
             }
-            if matches!(row, Row::Verdict) {
+            if matches!(row, Row::Verdict(0)) {
                 box_at = Some(y + 1);
             }
         }
@@ -86,7 +88,7 @@ impl RuleEditor {
         }
     }
 
-    fn rows(&self, width: u16) -> Vec<Row> {
+    fn rows(width: u16, roomy: bool) -> Vec<Row> {
         let narrow = width < 58;
         let mut rows = Vec::new();
         for fields in ROWS.iter().filter(|fields| !fields.is_empty()) {
@@ -97,7 +99,8 @@ impl RuleEditor {
             }
             // The rows for what is wrong are there before it is: nothing jumps.
             if fields.contains(&Field::When) {
-                rows.extend([Row::Marks, Row::Verdict]);
+                rows.extend([Row::Marks, Row::Verdict(0)]);
+                rows.extend(roomy.then_some(Row::Verdict(1)));
             }
         }
         rows.push(Row::Said);
@@ -156,14 +159,21 @@ impl RuleEditor {
         canvas.text(at, row.y, room, &"^".repeat(end - start), Role::Bad);
     }
 
-    fn draw_verdict(&self, canvas: &mut Canvas<'_>, row: Rect) {
+    fn draw_verdict(&self, canvas: &mut Canvas<'_>, row: Rect, line: usize) {
         // From the labels' column: the sentence is longer than its mark.
         let (x, room) = (row.x + 2, row.width.saturating_sub(3));
-        if let Some(slip) = self.slip() {
-            let said = routes::slip(slip);
-            canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (said.as_str(), Role::Plain)]);
-        } else if let Some(reads) = self.reads() {
-            canvas.text(x, row.y, room, &reads, Role::Muted);
+        let (mark, said, role) = match (self.slip().map(routes::slip), self.reads()) {
+            (Some(said), _) => ("[x] ", said, Role::Plain),
+            (None, Some(said)) => ("", said, Role::Muted),
+            (None, None) => return,
+        };
+        let indent = u16::try_from(mark.len()).unwrap_or(0);
+        let wrapped = text::wrap(&escape::line(&said), usize::from(room.saturating_sub(indent)).max(1));
+        if line == 0 {
+            canvas.text(x, row.y, indent, mark, Role::Bad);
+        }
+        if let Some(said) = wrapped.get(line) {
+            canvas.text(x + indent, row.y, room.saturating_sub(indent), said, role);
         }
     }
 
@@ -179,14 +189,11 @@ impl RuleEditor {
     /// What is wrong with a field, else what the focused one is for.
     fn draw_said(&self, canvas: &mut Canvas<'_>, row: Rect) {
         let (x, room) = (row.x + 2, row.width.saturating_sub(3));
-        match &self.complaint {
-            Some((_, said)) => {
-                canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (said.as_str(), Role::Plain)]);
-            }
-            None => {
-                let said = format!("{}: {}", self.focus.label().trim_end_matches(" *"), self.focus.help());
-                canvas.text(x, row.y, room, &said, Role::Muted);
-            }
+        if let Some((_, said)) = &self.complaint {
+            canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (said.as_str(), Role::Plain)]);
+        } else {
+            let said = format!("{}: {}", self.focus.label().trim_end_matches(" *"), self.focus.help());
+            canvas.text(x, row.y, room, &said, Role::Muted);
         }
     }
 
@@ -267,7 +274,7 @@ impl RuleEditor {
         lines.put(2, &row("as edited", &found.edited, role, last_good));
     }
 
-    pub(super) fn plain_lines(&self, cx: &Cx<'_>) -> Vec<String> {
+    pub(super) fn plain_lines(&self) -> Vec<String> {
         let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0) + 1;
         let label = self.focus.label().trim_end_matches(" *");
         let value = self.fields.text(self.focus);
@@ -298,7 +305,6 @@ impl RuleEditor {
             };
             lines.extend(completion.names.iter().enumerate().skip(completion.first()).take(MOST).map(line));
         }
-        let _ = cx;
         lines
     }
 }
@@ -307,7 +313,8 @@ impl RuleEditor {
 enum Row {
     Fields(Vec<Field>),
     Marks,
-    Verdict,
+    /// A line of the sentence about the condition.
+    Verdict(usize),
     Said,
 }
 

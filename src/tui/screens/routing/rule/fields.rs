@@ -117,6 +117,7 @@ impl Field {
 
 /// What is typed and chosen.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is the choice of a field of its own")]
 pub struct Fields {
     name: Line,
     priority: Line,
