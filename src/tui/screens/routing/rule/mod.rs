@@ -436,7 +436,7 @@ impl Part for RuleEditor {
         "A rule as it will stand in the file, tried out below on one request with the world of now. Nothing is written before ctrl-s was pressed twice."
     }
 
-    fn plain(&self, _: &Cx<'_'>) -> Vec<String> {
+    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
         self.plain_lines()
     }
 
