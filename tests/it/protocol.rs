@@ -321,6 +321,8 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "test_routes",
+            "check_condition",
+            "explain_with",
         ]
     );
 }

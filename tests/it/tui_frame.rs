@@ -227,6 +227,8 @@ fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
         CommandName::PreviewEdit,
         CommandName::EditProvider,
         CommandName::SetOrder,
+        // The condition is the editor's.
+        CommandName::CheckCondition,
         CommandName::ConfigSet,
         // Of a call that is chosen, of which there is none here.
         CommandName::GetCall,
