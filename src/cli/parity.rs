@@ -10,6 +10,9 @@ const ATTACHING_COMES_LATER: &str =
 /// The reason of the playground's memory.
 const SHELL_HAS_ITS_OWN: &str = "it is the playground's memory; a shell remembers its own command lines";
 
+/// The reason of trying edits out.
+const TRIED_ON_A_COPY: &str = "a shell tries edited rules on a copy of the file: lmdeck --config COPY routes explain";
+
 /// The words after `lmdeck`, or the reason why there are none. Without a wildcard: a new command does not
 /// compile until its verb is decided.
 ///
@@ -33,6 +36,8 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Explain => Ok("routes explain"),
         CommandName::EditPolicy => Ok("routes edit"),
         CommandName::TestRoutes => Ok("routes test"),
+        CommandName::CheckCondition => Ok("routes check"),
+        CommandName::ExplainWith => Err(TRIED_ON_A_COPY),
         CommandName::ListCalls => Ok("calls list"),
         CommandName::GetCall => Ok("calls show"),
         CommandName::CallStats => Ok("calls stats"),

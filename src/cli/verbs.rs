@@ -4,6 +4,7 @@ pub mod ask;
 pub mod bench;
 pub mod cache;
 pub mod calls;
+mod condition;
 pub mod config;
 pub mod connect;
 mod edited;

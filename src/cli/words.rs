@@ -40,15 +40,7 @@ pub fn target(routing: &RoutingView) -> String {
 
 /// Who decided: the policy of the ledger in a person's words.
 pub fn policy(policy: &str) -> String {
-    match policy.split_once(':') {
-        Some(("strategy" | "request_type" | "policy", name)) => name.to_owned(),
-        _ => match policy {
-            "named" => "its name".to_owned(),
-            "active" => "your choice".to_owned(),
-            "none" => "no rule".to_owned(),
-            other => other.to_owned(),
-        },
-    }
+    crate::present::routes::decided_by(policy)
 }
 
 /// What a target does that cannot take a call: `is full`, and `was full` afterwards.

@@ -5,6 +5,7 @@ use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
+use super::what_if::what_if;
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::{CallId, ProviderId};
@@ -84,6 +85,13 @@ impl Supervisor {
             }
             Command::CallStats { query } => self.call_stats(*query, asker),
             Command::ExportCalls { query } => self.export_calls(*query, asker),
+            Command::CheckCondition { text } => {
+                reply_to(asker, Reply::Condition(self.ports.config.check_condition(&text)));
+            }
+            Command::ExplainWith { edit, facts } => {
+                let live = self.live_now();
+                self.blocking(asker, move |ports| what_if(ports, &edit, &facts, &live));
+            }
             Command::CancelCall { id } => self.cancel_call(&id, asker),
             Command::LoadModel { provider, model, context } => match self.profile(&provider) {
                 Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),

@@ -15,6 +15,7 @@ mod listing;
 mod live;
 mod loads;
 mod models;
+mod observed;
 mod pins;
 pub mod ports;
 pub mod protocol;
@@ -29,6 +30,7 @@ mod traffic;
 mod unconfigured;
 mod view;
 mod watched;
+mod what_if;
 
 use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};

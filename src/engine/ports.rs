@@ -1,8 +1,9 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallEvent, CallPage, CallQuery, CallStats, EditReport, ExportPart, ExportQuery, Found, IncidentQuery, LedgerCheck,
-    LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step, TestReport,
+    CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, EditReport, ExportPart, ExportQuery, Found,
+    IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step,
+    TestReport,
 };
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
@@ -12,7 +13,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::money::Money;
 use crate::domain::rate::RateState;
-use crate::domain::routing::LocalTime;
+use crate::domain::routing::{LocalTime, RuleSet};
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -252,6 +253,15 @@ pub trait ConfigStore: Send + Sync {
     /// # Errors
     /// The draft is not valid: findings by field name in `issues[].path`.
     fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal>;
+
+    /// Reads a condition without the file; pure.
+    fn check_condition(&self, text: &str) -> ConditionCheck;
+
+    /// The rules as an edit would make them, with what is odd about them. Nothing is written.
+    ///
+    /// # Errors
+    /// The edit cannot be done, or its result cannot be used.
+    fn rules_with(&self, edit: &PolicyEdit) -> Result<(RuleSet, Vec<Issue>), Refusal>;
 
     /// A counter that grows when the file changes on disk.
     fn changes(&self) -> watch::Receiver<u64>;

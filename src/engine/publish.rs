@@ -70,7 +70,8 @@ impl Supervisor {
         let live = self.live.borrow().clone();
         let now = self.ports.clock.now();
         let running = self.traffic.running();
-        let snapshot = self.views.snapshot(&self.state, &live, &self.today, running, &self.traffic, now);
+        let snapshot =
+            self.views.snapshot(&self.state, &live, (&self.today, &self.observed), running, &self.traffic, now);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 

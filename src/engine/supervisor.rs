@@ -6,6 +6,7 @@ use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
+use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
@@ -111,6 +112,7 @@ pub struct Supervisor {
     schedule: HashMap<ProviderId, Instant>,
     pub(super) today: DaySums,
     pub(super) day_start: UnixMs,
+    pub(super) observed: Observed,
     day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
@@ -181,6 +183,7 @@ impl Supervisor {
             schedule: HashMap::new(),
             today: DaySums::default(),
             day_start,
+            observed: Observed::default(),
             day_synced: Instant::now(),
             in_effect: None,
             announced_ready: false,
@@ -362,6 +365,7 @@ impl Supervisor {
                 Some((_, calls)) => *calls += 1,
                 None => self.today.by_policy.push((ended.policy.clone(), 1)),
             }
+            self.observed.count(ended);
         }
         let at = self.ports.clock.now();
         self.announce(Event { at, level: Level::Info, kind: EventKind::CallFinished { id: ended.id.clone() } });
@@ -465,6 +469,7 @@ impl Supervisor {
         let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
         if start > self.day_start {
             self.day_start = start;
+            self.observed = Observed::default();
             self.today = DaySums::default();
         }
         let day = self.ports.ledger.day(self.day_start);

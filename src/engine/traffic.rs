@@ -16,6 +16,7 @@ use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
+use crate::domain::routing::{Decision, NoteKind};
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,6 +65,8 @@ pub struct Ended {
     answered: Option<(Target, Option<(u64, u64)>)>,
     /// How long its server worked on it.
     took_ms: u64,
+    /// Policies that would have decided it, were they not only observed.
+    pub observed: Vec<String>,
 }
 
 impl Ended {
@@ -83,7 +86,14 @@ impl Ended {
                     (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
                 },
             ),
+            observed: Vec::new(),
         }
+    }
+
+    /// With the policies that the decision only observed.
+    pub fn under(self, decision: &Decision) -> Self {
+        let observed = decision.notes.iter().filter(|note| note.what == NoteKind::Observed);
+        Self { observed: observed.map(|note| note.policy.clone()).collect(), ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Options;
 use super::live::{Live, reach_of};
+use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Unusable};
 use super::protocol::{ConfigView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView};
 use super::state::{Provider, State};
@@ -120,14 +121,14 @@ impl Views {
         &mut self,
         state: &State,
         live: &Live,
-        today: &DaySums,
+        (today, observed): (&DaySums, &Observed),
         running: Vec<RunningCall>,
         traffic: &Traffic,
         now: UnixMs,
     ) -> Snapshot {
         let config = self.config_view(state);
         keep(&mut self.config, config);
-        keep(&mut self.routing, routing_view(live, today));
+        keep(&mut self.routing, routing_view(live, today, observed));
         keep(&mut self.spend, spend_view(state, today));
         keep(&mut self.running, running);
         keep(&mut self.incidents, incidents(state));
@@ -177,7 +178,7 @@ fn keep<T: PartialEq>(part: &mut Arc<T>, new: T) {
     }
 }
 
-fn routing_view(live: &Live, today: &DaySums) -> RoutingView {
+fn routing_view(live: &Live, today: &DaySums, observed: &Observed) -> RoutingView {
     let decision = decide(&Facts::default(), &live.config.rules, &live.world);
     let in_effect = decision.chain.first().map(|chosen| chosen.target.clone());
     let chosen = match &live.world.active {
@@ -203,6 +204,9 @@ fn routing_view(live: &Live, today: &DaySums) -> RoutingView {
         in_effect,
         in_effect_why,
         decided_today: today.by_policy.clone(),
+        observed_today: observed.counts.clone(),
+        // Without an observed rule a count of calls is nobody's news.
+        observed_of: if observed.counts.is_empty() { 0 } else { observed.of },
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use crate::domain::routing::{Decision, Explanation, Fallback, Policy, Strategy};
-use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
+use crate::engine::protocol::{ConditionSlip, ModelView, ProviderView, Snapshot};
 use std::fmt::Write;
 
 /// What a strategy does, in a sentence without its end.
@@ -27,6 +27,28 @@ pub fn policy_state(policy: &Policy) -> &'static str {
         (true, true) => "observed",
         (true, false) => "in force",
     }
+}
+
+/// Who decided, by the name people gave it: from the ledger's `policy:NAME` and the like.
+pub fn decided_by(by: &str) -> String {
+    match by.split_once(':') {
+        Some(("strategy" | "request_type" | "policy", name)) => name.to_owned(),
+        _ => match by {
+            "named" => "its name".to_owned(),
+            "active" => "your choice".to_owned(),
+            "none" => "no rule".to_owned(),
+            other => other.to_owned(),
+        },
+    }
+}
+
+/// What is wrong with a condition: `column 42: no such fact. did you mean request.audience?`
+pub fn slip(slip: &ConditionSlip) -> String {
+    let column = slip.at + 1;
+    if slip.remedy.is_empty() {
+        return format!("column {column}: {}", slip.message);
+    }
+    format!("column {column}: {}; {}", slip.message, slip.remedy)
 }
 
 /// What a policy does, in a few words: `denies`, `local only: local`, `zai/glm-4.6, local, then the strategy`.

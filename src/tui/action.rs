@@ -127,4 +127,21 @@ pub enum Action {
     // for other programs and for reports
     Connect,
     Report,
+    // policies
+    RuleAdd,
+    RuleToggle,
+    RuleMode,
+    RuleCopy,
+    RuleUp,
+    RuleDown,
+    // a policy being edited
+    RulePick,
+    RuleComplete,
+    RuleTake,
+    RuleSample,
+    RuleExplain,
+    /// After the difference was seen: write it.
+    RuleSave,
+    /// Explain a recorded call by the rules of now.
+    CallExplain,
 }

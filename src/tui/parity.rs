@@ -42,12 +42,12 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ListIncidents => Ok("health.incidents"),
         CommandName::LastGood => Ok("broken.last_good"),
         CommandName::Report => Ok("report"),
-        CommandName::EditPolicy => {
-            Err("the rule editor is not built yet; policies are edited on the command line meanwhile")
-        }
         CommandName::Cache => {
             Err("kept answers are forgotten from a shell; each call's detail says whether it was one")
         }
+        CommandName::EditPolicy => Ok("rule.save"),
+        CommandName::CheckCondition => Ok("rule.complete"),
+        CommandName::ExplainWith => Ok("rule.explain"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

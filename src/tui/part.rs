@@ -6,7 +6,7 @@ use super::canvas::Canvas;
 use super::keymap::{Context, Key, Keymap};
 use super::notes::Notes;
 use super::widgets::filter::{Change, Filter};
-use crate::domain::call::CallRequest;
+use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
@@ -62,6 +62,14 @@ pub enum Place {
     /// The order of a request type.
     Order(String),
     Call(CallId),
+    /// A policy, with its state.
+    Policy {
+        name: String,
+        enabled: bool,
+        observe: bool,
+    },
+    /// For the tester of the rules: a recorded call's facts.
+    Sample(CallId, Box<Facts>),
 }
 
 /// What a part wants done.

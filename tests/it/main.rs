@@ -38,6 +38,7 @@ mod tui_frame;
 mod tui_keys;
 mod tui_playground;
 mod tui_routing;
+mod tui_rules;
 mod tui_telemetry;
 mod twelve_states;
 mod upstream;

@@ -24,12 +24,12 @@ use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
-    CallSums, CaseWorld, Command, CommandName, ConfigView, DraftSecret, EditReport, Event, EventKind, ExportFormat,
-    ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct, LedgerCheck, Level, LoadingCall,
-    LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry, PROTOCOL_VERSION, Percentiles, PolicyDraft,
-    PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase,
-    RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState,
-    TestReport,
+    CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
+    Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
+    LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
+    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView,
+    Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView,
+    StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -275,6 +275,11 @@ fn commands() -> Vec<Command> {
                 file: Some("f".into()),
             }),
         },
+        Command::CheckCondition { text: "request.stream".into() },
+        Command::ExplainWith {
+            edit: Box::new(PolicyEdit::Enable { name: "p".into(), enabled: true }),
+            facts: Box::new(Facts::default()),
+        },
     ]
 }
 
@@ -333,6 +338,8 @@ fn the_names_of_commands_are_fixed() {
             "cache",
             "call_stats",
             "export_calls",
+            "check_condition",
+            "explain_with",
         ]
     );
 }
@@ -370,10 +377,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Stats(_) => "stats",
         Reply::Exported(_) => "exported",
         Reply::Refused(_) => "refused",
+        Reply::Condition(_) => "condition",
+        Reply::WhatIf(_) => "what_if",
     }
 }
 
-const REPLIES: usize = 18;
+const REPLIES: usize = 20;
 
 fn incident() -> Incident {
     Incident {
@@ -462,6 +471,15 @@ fn replies() -> Vec<Reply> {
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),
         Reply::Exported(ExportPart { text: "{}\n".into(), calls: 1, last: Some("c1".into()), file: Some("f".into()) }),
+        Reply::Condition(ConditionCheck {
+            slip: Some(ConditionSlip { at: 1, length: 2, message: "m".into(), remedy: "r".into() }),
+            reads: vec![("request.stream".into(), "true or false".into())],
+        }),
+        Reply::WhatIf(Box::new(WhatIf {
+            saved: Explanation { decision: decision.clone(), sentence: "s".into(), rules: vec![rule.clone()] },
+            edited: Explanation { decision: decision.clone(), sentence: "e".into(), rules: Vec::new() },
+            issues: vec![issue()],
+        })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
@@ -740,6 +758,7 @@ fn snapshot() -> Snapshot {
             in_effect: Some(target()),
             in_effect_why: "down".into(),
             decided_today: vec![("named".into(), 3)],
+            ..RoutingView::default()
         }),
         spend: Arc::new(SpendView { today: Money(5), limit: Some(Money(10)), ..SpendView::default() }),
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),

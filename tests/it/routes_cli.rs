@@ -223,3 +223,17 @@ fn lint_ends_with_one_when_there_is_something_to_say() {
         "{told}"
     );
 }
+
+#[test]
+fn a_condition_is_checked_with_the_place_of_what_is_wrong_under_it() {
+    let home = Home::new();
+    let good = home.good(&["routes", "check", "request.prompt_tokens > 24000 && request.stream"]);
+    assert!(good.contains("request.prompt_tokens") && good.contains("a whole number"), "{good}");
+    let bad = home.bad(&["routes", "check", "request.stream && request.audeince == \"x\""], 1);
+    let rows: Vec<&str> = bad.lines().collect();
+    assert_eq!(rows[0].find("audeince"), rows[1].find("^^^^^^^^"), "{bad}");
+    assert!(rows[2].contains("column 27") && rows[2].contains("did you mean request.audience?"), "{bad}");
+    let output = home.run(&["routes", "check", "request.stream = true", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["ok"], &found["error"]["column"]), (&Value::Bool(false), &Value::from(16)));
+}

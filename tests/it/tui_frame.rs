@@ -218,7 +218,9 @@ fn shell_words(line: &str) -> Vec<String> {
 fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
     let mut desk = Desk::with(with_provider(evening(), "zai", |view| view.enabled = false), options());
     let mut lines = desk.app.command_lines();
+    // A rule, then an order.
     lines.extend(desk.press("3").app.command_lines());
+    lines.extend(desk.press("j").app.command_lines());
     lines.extend(desk.press("5").app.command_lines());
     let form_or_layer = [
         // Their line depends on what the form holds, or is that of the act which leads there.
@@ -227,6 +229,8 @@ fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
         CommandName::PreviewEdit,
         CommandName::EditProvider,
         CommandName::SetOrder,
+        // The condition is the editor's.
+        CommandName::CheckCondition,
         CommandName::ConfigSet,
         // Of a call that is chosen, of which there is none here.
         CommandName::GetCall,

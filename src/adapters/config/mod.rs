@@ -41,10 +41,11 @@ pub use json_schema::json_schema;
 pub use source::Source;
 pub use store::ConfigFile;
 
-use crate::domain::config::Profile;
+use crate::domain::config::{Issue, Profile};
 use crate::domain::ids::ProviderId;
+use crate::domain::routing::RuleSet;
 use crate::engine::ports::{ConfigEdit, ConfigStore, Loaded, Unusable};
-use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
+use crate::engine::protocol::{ConditionCheck, EditReport, PolicyEdit, ProviderDraft, Refusal};
 
 impl ConfigStore for ConfigFile {
     fn load(&self) -> Result<Loaded, Unusable> {
@@ -85,6 +86,14 @@ impl ConfigStore for ConfigFile {
 
     fn redact(&self, text: &str) -> String {
         self.redact_now(text)
+    }
+
+    fn check_condition(&self, text: &str) -> ConditionCheck {
+        conditions::examine(text)
+    }
+
+    fn rules_with(&self, edit: &PolicyEdit) -> Result<(RuleSet, Vec<Issue>), Refusal> {
+        self.rules_with_now(edit)
     }
 
     fn changes(&self) -> tokio::sync::watch::Receiver<u64> {

@@ -128,6 +128,14 @@ pub enum RoutesVerb {
         #[command(flatten)]
         sample: Box<SampleArgs>,
     },
+    /// Read a condition: the facts it looks at, or what is wrong and where
+    #[command(after_help = "Examples:\n  lmdeck routes check 'request.prompt_tokens > 24000'\n\n\
+                            Exit code 1 when it cannot be read. lmdeck routes add --help lists the facts.")]
+    Check {
+        /// A condition, in quotes
+        #[arg(value_name = "EXPR")]
+        text: String,
+    },
     /// Show or set the order used when nothing else decides
     #[command(after_help = "Examples:\n  lmdeck routes strategy\n  lmdeck routes strategy prefer_cloud")]
     Strategy {

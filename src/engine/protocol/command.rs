@@ -194,6 +194,15 @@ pub enum Command {
     ExportCalls {
         query: Box<ExportQuery>,
     },
+    /// Reads a condition as it is being typed: its facts, or what is wrong and where.
+    CheckCondition {
+        text: String,
+    },
+    /// Explains a request by the rules in force, and by those that an unsaved edit would make.
+    ExplainWith {
+        edit: Box<PolicyEdit>,
+        facts: Box<Facts>,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -255,10 +264,12 @@ pub enum CommandName {
     Cache,
     CallStats,
     ExportCalls,
+    CheckCondition,
+    ExplainWith,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -295,6 +306,8 @@ impl CommandName {
         Self::Cache,
         Self::CallStats,
         Self::ExportCalls,
+        Self::CheckCondition,
+        Self::ExplainWith,
     ];
 }
 
@@ -338,6 +351,8 @@ impl Command {
             Self::Cache { .. } => CommandName::Cache,
             Self::CallStats { .. } => CommandName::CallStats,
             Self::ExportCalls { .. } => CommandName::ExportCalls,
+            Self::CheckCondition { .. } => CommandName::CheckCondition,
+            Self::ExplainWith { .. } => CommandName::ExplainWith,
         }
     }
 
@@ -383,7 +398,9 @@ impl Command {
             | Self::TestRoutes { .. }
             | Self::Cache { act: CacheAct::Stats }
             | Self::CallStats { .. }
-            | Self::ExportCalls { .. } => false,
+            | Self::ExportCalls { .. }
+            | Self::CheckCondition { .. }
+            | Self::ExplainWith { .. } => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Edits of policies, and tables that try rules out, as front ends say them.
 
 use crate::domain::call::Facts;
-use crate::domain::routing::LocalTime;
+use crate::domain::config::Issue;
+use crate::domain::routing::{Explanation, LocalTime};
 use serde::{Deserialize, Serialize};
 
 /// A policy as a form or `routes add` describes it. What is `None` is left as it is.
@@ -104,4 +105,32 @@ impl CaseWorld {
     pub fn time(&self) -> LocalTime {
         LocalTime { hour: self.hour.unwrap_or(12), weekday: self.weekday.unwrap_or(1) }
     }
+}
+
+/// What a condition says, or what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConditionCheck {
+    /// `None` when it can be read.
+    pub slip: Option<ConditionSlip>,
+    /// The facts it looks at, each with what it is, as in `a whole number`.
+    pub reads: Vec<(String, String)>,
+}
+
+/// The first thing wrong with a condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionSlip {
+    /// Characters before the place, and how many it takes; at least one.
+    pub at: usize,
+    pub length: usize,
+    pub message: String,
+    pub remedy: String,
+}
+
+/// One request by the rules in force, and by those an edit would make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhatIf {
+    pub saved: Explanation,
+    pub edited: Explanation,
+    /// What is odd about the edited rules.
+    pub issues: Vec<Issue>,
 }

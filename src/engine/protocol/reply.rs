@@ -1,6 +1,7 @@
 //! Answers to commands.
 
 use super::flow::CacheView;
+use super::policy::{ConditionCheck, WhatIf};
 use super::query::{CallPage, LogLine, SavedPrompt};
 use super::stats::{CallStats, ExportPart};
 use crate::domain::call::CallRecord;
@@ -39,6 +40,8 @@ pub enum Reply {
     Exported(ExportPart),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
+    Condition(ConditionCheck),
+    WhatIf(Box<WhatIf>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The whole picture at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     pub revision: u64,
     pub config: Arc<ConfigView>,
@@ -279,6 +279,11 @@ pub struct RoutingView {
     pub in_effect_why: String,
     /// Calls decided today, by the name in the ledger's `policy`.
     pub decided_today: Vec<(String, u64)>,
+    /// Calls that each observed policy would have decided, of `observed_of`: today, since this engine started.
+    #[serde(default)]
+    pub observed_today: Vec<(String, u64)>,
+    #[serde(default)]
+    pub observed_of: u64,
 }
 
 /// Today's money.

@@ -21,6 +21,10 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         Some(Place::Order(name)) => Some(name.as_str()),
         _ => None,
     };
+    let policy = match subject {
+        Some(Place::Policy { name, .. }) => Some(name.as_str()),
+        _ => None,
+    };
     let on = |verb: &str, id: Option<&str>| id.map(|id| line(verb, &[id]));
     let fixed = |verb: &str| Some(line(verb, &[]));
     match action {
@@ -42,7 +46,22 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         A::GoTarget => fixed("models list"),
         A::GoStrategy => fixed("routes strategy"),
         A::RouteTry => order.map(|name| format!("lmdeck routes explain --type={}", shell::word(name))),
+        A::RouteDelete if policy.is_some() => on("routes remove", policy),
         A::RouteDelete => on("routes order --remove", order),
+        A::RuleUp => on("routes move --up", policy),
+        A::RuleDown => on("routes move --down", policy),
+        A::RuleToggle | A::RuleMode => match subject? {
+            Place::Policy { name, enabled, .. } if action == A::RuleToggle => {
+                Some(line(if *enabled { "routes disable" } else { "routes enable" }, &[name]))
+            }
+            Place::Policy { name, observe, .. } => {
+                let mode = if *observe { "enforce" } else { "observe" };
+                Some(line(&format!("routes edit --mode {mode}"), &[name]))
+            }
+            _ => None,
+        },
+        A::RuleCopy => policy.map(|name| line("routes copy", &[name, &format!("{name}-copy")])),
+        A::CallExplain => on("routes explain --call", call),
         A::CallsFollow => fixed("calls tail"),
         A::CallsExport => fixed("calls export"),
         A::CallsCharts => fixed("calls stats"),
@@ -54,7 +73,8 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
             Place::Provider(id) => Some(line("providers show", &[id.as_str()])),
             Place::Call(_) => on("calls show", call),
             Place::Order(name) => Some(line("routes order", &[name])),
-            Place::Prompt(_) => None,
+            Place::Policy { name, .. } => Some(line("routes show", &[name])),
+            Place::Prompt(_) | Place::Sample(..) => None,
         },
         A::BrokenPage => fixed("config check"),
         A::Help | A::Palette => fixed("--help"),

@@ -51,6 +51,12 @@ pub enum Context {
     /// A list that a kept filter narrows.
     Searched,
     Palette,
+    /// A policy being edited.
+    Rule,
+    /// The names offered while a condition is typed.
+    Completion,
+    /// What an edit would change in the file.
+    Review,
 }
 
 impl Context {
@@ -86,6 +92,9 @@ impl Context {
             Self::Broken => "configuration",
             Self::Searched => "matches",
             Self::Palette => "commands",
+            Self::Rule => "rule",
+            Self::Completion => "names",
+            Self::Review => "change",
         }
     }
 }

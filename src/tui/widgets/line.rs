@@ -29,6 +29,32 @@ impl Line {
         self.0 = Input::new(text.into());
     }
 
+    /// The text before the cursor.
+    pub fn before(&self) -> String {
+        self.value().chars().take(self.0.cursor()).collect()
+    }
+
+    /// Puts `text` in the place of the last `count` characters before the cursor.
+    pub fn replace_before(&mut self, count: usize, text: &str) {
+        let at = self.0.cursor();
+        let kept = at.saturating_sub(count);
+        let mut value: String = self.value().chars().take(kept).collect();
+        value.push_str(text);
+        let cursor = value.chars().count();
+        value.extend(self.value().chars().skip(at));
+        self.0 = Input::new(value).with_cursor(cursor);
+    }
+
+    /// Columns scrolled out of sight at the left, in a field of this width with the cursor in it.
+    pub fn scrolled(&self, width: u16) -> usize {
+        self.0.visual_scroll(usize::from(width.saturating_sub(1)))
+    }
+
+    /// The cursor's column from the start of the text.
+    pub fn cursor_column(&self) -> usize {
+        self.0.visual_cursor()
+    }
+
     /// `true` when the key was an edit or a move in the text.
     pub fn key(&mut self, key: Key) -> bool {
         let request = match (key.code, key.ctrl, key.alt) {

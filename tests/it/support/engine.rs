@@ -12,14 +12,16 @@ use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
 use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::routing::RuleSet;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, ModelAct, ModelDone, ModelJob, Ports,
     PromptHistory, Seen, Unusable, Upstream, UpstreamAnswer, UpstreamJob,
 };
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, EditReport, ExportPart, ExportQuery, Found,
-    IncidentQuery, LedgerCheck, LogLine, LogQuery, ProviderDraft, Refusal, SavedPrompt, StatsQuery, TestReport,
+    CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, ConditionCheck, EditReport, ExportPart,
+    ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
+    StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -373,6 +375,14 @@ impl ConfigStore for Desk {
         let mut made = profile(&draft.id, draft.kind.unwrap_or(Kind::LlamaCpp), &[]);
         made.endpoint.origin.clone_from(&draft.endpoint);
         Ok(made)
+    }
+
+    fn check_condition(&self, _: &str) -> ConditionCheck {
+        ConditionCheck::default()
+    }
+
+    fn rules_with(&self, _: &PolicyEdit) -> Result<(RuleSet, Vec<Issue>), Refusal> {
+        Ok((self.config.lock().unwrap().rules.clone(), Vec::new()))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -88,6 +88,7 @@ pub fn evening() -> Snapshot {
             in_effect: Some(Target::new("lm_studio", "openai_gpt-oss-120b-neo")),
             in_effect_why: String::new(),
             decided_today: vec![("strategy:prefer_local".into(), 133), ("request_type:teaching_generation".into(), 36)],
+            ..RoutingView::default()
         }),
         spend: Arc::new(SpendView {
             today: dollars(0.42),

@@ -5,10 +5,13 @@
 //! and `operators` make the tree and check it on the way, `slips` says in our words what the grammar stumbles over.
 
 mod convert;
+mod examine;
 mod operators;
 mod slips;
 #[cfg(test)]
 mod tests;
+
+pub use examine::examine;
 
 use super::findings::Findings;
 use super::path::Path;

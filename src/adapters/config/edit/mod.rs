@@ -11,6 +11,7 @@ mod lists;
 mod page;
 mod render;
 mod splice;
+mod unsaved;
 mod verify;
 
 use super::build::Built;
@@ -35,7 +36,8 @@ impl ConfigFile {
         if !dry_run {
             self.check_unchanged()?;
         }
-        let opened = self.open_now().map_err(unusable)?;
+        // Looking first must not hide that somebody else saves meanwhile.
+        let opened = if dry_run { self.open_quietly()? } else { self.open_now().map_err(unusable)? };
         let name = opened.file.to_string_lossy().into_owned();
         let environment = self.environment();
         let present = Present {

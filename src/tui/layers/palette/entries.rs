@@ -157,7 +157,12 @@ fn places(snapshot: &Snapshot) -> Vec<Entry> {
         })
     };
     let orders = snapshot.routing.rules.request_orders.iter().map(|(name, items)| order(name, items));
-    snapshot.providers.iter().map(|view| provider(view)).chain(orders).collect()
+    let rules = snapshot.routing.rules.policies.iter().map(|policy| {
+        let place = Place::Policy { name: policy.name.clone(), enabled: policy.enabled, observe: policy.observe };
+        let line = line::of(Action::Open, Some(&place));
+        entry(format!("go to rule {}", policy.name), routes::policy_does(policy), line, Run::Go(Tab::Routing, place))
+    });
+    snapshot.providers.iter().map(|view| provider(view)).chain(orders).chain(rules).collect()
 }
 
 /// What can be done to one provider from anywhere.
@@ -285,6 +290,8 @@ fn place_of(context: Context) -> String {
         Context::Welcome => "on the first page, before there is a configuration".into(),
         Context::Broken => "while the file cannot be used".into(),
         Context::OrderName | Context::OrderItems => "in the editor of an order".into(),
+        Context::Rule | Context::Completion => "in the editor of a rule".into(),
+        Context::Review => "where a change of the file is looked at".into(),
         other => format!("in: {}", other.title()),
     }
 }

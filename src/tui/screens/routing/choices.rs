@@ -29,6 +29,14 @@ pub fn items(snapshot: &Snapshot, taken: &[String]) -> Vec<Choice> {
     all
 }
 
+/// Items the `use` of a rule may hold, without those it holds.
+pub fn rule_items(snapshot: &Snapshot, taken: &[String]) -> Vec<Choice> {
+    let mut all = items(snapshot, taken);
+    all.push(Choice::new("fastest", item_about("fastest", snapshot)));
+    all.retain(|choice| !taken.contains(&choice.value));
+    all
+}
+
 /// `any`, then the providers.
 pub fn preferred(snapshot: &Snapshot) -> Vec<Choice> {
     let any = Choice::new("any", "no preference");

@@ -91,7 +91,7 @@ impl Explainer {
 }
 
 /// Whether decisions could differ between two pictures. Latencies and counts do not decide.
-fn differs(a: &Snapshot, b: &Snapshot) -> bool {
+pub(super) fn differs(a: &Snapshot, b: &Snapshot) -> bool {
     let routing = a.routing.rules != b.routing.rules || a.routing.active != b.routing.active;
     let same_money = a.spend.limit == b.spend.limit && over(a) == over(b);
     if routing || !same_money || a.providers.len() != b.providers.len() {

@@ -1,10 +1,10 @@
 //! The Routing screen: what decides where a request goes, in order and editable, and beside it a sample request
-//! that is explained live. Policies are listed only: they are not evaluated yet.
+//! that is explained live.
 //!
 //! ```text
-//! ━ Routing  1 order ━━━━━━━━━━━━━━━━┬─ Try it ─────────────── sample request ─
-//!   policies                         │  Type       teaching_generation
-//!   long-prompts                     │
+//! ━ Routing  1 rule, 1 order ━━━━━━━━┬─ Try it ─────────────── sample request ─
+//!     mode     prio  rule      today │  Type       teaching_generation
+//!   1 enforce    50  long-prom    12 │
 //!                                    │  zai/glm-4.6, because it is the first ...
 //!   orders by request type     today │
 //! > teaching_generation           36 │  rule                  verdict
@@ -14,6 +14,8 @@
 mod choices;
 mod explainer;
 mod order;
+mod policies;
+mod rule;
 mod rules;
 mod sample;
 mod tryout;
@@ -36,6 +38,7 @@ use crate::tui::widgets::scroll::Scroll;
 use explainer::Explainer;
 use order::OrderEditor;
 use ratatui::layout::Rect;
+use rule::RuleEditor;
 use rules::RowKey;
 use sample::{Field, Sample};
 
@@ -60,6 +63,7 @@ enum Asked {
     Strategy,
     Active,
     Order,
+    Rule,
     Field(Field),
 }
 
@@ -68,7 +72,6 @@ pub struct Routing {
     cursor: Selection<RowKey>,
     focus: Focus,
     asked: Option<Asked>,
-    visited: bool,
     /// A row to go to as soon as it is there.
     awaited: Option<RowKey>,
     sample: Sample,
@@ -109,7 +112,12 @@ impl Routing {
     fn open(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         let routing = &cx.snapshot.routing;
         match self.chosen(cx) {
-            RowKey::Policy(_) => {}
+            RowKey::Policy(name) => {
+                if let Some(policy) = routing.rules.policies.iter().find(|policy| policy.name == name) {
+                    self.asked = Some(Asked::Rule);
+                    out.push(Effect::Open(Box::new(RuleEditor::edit(policy, &self.sample))));
+                }
+            }
             RowKey::Order(name) => {
                 let order = routing.rules.request_orders.iter().find(|(known, _)| *known == name);
                 if let Some((name, items)) = order {
@@ -224,16 +232,30 @@ impl Part for Routing {
     fn subject(&self, cx: &Cx<'_>) -> Option<Place> {
         match self.chosen(cx) {
             RowKey::Order(name) => Some(Place::Order(name)),
+            RowKey::Policy(name) => policies::find(cx.snapshot, &name).map(|policy| Place::Policy {
+                name,
+                enabled: policy.enabled,
+                observe: policy.observe,
+            }),
             _ => None,
         }
     }
 
     fn focus_on(&mut self, place: &Place, cx: &Cx<'_>) {
-        let Place::Order(name) = place else { return };
+        let row = match place {
+            Place::Order(name) => RowKey::Order(name.clone()),
+            Place::Policy { name, .. } => RowKey::Policy(name.clone()),
+            Place::Sample(call, facts) => {
+                self.sample = Sample::of_call(call.clone(), facts);
+                self.scroll.reset();
+                self.focus = Focus::Explained;
+                return self.explainer.sample_changed(cx.now);
+            }
+            _ => return,
+        };
         self.filter.clear();
         self.focus = Focus::Rules;
-        self.visited = true;
-        self.awaited = Some(RowKey::Order(name.clone()));
+        self.awaited = Some(row);
         self.settle(cx);
     }
 
@@ -266,11 +288,18 @@ impl Part for Routing {
             Action::Open if self.focus == Focus::Rules && self.keys(cx.snapshot).is_empty() => {
                 Some("nothing is chosen: esc clears the filter".into())
             }
-            Action::Open | Action::RouteDelete | Action::RouteTry if self.focus == Focus::Rules => {
-                match (self.chosen(cx), action) {
-                    (RowKey::Policy(name), Action::Open) => Some(policy_place(&name, cx.snapshot)),
-                    (RowKey::Order(_), _) | (_, Action::Open) => None,
-                    _ => Some("no order is chosen: j and k move, a adds one".into()),
+            Action::RouteTry if self.focus == Focus::Rules => match self.chosen(cx) {
+                RowKey::Order(_) => None,
+                _ => Some("no order is chosen: j and k move, o adds one".into()),
+            },
+            Action::RouteDelete if self.focus == Focus::Rules => match self.chosen(cx) {
+                RowKey::Order(_) | RowKey::Policy(_) => None,
+                _ => Some("no rule and no order is chosen: j and k move".into()),
+            },
+            Action::RuleToggle | Action::RuleMode | Action::RuleCopy | Action::RuleUp | Action::RuleDown => {
+                match self.chosen(cx) {
+                    RowKey::Policy(name) => policies::why_not(action, cx.snapshot, &name),
+                    _ => Some("no rule is chosen: j and k move, a adds one".into()),
                 }
             }
             Action::Copy | Action::CopyCommand if self.explained().is_none() => Some("nothing is explained yet".into()),
@@ -295,9 +324,21 @@ impl Part for Routing {
         match action {
             Action::Open => self.open(cx, out),
             Action::RouteAdd => self.edit(OrderEditor::new(), out),
-            Action::RouteDelete => {
-                if let RowKey::Order(name) = self.chosen(cx) {
-                    out.push(Effect::Open(Box::new(Self::question(&name, cx.snapshot))));
+            Action::RuleAdd => {
+                self.asked = Some(Asked::Rule);
+                out.push(Effect::Open(Box::new(RuleEditor::new(&self.sample))));
+            }
+            Action::RouteDelete => match self.chosen(cx) {
+                RowKey::Order(name) => out.push(Effect::Open(Box::new(Self::question(&name, cx.snapshot)))),
+                RowKey::Policy(name) => {
+                    out.push(Effect::Open(Box::new(policies::question(&name, &cx.snapshot.routing))));
+                }
+                RowKey::Active | RowKey::Strategy => {}
+            },
+            Action::RuleToggle | Action::RuleMode | Action::RuleCopy | Action::RuleUp | Action::RuleDown => {
+                if let RowKey::Policy(name) = self.chosen(cx) {
+                    let awaited = policies::act(action, cx.snapshot, &name, out);
+                    self.awaited = awaited.map(RowKey::Policy);
                 }
             }
             Action::RouteTry => {
@@ -346,6 +387,10 @@ impl Part for Routing {
                     out.tell(Command::UseTarget { choice }, done);
                 }
             }
+            Some(Asked::Rule) => {
+                self.awaited = Some(RowKey::Policy(text.to_owned()));
+                self.settle(cx);
+            }
             Some(Asked::Order) => {
                 self.awaited = Some(RowKey::Order(text.to_owned()));
                 self.settle(cx);
@@ -366,11 +411,6 @@ impl Part for Routing {
     }
 
     fn shown(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if !self.visited {
-            // Policies stand first and cannot be changed here: the cursor begins on what can.
-            self.visited = true;
-            self.awaited = rules::keys(cx.snapshot).into_iter().find(|key| !matches!(key, RowKey::Policy(_)));
-        }
         self.settle(cx);
         self.explainer.shown_again(&self.sample, cx, out);
     }
@@ -438,11 +478,4 @@ impl Part for Routing {
         canvas.letter(0, left);
         canvas.letter(1, right);
     }
-}
-
-fn policy_place(name: &str, snapshot: &Snapshot) -> String {
-    let line = snapshot.routing.rules.policies.iter().find(|policy| policy.name == name).and_then(|policy| policy.line);
-    let file = snapshot.config.file.as_deref().unwrap_or("the file");
-    let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-    format!("policies are not evaluated yet and changed in the file only: {name} stands in {file}{line}")
 }

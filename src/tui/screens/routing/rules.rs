@@ -22,7 +22,10 @@ const BESIDE: u16 = 60;
 /// Columns of a name with its meaning beside it.
 const NAME: u16 = 22;
 /// The counts' column.
-const COUNT: u16 = 8;
+const COUNT: u16 = 5;
+/// Columns of a policy's name with what stands before it.
+const POLICY: u16 = 38;
+const POLICY_HEAD: &str = "  mode     prio  rule";
 
 pub fn keys(snapshot: &Snapshot) -> Vec<RowKey> {
     let rules = &snapshot.routing.rules;
@@ -69,12 +72,46 @@ pub fn meaning(key: &RowKey, routing: &RoutingView) -> String {
 
 /// What a policy does and when; its state where that is not the usual one.
 fn policy_meaning(policy: &Policy) -> String {
-    let when = if policy.when.is_empty() { "always" } else { &policy.when };
-    let said = format!("{}, when {}", routes::policy_does(policy), when.replace('\n', " "));
+    let said = does_when(policy);
     match routes::policy_state(policy) {
         "in force" => said,
         state => format!("{state}: {said}"),
     }
+}
+
+fn does_when(policy: &Policy) -> String {
+    let when = if policy.when.is_empty() { "always" } else { &policy.when };
+    format!("{}, when {}", routes::policy_does(policy), when.replace('\n', " "))
+}
+
+/// `  1 enforce    50  `: what stands before a policy's name.
+fn lead(place: usize, policy: &Policy) -> String {
+    let mode = match (policy.enabled, policy.observe) {
+        (false, _) => "off",
+        (true, true) => "observe",
+        (true, false) => "enforce",
+    };
+    let priority = if policy.priority == 0 { "-".to_owned() } else { policy.priority.to_string() };
+    format!(
+        "{}{} {}  ",
+        text::pad_right(&(place + 1).to_string(), 2),
+        text::pad_right(mode, 7),
+        text::pad_left(&priority, 5)
+    )
+}
+
+/// Calls that an observed policy would have decided.
+pub fn observed(name: &str, routing: &RoutingView) -> Option<u64> {
+    routing.observed_today.iter().find(|(known, _)| known == name).map(|(_, calls)| *calls)
+}
+
+/// `would have decided 12 of 40 today`, for a policy that is only observed.
+pub fn would_have(policy: &Policy, routing: &RoutingView) -> Option<String> {
+    if !policy.enabled || !policy.observe {
+        return None;
+    }
+    let calls = observed(&policy.name, routing)?;
+    Some(format!("would have decided {} of {} today", units::thousands(calls), units::thousands(routing.observed_of)))
 }
 
 /// The choice, and where an unlabelled request goes now when that is something else.
@@ -90,8 +127,13 @@ fn in_effect(routing: &RoutingView) -> Vec<String> {
 /// What stands below a name in a narrow pane.
 fn below(key: &RowKey, routing: &RoutingView, columns: usize) -> Vec<String> {
     match key {
-        // A condition is cut: explain shows it whole.
-        RowKey::Policy(_) => vec![meaning(key, routing)],
+        // A condition is cut: the editor and explain show it whole.
+        RowKey::Policy(name) => {
+            let policy = routing.rules.policies.iter().find(|policy| policy.name == *name);
+            let mut rows: Vec<String> = policy.map(does_when).into_iter().collect();
+            rows.extend(policy.and_then(|policy| would_have(policy, routing)));
+            rows
+        }
         RowKey::Active => in_effect(routing),
         RowKey::Order(_) | RowKey::Strategy => {
             // Targets are wrapped, not cut: they are what a person came to read.
@@ -112,11 +154,13 @@ struct Line {
     role: Role,
     /// It is the row with the name.
     head: bool,
+    /// Columns of `left` where something stands beside it.
+    wide: u16,
 }
 
 impl Line {
     fn text(key: Option<usize>, left: impl Into<String>, role: Role) -> Self {
-        Self { key, left: left.into(), beside: String::new(), right: String::new(), role, head: false }
+        Self { key, left: left.into(), beside: String::new(), right: String::new(), role, head: false, wide: NAME }
     }
 }
 
@@ -130,8 +174,10 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
         }
         lines.push(Line { right: right.to_owned(), ..Line::text(None, title, Role::Muted) });
     };
-    if !routing.rules.policies.is_empty() {
-        heading(&mut lines, "policies", "today");
+    let no_rules = routing.rules.policies.is_empty();
+    heading(&mut lines, if no_rules { "rules" } else { POLICY_HEAD }, if no_rules { "" } else { "today" });
+    if no_rules {
+        lines.push(Line::text(None, "No rules yet: a adds one.", Role::Muted));
     }
     let orders = keys.iter().any(|key| matches!(key, RowKey::Order(_)));
     for (place, key) in keys.iter().enumerate() {
@@ -140,21 +186,38 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
         if first_after_policies {
             heading(&mut lines, "orders by request type", "today");
             if !orders {
-                lines.push(Line::text(None, "No orders yet: a adds one.", Role::Muted));
+                lines.push(Line::text(None, "No orders yet: o adds one.", Role::Muted));
             }
         }
         if *key == RowKey::Active {
             heading(&mut lines, "else, in this order", if orders { "" } else { "today" });
         }
-        let role = if matches!(key, RowKey::Policy(_)) { Role::Muted } else { Role::Plain };
-        let count = match (today(key, routing), key) {
-            (0, RowKey::Policy(_)) => String::new(),
-            (0, _) => "-".to_owned(),
-            (calls, _) => units::thousands(calls),
+        let policy = match key {
+            RowKey::Policy(name) => routing.rules.policies.iter().enumerate().find(|(_, known)| known.name == *name),
+            _ => None,
         };
-        let mut head = Line { right: count, head: true, ..Line::text(Some(place), name(key), role) };
-        if beside {
-            head.beside = meaning(key, routing);
+        let role = if policy.is_some_and(|(_, policy)| !policy.enabled) { Role::Muted } else { Role::Plain };
+        let watched = policy.filter(|(_, policy)| policy.enabled && policy.observe);
+        let count = match (today(key, routing), watched.and_then(|(_, policy)| observed(&policy.name, routing))) {
+            (_, Some(calls)) => format!("({})", units::thousands(calls)),
+            (0, None) => "-".to_owned(),
+            (calls, None) => units::thousands(calls),
+        };
+        let label = match policy {
+            Some((place, policy)) => format!("{}{}", lead(place, policy), policy.name),
+            None => name(key).to_owned(),
+        };
+        let mut head = Line { right: count, head: true, ..Line::text(Some(place), label, role) };
+        // A condition needs the whole width.
+        if beside && (policy.is_none() || !roomy) {
+            head.beside = match policy {
+                Some((_, policy)) => {
+                    let seen = would_have(policy, routing).map(|seen| format!("{seen}: ")).unwrap_or_default();
+                    format!("{seen}{}", does_when(policy))
+                }
+                None => meaning(key, routing),
+            };
+            head.wide = if policy.is_some() { POLICY } else { NAME };
             lines.push(head);
         } else {
             lines.push(head);
@@ -174,12 +237,11 @@ pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
     let routing = &canvas.cx.snapshot.routing;
     let keys = screen.keys(canvas.cx.snapshot);
     let focused = screen.focus == Focus::Rules;
-    let orders = routing.rules.request_orders.len();
-    let title = if orders == 0 {
-        "Routing".to_owned()
-    } else {
-        format!("Routing  {}", units::count(orders as u64, "order", "orders"))
-    };
+    let (rules, orders) = (routing.rules.policies.len(), routing.rules.request_orders.len());
+    let counted = [(rules, "rule", "rules"), (orders, "order", "orders")];
+    let counted = counted.iter().filter(|(count, ..)| *count > 0);
+    let counted: Vec<String> = counted.map(|(count, one, more)| units::count(*count as u64, one, more)).collect();
+    let title = if counted.is_empty() { "Routing".to_owned() } else { format!("Routing  {}", counted.join(", ")) };
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let below = |used: u16| Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
     let used = 1 + screen.filter.draw(canvas, below(1), "");
@@ -232,7 +294,7 @@ fn row(canvas: &mut Canvas<'_>, row: Rect, line: &Line, chosen: bool, focused: b
     if line.beside.is_empty() {
         canvas.text(x, row.y, room, &line.left, line.role);
     } else {
-        let name = NAME.min(room / 2);
+        let name = line.wide.min(room * 2 / 3);
         canvas.text(x, row.y, name, &line.left, line.role);
         canvas.text(x + name + 1, row.y, room.saturating_sub(name + 1), &line.beside, Role::Muted);
     }

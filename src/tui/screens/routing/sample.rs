@@ -1,6 +1,7 @@
 //! The sample request that is explained: its fields, and the facts they make.
 
 use crate::domain::call::{Facts, Priority};
+use crate::domain::ids::CallId;
 use crate::engine::protocol::Snapshot;
 use crate::tui::widgets::line::Line;
 
@@ -72,6 +73,10 @@ pub struct Sample {
     tools: bool,
     images: bool,
     json: bool,
+    /// What no field shows: of a recorded call.
+    base: Facts,
+    /// The call it was taken from.
+    pub call: Option<CallId>,
 }
 
 impl Default for Sample {
@@ -87,11 +92,32 @@ impl Default for Sample {
             tools: false,
             images: false,
             json: false,
+            base: Facts::default(),
+            call: None,
         }
     }
 }
 
 impl Sample {
+    /// The request of a recorded call.
+    pub fn of_call(call: CallId, facts: &Facts) -> Self {
+        let number = |count: u64| Line::new(if count == 0 { String::new() } else { count.to_string() });
+        Self {
+            focus: Field::Type,
+            request_type: Line::new(facts.request_type.as_str()),
+            model: Line::new(facts.requested_model.as_str()),
+            prompt: number(facts.prompt_tokens),
+            most: number(facts.max_tokens),
+            priority: facts.priority,
+            prefer: facts.preferred_provider.clone(),
+            tools: facts.has_tools,
+            images: facts.has_images,
+            json: facts.wants_json,
+            base: facts.clone(),
+            call: Some(call),
+        }
+    }
+
     pub fn line(&self, field: Field) -> Option<&Line> {
         match field {
             Field::Type => Some(&self.request_type),
@@ -172,7 +198,7 @@ impl Sample {
             has_tools: self.tools,
             has_images: self.images,
             wants_json: self.json,
-            ..Facts::default()
+            ..self.base.clone()
         })
     }
 
@@ -182,6 +208,9 @@ impl Sample {
             "" => "a request without a type".to_owned(),
             name => format!("a request of type {name}"),
         }];
+        if let Some(call) = &self.call {
+            parts.insert(0, format!("call {call}"));
+        }
         let model = self.model.value().trim();
         if !model.is_empty() {
             parts.push(format!("model {model}"));

@@ -35,7 +35,12 @@ const ROWS: [&[Field]; 5] = [
 
 pub(super) fn draw(screen: &Routing, canvas: &mut Canvas<'_>, area: Rect) {
     let focused = screen.focus != Focus::Rules;
-    let right = if screen.explainer.complaint().is_some() { "last good sample" } else { "sample request" };
+    let call = screen.sample.call.as_ref().map(|call| format!("sample: call {call}"));
+    let right = match &call {
+        _ if screen.explainer.complaint().is_some() => "last good sample",
+        Some(call) => call,
+        None => "sample request",
+    };
     canvas.rule(Rect { height: 1, ..area }, "Try it", right, focused);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let mut y = body.y;
@@ -127,7 +132,7 @@ fn cell(content: &str, columns: usize, role: Role) -> Piece {
     Piece::new(&text::pad_right(&escape::line(content), columns), role)
 }
 
-fn rules(explanation: &Explanation, lines: &mut Lines, wide: bool) {
+pub(super) fn rules(explanation: &Explanation, lines: &mut Lines, wide: bool) {
     const NAME: usize = 22;
     const VERDICT: usize = 18;
     let name_wide = if wide { NAME } else { NAME - 4 };
@@ -154,7 +159,7 @@ fn rules(explanation: &Explanation, lines: &mut Lines, wide: bool) {
     lines.blank();
 }
 
-fn chain(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation, lines: &mut Lines, wide: bool) {
+pub(super) fn chain(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation, lines: &mut Lines, wide: bool) {
     let decision = &explanation.decision;
     if decision.chain.is_empty() {
         lines.put(0, &[Piece::new("chain", Role::Muted), Piece::plain("  nothing can take it")]);
@@ -202,7 +207,7 @@ fn health(snapshot: &Snapshot, chosen: &Chosen) -> (Piece, String) {
     (Piece::new(label.mark, words::role(label.role)), format!("{}{more}", label.word))
 }
 
-fn left_out(explanation: &Explanation, lines: &mut Lines, wide: bool) {
+pub(super) fn left_out(explanation: &Explanation, lines: &mut Lines, wide: bool) {
     let rejected = &explanation.decision.rejected;
     if rejected.is_empty() {
         return;

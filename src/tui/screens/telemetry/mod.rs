@@ -29,7 +29,7 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::layers::confirm::Confirm;
-use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
+use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use crate::tui::theme::Role;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
@@ -378,6 +378,9 @@ impl Part for Telemetry {
             Action::Open | Action::Copy if self.chosen().is_none() => "no call is chosen: there is none here",
             Action::CallStop if self.chosen_running(cx).is_none() => "only a call that is running can be stopped",
             Action::NextProblem if !failed() => "no call loaded here failed: / status:failed finds all",
+            Action::CallExplain if self.chosen().is_none_or(|entry| self.records.get(entry.id()).is_none()) => {
+                "its record is not there yet"
+            }
             Action::KeepFilter if self.wrong.is_some() => "the filter is not understood: mend it, or esc clears it",
             _ => return None,
         };
@@ -416,6 +419,13 @@ impl Part for Telemetry {
             Action::Copy => {
                 if let Some(text) = self.detail_text(cx) {
                     out.push(Effect::Copy(text, "the call was"));
+                }
+            }
+            Action::CallExplain => {
+                let record = self.chosen().and_then(|entry| self.records.get(entry.id()));
+                if let Some(record) = record {
+                    let place = Place::Sample(record.id.clone(), Box::new(record.facts.clone()));
+                    out.push(Effect::Go(Tab::Routing, Some(place)));
                 }
             }
             Action::AppLog => out.push(Effect::Open(Box::new(log::LogView::default()))),
