@@ -79,6 +79,7 @@ struct Line<'a> {
     /// `null` when unknown, never 0.
     cost_usd: Option<f64>,
     cost_provenance: &'static str,
+    reserved_usd: Option<f64>,
     cache: &'a str,
     attempts: Vec<LineAttempt<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +131,7 @@ impl<'a> Line<'a> {
             tokens_cached: record.usage.map(|usage| usage.cached),
             cost_usd: record.cost.amount.map(Money::dollars),
             cost_provenance: record.cost.provenance.word(),
+            reserved_usd: record.reserved.map(Money::dollars),
             cache: &record.cache,
             attempts: record.attempts.iter().map(LineAttempt::of).collect(),
             prompt: record.prompt.as_deref(),

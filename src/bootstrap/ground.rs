@@ -6,7 +6,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::config::{ConfigFile, Source};
 use crate::adapters::history::HistoryFile;
 use crate::adapters::http::HttpUpstream;
-use crate::adapters::ledger::{Keep, Options as LedgerOptions, SqliteLedger};
+use crate::adapters::ledger::{FILE_NAME, Keep, Leases, Options as LedgerOptions, SqliteLedger};
 use crate::cli::args::Globals;
 use crate::cli::offline::{Checked, Ground, Paths};
 use crate::engine::ports::{Clock, ConfigStore, Loaded, Ports};
@@ -105,6 +105,7 @@ pub struct Opened {
     upstream: Arc<HttpUpstream>,
     log: Arc<AppLog>,
     history: Arc<HistoryFile>,
+    leases: Arc<Leases>,
     log_guard: app_log::Guard,
 }
 
@@ -137,6 +138,7 @@ impl Opened {
             upstream: Arc::new(upstream),
             log: Arc::new(AppLog::new(&logs)),
             history: Arc::new(HistoryFile::new(&folders.state)),
+            leases: Arc::new(Leases::new(&folders.state.join(FILE_NAME))),
             log_guard,
         })
     }
@@ -149,6 +151,7 @@ impl Opened {
             ledger: self.ledger.clone(),
             log: self.log.clone(),
             history: self.history.clone(),
+            budget: self.leases.clone(),
         }
     }
 

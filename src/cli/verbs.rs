@@ -1,6 +1,7 @@
 //! One module per verb; each takes a session and its arguments, prints, and ends well or with an `Ending`.
 
 pub mod ask;
+pub mod budget;
 pub mod calls;
 pub mod config;
 pub mod connect;

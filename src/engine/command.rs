@@ -109,6 +109,7 @@ impl Supervisor {
                 let incidents = self.ports.ledger.incidents(*query);
                 later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
             }
+            Command::Budget { days } => self.budget(days, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),

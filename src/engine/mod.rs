@@ -20,8 +20,10 @@ mod publish;
 mod rehearsal;
 mod report;
 mod rules_version;
+mod spending;
 mod state;
 mod supervisor;
+pub mod till;
 mod traffic;
 mod unconfigured;
 mod view;
@@ -32,6 +34,7 @@ use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};
 use ports::{Loaded, Ports, Unusable};
 use std::sync::Arc;
 use supervisor::Supervisor;
+use till::Till;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +60,7 @@ pub struct Engine {
     task: JoinHandle<()>,
     stop: CancellationToken,
     ports: Ports,
+    till: Arc<Till>,
 }
 
 impl Engine {
@@ -67,6 +71,7 @@ impl Engine {
         let (commands, command_queue) = mpsc::channel(COMMAND_CAPACITY);
         let (events, _) = broadcast::channel(EVENT_CAPACITY);
         let traffic = Arc::new(Traffic::default());
+        let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let (supervisor, snapshots, live, inputs) = Supervisor::new(
             ports.clone(),
             loaded,
@@ -75,11 +80,12 @@ impl Engine {
             events.clone(),
             traffic.clone(),
             stop.clone(),
+            till.clone(),
         );
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs));
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
-        Self { handle, task, stop, ports }
+        Self { handle, task, stop, ports, till }
     }
 
     /// Ends probes, waits for records to reach the disk, and returns.
@@ -88,6 +94,7 @@ impl Engine {
         if self.task.await.is_err() {
             tracing::error!("the engine's task ended badly");
         }
+        self.till.close().await;
         self.ports.ledger.flush().await;
     }
 }

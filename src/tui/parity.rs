@@ -43,6 +43,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::EditPolicy => {
             Err("the rule editor is not built yet; policies are edited on the command line meanwhile")
         }
+        CommandName::Budget => Err("the header and Telemetry's charts show it from the snapshot"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

@@ -19,14 +19,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("presets", "presets are checked and kept, and cannot be used yet"),
     ("cache", "answers are not cached yet"),
     ("performance", "cache_enabled, cache_ttl_seconds and max_cache_size are not yet in force: answers are not cached"),
-    (
-        "budget",
-        "spending is counted against the limit; reserving a call's cost before it starts, alert_threshold, when_exhausted and allow_unpriced are not yet in force",
-    ),
-    (
-        "cost_optimization",
-        "spending is counted against daily_budget_limit; reserving a call's cost before it starts and budget_alert_threshold are not yet in force",
-    ),
     ("gateway", "cors_origins is not yet in force"),
     ("telemetry", "otlp_endpoint is not yet in force"),
     ("providers", "rate_limit and max_concurrent are not yet in force"),
@@ -122,7 +114,7 @@ pub const TABLE: &[Row] = &[
     row("cache.max_entries", Shape::Whole(1, 10_000_000), "1000", "answers kept at most"),
     row("cache.persist", Shape::Switch, "false", "whether they outlive the process"),
 
-    row("budget", Shape::Section, "", "a bound on spending").later("budget"),
+    row("budget", Shape::Section, "", "a bound on spending"),
     row("budget.daily_limit", MONEY, "none", "US dollars per day"),
     row("budget.alert_threshold", Shape::Figure(0.0, 1.0), "0.8", "share of the limit at which to warn"),
     row("budget.when_exhausted", Shape::Word(&["local_only", "refuse", "warn"]), "local_only", "what happens at the limit"),
@@ -220,7 +212,7 @@ pub const TABLE: &[Row] = &[
     old("cost_optimization.local_model_cost_per_token", MONEY, "0", "US dollars per token of a local model"),
     old("cost_optimization.cloud_model_costs", Shape::Named, "", "US dollars per 1,000 tokens, by kind"),
     old("cost_optimization.cloud_model_costs.*", MONEY, "", "US dollars per 1,000 tokens, in and out alike"),
-    old("cost_optimization.daily_budget_limit", MONEY, "none", "US dollars per day").newer("budget.daily_limit").later("cost_optimization"),
+    old("cost_optimization.daily_budget_limit", MONEY, "none", "US dollars per day").newer("budget.daily_limit"),
     old("cost_optimization.cost_tracking", Shape::Switch, "true", "kept for the original; spending is always recorded"),
     old("cost_optimization.budget_alert_threshold", Shape::Figure(0.0, 1.0), "0.8", "share of the limit at which to warn").newer("budget.alert_threshold"),
 ];

@@ -6,6 +6,7 @@ mod condition;
 mod file;
 pub mod filter;
 mod ids;
+mod leases;
 mod retention;
 mod row;
 mod schema;
@@ -15,6 +16,7 @@ mod watch;
 mod writer;
 
 pub use file::NAME as FILE_NAME;
+pub use leases::Leases;
 pub use retention::Keep;
 pub use writer::QUEUE_CAPACITY;
 

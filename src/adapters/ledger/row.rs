@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 45] = [
+const COLUMNS: [&str; 46] = [
     "id",
     "ts",
     "label_id",
@@ -61,6 +61,7 @@ const COLUMNS: [&str; 45] = [
     "prompt",
     "answer",
     "work",
+    "reserved_pico",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -164,6 +165,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         record.prompt.clone().into(),
         record.answer.clone().into(),
         text(facts.work.word()),
+        record.reserved.map(|amount| amount.0).into(),
     ])
 }
 
@@ -193,6 +195,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         attempts: parsed(row, "attempts")?,
         prompt: row.get("prompt")?,
         answer: row.get("answer")?,
+        reserved: row.get::<_, Option<i64>>("reserved_pico")?.map(Money),
     })
 }
 

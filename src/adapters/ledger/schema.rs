@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 3] = [FIRST, WORK, WATCH];
+const STEPS: [&str; 4] = [FIRST, WORK, WATCH, BUDGET];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -135,6 +135,26 @@ CREATE TABLE watched (
   PRIMARY KEY (provider, start)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX watched_by_time ON watched (start);
+";
+
+/// Shares of a day's limit, what was spent beside them, and what was put aside for a call.
+const BUDGET: &str = "
+CREATE TABLE budget_leases (
+  id           INTEGER PRIMARY KEY,
+  day          TEXT NOT NULL,
+  granted_pico INTEGER NOT NULL,
+  spent_pico   INTEGER NOT NULL,
+  process      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX budget_leases_by_day ON budget_leases (day);
+
+CREATE TABLE budget_days (
+  day          TEXT PRIMARY KEY,
+  outside_pico INTEGER NOT NULL,
+  upto_seq     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE calls ADD COLUMN reserved_pico INTEGER;
 ";
 
 /// Why a file could not be brought up to date.

@@ -102,6 +102,15 @@ fn table(session: &Session, rows: &[CallRow]) -> Table {
 }
 
 /// Nothing was bought where no target was reached; that is not an unknown price.
+/// What it came to, and what was put aside for it.
+fn money(record: &CallRecord, row: &CallRow) -> String {
+    let settled = format!("{} {}", cost(row), provenance(record));
+    match record.reserved {
+        Some(reserved) => format!("{}, {} reserved", settled.trim_end(), units::money(reserved)),
+        None => settled,
+    }
+}
+
 fn cost(row: &CallRow) -> String {
     if row.bought_nothing() { "-".to_owned() } else { units::cost(row.cost) }
 }
@@ -212,7 +221,7 @@ fn facts(record: &CallRecord, row: &CallRow) -> Vec<(&'static str, String)> {
                 units::latency(record.queue_ms)
             ),
         ),
-        ("money", format!("{} {}", cost(row), provenance(record))),
+        ("money", money(record, row)),
         ("cache", or_dash(&record.cache)),
     ];
     if let Some(usage) = record.usage {

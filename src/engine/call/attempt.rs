@@ -6,7 +6,7 @@ use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
-use super::{Shared, params};
+use super::{Shared, params, reserve};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -50,16 +50,14 @@ impl Attempt<'_> {
         let stream = params::streams(&self.request.body, self.request.facts.stream);
         let loading = self.has_to_load();
         let first = self.first_limit(&profile, stream);
+        let default_max_tokens = self.live.config.limits.default_max_tokens;
+        let body = params::settle(&self.request.body, &profile, &target.model, default_max_tokens, self.effects)?;
+        let (body, held) = reserve::reserve(&self.shared.till, self.live, target, &profile, body).await?;
+        ticket.holds(held);
         let job = UpstreamJob {
             profile: profile.clone(),
             model: target.model.clone(),
-            body: params::settle(
-                &self.request.body,
-                &profile,
-                &target.model,
-                self.live.config.limits.default_max_tokens,
-                self.effects,
-            )?,
+            body,
             local_only: self.local_only,
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };
@@ -67,6 +65,7 @@ impl Attempt<'_> {
         ticket.sent();
         let answer = self.noting_load(load.as_ref(), timeout_at(first, self.shared.ports.upstream.start(job))).await;
         let answer = answer.map_err(|_| self.too_late(stream, first))??;
+        ticket.accepted();
         if let Some(rate) = &answer.rate {
             self.shared.traffic.note_rate(&target.provider, rate, self.shared.ports.clock.now());
         }

@@ -6,6 +6,7 @@ use super::super::supervisor::Input;
 use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
+use crate::domain::budget::WhenExhausted;
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -70,6 +71,18 @@ pub async fn walk(
                 succeeded(shared, live, target, ticket);
                 return Ok(());
             };
+            if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
+                // Nobody was asked: the target counts as one that could not be tried.
+                ticket.unsent(&failure);
+                shared.traffic.note(target, false, false, shared.ports.clock.now());
+                if live.config.money.when_exhausted == WhenExhausted::Refuse {
+                    return Err(failure);
+                }
+                let next = decision.chain.get(index + 1).map(|chosen| &chosen.target);
+                announce(events, target, &failure, next).await?;
+                ended_in.get_or_insert(failure);
+                break;
+            }
             if speaks_of_the_provider(&failure) {
                 lost.insert(target.provider.clone());
             }

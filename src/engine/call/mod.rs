@@ -6,12 +6,14 @@ mod attempt;
 mod chain;
 mod params;
 mod raw_body;
+mod reserve;
 
 use super::handle::{CALL_CAPACITY, Caller};
 use super::pins::Pins;
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
+use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
@@ -44,10 +46,17 @@ struct Shared {
     inputs: mpsc::Sender<Input>,
     waiting: AtomicUsize,
     pins: Pins,
+    till: Arc<Till>,
 }
 
 impl CallRunner {
-    pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
+    pub fn new(
+        ports: Ports,
+        live: LiveReader,
+        traffic: Arc<Traffic>,
+        inputs: mpsc::Sender<Input>,
+        till: Arc<Till>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ports,
@@ -56,6 +65,7 @@ impl CallRunner {
                 inputs,
                 waiting: AtomicUsize::new(0),
                 pins: Pins::default(),
+                till,
             }),
         }
     }

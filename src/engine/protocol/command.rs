@@ -181,6 +181,10 @@ pub enum Command {
     TestRoutes {
         cases: Vec<RouteCase>,
     },
+    /// The day's money, and so many days, today first.
+    Budget {
+        days: u32,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -231,10 +235,11 @@ pub enum CommandName {
     Report,
     EditPolicy,
     TestRoutes,
+    Budget,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -268,6 +273,7 @@ impl CommandName {
         Self::Report,
         Self::EditPolicy,
         Self::TestRoutes,
+        Self::Budget,
     ];
 }
 
@@ -308,6 +314,7 @@ impl Command {
             Self::Report { .. } => CommandName::Report,
             Self::EditPolicy { .. } => CommandName::EditPolicy,
             Self::TestRoutes { .. } => CommandName::TestRoutes,
+            Self::Budget { .. } => CommandName::Budget,
         }
     }
 
@@ -349,7 +356,8 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
-            | Self::TestRoutes { .. } => false,
+            | Self::TestRoutes { .. }
+            | Self::Budget { .. } => false,
         }
     }
 }

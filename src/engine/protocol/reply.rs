@@ -1,5 +1,6 @@
 //! Answers to commands.
 
+use super::budget::BudgetReport;
 use super::query::{CallPage, LogLine, SavedPrompt};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
@@ -32,6 +33,7 @@ pub enum Reply {
     Report(Box<ReportParts>),
     /// One explanation per row of a table, or why the row cannot be tried.
     RoutesTested(Vec<Result<Explanation, String>>),
+    Budget(Box<BudgetReport>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
 }
