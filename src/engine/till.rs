@@ -215,6 +215,11 @@ impl Held {
         self.hold.as_ref().map_or(Money::ZERO, |hold| hold.amount)
     }
 
+    /// The day it belongs to, whenever it is settled.
+    pub fn day(&self) -> Option<CivilDate> {
+        self.hold.as_ref().map(|hold| hold.day)
+    }
+
     /// From here on it may cost something.
     pub fn sent(&mut self) {
         self.sent = true;

@@ -139,9 +139,8 @@ fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_forc
         .filter(|issue| issue.severity == Severity::Note)
         .map(|issue| issue.path.as_str())
         .collect();
-    assert_eq!(notes, ["providers.lm_studio.max_concurrent", "presets", "cache", "budget"]);
+    assert_eq!(notes, ["providers.lm_studio.max_concurrent", "presets", "cache"]);
     said(&loaded.issues, "rate_limit and max_concurrent are not yet in force");
-    said(&loaded.issues, "alert_threshold, when_exhausted and allow_unpriced are not yet in force");
 }
 
 #[test]

@@ -220,6 +220,7 @@ fn record() -> CallRecord {
         attempts: Vec::new(),
         prompt: None,
         answer: None,
+        reserved: None,
     }
 }
 

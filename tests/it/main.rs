@@ -5,6 +5,7 @@
 
 mod alerts;
 mod architecture;
+mod budget;
 mod cli;
 mod commands_named;
 mod config;

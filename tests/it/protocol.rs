@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+use lmdeck::domain::budget::{CivilDate, WhenExhausted};
+use lmdeck::engine::protocol::{BudgetReport, DaySpend};
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -119,6 +121,7 @@ fn record() -> CallRecord {
         }],
         prompt: Some("secret plans".into()),
         answer: None,
+        reserved: None,
     }
 }
 
@@ -254,6 +257,7 @@ fn commands() -> Vec<Command> {
             }),
             dry_run: true,
         },
+        Command::Budget { days: 7 },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -348,11 +352,12 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Incidents(_) => "incidents",
         Reply::Report(_) => "report",
         Reply::RoutesTested(_) => "routes_tested",
+        Reply::Budget(_) => "budget",
         Reply::Refused(_) => "refused",
     }
 }
 
-const REPLIES: usize = 15;
+const REPLIES: usize = 16;
 
 fn incident() -> Incident {
     Incident {
@@ -420,6 +425,21 @@ fn replies() -> Vec<Reply> {
             written: true,
             issues: vec![issue()],
         }),
+        Reply::Budget(Box::new(BudgetReport {
+            today: CivilDate { year: 2026, month: 11, day: 22 },
+            timezone: Some("Europe/Berlin".into()),
+            limit: Some(Money(10)),
+            reserved: Money(1),
+            held_elsewhere: Money(2),
+            remaining: Some(Money(3)),
+            alert_threshold: 0.8,
+            alerting: true,
+            when_exhausted: WhenExhausted::Warn,
+            allow_unpriced: true,
+            days: vec![DaySpend::of(CivilDate { year: 2026, month: 11, day: 22 })],
+            prices_of: "2026-11-01".into(),
+            prices_from: "s".into(),
+        })),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
@@ -490,10 +510,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::RecordsDropped { .. } => "records_dropped",
         EventKind::StepDone { .. } => "step_done",
         EventKind::ModelsChanged { .. } => "models_changed",
+        EventKind::BudgetAlert { .. } => "budget_alert",
     }
 }
 
-const EVENTS: usize = 9;
+const EVENTS: usize = 10;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -512,6 +533,13 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::ConfigLoaded { file: "f".into(), changes: "1 provider".into() },
         EventKind::ConfigRejected { file: "f".into(), message: "line 3".into() },
         EventKind::CallFinished { id: "c1".into() },
+        EventKind::BudgetAlert {
+            used: Money(8),
+            limit: Money(10),
+            threshold: 0.8,
+            exhausted: false,
+            when_exhausted: WhenExhausted::Refuse,
+        },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
         EventKind::StepDone {
