@@ -66,18 +66,39 @@ fn dollars(amount: f64) -> Money {
 /// What may happen next; numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Step {
-    Reserve { process: usize, amount: i64 },
+    Reserve {
+        process: usize,
+        amount: i64,
+    },
     /// The vendor bills this share of the bound, in thousandths.
-    Settle { which: usize, share: i64 },
+    Settle {
+        which: usize,
+        share: i64,
+    },
     /// The call's future was dropped, before or after it was sent.
-    Drop { which: usize, sent: bool },
+    Drop {
+        which: usize,
+        sent: bool,
+    },
     /// The process ends without a word; its calls are billed whole.
-    Crash { process: usize },
+    Crash {
+        process: usize,
+    },
     /// It ends as it should while its calls are still under way.
-    Close { process: usize },
-    Refresh { process: usize },
-    Clock { process: usize, days: i64 },
-    Limit { process: usize, limit: i64 },
+    Close {
+        process: usize,
+    },
+    Refresh {
+        process: usize,
+    },
+    Clock {
+        process: usize,
+        days: i64,
+    },
+    Limit {
+        process: usize,
+        limit: i64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -196,7 +217,9 @@ async fn many_threads_of_three_processes_never_pass_one_limit_and_use_it_up() {
                 let rules = MoneyRules::default();
                 for round in 0..20i64 {
                     let amount = 50 + (round * 37 + task * 11 + process) % 90;
-                    let Ok(mut held) = till.reserve(&rules, Money(20_000), Money(amount), false).await else { continue };
+                    let Ok(mut held) = till.reserve(&rules, Money(20_000), Money(amount), false).await else {
+                        continue;
+                    };
                     held.sent();
                     tokio::task::yield_now().await;
                     let cost = amount * (round % 5) / 4;
@@ -395,9 +418,8 @@ async fn engine(folder: &Path, config: Config, vendor: Arc<Vendor>) -> (Engine, 
     };
     let engine = Engine::start(ports, desk.load(), options);
     let mut snapshots = engine.handle.snapshots();
-    let known = snapshots.wait_for(|snapshot| {
-        snapshot.providers.iter().all(|provider| provider.health.last_checked.is_some())
-    });
+    let known =
+        snapshots.wait_for(|snapshot| snapshot.providers.iter().all(|provider| provider.health.last_checked.is_some()));
     drop(known.await.unwrap());
     (engine, desk, ledger)
 }
@@ -506,14 +528,17 @@ async fn a_length_that_was_reserved_for_is_sent_in_every_dialect() {
     assert_eq!(bodies[2]["max_tokens"], 500);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_call_that_fits_is_settled_at_what_it_cost_and_keeps_what_was_reserved() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Vendor::new(vec![Deed::Answer { share: 100, tells: true }]);
     let (engine, _, ledger) = engine(folder.path(), config(5.0, paid()), vendor.clone()).await;
     let done = outcome(&engine, raw("gpt/gpt-4o", "")).await;
     let (cost, reserved) = (done.record.cost, done.record.reserved.unwrap());
-    assert_eq!((cost.provenance, cost.amount), (Provenance::Computed, Some(Money(vendor.billed.load(Ordering::SeqCst)))));
+    assert_eq!(
+        (cost.provenance, cost.amount),
+        (Provenance::Computed, Some(Money(vendor.billed.load(Ordering::SeqCst))))
+    );
     assert!(reserved > cost.amount.unwrap());
     let kept = ledger.call(done.record.id).await.unwrap().unwrap();
     assert_eq!(kept.reserved, Some(reserved));
@@ -552,7 +577,10 @@ async fn at_the_limit_local_models_take_over_or_the_call_fails_or_it_is_made() {
         assert_eq!(done.record.target.map(|target| target.to_string()).as_deref(), target, "{when:?}");
         if code.is_some() {
             let message = done.failure.unwrap().message;
-            assert!(message.contains("the day's limit of $0.001") && message.contains("raise budget.daily_limit"), "{message}");
+            assert!(
+                message.contains("the day's limit of $0.001") && message.contains("raise budget.daily_limit"),
+                "{message}"
+            );
             assert_eq!(done.record.status, Status::Denied);
         }
         if when != WhenExhausted::Warn {
@@ -577,10 +605,10 @@ async fn a_model_without_a_price_is_refused_under_a_limit_unless_allowed() {
 async fn the_alert_is_said_once_a_day_and_again_when_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     // Each call costs most of its bound of about $0.011.
-    let vendor = Vendor::new(vec![Deed::Answer { share: 1000, tells: true }; 8]);
-    let (engine, ..) = engine(folder.path(), config(0.05, paid()), vendor).await;
+    let vendor = Vendor::new(vec![Deed::Answer { share: 1000, tells: true }; 14]);
+    let (engine, ..) = engine(folder.path(), config(0.1, paid()), vendor).await;
     let mut events = engine.handle.events();
-    for _ in 0..8 {
+    for _ in 0..14 {
         outcome(&engine, raw("gpt/gpt-4o", "")).await;
         sleep(Duration::from_millis(200)).await;
     }
@@ -595,7 +623,7 @@ async fn the_alert_is_said_once_a_day_and_again_when_nothing_is_left() {
     assert!(engine.handle.snapshot().spend.alerting);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_report_counts_what_is_spent_held_and_left_by_provider_and_day() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Vendor::new(vec![Deed::Answer { share: 500, tells: true }]);

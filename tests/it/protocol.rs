@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::engine::protocol::{BudgetReport, DaySpend};
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -24,6 +23,7 @@ use lmdeck::domain::routing::{
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
+use lmdeck::engine::protocol::{BudgetReport, DaySpend};
 use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CaseWorld, Command, CommandName, ConfigView,
     DraftSecret, EditReport, Event, EventKind, Found, GatewayView, IncidentQuery, LastGoodAct, LedgerCheck, Level,
