@@ -7,7 +7,7 @@ use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
-use crate::domain::ids::ProviderId;
+use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::routing::{ActiveChoice, explain};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -31,15 +31,7 @@ impl Supervisor {
                 Err(refusal) => reply_to(asker, *refusal),
             },
             Command::Discover => self.discover(asker),
-            Command::Pause { id, paused } => match self.profile(&id) {
-                Ok(_) => {
-                    let effects = self.state.pause(&id, paused, self.ports.clock.now());
-                    self.carry_out(effects);
-                    self.publish();
-                    reply_to(asker, Reply::Done);
-                }
-                Err(refusal) => reply_to(asker, *refusal),
-            },
+            Command::Pause { id, paused } => self.pause(&id, paused, asker),
             Command::UseTarget { choice } => self.use_target(choice, asker),
             Command::AddProvider { draft } => self.edit(ConfigEdit::AddProvider(*draft), asker),
             Command::EditProvider { id, draft } => self.edit(ConfigEdit::EditProvider { id, draft: *draft }, asker),
@@ -67,36 +59,11 @@ impl Supervisor {
                 let live = self.live_now();
                 reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &live.world))));
             }
-            Command::ListCalls { query } => {
-                let now = self.ports.clock.now();
-                let calls = self.ports.ledger.calls(*query, now);
-                later(asker, async move { calls.await.map_or_else(ledger_refusal, Reply::Calls) });
-            }
-            Command::GetCall { id } => {
-                let call = self.ports.ledger.call(id.clone());
-                later(asker, async move {
-                    match call.await {
-                        Ok(Some(record)) => Reply::Call(Box::new(record)),
-                        Ok(None) => {
-                            Reply::refused(1, format!("no call {id} is recorded"), "lmdeck calls list shows what is")
-                        }
-                        Err(message) => ledger_refusal(message),
-                    }
-                });
-            }
-            Command::ReadLog { query } => self.blocking(asker, move |ports| match ports.log.read(&query) {
-                Ok(lines) => Reply::Log(lines),
-                Err(message) => Reply::refused(1, message, "look into the state folder: lmdeck config path names it"),
-            }),
-            Command::SavePrompt { .. } if !self.state.config.ui.history => reply_to(asker, Reply::Done),
-            Command::SavePrompt { prompt } => self.blocking(asker, move |ports| match ports.history.save(&prompt) {
-                Ok(()) => Reply::Done,
-                Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
-            }),
-            Command::ListPrompts { limit } => self.blocking(asker, move |ports| match ports.history.list(limit) {
-                Ok(prompts) => Reply::Prompts(prompts),
-                Err(message) => Reply::refused(1, message, "mend the file, or set ui.history to false"),
-            }),
+            Command::ListCalls { query } => self.list_calls(*query, asker),
+            Command::GetCall { id } => self.get_call(id, asker),
+            Command::ReadLog { query } => self.read_log(*query, asker),
+            Command::SavePrompt { prompt } => self.save_prompt(*prompt, asker),
+            Command::ListPrompts { limit } => self.list_prompts(limit, asker),
             Command::Diagnose { id, answer, run } => match self.profile(&id) {
                 Ok(profile) => self.diagnose(profile, answer, run, asker),
                 Err(refusal) => reply_to(asker, *refusal),
@@ -105,10 +72,7 @@ impl Supervisor {
                 self.diagnoses.stop(run);
                 reply_to(asker, Reply::Done);
             }
-            Command::ListIncidents { query } => {
-                let incidents = self.ports.ledger.incidents(*query);
-                later(asker, async move { incidents.await.map_or_else(ledger_refusal, Reply::Incidents) });
-            }
+            Command::ListIncidents { query } => self.list_incidents(*query, asker),
             Command::Budget { days } => self.budget(days, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
@@ -117,18 +81,7 @@ impl Supervisor {
                 let config = self.state.config.clone();
                 self.blocking(asker, move |_| Reply::RoutesTested(rehearse(&cases, &config)));
             }
-            Command::CancelCall { id } => reply_to(
-                asker,
-                if self.traffic.cancel(&id) {
-                    Reply::Done
-                } else {
-                    Reply::refused(
-                        1,
-                        format!("no call {id} is running"),
-                        "it may have ended already: lmdeck calls show",
-                    )
-                },
-            ),
+            Command::CancelCall { id } => self.cancel_call(&id, asker),
             Command::LoadModel { provider, model, context } => match self.profile(&provider) {
                 Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),
                 Err(refusal) => reply_to(asker, *refusal),
@@ -138,6 +91,26 @@ impl Supervisor {
                 Err(refusal) => reply_to(asker, *refusal),
             },
         }
+    }
+
+    fn pause(&mut self, id: &ProviderId, paused: bool, asker: Asker) {
+        if let Err(refusal) = self.profile(id) {
+            return reply_to(asker, *refusal);
+        }
+        let effects = self.state.pause(id, paused, self.ports.clock.now());
+        self.carry_out(effects);
+        self.publish();
+        reply_to(asker, Reply::Done);
+    }
+
+    fn cancel_call(&self, id: &CallId, asker: Asker) {
+        let reply = if self.traffic.cancel(id) {
+            Reply::Done
+        } else {
+            let remedy = "it may have ended already: lmdeck calls show";
+            Reply::refused(1, format!("no call {id} is running"), remedy)
+        };
+        reply_to(asker, reply);
     }
 
     fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
@@ -293,10 +266,6 @@ pub(super) fn edited(result: Result<EditReport, Refusal>) -> Reply {
         Ok(report) => Reply::Edited(report),
         Err(refusal) => Reply::Refused(refusal),
     }
-}
-
-fn ledger_refusal(message: String) -> Reply {
-    Reply::refused(1, message, "mend the filter, or look at the state folder: lmdeck config path names it")
 }
 
 pub(super) fn crashed() -> Reply {

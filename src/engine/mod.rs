@@ -17,6 +17,7 @@ mod pins;
 pub mod ports;
 pub mod protocol;
 mod publish;
+mod records;
 mod rehearsal;
 mod report;
 mod rules_version;
@@ -71,7 +72,6 @@ impl Engine {
         let (commands, command_queue) = mpsc::channel(COMMAND_CAPACITY);
         let (events, _) = broadcast::channel(EVENT_CAPACITY);
         let traffic = Arc::new(Traffic::default());
-        let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let (supervisor, snapshots, live, inputs) = Supervisor::new(
             ports.clone(),
             loaded,
@@ -80,8 +80,8 @@ impl Engine {
             events.clone(),
             traffic.clone(),
             stop.clone(),
-            till.clone(),
         );
+        let till = supervisor.till.clone();
         let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());

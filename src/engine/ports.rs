@@ -135,6 +135,7 @@ pub struct Frame {
 
 /// What the dialect understood of a frame.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "a frame may be any of these at once")]
 pub struct Seen {
     /// Content of the answer.
     pub text: String,

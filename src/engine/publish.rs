@@ -98,7 +98,7 @@ impl Supervisor {
         let now = self.ports.clock.now();
         let running = self.traffic.running();
         let snapshot =
-            self.views.snapshot(&self.state, &live, &self.today, self.till.position(), running, &self.traffic, now);
+            self.views.snapshot(&self.state, &live, (&self.today, self.till.position()), running, &self.traffic, now);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 

@@ -132,9 +132,9 @@ impl Supervisor {
         events: broadcast::Sender<Event>,
         traffic: Arc<Traffic>,
         stop: CancellationToken,
-        till: Arc<Till>,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>, LiveReader, mpsc::Sender<Input>) {
         let now = ports.clock.now();
+        let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
         let mut views = Views::new(&options);
         let config = match loaded {
@@ -152,7 +152,9 @@ impl Supervisor {
         let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
         let over = state.recall(ports.ledger.past(day_ago, RECALLED));
         if options.schedule_probes {
-            over.iter().for_each(|incident| ports.ledger.note_incident(incident));
+            for incident in &over {
+                ports.ledger.note_incident(incident);
+            }
         }
         let live = Live {
             reads: Reads::default(),

@@ -73,16 +73,16 @@ impl Till {
         amount: Money,
         overdraw: bool,
     ) -> Result<Held, Refused> {
-        if let Ok(hold) = self.from_memory(rules.timezone.as_deref(), limit, amount) {
+        if let Ok(hold) = self.in_memory(rules.timezone.as_deref(), limit, amount) {
             return Ok(Held::of(self, hold));
         }
         let (till, zone) = (self.clone(), rules.timezone.clone());
         // On its own: a caller that leaves meanwhile must not lose a share that was already given.
-        let asked = tokio::spawn(async move { till.from_store(zone.as_deref(), limit, amount, overdraw).await });
+        let asked = tokio::spawn(async move { till.with_store(zone.as_deref(), limit, amount, overdraw).await });
         asked.await.unwrap_or_else(|error| Err(Refused::Store(format!("the budget could not be asked: {error}"))))
     }
 
-    fn from_memory(&self, zone: Option<&str>, limit: Money, amount: Money) -> Result<Hold, (Ask, Day)> {
+    fn in_memory(&self, zone: Option<&str>, limit: Money, amount: Money) -> Result<Hold, (Ask, Day)> {
         let now = self.clock.now();
         let mut inner = self.lock();
         let day = match &inner.day {
@@ -96,7 +96,7 @@ impl Till {
         inner.purse.reserve(day.date, limit, amount).map_err(|ask| (ask, day))
     }
 
-    async fn from_store(
+    async fn with_store(
         self: Arc<Self>,
         zone: Option<&str>,
         limit: Money,
@@ -106,7 +106,7 @@ impl Till {
         let _alone = self.asking.lock().await;
         for _ in 0..TRIES {
             // Who was here before may have brought enough.
-            let (ask, day) = match self.from_memory(zone, limit, amount) {
+            let (ask, day) = match self.in_memory(zone, limit, amount) {
                 Ok(hold) => return Ok(Held::of(&self, hold)),
                 Err((ask, day)) => (Ask { overdraw, ..ask }, day),
             };

@@ -86,10 +86,10 @@ fn wrong(root: &clap::Command, text: &str) -> Option<String> {
         return Some(format!("{} needs a further verb", command.get_name()));
     }
     for word in words.take_while(|word| !word.is_empty()) {
-        let flag = word.trim_end_matches(['.', ':']);
+        let flag = word.split('=').next().unwrap_or_default().trim_end_matches(['.', ':']);
         let known =
             |command: &clap::Command| command.get_arguments().any(|arg| flag.strip_prefix("--") == arg.get_long());
-        if flag.starts_with("--") && !known(command) && !known(root) {
+        if flag.starts_with("--") && flag != "--help" && !known(command) && !known(root) {
             return Some(format!("{} has no {flag}", command.get_name()));
         }
         if word.ends_with(['.', ':']) {

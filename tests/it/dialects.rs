@@ -895,8 +895,8 @@ async fn a_vendor_with_nothing_left_is_parked_before_it_has_to_refuse() {
         requests_left,
         tokens: 30_000,
         tokens_left: 9_000,
-        resets_in: Duration::from_secs(60),
-        resets_at: TokioClock.now().plus(Duration::from_secs(60)),
+        resets_in: Duration::from_mins(1),
+        resets_at: TokioClock.now().plus(Duration::from_mins(1)),
     };
     claude.limits(Some(left(482)));
     let door = Door::before(&[("claude", &claude), ("openai", &openai)]).await;

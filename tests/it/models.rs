@@ -369,7 +369,7 @@ async fn servers_without_an_interface_for_it_are_told_nothing() {
 async fn a_load_that_takes_too_long_ends_with_the_time_of_the_profile() {
     let sim = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
     sim.set_models(vec![SimModel::unloaded("slow")]);
-    sim.load_takes(Duration::from_secs(60));
+    sim.load_takes(Duration::from_mins(1));
     let mut profile = sim.profile("p");
     profile.timeouts.load = Duration::from_millis(200);
     let failure = act(&upstream(), &profile, "slow", LOAD).await.unwrap_err();
@@ -403,7 +403,7 @@ async fn studio_house() -> House {
 async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
     let mut pictures = house.engine.handle.snapshots();
     let picture = tokio::time::timeout(
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         pictures.wait_for(|picture| picture.providers.first().is_some_and(|view| shown(view))),
     );
     picture.await.unwrap().unwrap().providers[0].clone()

@@ -374,6 +374,24 @@ fn incident() -> Incident {
     }
 }
 
+fn budget_report() -> BudgetReport {
+    BudgetReport {
+        today: CivilDate { year: 2026, month: 11, day: 22 },
+        timezone: Some("Europe/Berlin".into()),
+        limit: Some(Money(10)),
+        reserved: Money(1),
+        held_elsewhere: Money(2),
+        remaining: Some(Money(3)),
+        alert_threshold: 0.8,
+        alerting: true,
+        when_exhausted: WhenExhausted::Warn,
+        allow_unpriced: true,
+        days: vec![DaySpend::of(CivilDate { year: 2026, month: 11, day: 22 })],
+        prices_of: "2026-11-01".into(),
+        prices_from: "s".into(),
+    }
+}
+
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -425,21 +443,7 @@ fn replies() -> Vec<Reply> {
             written: true,
             issues: vec![issue()],
         }),
-        Reply::Budget(Box::new(BudgetReport {
-            today: CivilDate { year: 2026, month: 11, day: 22 },
-            timezone: Some("Europe/Berlin".into()),
-            limit: Some(Money(10)),
-            reserved: Money(1),
-            held_elsewhere: Money(2),
-            remaining: Some(Money(3)),
-            alert_threshold: 0.8,
-            alerting: true,
-            when_exhausted: WhenExhausted::Warn,
-            allow_unpriced: true,
-            days: vec![DaySpend::of(CivilDate { year: 2026, month: 11, day: 22 })],
-            prices_of: "2026-11-01".into(),
-            prices_from: "s".into(),
-        })),
+        Reply::Budget(Box::new(budget_report())),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
@@ -613,6 +617,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
 
 // ---- the picture
 
+#[expect(clippy::too_many_lines, reason = "an example of every part")]
 fn snapshot() -> Snapshot {
     let mut health = ProviderHealth::new(UnixMs(1));
     health.apply(&probe_report(), false, lmdeck::domain::health::CallTally::default());

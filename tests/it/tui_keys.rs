@@ -1157,9 +1157,9 @@ fn slots_queue_memory_and_another_kind_are_told_in_the_detail() {
     for text in [
         "1 of 4 busy, 3 wait",
         "6.7 GB by loaded models, room for contexts 43 % full",
-        "version 0.4.25, does not load models on demand",
-        "It looks like vLLM, and its profile says lm_studio.",
-        "lmdeck config set providers.lm_studio.type vllm",
+        "version 0.4.25, interface v1, does not load models on demand",
+        "127.0.0.1 port 1234 is vLLM, not LM Studio. If that is what you want:",
+        "lmdeck providers edit lm_studio --type vllm",
     ] {
         desk.shows(text);
     }

@@ -132,14 +132,18 @@ impl Desk {
     }
 
     fn press(&mut self, written: &str) -> &mut Self {
-        keys(written).into_iter().for_each(|key| self.tell(Msg::Input(key)));
+        for key in keys(written) {
+            self.tell(Msg::Input(key));
+        }
         self.screen();
         self.settle();
         self
     }
 
     fn type_in(&mut self, text: &str) -> &mut Self {
-        letters(text).into_iter().for_each(|key| self.tell(Msg::Input(key)));
+        for key in letters(text) {
+            self.tell(Msg::Input(key));
+        }
         self
     }
 

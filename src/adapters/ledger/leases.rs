@@ -197,14 +197,14 @@ fn spend(transaction: &Transaction<'_>, day: &Day) -> rusqlite::Result<DaySpend>
           WHERE ts >= ?1 AND ts < ?2",
     )?;
     let mut rows = statement.query([day.start.0, day.end.0])?;
-    let mut spend = DaySpend::of(day.date);
+    let mut sums = DaySpend::of(day.date);
     while let Some(row) = rows.next()? {
         let provider: String = row.get(0)?;
         let amount = row.get::<_, Option<i64>>(1)?.map(Money);
-        spend.add(&provider, amount);
+        sums.add(&provider, amount);
     }
     let (granted, spent) = held(transaction, day.date, None)?;
-    spend.held = Money(granted.0.saturating_sub(spent.0).max(0));
-    spend.by_provider.sort_by(|a, b| b.spent.cmp(&a.spent).then_with(|| a.provider.cmp(&b.provider)));
-    Ok(spend)
+    sums.held = Money(granted.0.saturating_sub(spent.0).max(0));
+    sums.by_provider.sort_by(|a, b| b.spent.cmp(&a.spent).then_with(|| a.provider.cmp(&b.provider)));
+    Ok(sums)
 }

@@ -76,7 +76,7 @@ pub const LINES: [Line; 9] = [
 
 const TO_ANYTHING_ELSE: &str = "This is the demo, so no model has read that. A real one would answer here, and the \
     figures below would be its own: the time to the first token, tokens per second, and what it cost. Add a provider \
-    with lmdeck providers add, or press q, start lmdeck and follow the first screen.";
+    with lmdeck providers add, or press q, start lmdeck, and follow its first screen.";
 
 /// The answer to a prompt; the same one each time.
 pub fn answer(prompt: &str) -> Spoken {

@@ -44,15 +44,12 @@ impl DaySpend {
         let row = &mut self.by_provider[at];
         row.calls += 1;
         self.calls += 1;
-        match amount {
-            Some(amount) => {
-                row.spent = row.spent.saturating_add(amount);
-                self.spent = self.spent.saturating_add(amount);
-            }
-            None => {
-                row.unpriced += 1;
-                self.unpriced += 1;
-            }
+        if let Some(amount) = amount {
+            row.spent = row.spent.saturating_add(amount);
+            self.spent = self.spent.saturating_add(amount);
+        } else {
+            row.unpriced += 1;
+            self.unpriced += 1;
         }
     }
 }

@@ -190,6 +190,7 @@ pub struct LatelyEntry {
 
 /// One model of a provider for tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a table shows")]
 pub struct ModelView {
     pub id: ModelId,
     pub named: bool,

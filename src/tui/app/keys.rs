@@ -178,7 +178,7 @@ impl App {
             }
             Action::Connect => {
                 self.push(Box::new(Choose::new(connect::Clients::of(&self.snapshot))));
-                Vec::new()
+                self.with_part(None, |part, cx, out| part.shown(cx, out))
             }
             Action::Report => {
                 self.push(Box::new(ReportPage::on(self.options.terminal.clone())));

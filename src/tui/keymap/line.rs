@@ -45,6 +45,9 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
         A::RouteDelete => on("routes order --remove", order),
         A::CallsFollow => fixed("calls tail"),
         A::AppLog => fixed("logs"),
+        A::Connect => fixed("connect"),
+        A::Report => fixed("report"),
+        A::LastGoodPutBack => fixed("config undo --last-good"),
         A::Open => match subject? {
             Place::Provider(id) => Some(line("providers show", &[id.as_str()])),
             Place::Call(_) => on("calls show", call),

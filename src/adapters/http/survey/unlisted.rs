@@ -10,7 +10,7 @@ use crate::domain::health::ProbeFound;
 const INTERFACE: &str = "no list";
 
 impl Asker<'_> {
-    /// Goes on from a list that was not there. `calls` is where requests are POSTed: that a GET is refused there
+    /// Goes on from a list that was not there. `calls` is where requests are posted: that a GET is refused there
     /// for its method shows that the address is right.
     ///
     /// # Errors
