@@ -79,13 +79,15 @@ struct Line<'a> {
     /// `null` when unknown, never 0.
     cost_usd: Option<f64>,
     cost_provenance: &'static str,
-    reserved_usd: Option<f64>,
     cache: &'a str,
     attempts: Vec<LineAttempt<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a str>,
+    /// Put aside under a daily limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved_usd: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -131,11 +133,11 @@ impl<'a> Line<'a> {
             tokens_cached: record.usage.map(|usage| usage.cached),
             cost_usd: record.cost.amount.map(Money::dollars),
             cost_provenance: record.cost.provenance.word(),
-            reserved_usd: record.reserved.map(Money::dollars),
             cache: &record.cache,
             attempts: record.attempts.iter().map(LineAttempt::of).collect(),
             prompt: record.prompt.as_deref(),
             answer: record.answer.as_deref(),
+            reserved_usd: record.reserved.map(Money::dollars),
         }
     }
 }

@@ -318,6 +318,7 @@ fn the_names_of_commands_are_fixed() {
             "last_good",
             "report",
             "edit_policy",
+            "budget",
             "test_routes",
         ]
     );

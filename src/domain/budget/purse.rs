@@ -223,8 +223,12 @@ mod tests {
         let hold = purse.reserve(date("2026-11-22"), Money(1000), Money(30)).unwrap();
         let ask = purse.reserve(date("2026-11-22"), Money(1000), Money(30)).unwrap_err();
         assert_eq!((ask.keep, ask.at_least, ask.wanted), (Money(30), Money(30), Money(50)));
+        // Nobody takes the rest while the store is asked: its answer is counted from what was kept then.
+        assert!(purse.reserve(date("2026-11-22"), Money(1000), Money(1)).is_err());
         purse.settle(hold, Money(10));
-        assert!(purse.reserve(date("2026-11-22"), Money(1000), Money(40)).is_ok());
+        purse.granted(&ask, Grant { lease: LeaseId(1), granted: Money(80), others: Money::ZERO });
+        assert!(purse.reserve(date("2026-11-22"), Money(1000), Money(70)).is_ok());
+        assert!(purse.reserve(date("2026-11-22"), Money(1000), Money(1)).is_err());
     }
 
     #[test]

@@ -44,8 +44,11 @@ pub async fn reserve(
     let usual = profile.settings_for(&target.model).max_tokens.unwrap_or(live.config.limits.default_max_tokens);
     let (body, sizes, choices) = measure(body, profile.kind, usual)?;
     let bound = Bound::of(&price, sizes, choices).amount;
+    // What one's own machine costs is counted and stops nobody. A nearby server with a price of its own may be a
+    // proxy that buys elsewhere.
     let near = live.world.providers.iter().any(|known| known.id == target.provider && known.reach.is_local());
-    let overdraw = near || money.when_exhausted == WhenExhausted::Warn;
+    let own = near && price.input == money.local_price && price.output == money.local_price;
+    let overdraw = own || money.when_exhausted == WhenExhausted::Warn;
     match till.reserve(money, limit, bound, overdraw).await {
         Ok(held) => Ok((body, Some(held))),
         Err(Refused::Short { left }) => Err(short(target, limit, left, bound)),
