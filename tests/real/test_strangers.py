@@ -136,7 +136,7 @@ def test_embeddings(client):
 
 
 def test_what_lmdeck_says_of_servers_it_does_not_know(client, fresh):
-    health = {row["provider"]: row for row in fresh.json("health")["providers"]}
+    health = {row["provider"]: row for row in fresh.json("health")}
     assert health["openai"]["state"] == "up" and health["claude"]["state"] == "up"
     # They have no list of models: what the configuration names is used all the same.
     for without_list in ("compatible", "messages"):

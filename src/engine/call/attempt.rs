@@ -13,7 +13,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::routing::{Chosen, Effects, WorldProvider};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -123,7 +123,7 @@ impl Attempt<'_> {
     ) -> Result<(), Failure> {
         let model = &self.chosen.target.model;
         let (content_type, stream) = (answer.content_type, answer.stream);
-        let mut frames = answer.frames.ready_chunks(AT_ONCE);
+        let mut frames = answer.frames.fuse();
         let mut held: Vec<Frame> = Vec::new();
         let mut held_bytes = 0;
         let mut head_sent = false;
@@ -139,7 +139,8 @@ impl Attempt<'_> {
             let Some(arrived) = next else { break };
             let mut broken = None;
             let mut answering = false;
-            for frame in arrived {
+            let (mut arrived, mut taken) = (Some(arrived), 0);
+            while let Some(frame) = arrived.take() {
                 match frame {
                     Ok(frame) => {
                         ticket.observe(&frame.seen, model.as_str());
@@ -148,6 +149,11 @@ impl Attempt<'_> {
                         held.push(frame);
                     }
                     Err(failure) => broken = Some(failure),
+                }
+                taken += 1;
+                if taken < AT_ONCE {
+                    // What is here already leaves together; the end of the stream is met again above.
+                    arrived = frames.next().now_or_never().flatten();
                 }
             }
             if answering && !head_sent {
