@@ -85,6 +85,9 @@ struct Line<'a> {
     prompt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a str>,
+    /// Put aside under a daily limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved_usd: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -134,6 +137,7 @@ impl<'a> Line<'a> {
             attempts: record.attempts.iter().map(LineAttempt::of).collect(),
             prompt: record.prompt.as_deref(),
             answer: record.answer.as_deref(),
+            reserved_usd: record.reserved.map(Money::dollars),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The wall clock, and where a civil day begins. The only place that asks the machine for the time.
 
+use crate::domain::budget::{CivilDate, Day};
 use crate::domain::routing::LocalTime;
 use crate::domain::time::UnixMs;
 use crate::engine::ports::Clock;
@@ -49,6 +50,10 @@ impl Clock for SystemClock {
         civil_day_start(at, &self.zone(zone))
     }
 
+    fn day(&self, at: UnixMs, zone: Option<&str>) -> Day {
+        civil_day(at, &self.zone(zone))
+    }
+
     fn local_time(&self, at: UnixMs) -> LocalTime {
         local_time(at, &self.zone(None))
     }
@@ -79,6 +84,21 @@ pub fn civil_day_start(at: UnixMs, zone: &TimeZone) -> UnixMs {
     Timestamp::from_millisecond(at.0)
         .and_then(|moment| moment.to_zoned(zone.clone()).start_of_day())
         .map_or(at, |start| UnixMs(start.timestamp().as_millisecond()))
+}
+
+/// The civil day that holds `at`: 23 hours long or 25 where the clocks change. Times outside the years -9999 to
+/// 9999 are days of UTC.
+pub fn civil_day(at: UnixMs, zone: &TimeZone) -> Day {
+    let known = || {
+        let here = Timestamp::from_millisecond(at.0)?.to_zoned(zone.clone());
+        let start = here.start_of_day()?.timestamp().as_millisecond();
+        let end = here.tomorrow()?.start_of_day()?.timestamp().as_millisecond();
+        let date = here.date();
+        let small = |value: i8| u8::try_from(value).unwrap_or(1);
+        let date = CivilDate { year: date.year(), month: small(date.month()), day: small(date.day()) };
+        Ok::<_, jiff::Error>(Day { date, start: UnixMs(start), end: UnixMs(end) })
+    };
+    known().unwrap_or_else(|_| Day { date: CivilDate::utc(at), start: at, end: UnixMs(at.0.saturating_add(1)) })
 }
 
 /// RFC 3339 in UTC with milliseconds, as in `2026-11-03T22:14:31.250Z`.

@@ -7,7 +7,7 @@ use crate::adapters::config::{ConfigFile, Source};
 use crate::adapters::history::HistoryFile;
 use crate::adapters::http::HttpUpstream;
 use crate::adapters::kept_answers::KeptAnswers;
-use crate::adapters::ledger::{Keep, Options as LedgerOptions, SqliteLedger};
+use crate::adapters::ledger::{FILE_NAME, Keep, Leases, Options as LedgerOptions, SqliteLedger};
 use crate::cli::args::Globals;
 use crate::cli::offline::{Checked, Ground, Paths};
 use crate::engine::ports::{Clock, ConfigStore, Loaded, Ports};
@@ -107,6 +107,7 @@ pub struct Opened {
     log: Arc<AppLog>,
     history: Arc<HistoryFile>,
     answers: Arc<KeptAnswers>,
+    leases: Arc<Leases>,
     log_guard: app_log::Guard,
 }
 
@@ -140,6 +141,7 @@ impl Opened {
             log: Arc::new(AppLog::new(&logs)),
             history: Arc::new(HistoryFile::new(&folders.state)),
             answers: Arc::new(KeptAnswers::new(&folders.state)),
+            leases: Arc::new(Leases::new(&folders.state.join(FILE_NAME))),
             log_guard,
         })
     }
@@ -153,6 +155,7 @@ impl Opened {
             ledger: self.ledger.clone(),
             log: self.log.clone(),
             history: self.history.clone(),
+            budget: self.leases.clone(),
         }
     }
 

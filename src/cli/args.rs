@@ -163,6 +163,13 @@ pub enum Verb {
         #[command(subcommand)]
         verb: CacheVerb,
     },
+    /// The day's limit, what was spent and where, what is left
+    #[command(after_help = "Examples:\n  lmdeck budget\n  lmdeck budget --days 30\n  lmdeck budget --json")]
+    Budget {
+        /// So many days, today included
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
+    },
     /// The application log
     Logs(LogsArgs),
     /// The configuration file

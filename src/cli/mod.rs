@@ -50,6 +50,7 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Connect(args) => verbs::connect::run(session, args).await,
         Verb::Report(args) => verbs::report::run(session, args).await,
         Verb::Cache { verb } => verbs::cache::run(session, verb).await,
+        Verb::Budget { days } => verbs::budget::run(session, *days).await,
         Verb::Logs(args) => verbs::logs::run(session, args).await,
         Verb::Config { verb: ConfigVerb::Show } => verbs::config::show(session),
         Verb::Config { verb: ConfigVerb::Set { path, value } } => verbs::config::set(session, path, value).await,

@@ -48,6 +48,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Cache => Ok("cache clear"),
         CommandName::ListIncidents => Ok("health incidents"),
         CommandName::Report => Ok("report"),
+        CommandName::Budget => Ok("budget"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Stopped by ctrl-c while it runs.
         CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),

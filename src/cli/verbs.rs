@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod bench;
+pub mod budget;
 pub mod cache;
 pub mod calls;
 mod condition;

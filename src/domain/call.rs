@@ -4,7 +4,7 @@ use super::cache_key::CacheWish;
 use super::failure::{ErrorCode, Failure};
 use super::ids::{CallId, Target};
 use super::kind::Kind;
-use super::money::Cost;
+use super::money::{Cost, Money};
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -254,6 +254,9 @@ pub struct CallRecord {
     pub prompt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// Put aside of the day's limit for all attempts together; `None` where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Money>,
 }
 
 impl CallRecord {

@@ -4,6 +4,7 @@
 //! how a value travels or where it is shown.
 
 pub mod breaker;
+pub mod budget;
 pub mod cache_key;
 pub mod call;
 pub mod config;

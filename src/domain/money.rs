@@ -35,6 +35,17 @@ impl Money {
     }
 }
 
+/// Dollars for a sentence: `$0.35`; rounded up, below a cent with more places.
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let step = if self.0.unsigned_abs() >= 10_000_000_000 || self.0 == 0 { 2 } else { 6 };
+        let unit = if step == 2 { 10_000_000_000 } else { 1_000_000 };
+        let rounded =
+            Self(self.0.div_euclid(unit).saturating_add(i64::from(self.0.rem_euclid(unit) > 0)).saturating_mul(unit));
+        write!(f, "${:.step$}", rounded.dollars())
+    }
+}
+
 impl Sum for Money {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::ZERO, Self::saturating_add)

@@ -16,11 +16,15 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| serde_json::from_str(include_st
 
 #[derive(Debug, Default, Deserialize)]
 struct Table {
+    #[serde(default)]
+    as_of: String,
     kinds: BTreeMap<Kind, KindTable>,
 }
 
 #[derive(Debug, Deserialize)]
 struct KindTable {
+    #[serde(default)]
+    source: String,
     models: BTreeMap<String, PerMillion>,
 }
 
@@ -29,6 +33,13 @@ struct PerMillion {
     input: f64,
     output: f64,
     cached_input: Option<f64>,
+}
+
+/// The date of the shipped table, and where its figures are from.
+pub fn table_source() -> (String, String) {
+    let mut sources: Vec<&str> = TABLE.kinds.values().map(|kind| kind.source.as_str()).collect();
+    sources.dedup();
+    (TABLE.as_of.clone(), sources.join("; "))
 }
 
 /// The price of one model at one provider; `None` when nobody knows it.

@@ -75,6 +75,7 @@ impl Supervisor {
                 reply_to(asker, Reply::Done);
             }
             Command::ListIncidents { query } => self.list_incidents(*query, asker),
+            Command::Budget { days } => self.budget(days, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),

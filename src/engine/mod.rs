@@ -24,8 +24,10 @@ mod records;
 mod rehearsal;
 mod report;
 mod rules_version;
+mod spending;
 mod state;
 mod supervisor;
+pub mod till;
 mod traffic;
 mod unconfigured;
 mod view;
@@ -37,6 +39,7 @@ use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};
 use ports::{Loaded, Ports, Unusable};
 use std::sync::Arc;
 use supervisor::Supervisor;
+use till::Till;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +65,7 @@ pub struct Engine {
     task: JoinHandle<()>,
     stop: CancellationToken,
     ports: Ports,
+    till: Arc<Till>,
 }
 
 impl Engine {
@@ -81,10 +85,11 @@ impl Engine {
             traffic.clone(),
             stop.clone(),
         );
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs));
+        let till = supervisor.till.clone();
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
-        Self { handle, task, stop, ports }
+        Self { handle, task, stop, ports, till }
     }
 
     /// Ends probes, waits for records to reach the disk, and returns.
@@ -93,6 +98,7 @@ impl Engine {
         if self.task.await.is_err() {
             tracing::error!("the engine's task ended badly");
         }
+        self.till.close().await;
         self.ports.ledger.flush().await;
     }
 }

@@ -1,10 +1,11 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, EditReport, ExportPart, ExportQuery, Found,
+    CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery, Found,
     IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step,
     TestReport,
 };
+use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
 use crate::domain::failure::Failure;
@@ -27,6 +28,11 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMs;
     /// The start of the civil day that holds `at`, in the IANA zone given or the machine's own.
     fn day_start(&self, at: UnixMs, zone: Option<&str>) -> UnixMs;
+    /// The civil day that holds `at`; without zone data a day of 24 hours, named as in UTC.
+    fn day(&self, at: UnixMs, zone: Option<&str>) -> Day {
+        let start = self.day_start(at, zone);
+        Day { date: CivilDate::utc(start), start, end: UnixMs(start.0.saturating_add(86_400_000)) }
+    }
     /// Hour and weekday on the machine's own clock; in UTC where it has none.
     fn local_time(&self, at: UnixMs) -> LocalTime {
         LocalTime::utc(at)
@@ -312,6 +318,57 @@ pub trait Ledger: Send + Sync {
     fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>>;
 }
 
+/// Where the day's limit is divided among processes. All methods block on disk: call them off the async threads.
+pub trait BudgetStore: Send + Sync {
+    /// Gives a lease what it asks for, in one step that no other process can get between.
+    ///
+    /// # Errors
+    /// A sentence: the store cannot be written, so nothing is given.
+    fn ask(&self, ask: &Ask, day_start: UnixMs) -> Result<Given, String>;
+
+    /// Shrinks leases to what they need.
+    ///
+    /// # Errors
+    /// A sentence: they stay as large as they are.
+    fn give_back(&self, slack: &[Slack]) -> Result<(), String>;
+
+    /// What everybody but `own` holds or has spent of a day.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn standing(&self, day: CivilDate, day_start: UnixMs, own: Option<LeaseId>) -> Result<Standing, String>;
+
+    /// What days cost, in the order asked for.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String>;
+}
+
+/// A store's answer to an [`Ask`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    Lease(Grant),
+    /// The limit does not reach: the lease holds what it needs and no more, and so much is left.
+    Short {
+        grant: Grant,
+        left: Money,
+    },
+    /// Money was counted on a later day already: a day that is over takes no more.
+    LaterDay(CivilDate),
+}
+
+/// How much of a day is out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The day that counts.
+    pub day: CivilDate,
+    /// Held or spent by everybody else.
+    pub others: Money,
+    /// Of it what other leases hold and have not spent: running calls, or a process that ended badly.
+    pub unreturned: Money,
+}
+
 /// The application log, for reading back.
 pub trait LogReader: Send + Sync {
     /// # Errors
@@ -372,4 +429,5 @@ pub struct Ports {
     pub history: Arc<dyn PromptHistory>,
     /// Where `cache.persist` keeps answers; nowhere when `None`.
     pub answers: Option<Arc<dyn AnswerStore>>,
+    pub budget: Arc<dyn BudgetStore>,
 }

@@ -4,16 +4,29 @@
 use super::live::{self, Live};
 use super::protocol::{Event, EventKind, Level};
 use super::supervisor::Supervisor;
+use crate::domain::budget::WhenExhausted;
 use crate::domain::call::Facts;
 use crate::domain::ids::Target;
+use crate::domain::money::Money;
 use crate::domain::routing::{BudgetFacts, Reads, World, decide};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What was said of the day's money last, for all processes of a state folder.
+const ALERT_NOTE: &str = "budget_alert";
+
+/// Whether the note that was kept says as much as the one that is due.
+fn covers(known: &str, due: &str) -> bool {
+    known == due || due.strip_suffix("false").is_some_and(|rest| known.strip_suffix("true") == Some(rest))
+}
+
 impl Supervisor {
     /// The world as routing sees it now.
     fn world(&mut self) -> World {
-        let limit = self.state.config.money.daily_limit;
+        let money = &self.state.config.money;
+        let limit = money.daily_limit;
+        let local_only = money.when_exhausted == WhenExhausted::LocalOnly;
+        let used = self.budget_used();
         let now = self.ports.clock.now();
         for provider in &mut self.state.providers {
             provider.list(&self.state.config, &self.traffic, now);
@@ -22,8 +35,8 @@ impl Supervisor {
             now,
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, now),
-            budget_exhausted: limit.is_some_and(|limit| self.today.spent >= limit),
-            budget: BudgetFacts { used: self.today.spent, limit },
+            budget_exhausted: local_only && limit.is_some_and(|limit| used >= limit),
+            budget: BudgetFacts { used, limit },
             time: self.ports.clock.local_time(now),
             load_ms: Arc::new(self.load_times()),
             ..World::default()
@@ -61,17 +74,59 @@ impl Supervisor {
         }));
     }
 
+    /// What counts against the day's limit: calls of everybody, what is reserved for those under way, and what a
+    /// process that ended badly did not give back.
+    pub(super) fn budget_used(&self) -> Money {
+        if self.state.config.money.daily_limit.is_some() {
+            self.today.spent.max(self.till.position().used())
+        } else {
+            self.today.spent
+        }
+    }
+
+    /// Says once a day that the alert's share of the limit is used, and once that nothing is left.
+    fn watch_budget(&mut self) {
+        let money = &self.state.config.money;
+        let Some(limit) = money.daily_limit.filter(|limit| *limit > Money::ZERO) else { return };
+        let (threshold, when_exhausted) = (money.alert_threshold, money.when_exhausted);
+        let used = self.budget_used();
+        let exhausted = used >= limit;
+        let due = exhausted || BudgetFacts { used, limit: Some(limit) }.fraction() >= threshold;
+        if !due {
+            return;
+        }
+        let day = self.day_start;
+        let note = format!("{}:{threshold}:{exhausted}", day.0);
+        let said = self.alerted.is_some_and(|(known, all)| known == day && (all || !exhausted));
+        if said || self.ports.ledger.recall(ALERT_NOTE).is_some_and(|known| covers(&known, &note)) {
+            self.alerted = Some((day, exhausted));
+            return;
+        }
+        self.alerted = Some((day, exhausted));
+        self.ports.ledger.remember(ALERT_NOTE, &note);
+        let level = if exhausted { Level::Error } else { Level::Warning };
+        let kind = EventKind::BudgetAlert { used, limit, threshold, exhausted, when_exhausted };
+        self.announce(Event { at: self.ports.clock.now(), level, kind });
+    }
+
     /// Publishes both pictures.
     pub(super) fn publish(&mut self) {
         for ended in self.traffic.take_ended() {
             self.count(&ended);
         }
+        self.watch_budget();
         self.publish_live();
         let live = self.live.borrow().clone();
         let now = self.ports.clock.now();
         let running = self.traffic.running();
-        let snapshot =
-            self.views.snapshot(&self.state, &live, (&self.today, &self.observed), running, &self.traffic, now);
+        let snapshot = self.views.snapshot(
+            &self.state,
+            &live,
+            (&self.today, &self.observed, self.till.position()),
+            running,
+            &self.traffic,
+            now,
+        );
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 

@@ -11,6 +11,7 @@ use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::state::{Effect, State};
+use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
@@ -118,6 +119,9 @@ pub struct Supervisor {
     pub(super) announced_ready: bool,
     pub(super) stop: CancellationToken,
     pub(super) diagnoses: Diagnoses,
+    pub(super) till: Arc<Till>,
+    /// What was said of the day's money: the day, and whether it was said that nothing is left.
+    pub(super) alerted: Option<(UnixMs, bool)>,
 }
 
 impl Supervisor {
@@ -131,6 +135,7 @@ impl Supervisor {
         stop: CancellationToken,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>, LiveReader, mpsc::Sender<Input>) {
         let now = ports.clock.now();
+        let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
         let mut views = Views::new(&options);
         let config = match loaded {
@@ -189,6 +194,8 @@ impl Supervisor {
             announced_ready: false,
             stop,
             diagnoses: Diagnoses::default(),
+            till,
+            alerted: None,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -475,7 +482,14 @@ impl Supervisor {
         let day = self.ports.ledger.day(self.day_start);
         let inputs = self.inputs.clone();
         let start = self.day_start;
+        let money = &self.state.config.money;
+        let till = money.daily_limit.map(|_| (self.till.clone(), money.timezone.clone()));
         tokio::spawn(async move {
+            if let Some((till, zone)) = till
+                && let Err(sentence) = till.refresh(zone.as_deref()).await
+            {
+                tracing::warn!("what is left of the day's limit could not be read: {sentence}");
+            }
             match day.await {
                 Ok(sums) => {
                     let _ = inputs.send(Input::Day { start, sums }).await;

@@ -7,11 +7,13 @@ use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Unusable};
 use super::protocol::{ConfigView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView};
 use super::state::{Provider, State};
+use super::till::Position;
 use super::traffic::Traffic;
 use crate::domain::call::Facts;
 use crate::domain::config::{Config, Issue, Origin};
 use crate::domain::incident::Incident;
-use crate::domain::routing::{ActiveChoice, World, decide};
+use crate::domain::money::Money;
+use crate::domain::routing::{ActiveChoice, BudgetFacts, World, decide};
 use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
@@ -121,7 +123,7 @@ impl Views {
         &mut self,
         state: &State,
         live: &Live,
-        (today, observed): (&DaySums, &Observed),
+        (today, observed, position): (&DaySums, &Observed, Position),
         running: Vec<RunningCall>,
         traffic: &Traffic,
         now: UnixMs,
@@ -129,7 +131,7 @@ impl Views {
         let config = self.config_view(state);
         keep(&mut self.config, config);
         keep(&mut self.routing, routing_view(live, today, observed));
-        keep(&mut self.spend, spend_view(state, today));
+        keep(&mut self.spend, spend_view(state, today, position));
         keep(&mut self.running, running);
         keep(&mut self.incidents, incidents(state));
         keep(&mut self.flow, traffic.flow(&state.config));
@@ -219,13 +221,19 @@ fn nobody(world: &World) -> String {
     }
 }
 
-fn spend_view(state: &State, today: &DaySums) -> SpendView {
+fn spend_view(state: &State, today: &DaySums, position: Position) -> SpendView {
+    let money = &state.config.money;
+    let used = today.spent.max(position.used());
     SpendView {
         today: today.spent,
-        limit: state.config.money.daily_limit,
+        limit: money.daily_limit,
         unpriced_calls: today.unpriced,
         calls_today: today.calls,
         failed_today: today.failed,
+        reserved: position.reserved,
+        remaining: money.daily_limit.map(|limit| Money(limit.0.saturating_sub(used.0).max(0))),
+        alerting: money.daily_limit.is_some()
+            && BudgetFacts { used, limit: money.daily_limit }.fraction() >= money.alert_threshold,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{escape, models, reason, units};
+use super::{budget, escape, models, reason, units};
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
@@ -59,6 +59,9 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         EventKind::StepDone { step, .. } => {
             let word = super::labels::step(step.state).word;
             ended(&format!("{}: {word}: {}", quoted(&step.name), quoted(&step.verdict)))
+        }
+        EventKind::BudgetAlert { used, limit, exhausted, when_exhausted, .. } => {
+            budget::alert(*used, *limit, *exhausted, *when_exhausted)
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Colours and layout are the front ends' own; here is only the [`labels::Role`] a word has.
 
 pub mod brief;
+pub mod budget;
 pub mod connect;
 pub mod escape;
 pub mod events;

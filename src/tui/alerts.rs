@@ -2,6 +2,7 @@
 
 use super::msg::Alert;
 use super::theme::TermEnv;
+use crate::domain::budget::WhenExhausted;
 use crate::domain::config::{AlertFor, DesktopBy};
 use crate::domain::health::State;
 use crate::domain::ids::{ProviderId, Target};
@@ -127,6 +128,10 @@ impl Alerts {
             }
             EventKind::ConfigRejected { .. } => Some((News::Other("configuration", false), sentence)),
             EventKind::RecordsDropped { .. } => Some((News::Other("records", false), sentence)),
+            EventKind::BudgetAlert { exhausted: false, .. } => Some((News::Other("budget", false), sentence)),
+            EventKind::BudgetAlert { when_exhausted, .. } => {
+                Some((News::Other("limit", *when_exhausted != WhenExhausted::Warn), sentence))
+            }
             _ if event.level == Level::Error => Some((News::Other("trouble", false), sentence)),
             _ => None,
         }

@@ -25,7 +25,7 @@ pub fn message(event: &Event) -> Option<(String, Option<Lead>)> {
         EventKind::EffectiveTargetChanged { .. } => Some(Lead::Routing),
         EventKind::ConfigRejected { .. } => Some(Lead::Broken),
         EventKind::Trouble { .. } | EventKind::RecordsDropped { .. } => Some(Lead::Log),
-        EventKind::ConfigLoaded { .. } => None,
+        EventKind::ConfigLoaded { .. } | EventKind::BudgetAlert { .. } => None,
     };
     Some((events::sentence(&event.kind, None), lead))
 }

@@ -139,14 +139,13 @@ fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_forc
         .filter(|issue| issue.severity == Severity::Note)
         .map(|issue| issue.path.as_str())
         .collect();
-    assert_eq!(notes, ["presets", "budget"]);
+    assert_eq!(notes, ["presets"]);
     let lm_studio = profile(&loaded, "lm_studio");
     let limit = lm_studio.rate_limit.unwrap();
     assert_eq!((limit.requests_per_minute, limit.tokens_per_minute), (Some(600), Some(1_000_000)));
     assert_eq!(lm_studio.max_concurrent, Some(4));
     let cache = &loaded.config.cache;
     assert_eq!((cache.enabled, cache.ttl.as_secs(), cache.max_entries, cache.persist), (true, 3600, 1000, false));
-    said(&loaded.issues, "alert_threshold, when_exhausted and allow_unpriced are not yet in force");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use lmdeck::adapters::clock::SystemClock;
 use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::adapters::history::HistoryFile;
 use lmdeck::adapters::http::HttpUpstream;
-use lmdeck::adapters::ledger::{Options as LedgerOptions, SqliteLedger};
+use lmdeck::adapters::ledger::{FILE_NAME, Leases, Options as LedgerOptions, SqliteLedger};
 use lmdeck::bootstrap::demo::cast::Cast;
 use lmdeck::bootstrap::demo::reach::ByKind;
 use lmdeck::bootstrap::demo::script::{self, Tempo};
@@ -149,6 +149,7 @@ async fn house(home: &Path, tempo: &Tempo) -> House {
         ledger: SqliteLedger::open_with(&home.join("state"), None, LedgerOptions::default()).unwrap(),
         log: Arc::new(AppLog::new(home)),
         history: Arc::new(HistoryFile::new(home)),
+        budget: Arc::new(Leases::new(&home.join("state").join(FILE_NAME))),
     };
     let options = Options {
         schedule_probes: true,

@@ -354,13 +354,15 @@ async fn a_rule_that_keeps_prompts_at_home_holds_whatever_fails() {
 async fn when_the_day_s_limit_is_reached_only_local_models_are_asked() {
     let mut providers = two();
     providers[1].models[0].price = Price::per_million(1000.0, 1000.0, None);
-    let house = house(providers, |config, _| config.money.daily_limit = Money::from_dollars(0.01)).await;
+    // A call may cost $5.14 at most: the answer's 4,096 tokens, the request and its frame.
+    let house = house(providers, |config, _| config.money.daily_limit = Money::from_dollars(5.16)).await;
     let (_, first) = collect(house.engine.handle.dispatch(ask("zai/glm-4.6"))).await;
     assert_eq!(first.record.cost.provenance, Provenance::Computed);
     assert_eq!(first.record.cost.amount, Money::from_dollars(0.036), "36 tokens at $1000 per million");
     sleep(Duration::from_millis(100)).await;
     let (_, second) = collect(house.engine.handle.dispatch(ask("zai/glm-4.6"))).await;
-    assert!(second.failure.is_some());
+    assert_eq!(second.failure.unwrap().code, ErrorCode::Budget);
+    assert_eq!(second.record.cost.amount, Some(Money::ZERO));
     let (_, third) = collect(house.engine.handle.dispatch(ask("auto"))).await;
     assert_eq!(third.record.target.unwrap().to_string(), "local/small");
 }

@@ -221,6 +221,7 @@ fn record() -> CallRecord {
         attempts: Vec::new(),
         prompt: None,
         answer: None,
+        reserved: None,
     }
 }
 

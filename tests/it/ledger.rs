@@ -56,6 +56,7 @@ fn call(id: &str, ts: i64) -> CallRecord {
         attempts: vec![],
         prompt: None,
         answer: None,
+        reserved: None,
     }
 }
 
@@ -244,6 +245,7 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
             attempts,
             prompt,
             answer,
+            reserved: cost.amount,
         }
     })
 }

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod architecture;
+mod budget;
 mod cache;
 mod catalogue;
 mod cli;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+use lmdeck::domain::budget::{CivilDate, WhenExhausted};
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -22,6 +23,7 @@ use lmdeck::domain::routing::{
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
+use lmdeck::engine::protocol::{BudgetReport, DaySpend};
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
@@ -121,6 +123,7 @@ fn record() -> CallRecord {
         }],
         prompt: Some("secret plans".into()),
         answer: None,
+        reserved: None,
     }
 }
 
@@ -256,6 +259,7 @@ fn commands() -> Vec<Command> {
             }),
             dry_run: true,
         },
+        Command::Budget { days: 7 },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -334,6 +338,7 @@ fn the_names_of_commands_are_fixed() {
             "last_good",
             "report",
             "edit_policy",
+            "budget",
             "test_routes",
             "cache",
             "call_stats",
@@ -376,13 +381,14 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Cache(_) => "cache",
         Reply::Stats(_) => "stats",
         Reply::Exported(_) => "exported",
+        Reply::Budget(_) => "budget",
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
     }
 }
 
-const REPLIES: usize = 20;
+const REPLIES: usize = 21;
 
 fn incident() -> Incident {
     Incident {
@@ -414,6 +420,23 @@ fn summed_up() -> Reply {
         all: CallSums::default(),
         left_out: 1,
     }))
+}
+fn budget_report() -> BudgetReport {
+    BudgetReport {
+        today: CivilDate { year: 2026, month: 11, day: 22 },
+        timezone: Some("Europe/Berlin".into()),
+        limit: Some(Money(10)),
+        reserved: Money(1),
+        held_elsewhere: Money(2),
+        remaining: Some(Money(3)),
+        alert_threshold: 0.8,
+        alerting: true,
+        when_exhausted: WhenExhausted::Warn,
+        allow_unpriced: true,
+        days: vec![DaySpend::of(CivilDate { year: 2026, month: 11, day: 22 })],
+        prices_of: "2026-11-01".into(),
+        prices_from: "s".into(),
+    }
 }
 
 fn replies() -> Vec<Reply> {
@@ -467,6 +490,7 @@ fn replies() -> Vec<Reply> {
             written: true,
             issues: vec![issue()],
         }),
+        Reply::Budget(Box::new(budget_report())),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),
@@ -549,10 +573,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::RecordsDropped { .. } => "records_dropped",
         EventKind::StepDone { .. } => "step_done",
         EventKind::ModelsChanged { .. } => "models_changed",
+        EventKind::BudgetAlert { .. } => "budget_alert",
     }
 }
 
-const EVENTS: usize = 9;
+const EVENTS: usize = 10;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -571,6 +596,13 @@ fn every_event_travels_under_its_fixed_name() {
         EventKind::ConfigLoaded { file: "f".into(), changes: "1 provider".into() },
         EventKind::ConfigRejected { file: "f".into(), message: "line 3".into() },
         EventKind::CallFinished { id: "c1".into() },
+        EventKind::BudgetAlert {
+            used: Money(8),
+            limit: Money(10),
+            threshold: 0.8,
+            exhausted: false,
+            when_exhausted: WhenExhausted::Refuse,
+        },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
         EventKind::StepDone {

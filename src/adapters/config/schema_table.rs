@@ -17,14 +17,6 @@ const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 /// What is checked and kept, and comes into force with a later version: the group and the sentence.
 pub const LATER: &[(&str, &str)] = &[
     ("presets", "presets are checked and kept, and cannot be used yet"),
-    (
-        "budget",
-        "spending is counted against the limit; reserving a call's cost before it starts, alert_threshold, when_exhausted and allow_unpriced are not yet in force",
-    ),
-    (
-        "cost_optimization",
-        "spending is counted against daily_budget_limit; reserving a call's cost before it starts and budget_alert_threshold are not yet in force",
-    ),
     ("gateway", "cors_origins is not yet in force"),
     ("telemetry", "otlp_endpoint is not yet in force"),
 ];
@@ -125,7 +117,7 @@ pub const TABLE: &[Row] = &[
     row("cache.max_entries", Shape::Whole(1, 10_000_000), "1000", "answers kept at most"),
     row("cache.persist", Shape::Switch, "false", "whether they outlive the process, with their prompts, in answers.sqlite of the state folder"),
 
-    row("budget", Shape::Section, "", "a bound on spending").later("budget"),
+    row("budget", Shape::Section, "", "a bound on spending"),
     row("budget.daily_limit", MONEY, "none", "US dollars per day"),
     row("budget.alert_threshold", Shape::Figure(0.0, 1.0), "0.8", "share of the limit at which to warn"),
     row("budget.when_exhausted", Shape::Word(&["local_only", "refuse", "warn"]), "local_only", "what happens at the limit"),
@@ -223,7 +215,7 @@ pub const TABLE: &[Row] = &[
     old("cost_optimization.local_model_cost_per_token", MONEY, "0", "US dollars per token of a local model"),
     old("cost_optimization.cloud_model_costs", Shape::Named, "", "US dollars per 1,000 tokens, by kind"),
     old("cost_optimization.cloud_model_costs.*", MONEY, "", "US dollars per 1,000 tokens, in and out alike"),
-    old("cost_optimization.daily_budget_limit", MONEY, "none", "US dollars per day").newer("budget.daily_limit").later("cost_optimization"),
+    old("cost_optimization.daily_budget_limit", MONEY, "none", "US dollars per day").newer("budget.daily_limit"),
     old("cost_optimization.cost_tracking", Shape::Switch, "true", "kept for the original; spending is always recorded"),
     old("cost_optimization.budget_alert_threshold", Shape::Figure(0.0, 1.0), "0.8", "share of the limit at which to warn").newer("budget.alert_threshold"),
 ];

@@ -3,6 +3,7 @@
 
 use super::policies::Placed;
 use super::profiles::{count, rate_limit, seconds, switch, text, texts};
+use crate::domain::budget::WhenExhausted;
 use crate::domain::config::{AlertFor, Alerts, CacheRules, DesktopBy, Gateway, Limits, MoneyRules, Telemetry, Ui};
 use crate::domain::money::Money;
 use crate::domain::rate::RateLimit;
@@ -112,6 +113,11 @@ pub fn money(value: &Value) -> MoneyRules {
             .and_then(Value::as_f64)
             .and_then(Money::from_dollars)
             .unwrap_or(Money::ZERO),
+        when_exhausted: text(pair.new, "when_exhausted")
+            .as_deref()
+            .and_then(WhenExhausted::from_word)
+            .unwrap_or_default(),
+        allow_unpriced: switch(pair.new, "allow_unpriced").unwrap_or(false),
     }
 }
 

@@ -7,6 +7,7 @@ mod conditions;
 mod export;
 mod file;
 mod ids;
+mod leases;
 mod retention;
 mod row;
 mod schema;
@@ -17,6 +18,7 @@ mod watch;
 mod writer;
 
 pub use file::NAME as FILE_NAME;
+pub use leases::Leases;
 pub use retention::Keep;
 pub use writer::QUEUE_CAPACITY;
 

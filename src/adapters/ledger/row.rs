@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 45] = [
+const COLUMNS: [&str; 46] = [
     "id",
     "ts",
     "label_id",
@@ -62,6 +62,7 @@ const COLUMNS: [&str; 45] = [
     "prompt",
     "answer",
     "work",
+    "reserved_pico",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -165,6 +166,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         record.prompt.clone().into(),
         record.answer.clone().into(),
         text(facts.work.word()),
+        record.reserved.map(|amount| amount.0).into(),
     ])
 }
 
@@ -194,6 +196,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         attempts: parsed(row, "attempts")?,
         prompt: row.get("prompt")?,
         answer: row.get("answer")?,
+        reserved: row.get::<_, Option<i64>>("reserved_pico")?.map(Money),
     })
 }
 

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 4] = [FIRST, WORK, WATCH, VIEWS];
+const STEPS: [&str; 5] = [FIRST, WORK, WATCH, VIEWS, BUDGET];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -142,6 +142,26 @@ const VIEWS: &str = "
 DROP INDEX calls_by_time;
 CREATE INDEX calls_by_time ON calls
   (ts, label_id, status, duration_ms, ttft_ms, tokens_in, tokens_out, cost_pico, cost_provenance, tries, cache);
+";
+
+/// Shares of a day's limit, what was spent beside them, and what was put aside for a call.
+const BUDGET: &str = "
+CREATE TABLE budget_leases (
+  id           INTEGER PRIMARY KEY,
+  day          TEXT NOT NULL,
+  granted_pico INTEGER NOT NULL,
+  spent_pico   INTEGER NOT NULL,
+  process      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX budget_leases_by_day ON budget_leases (day);
+
+CREATE TABLE budget_days (
+  day          TEXT PRIMARY KEY,
+  outside_pico INTEGER NOT NULL,
+  upto_seq     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE calls ADD COLUMN reserved_pico INTEGER;
 ";
 
 /// Why a file could not be brought up to date.

@@ -262,6 +262,7 @@ mod tests {
             attempts: vec![],
             prompt: None,
             answer: Some(answer.to_owned()),
+            reserved: None,
         };
         (0..count).map(call).collect()
     }

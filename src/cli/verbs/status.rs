@@ -8,7 +8,7 @@ use crate::cli::words;
 use crate::domain::health::State;
 use crate::engine::protocol::{CacheView, GatewayView, QueueView, RoutingView, Snapshot, SpendView};
 use crate::present::labels::{self, Role};
-use crate::present::{brief, escape, text, units};
+use crate::present::{brief, budget, escape, text, units};
 use serde_json::json;
 
 /// Where the second of two pairs on a line begins.
@@ -96,7 +96,7 @@ fn print_pairs(session: &mut Session, first: &(&str, String), second: &(&str, St
 }
 
 fn spend(spend: &SpendView) -> String {
-    let today = units::money_sum(spend.today);
+    let today = budget::spent(spend);
     let text = match spend.limit {
         Some(limit) if limit.0 > 0 => {
             let share = units::share(spend.today.0.unsigned_abs(), limit.0.unsigned_abs());
@@ -151,6 +151,8 @@ fn as_json(snapshot: &Snapshot) -> serde_json::Value {
         "in_effect_why": routing.in_effect_why,
         "strategy": routing.rules.strategy,
         "spent_today_usd": snapshot.spend.today.dollars(),
+        "reserved_usd": snapshot.spend.reserved.dollars(),
+        "remaining_usd": snapshot.spend.remaining.map(crate::domain::money::Money::dollars),
         "daily_limit_usd": snapshot.spend.limit.map(crate::domain::money::Money::dollars),
         "unpriced_calls": snapshot.spend.unpriced_calls,
         "calls_today": snapshot.spend.calls_today,

@@ -10,6 +10,7 @@ pub use alerts::{AlertFor, Alerts, DesktopBy};
 pub use issue::{Issue, Severity};
 pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Profile, Timeouts, Withheld, WithheldWhy};
 
+use super::budget::WhenExhausted;
 use super::ids::ProviderId;
 use super::money::Money;
 use super::rate::RateLimit;
@@ -99,6 +100,10 @@ pub struct MoneyRules {
     pub kind_prices: BTreeMap<String, Money>,
     /// `cost_optimization.local_model_cost_per_token`.
     pub local_price: Money,
+    /// `budget.when_exhausted`.
+    pub when_exhausted: WhenExhausted,
+    /// `budget.allow_unpriced`: models without a known price may be used under a limit.
+    pub allow_unpriced: bool,
 }
 
 /// The local gateway.

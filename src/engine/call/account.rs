@@ -3,8 +3,9 @@
 use super::super::live::Live;
 use super::super::ports::{Kept, Seen};
 use super::super::protocol::CallEvent;
+use super::super::till::Held;
 use crate::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish, Reject, Status, Usage};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::{CallId, Target};
 use crate::domain::money::{Cost, Money, Price, Provenance};
 use crate::domain::price::price_of;
@@ -38,6 +39,8 @@ pub struct Ticket {
     prompt: Option<String>,
     answer: Option<String>,
     cache: &'static str,
+    /// Put aside for all attempts so far.
+    reserved: Option<Money>,
 }
 
 /// The attempt under way.
@@ -51,6 +54,9 @@ struct Trial {
     answered_by: Option<String>,
     bytes_out: u64,
     sent: bool,
+    /// A good response head came: from here on the vendor counts.
+    accepted: bool,
+    held: Option<Held>,
 }
 
 impl Ticket {
@@ -75,6 +81,7 @@ impl Ticket {
             prompt: None,
             answer: None,
             cache: "off",
+            reserved: None,
         }
     }
 
@@ -160,6 +167,8 @@ impl Ticket {
             answered_by: None,
             bytes_out: 0,
             sent: false,
+            accepted: false,
+            held: None,
         });
     }
 
@@ -167,6 +176,39 @@ impl Ticket {
     pub fn sent(&mut self) {
         if let Some(trial) = &mut self.current {
             trial.sent = true;
+            if let Some(held) = &mut trial.held {
+                held.sent();
+            }
+        }
+    }
+
+    /// What the attempt under way may cost was put aside.
+    pub fn holds(&mut self, held: Option<Held>) {
+        if let Some(held) = &held {
+            self.reserved = Some(self.reserved.unwrap_or_default().saturating_add(held.amount()));
+        }
+        if let Some(trial) = &mut self.current {
+            trial.held = held;
+        }
+    }
+
+    /// The target took the request.
+    pub fn accepted(&mut self) {
+        if let Some(trial) = &mut self.current {
+            trial.accepted = true;
+        }
+    }
+
+    /// Whether the attempt under way may have reached its target.
+    pub fn on_its_way(&self) -> bool {
+        self.current.as_ref().is_some_and(|trial| trial.sent)
+    }
+
+    /// The attempt under way ended before it was sent: no attempt, and a target that could not be tried.
+    pub fn unsent(&mut self, failure: &Failure) {
+        if let Some(trial) = self.current.take() {
+            self.skip(&trial.target, failure.code.word(), &failure.message);
+            self.target = self.attempts.last().map(|attempt| attempt.target.clone());
         }
     }
 
@@ -204,8 +246,11 @@ impl Ticket {
 
     /// Ends the attempt under way and adds its cost.
     pub fn finish(&mut self, live: &Live, failure: Option<&Failure>) {
-        let Some(trial) = self.current.take() else { return };
-        let cost = self.cost_of(&trial, live, failure.is_some());
+        let Some(mut trial) = self.current.take() else { return };
+        let cost = self.cost_of(&trial, live, failure);
+        if let Some(held) = trial.held.take() {
+            held.settle(cost.amount.unwrap_or_default());
+        }
         self.spent = Some(match self.spent {
             None => cost,
             Some(before) => add(before, cost),
@@ -223,20 +268,25 @@ impl Ticket {
     }
 
     /// What one attempt cost: the vendor's amount, else its counts at a known price, else an estimate.
-    fn cost_of(&self, trial: &Trial, live: &Live, failed: bool) -> Cost {
+    fn cost_of(&self, trial: &Trial, live: &Live, failure: Option<&Failure>) -> Cost {
         if let Some(amount) = trial.billed {
             return Cost { amount: Some(amount), provenance: Provenance::Billed };
         }
-        if !trial.sent || (failed && trial.ttft.is_none() && trial.usage.is_none()) {
+        if !trial.sent || failure.is_some_and(|failure| !trial.accepted && cost_nothing(failure)) {
             return Cost::FREE;
         }
         let Some(price) = price_of_target(&trial.target, live) else { return Cost::UNKNOWN };
-        match trial.usage {
+        // Counts of an answer that broke off are those of its beginning.
+        match trial.usage.filter(|_| failure.is_none() || trial.finish.is_some()) {
             Some(usage) => Cost {
                 amount: Some(price.of(usage.input, usage.cached, usage.output)),
                 provenance: Provenance::Computed,
             },
             None if price.is_free() => Cost::FREE,
+            // Nobody knows what it came to: at most what was put aside.
+            None if trial.held.is_some() => {
+                Cost { amount: trial.held.as_ref().map(Held::amount), provenance: Provenance::Estimated }
+            }
             None => Cost {
                 amount: Some(price.of(self.facts.prompt_tokens, 0, trial.bytes_out.div_ceil(BYTES_PER_TOKEN))),
                 provenance: Provenance::Estimated,
@@ -268,16 +318,27 @@ impl Ticket {
             attempts: self.attempts,
             prompt: self.prompt,
             answer: self.answer,
+            reserved: self.reserved,
         }
     }
 }
 
 /// From the world where it knows the model, since that tells what a server runs elsewhere; else from the profile.
-fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
+pub fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
     let provider = live.world.providers.iter().find(|provider| provider.id == target.provider)?;
     match provider.models.iter().find(|model| model.id == target.model) {
         Some(model) => model.price,
         None => price_of(live.profiles.get(&target.provider)?, &target.model, &live.config.money),
+    }
+}
+
+/// Whether a failure before any answer says that the vendor did no work: it refused, or was never reached.
+fn cost_nothing(failure: &Failure) -> bool {
+    match failure.code {
+        ErrorCode::Timeout => failure.cause == Cause::ConnectTimeout,
+        ErrorCode::Cancelled => false,
+        ErrorCode::Network => !matches!(failure.cause, Cause::Reset | Cause::CutOff | Cause::SilentServer),
+        _ => true,
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
 use super::cache::Keeping;
-use super::{Shared, params};
+use super::{Shared, params, reserve};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -53,16 +53,14 @@ impl Attempt<'_> {
         let stream = params::streams(&self.request.body, self.request.facts.stream);
         let loading = self.has_to_load();
         let first = self.first_limit(&profile, stream);
+        let default_max_tokens = self.live.config.limits.default_max_tokens;
+        let body = params::settle(&self.request.body, &profile, &target.model, default_max_tokens, self.effects)?;
+        let (body, held) = reserve::reserve(&self.shared.till, self.live, target, &profile, body).await?;
+        ticket.holds(held);
         let job = UpstreamJob {
             profile: profile.clone(),
             model: target.model.clone(),
-            body: params::settle(
-                &self.request.body,
-                &profile,
-                &target.model,
-                self.live.config.limits.default_max_tokens,
-                self.effects,
-            )?,
+            body,
             local_only: self.local_only,
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };
@@ -70,6 +68,9 @@ impl Attempt<'_> {
         ticket.sent();
         let answer = self.noting_load(load.as_ref(), timeout_at(first, self.shared.ports.upstream.start(job))).await;
         let answer = answer.map_err(|_| self.too_late(stream, first))?;
+        if answer.is_ok() {
+            ticket.accepted();
+        }
         // A refusal tells as much of the account's limits as an answer does.
         let rate = match &answer {
             Ok(answer) => answer.rate.as_ref(),

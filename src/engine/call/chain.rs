@@ -8,6 +8,7 @@ use super::attempt::Attempt;
 use super::cache::Keeping;
 use super::queue::Slot;
 use super::{Shared, limited, needs};
+use crate::domain::budget::WhenExhausted;
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -102,6 +103,18 @@ pub async fn walk(
                 }
                 return Ok(());
             };
+            if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
+                // Nobody was asked: the target counts as one that could not be tried.
+                ticket.unsent(&failure);
+                shared.traffic.note(target, false, false, shared.ports.clock.now());
+                if live.config.money.when_exhausted == WhenExhausted::Refuse {
+                    return Err(failure);
+                }
+                let next = decision.chain.get(index + 1).map(|chosen| &chosen.target);
+                announce(events, target, &failure, next).await?;
+                ended_in.get_or_insert(failure);
+                break;
+            }
             if speaks_of_the_provider(&failure) {
                 lost.insert(target.provider.clone());
             }

@@ -8,12 +8,14 @@ mod chain;
 mod params;
 pub(super) mod queue;
 mod raw_body;
+mod reserve;
 
 use super::handle::{CALL_CAPACITY, Caller};
 use super::pins::Pins;
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
+use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
@@ -45,11 +47,18 @@ struct Shared {
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
     pins: Pins,
+    till: Arc<Till>,
 }
 
 impl CallRunner {
-    pub fn new(ports: Ports, live: LiveReader, traffic: Arc<Traffic>, inputs: mpsc::Sender<Input>) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default() }) }
+    pub fn new(
+        ports: Ports,
+        live: LiveReader,
+        traffic: Arc<Traffic>,
+        inputs: mpsc::Sender<Input>,
+        till: Arc<Till>,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default(), till }) }
     }
 }
 

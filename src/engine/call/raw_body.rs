@@ -1,6 +1,8 @@
 //! What a policy does to a request that a client wrote itself: only the members it speaks of change, everything
 //! else stays as the client sent it, to the byte.
 
+use crate::domain::budget::Choices;
+use crate::domain::call::Work;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::routing::Effects;
@@ -110,6 +112,40 @@ fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
     if !limited {
         body.set(usual, cap.to_string());
     }
+}
+
+/// The body with the length of its answer in it, `usual` where it says none, and what it asks for in all.
+///
+/// # Errors
+/// `invalid_request`: the body is no JSON object.
+pub fn bounded(json: &str, usual: u64, kind: Kind, work: Work) -> Result<(String, Choices), Failure> {
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| {
+        Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
+    })?;
+    let count = |body: &Members<'_>, name: &str| {
+        body.0.iter().filter(|(key, _)| key == name).filter_map(|(_, value)| value.trim().parse::<u64>().ok()).max()
+    };
+    let prompts = match body.get("prompt").filter(|_| work == Work::Completion) {
+        Some(prompt) => serde_json::from_str::<Vec<&RawValue>>(prompt).map_or(1, |prompts| {
+            prompts
+                .iter()
+                .filter(|one| !one.get().trim_start().starts_with(|c: char| c.is_ascii_digit()))
+                .count()
+                .max(1)
+        }),
+        None => 1,
+    };
+    let tries = count(&body, "n").max(count(&body, "best_of")).unwrap_or(1).max(1);
+    let count_of_answers = tries.saturating_mul(prompts as u64);
+    if let Some(max_tokens) = count(&body, "max_completion_tokens").max(count(&body, "max_tokens")) {
+        return Ok((json.to_owned(), Choices { max_tokens, count: count_of_answers }));
+    }
+    let name = if kind == Kind::Openai && work == Work::Chat { "max_completion_tokens" } else { "max_tokens" };
+    for other in ["max_completion_tokens", "max_tokens"].into_iter().filter(|other| *other != name) {
+        body.0.retain(|(key, _)| key != other);
+    }
+    body.set(name, usual.to_string());
+    Ok((body.write(), Choices { max_tokens: usual, count: count_of_answers }))
 }
 
 fn is_system(message: &RawValue) -> bool {

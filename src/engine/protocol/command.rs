@@ -203,6 +203,10 @@ pub enum Command {
         edit: Box<PolicyEdit>,
         facts: Box<Facts>,
     },
+    /// The day's money, and so many days, today first.
+    Budget {
+        days: u32,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -266,10 +270,11 @@ pub enum CommandName {
     ExportCalls,
     CheckCondition,
     ExplainWith,
+    Budget,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -308,6 +313,7 @@ impl CommandName {
         Self::ExportCalls,
         Self::CheckCondition,
         Self::ExplainWith,
+        Self::Budget,
     ];
 }
 
@@ -353,6 +359,7 @@ impl Command {
             Self::ExportCalls { .. } => CommandName::ExportCalls,
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
+            Self::Budget { .. } => CommandName::Budget,
         }
     }
 
@@ -400,7 +407,8 @@ impl Command {
             | Self::CallStats { .. }
             | Self::ExportCalls { .. }
             | Self::CheckCondition { .. }
-            | Self::ExplainWith { .. } => false,
+            | Self::ExplainWith { .. }
+            | Self::Budget { .. } => false,
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::diagnosis::RunId;
 use super::reply::Step;
+use crate::domain::budget::WhenExhausted;
 use crate::domain::failure::Failure;
 use crate::domain::health::{ModelChanges, State};
 use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::money::Money;
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -78,5 +80,14 @@ pub enum EventKind {
     StepDone {
         run: RunId,
         step: Step,
+    },
+    /// The alert's share of the day's limit is used, or all of it.
+    BudgetAlert {
+        used: Money,
+        limit: Money,
+        /// Share of the limit, 0 to 1.
+        threshold: f64,
+        exhausted: bool,
+        when_exhausted: WhenExhausted,
     },
 }

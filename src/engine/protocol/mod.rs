@@ -1,6 +1,7 @@
 //! What front ends and the engine say to each other: plain, serialisable data with a version, so that a
 //! second implementation of the handle can carry it over a socket.
 
+pub mod budget;
 pub mod call_stream;
 pub mod command;
 pub mod diagnosis;
@@ -12,6 +13,7 @@ pub mod reply;
 pub mod snapshot;
 pub mod stats;
 
+pub use budget::{BudgetReport, DaySpend, ProviderSpend};
 pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{CacheAct, Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};

@@ -1,5 +1,6 @@
 //! Answers to commands.
 
+use super::budget::BudgetReport;
 use super::flow::CacheView;
 use super::policy::{ConditionCheck, WhatIf};
 use super::query::{CallPage, LogLine, SavedPrompt};
@@ -38,6 +39,7 @@ pub enum Reply {
     Cache(Box<CacheReport>),
     Stats(Box<CallStats>),
     Exported(ExportPart),
+    Budget(Box<BudgetReport>),
     /// The command could not be done: a sentence, what to do, and the exit code a CLI ends with.
     Refused(Refusal),
     Condition(ConditionCheck),

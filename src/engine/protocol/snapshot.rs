@@ -296,6 +296,15 @@ pub struct SpendView {
     pub calls_today: u64,
     /// Of them failed or denied.
     pub failed_today: u64,
+    /// Put aside by this process for calls under way.
+    #[serde(default)]
+    pub reserved: Money,
+    /// What can still be spent today; `None` without a limit.
+    #[serde(default)]
+    pub remaining: Option<Money>,
+    /// The alert's share of the limit is used.
+    #[serde(default)]
+    pub alerting: bool,
 }
 
 /// Whether this process serves the gateway.

@@ -2,7 +2,7 @@
 
 use crate::domain::routing::ActiveChoice;
 use crate::engine::protocol::Snapshot;
-use crate::present::{labels, text, units};
+use crate::present::{budget, labels, text, units};
 use crate::tui::app::App;
 use crate::tui::canvas::Canvas;
 use crate::tui::part::Tab;
@@ -133,7 +133,7 @@ pub fn target(snapshot: &Snapshot) -> String {
 
 fn spend_long(snapshot: &Snapshot) -> String {
     match snapshot.spend.limit {
-        Some(_) => format!("{} today", units::spend(snapshot.spend.today, snapshot.spend.limit)),
+        Some(limit) => format!("{} of {} today", budget::spent(&snapshot.spend), units::money_sum(limit)),
         None => units::spend(snapshot.spend.today, None),
     }
 }

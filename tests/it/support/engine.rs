@@ -297,6 +297,10 @@ pub struct Desk {
 }
 
 impl Desk {
+    pub fn with(config: Config) -> Arc<Self> {
+        Arc::new(Self { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 })
+    }
+
     pub fn change(&self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config.lock().unwrap());
         self.changes.send_modify(|count| *count += 1);
@@ -487,7 +491,7 @@ impl Ledger for Book {
     }
 }
 
-struct NoLog;
+pub struct NoLog;
 
 impl LogReader for NoLog {
     fn read(&self, _: &LogQuery) -> Result<Vec<LogLine>, String> {
@@ -543,6 +547,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         ledger: book.clone(),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
+        budget: Arc::new(super::lent::Lent),
     };
     let loaded = desk.load();
     let options = Options {
@@ -574,6 +579,7 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
         ledger: Arc::new(Book::default()),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
+        budget: Arc::new(super::lent::Lent),
     };
     let options = Options {
         schedule_probes: false,

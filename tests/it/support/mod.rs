@@ -2,5 +2,6 @@
 
 pub mod dashboard;
 pub mod engine;
+pub mod lent;
 pub mod sim;
 pub mod snapshot;

@@ -96,6 +96,7 @@ pub fn evening() -> Snapshot {
             unpriced_calls: 0,
             calls_today: 214,
             failed_today: 5,
+            ..SpendView::default()
         }),
         gateway: Arc::new(GatewayView { listening: Some("127.0.0.1:4141".into()), trouble: None }),
         running: Arc::new(Vec::new()),
@@ -474,6 +475,7 @@ pub fn record(
         }],
         prompt: None,
         answer: None,
+        reserved: None,
     }
 }
 

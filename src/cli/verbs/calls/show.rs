@@ -89,7 +89,7 @@ fn facts(record: &CallRecord, row: &CallRow) -> Vec<(&'static str, String)> {
                 units::latency(record.queue_ms)
             ),
         ),
-        ("money", format!("{} {}", cost(row), provenance(record))),
+        ("money", money(record, row)),
         ("cache", or_dash(&record.cache)),
     ];
     if let Some(usage) = record.usage {
@@ -109,6 +109,15 @@ fn facts(record: &CallRecord, row: &CallRow) -> Vec<(&'static str, String)> {
         rows.push(("tags", tags.join(" ")));
     }
     rows
+}
+
+/// What it came to, and what was put aside for it.
+fn money(record: &CallRecord, row: &CallRow) -> String {
+    let settled = format!("{} {}", cost(row), provenance(record));
+    match record.reserved {
+        Some(reserved) => format!("{}, {} reserved", settled.trim_end(), units::money(reserved)),
+        None => settled,
+    }
 }
 
 fn provenance(record: &CallRecord) -> &'static str {

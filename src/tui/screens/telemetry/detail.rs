@@ -195,6 +195,14 @@ fn answered(record: &CallRecord) -> String {
 }
 
 fn money(record: &CallRecord, row: &CallRow) -> String {
+    let settled = settled(record, row);
+    match record.reserved {
+        Some(reserved) => format!("{settled}, {} reserved", units::money(reserved)),
+        None => settled,
+    }
+}
+
+fn settled(record: &CallRecord, row: &CallRow) -> String {
     let cost = table::cost(row);
     match (cost.as_str(), record.cost.provenance) {
         (units::MISSING, _) => "nothing was bought".into(),

@@ -1,0 +1,210 @@
+//! The day's limit among the processes that share the ledger's file: each holds leases, a lease counts in full
+//! until it is given back, so that one nobody returned counts as spent. Each change is one transaction.
+
+use super::file::{self, BUSY_WAIT};
+use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
+use crate::domain::money::Money;
+use crate::domain::time::UnixMs;
+use crate::engine::ports::{BudgetStore, Given, Standing};
+use crate::engine::protocol::DaySpend;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Leases are written and read here; on a connection of its own, since it must be on the disk before a call goes
+/// out, and the writer's batches must not hold it up.
+pub struct Leases {
+    path: PathBuf,
+    /// The connection with the file's number: another file may have taken its place.
+    open: Mutex<Option<(u64, Connection)>>,
+}
+
+impl Leases {
+    /// Nothing is opened before the first question.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), open: Mutex::default() }
+    }
+
+    /// Runs `work` in one transaction that no other process can get between.
+    fn within<T>(&self, work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, String> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = std::fs::metadata(&self.path).map(|file| file.ino()).ok();
+        if open.as_ref().is_some_and(|(known, _)| Some(*known) != number) {
+            *open = None;
+        }
+        let answer = (|| {
+            if open.is_none() {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)?;
+                connection.busy_timeout(BUSY_WAIT)?;
+                // A lease must outlive a power cut, or its money could be given out twice.
+                connection.pragma_update(None, "synchronous", "FULL")?;
+                *open = Some((number.unwrap_or_default(), connection));
+            }
+            let Some((_, connection)) = open.as_mut() else { return Err(rusqlite::Error::InvalidQuery) };
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })();
+        answer.map_err(|error| {
+            *open = None;
+            file::sentence(&self.path, &error)
+        })
+    }
+}
+
+impl BudgetStore for Leases {
+    fn ask(&self, ask: &Ask, day_start: UnixMs) -> Result<Given, String> {
+        self.within(|transaction| grant(transaction, ask, day_start))
+    }
+
+    fn give_back(&self, slack: &[Slack]) -> Result<(), String> {
+        self.within(|transaction| {
+            for one in slack {
+                transaction
+                    .prepare_cached("UPDATE budget_leases SET granted_pico = ?2, spent_pico = ?3 WHERE id = ?1")?
+                    .execute(params![one.lease.0, one.keep.0, one.spent.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn standing(&self, day: CivilDate, day_start: UnixMs, own: Option<LeaseId>) -> Result<Standing, String> {
+        self.within(|transaction| {
+            let later = last_day(transaction)?.filter(|last| *last > day);
+            let outside = outside(transaction, later.unwrap_or(day), day_start)?;
+            let (granted, spent) = held(transaction, later.unwrap_or(day), own)?;
+            Ok(Standing {
+                day: later.unwrap_or(day),
+                others: outside.saturating_add(granted),
+                unreturned: Money(granted.0.saturating_sub(spent.0).max(0)),
+            })
+        })
+    }
+
+    fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String> {
+        self.within(|transaction| days.iter().map(|day| spend(transaction, day)).collect())
+    }
+}
+
+/// Gives what was asked for, as far as the limit reaches.
+fn grant(transaction: &Transaction<'_>, ask: &Ask, day_start: UnixMs) -> rusqlite::Result<Given> {
+    if let Some(last) = last_day(transaction)?.filter(|last| *last > ask.day) {
+        return Ok(Given::LaterDay(last));
+    }
+    let outside = outside(transaction, ask.day, day_start)?;
+    let others = outside.saturating_add(held(transaction, ask.day, ask.lease)?.0);
+    let most = ask.limit.0.saturating_sub(others.0);
+    let needed = ask.keep.saturating_add(ask.at_least).0;
+    let enough = needed <= most;
+    let granted = if enough {
+        needed.max(ask.keep.saturating_add(ask.wanted).0.min(most))
+    } else if ask.overdraw {
+        needed
+    } else {
+        ask.keep.0
+    };
+    let lease = write(transaction, ask, Money(granted))?;
+    let grant = Grant { lease, granted: Money(granted), others };
+    if enough || ask.overdraw {
+        return Ok(Given::Lease(grant));
+    }
+    let left = Money(most.saturating_sub(ask.keep.0).max(0));
+    Ok(Given::Short { grant, left })
+}
+
+/// The lease as it is now; a new one where there is none yet, or its file was lost.
+fn write(transaction: &Transaction<'_>, ask: &Ask, granted: Money) -> rusqlite::Result<LeaseId> {
+    let day = ask.day.to_string();
+    if let Some(LeaseId(id)) = ask.lease {
+        let known = transaction
+            .prepare_cached("UPDATE budget_leases SET granted_pico = ?3, spent_pico = ?4 WHERE id = ?1 AND day = ?2")?
+            .execute(params![id, day, granted.0, ask.spent.0])?;
+        if known == 1 {
+            return Ok(LeaseId(id));
+        }
+    }
+    transaction
+        .prepare_cached("INSERT INTO budget_leases (day, granted_pico, spent_pico, process) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![day, granted.0, ask.spent.0, std::process::id()])?;
+    Ok(LeaseId(transaction.last_insert_rowid()))
+}
+
+/// The last day that money was counted on.
+fn last_day(transaction: &Transaction<'_>) -> rusqlite::Result<Option<CivilDate>> {
+    let last: Option<String> =
+        transaction.prepare_cached("SELECT max(day) FROM budget_leases")?.query_row([], |row| row.get(0))?;
+    Ok(last.and_then(|day| day.parse().ok()))
+}
+
+/// What all leases of a day but `own` hold, and how much of it they have spent.
+fn held(transaction: &Transaction<'_>, day: CivilDate, own: Option<LeaseId>) -> rusqlite::Result<(Money, Money)> {
+    let mut statement =
+        transaction.prepare_cached("SELECT id, granted_pico, spent_pico FROM budget_leases WHERE day = ?1")?;
+    let mut rows = statement.query([day.to_string()])?;
+    let (mut granted, mut spent) = (Money::ZERO, Money::ZERO);
+    while let Some(row) = rows.next()? {
+        if Some(LeaseId(row.get(0)?)) != own {
+            granted = granted.saturating_add(Money(row.get(1)?));
+            spent = spent.saturating_add(Money(row.get(2)?));
+        }
+    }
+    Ok((granted, spent))
+}
+
+/// What the day's calls cost that nothing was reserved for: no limit was set, or the price became known by the
+/// bill. Only calls that came since the last time are looked at.
+fn outside(transaction: &Transaction<'_>, day: CivilDate, day_start: UnixMs) -> rusqlite::Result<Money> {
+    let name = day.to_string();
+    let known: Option<(i64, i64)> = transaction
+        .prepare_cached("SELECT outside_pico, upto_seq FROM budget_days WHERE day = ?1")?
+        .query_row([&name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let newest: i64 =
+        transaction.prepare_cached("SELECT coalesce(max(seq), 0) FROM calls")?.query_row([], |row| row.get(0))?;
+    if let Some((sum, upto)) = known
+        && upto >= newest
+    {
+        return Ok(Money(sum));
+    }
+    let (before, upto) = known.unwrap_or_default();
+    // A day's first look goes by time, later ones by what is new.
+    let which = if known.is_none() { "ts >= ?2 AND +seq > ?1" } else { "seq > ?1 AND +ts >= ?2" };
+    let mut statement = transaction.prepare_cached(&format!(
+        "SELECT cost_pico FROM calls WHERE {which} AND reserved_pico IS NULL AND cost_pico > 0"
+    ))?;
+    let mut rows = statement.query([upto, day_start.0])?;
+    let mut sum = Money(before);
+    while let Some(row) = rows.next()? {
+        sum = sum.saturating_add(Money(row.get(0)?));
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO budget_days (day, outside_pico, upto_seq) VALUES (?1, ?2, ?3)
+             ON CONFLICT (day) DO UPDATE SET outside_pico = excluded.outside_pico, upto_seq = excluded.upto_seq",
+        )?
+        .execute(params![name, sum.0, newest])?;
+    Ok(sum)
+}
+
+/// What the calls of one day cost, by provider, the dearest first.
+fn spend(transaction: &Transaction<'_>, day: &Day) -> rusqlite::Result<DaySpend> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT coalesce(labels.provider, ''), calls.cost_pico, calls.cost_provenance
+           FROM calls INDEXED BY calls_by_time JOIN labels ON labels.id = calls.label_id
+          WHERE ts >= ?1 AND ts < ?2",
+    )?;
+    let mut rows = statement.query([day.start.0, day.end.0])?;
+    let mut sums = DaySpend::of(day.date);
+    while let Some(row) = rows.next()? {
+        let provider: String = row.get(0)?;
+        let amount = row.get::<_, Option<i64>>(1)?.map(Money);
+        sums.add(&provider, amount);
+    }
+    let (granted, spent) = held(transaction, day.date, None)?;
+    sums.held = Money(granted.0.saturating_sub(spent.0).max(0));
+    sums.by_provider.sort_by(|a, b| b.spent.cmp(&a.spent).then_with(|| a.provider.cmp(&b.provider)));
+    Ok(sums)
+}

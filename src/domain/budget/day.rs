@@ -1,0 +1,120 @@
+//! Civil days: what a day's money belongs to. Which day it is now is said by a clock that knows the zone.
+
+use crate::domain::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+/// A date of the civil calendar. Ordered as time goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CivilDate {
+    pub year: i16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+}
+
+impl CivilDate {
+    /// The date in UTC; years beyond 9999 either way are held there.
+    pub fn utc(at: UnixMs) -> Self {
+        // Howard Hinnant's days-to-civil, with eras of 400 years that begin in March.
+        let days = at.0.div_euclid(MS_PER_DAY) + 719_468;
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = (year_of_era + era * 400 + i64::from(month <= 2)).clamp(-9999, 9999);
+        Self {
+            year: i16::try_from(year).unwrap_or(9999),
+            month: u8::try_from(month).unwrap_or(1),
+            day: u8::try_from(day).unwrap_or(1),
+        }
+    }
+}
+
+/// `2026-11-22`.
+impl fmt::Display for CivilDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+impl FromStr for CivilDate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no date: write it as in 2026-11-22");
+        let mut parts = text.splitn(3, '-');
+        let mut next = || parts.next().ok_or_else(wrong);
+        let date = Self {
+            year: next()?.parse().map_err(|_| wrong())?,
+            month: next()?.parse().map_err(|_| wrong())?,
+            day: next()?.parse().map_err(|_| wrong())?,
+        };
+        if (1..=12).contains(&date.month) && (1..=31).contains(&date.day) { Ok(date) } else { Err(wrong()) }
+    }
+}
+
+impl From<CivilDate> for String {
+    fn from(date: CivilDate) -> Self {
+        date.to_string()
+    }
+}
+
+impl TryFrom<String> for CivilDate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// One civil day and the moments it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day {
+    pub date: CivilDate,
+    pub start: UnixMs,
+    /// The first moment of the next day.
+    pub end: UnixMs,
+}
+
+impl Day {
+    pub fn holds(&self, at: UnixMs) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (ms, date) in [
+            (0, "1970-01-01"),
+            (951_782_400_000, "2000-02-29"),
+            (1_798_761_599_999, "2026-12-31"),
+            (1_798_761_600_000, "2027-01-01"),
+            (-1, "1969-12-31"),
+        ] {
+            assert_eq!(CivilDate::utc(UnixMs(ms)).to_string(), date);
+            assert_eq!(date.parse::<CivilDate>(), Ok(CivilDate::utc(UnixMs(ms))));
+        }
+        for wrong in ["", "2026", "2026-13-01", "2026-00-10", "2026-01-32", "x-1-1"] {
+            assert!(wrong.parse::<CivilDate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates_are_ordered_as_time_goes() {
+        let date = |text: &str| text.parse::<CivilDate>().unwrap();
+        assert!(date("2026-02-28") < date("2026-03-01") && date("2026-12-31") < date("2027-01-01"));
+    }
+}

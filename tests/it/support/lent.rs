@@ -1,0 +1,33 @@
+//! A day's limit in memory, for engines whose tests are about something else.
+
+use lmdeck::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
+use lmdeck::domain::money::Money;
+use lmdeck::domain::time::UnixMs;
+use lmdeck::engine::ports::{BudgetStore, Given, Standing};
+use lmdeck::engine::protocol::DaySpend;
+
+/// One process, so its lease may be the whole limit.
+pub struct Lent;
+
+impl BudgetStore for Lent {
+    fn ask(&self, ask: &Ask, _: UnixMs) -> Result<Given, String> {
+        let needed = ask.keep.saturating_add(ask.at_least);
+        let enough = needed <= ask.limit || ask.overdraw;
+        let granted = if enough { needed.max(ask.limit) } else { ask.keep };
+        let grant = Grant { lease: LeaseId(1), granted, others: Money::ZERO };
+        let left = Money(ask.limit.0.saturating_sub(ask.keep.0).max(0));
+        Ok(if enough { Given::Lease(grant) } else { Given::Short { grant, left } })
+    }
+
+    fn give_back(&self, _: &[Slack]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn standing(&self, day: CivilDate, _: UnixMs, _: Option<LeaseId>) -> Result<Standing, String> {
+        Ok(Standing { day, others: Money::ZERO, unreturned: Money::ZERO })
+    }
+
+    fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String> {
+        Ok(days.iter().map(|day| DaySpend::of(day.date)).collect())
+    }
+}
