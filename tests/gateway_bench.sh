@@ -119,6 +119,8 @@ providers:
     endpoint: http://127.0.0.1:$stream_upstream
     models: [bench-model]
 limits: { max_concurrent_requests: 256, queue: 1024 }
+# The same question again and again: what is measured is asking, not remembering.
+cache: { enabled: false }
 YAML
 
 for name in upstream nginx; do

@@ -13,7 +13,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 const PREFIX: &str = "lmdeck";
 const SUFFIX: &str = "jsonl";
@@ -44,20 +46,22 @@ pub fn init(folder: &Path, level: &str) -> Result<Guard, String> {
         .buffered_lines_limit(LINE_CAPACITY)
         .thread_name("lmdeck-log")
         .finish(Scrubbing(file));
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(writer);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
         .try_init()
         .map_err(|error| format!("the application log could not be started: {error}"))?;
     Ok(Guard { _worker: worker })
 }
 
 /// A bare level is lmdeck's own; the crates below it stay at warnings, whose chatter helps nobody here.
-fn filter(level: &str) -> Result<EnvFilter, String> {
+fn filter(level: &str) -> Result<Targets, String> {
     let level = match level.trim() {
         "" => "info",
         level => level,
@@ -66,12 +70,12 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
         "off" => "off".to_owned(),
         word if word.parse::<tracing::Level>().is_ok() => format!("warn,lmdeck={word}"),
         // The parser below takes any lone word for a module's name and would then log nothing at all.
-        word if !word.contains(['=', ',', '[']) => {
+        word if !word.contains(['=', ',']) => {
             return Err(format!("`{word}` is no log level: use error, warn, info, debug, trace or off"));
         }
         directives => directives.to_owned(),
     };
-    EnvFilter::try_new(&directives).map_err(|error| {
+    directives.parse::<Targets>().map_err(|error| {
         format!("the log level `{level}` is not understood: {error}: write a level, or as in info,lmdeck::engine=debug")
     })
 }

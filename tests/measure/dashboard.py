@@ -10,6 +10,7 @@ import re
 import select
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -29,6 +30,14 @@ STREAM = "".join(
 ) + "data: [DONE]\n\n"
 TABS = b"Providers"
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """Says nothing of a client that went away: the dashboard is ended in the middle of things, on purpose."""
+
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Upstream:
@@ -72,7 +81,7 @@ class Upstream:
                 pass
 
         self.probes = 0
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.request_queue_size = 64
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -107,7 +116,7 @@ class Crowd:
         self._servers = [self._server(server, models) for server in range(servers)]
 
     @staticmethod
-    def _server(server: int, models: int) -> http.server.ThreadingHTTPServer:
+    def _server(server: int, models: int) -> QuietServer:
         listed = [{"id": f"vendor-{server}/model-{model:03}-instruct", "object": "model"} for model in range(models)]
         listing = json.dumps({"object": "list", "data": listed}).encode()
 
@@ -128,7 +137,7 @@ class Crowd:
             def log_message(self, *_: object) -> None:
                 pass
 
-        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        return QuietServer(("127.0.0.1", 0), Handler)
 
     def __enter__(self) -> "Crowd":
         for server in self._servers:
