@@ -356,17 +356,14 @@ async fn https_on_a_plain_port_and_http_on_a_tls_port_are_told_apart() {
 
 // ---- filtered
 
-/// In a network of its own, where an interface swallows every packet: needs the right to make one.
+/// A wire whose other end nobody listens at: what is sent to 10.99.0.2 is lost.
+const HOLE: &str = "ip link set lo up && ip link add hole type veth peer name void && ip addr add 10.99.0.1/24 dev hole \
+    && ip link set hole up && ip link set void up && ip neigh add 10.99.0.2 lladdr 02:00:00:00:00:02 dev hole";
+
+/// In a network of its own, which it needs the right to make.
 #[test]
 fn a_machine_that_drops_every_packet_is_told_as_filtered() {
-    let allowed = std::process::Command::new("unshare")
-        .args([
-            "-rn",
-            "sh",
-            "-c",
-            "ip link add hole type dummy && ip addr add 10.99.0.1/24 dev hole && ip link set hole up",
-        ])
-        .output();
+    let allowed = std::process::Command::new("unshare").args(["-rn", "sh", "-c", HOLE]).output();
     match allowed {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
@@ -378,9 +375,9 @@ fn a_machine_that_drops_every_packet_is_told_as_filtered() {
     let config = folder.path().join("ai_models.yaml");
     let text = "providers:\n  - { id: box, type: lm_studio, endpoint: \"http://10.99.0.2:1234\" }\n";
     std::fs::write(&config, text).unwrap();
-    let script = "ip link set lo up; ip link add hole type dummy; ip addr add 10.99.0.1/24 dev hole; ip link set hole up; exec \"$0\" \"$@\"";
+    let script = format!("{HOLE}; exec \"$0\" \"$@\"");
     let output = std::process::Command::new("unshare")
-        .args(["-rn", "sh", "-c", script, env!("CARGO_BIN_EXE_lmdeck"), "--config"])
+        .args(["-rn", "sh", "-c", &script, env!("CARGO_BIN_EXE_lmdeck"), "--config"])
         .arg(&config)
         .args(["--state-dir"])
         .arg(folder.path().join("state"))
