@@ -84,7 +84,7 @@ PICTURES = [
         ("2", r"\[2 Health\]"), ("", r"^ *This machine +[▁ ]{12,}┆"), (KILL, r"\[x\] +down +This machine"),
         (START, r"\[ok\] up +This machine"), ("", r"^ *This machine +(?=.*█)(?=(.*▁){24})"), (QUIET, ""),
     ]),
-    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("j", r"> code_review"), ("t", r"by .*code_review")], demo=True),
+    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("j", r"> code_review"), ("t", r"code_review +decides")], demo=True),
     Picture("playground", 120, 40, [
         ("4", r"\[4 Playground\]"),
         ("Explain dependent origination in three sentences.", "three sentences"),
