@@ -4,7 +4,7 @@
 use super::app_log::{escape_controls, scrub};
 use super::clock::rfc3339;
 use super::private_files::DailyFile;
-use crate::domain::call::{Attempt, CallRecord, Priority, Status};
+use crate::domain::call::{Attempt, CallRecord, ObservedMatch, Priority, Status};
 use crate::domain::money::Money;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -88,6 +88,9 @@ struct Line<'a> {
     /// Put aside under a daily limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved_usd: Option<f64>,
+    /// What observed policies would have made of it.
+    #[serde(skip_serializing_if = "<[ObservedMatch]>::is_empty")]
+    observed: &'a [ObservedMatch],
 }
 
 #[derive(Serialize)]
@@ -138,6 +141,7 @@ impl<'a> Line<'a> {
             prompt: record.prompt.as_deref(),
             answer: record.answer.as_deref(),
             reserved_usd: record.reserved.map(Money::dollars),
+            observed: &record.observed,
         }
     }
 }

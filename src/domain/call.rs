@@ -225,6 +225,18 @@ pub struct Reject {
     pub reason: String,
 }
 
+/// What a policy that is only observed would have made of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedMatch {
+    pub policy: String,
+    /// Where the call would have gone first; `None` when it would have reached nobody.
+    pub target: Option<Target>,
+    /// It would have been refused.
+    pub denied: bool,
+    /// This is not where it was sent first.
+    pub moved: bool,
+}
+
 /// The durable record of one call: every fact, the chain, the rejects, the attempts, the money.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -257,6 +269,9 @@ pub struct CallRecord {
     /// Put aside of the day's limit for all attempts together; `None` where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Money>,
+    /// Policies in observe mode that would have decided it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedMatch>,
 }
 
 impl CallRecord {

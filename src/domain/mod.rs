@@ -21,6 +21,7 @@ pub mod quality;
 pub mod queue;
 pub mod rate;
 pub mod reach;
+pub mod replay;
 pub mod routing;
 pub mod secret;
 pub mod shared;

@@ -76,6 +76,7 @@ impl Supervisor {
             }
             Command::ListIncidents { query } => self.list_incidents(*query, asker),
             Command::Budget { days } => self.budget(days, asker),
+            Command::Observed => self.list_observed(asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),

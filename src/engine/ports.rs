@@ -2,8 +2,8 @@
 
 use super::protocol::{
     CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery, Found,
-    IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step,
-    TestReport,
+    IncidentQuery, LedgerCheck, LogLine, LogQuery, ObservedSums, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
+    StatsQuery, Step, TestReport,
 };
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
@@ -314,6 +314,8 @@ pub trait Ledger: Send + Sync {
     fn incidents(&self, query: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>>;
     /// Sums over the calls that match.
     fn stats(&self, query: StatsQuery, now: UnixMs) -> BoxFuture<'static, Result<CallStats, String>>;
+    /// What observed policies would have done with the calls since a moment.
+    fn observed(&self, since: UnixMs) -> BoxFuture<'static, Result<ObservedSums, String>>;
     /// Whole records as text, a part at a time, or all of them into a file.
     fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>>;
 }

@@ -6,9 +6,8 @@ use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
-use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
-use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
+use super::protocol::{Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::state::{Effect, State};
 use super::till::Till;
@@ -16,7 +15,7 @@ use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::watched::UPTIME_SPAN;
-use super::{LiveReader, Options};
+use super::{LiveReader, Options, observed};
 use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
@@ -81,6 +80,8 @@ pub enum Input {
         applied: bool,
         rules_version: u64,
     },
+    /// What observed policies matched lately, from the ledger.
+    Observed(ObservedSums),
 }
 
 /// A probe command whose providers have not all answered.
@@ -113,7 +114,7 @@ pub struct Supervisor {
     schedule: HashMap<ProviderId, Instant>,
     pub(super) today: DaySums,
     pub(super) day_start: UnixMs,
-    pub(super) observed: Observed,
+    pub(super) observed: ObservedSums,
     day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
@@ -188,7 +189,7 @@ impl Supervisor {
             schedule: HashMap::new(),
             today: DaySums::default(),
             day_start,
-            observed: Observed::default(),
+            observed: ObservedSums::default(),
             day_synced: Instant::now(),
             in_effect: None,
             announced_ready: false,
@@ -269,6 +270,7 @@ impl Supervisor {
             Input::RuleFailed { policy, why, applied, rules_version } => {
                 self.rule_failed(policy, &why, applied, rules_version);
             }
+            Input::Observed(sums) => self.observed = sums,
         }
     }
 
@@ -372,8 +374,8 @@ impl Supervisor {
                 Some((_, calls)) => *calls += 1,
                 None => self.today.by_policy.push((ended.policy.clone(), 1)),
             }
-            self.observed.count(ended);
         }
+        observed::count(&mut self.observed, ended);
         let at = self.ports.clock.now();
         self.announce(Event { at, level: Level::Info, kind: EventKind::CallFinished { id: ended.id.clone() } });
         let dropped = self.ports.ledger.dropped();
@@ -443,6 +445,7 @@ impl Supervisor {
             self.schedule.remove(&id);
         }
         self.model_jobs_forget();
+        self.read_observed();
         self.carry_out(effects);
     }
 
@@ -476,9 +479,9 @@ impl Supervisor {
         let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
         if start > self.day_start {
             self.day_start = start;
-            self.observed = Observed::default();
             self.today = DaySums::default();
         }
+        self.read_observed();
         let day = self.ports.ledger.day(self.day_start);
         let inputs = self.inputs.clone();
         let start = self.day_start;

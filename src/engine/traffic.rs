@@ -10,13 +10,12 @@ use super::call::queue::{Slots, expected_wait_ms};
 use super::loads::Loads;
 use super::protocol::{FlowView, RunningCall};
 use crate::domain::breaker::Breaker;
-use crate::domain::call::{CallRecord, Status};
+use crate::domain::call::{CallRecord, ObservedMatch, Status};
 use crate::domain::config::Config;
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
-use crate::domain::routing::{Decision, NoteKind};
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -65,8 +64,8 @@ pub struct Ended {
     answered: Option<(Target, Option<(u64, u64)>)>,
     /// How long its server worked on it.
     took_ms: u64,
-    /// Policies that would have decided it, were they not only observed.
-    pub observed: Vec<String>,
+    /// What policies would have made of it, were they not only observed.
+    pub observed: Vec<ObservedMatch>,
 }
 
 impl Ended {
@@ -86,14 +85,8 @@ impl Ended {
                     (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
                 },
             ),
-            observed: Vec::new(),
+            observed: record.observed.clone(),
         }
-    }
-
-    /// With the policies that the decision only observed.
-    pub fn under(self, decision: &Decision) -> Self {
-        let observed = decision.notes.iter().filter(|note| note.what == NoteKind::Observed);
-        Self { observed: observed.map(|note| note.policy.clone()).collect(), ..self }
     }
 }
 

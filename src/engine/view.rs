@@ -3,9 +3,10 @@
 
 use super::Options;
 use super::live::{Live, reach_of};
-use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Unusable};
-use super::protocol::{ConfigView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView};
+use super::protocol::{
+    ConfigView, FlowView, GatewayView, ObservedSums, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+};
 use super::state::{Provider, State};
 use super::till::Position;
 use super::traffic::Traffic;
@@ -123,7 +124,7 @@ impl Views {
         &mut self,
         state: &State,
         live: &Live,
-        (today, observed, position): (&DaySums, &Observed, Position),
+        (today, observed, position): (&DaySums, &ObservedSums, Position),
         running: Vec<RunningCall>,
         traffic: &Traffic,
         now: UnixMs,
@@ -180,7 +181,7 @@ fn keep<T: PartialEq>(part: &mut Arc<T>, new: T) {
     }
 }
 
-fn routing_view(live: &Live, today: &DaySums, observed: &Observed) -> RoutingView {
+fn routing_view(live: &Live, today: &DaySums, observed: &ObservedSums) -> RoutingView {
     let decision = decide(&Facts::default(), &live.config.rules, &live.world);
     let in_effect = decision.chain.first().map(|chosen| chosen.target.clone());
     let chosen = match &live.world.active {
@@ -206,9 +207,8 @@ fn routing_view(live: &Live, today: &DaySums, observed: &Observed) -> RoutingVie
         in_effect,
         in_effect_why,
         decided_today: today.by_policy.clone(),
-        observed_today: observed.counts.clone(),
         // Without an observed rule a count of calls is nobody's news.
-        observed_of: if observed.counts.is_empty() { 0 } else { observed.of },
+        observed: if observed.policies.is_empty() { ObservedSums::default() } else { observed.clone() },
     }
 }
 

@@ -2,12 +2,12 @@
 //! as text. `routes explain`, `ask --dry-run` and the dashboard say it with these.
 
 use super::{escape, may_cost::may_cost, shell, text as columns, units};
-use crate::domain::call::{Facts, Priority};
+use crate::domain::call::{Facts, ObservedMatch, Priority};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use crate::domain::routing::{Decision, Explanation, Fallback, Policy, Strategy};
-use crate::engine::protocol::{ConditionSlip, ModelView, ProviderView, Snapshot};
+use crate::engine::protocol::{ConditionSlip, ModelView, ObservedCount, ObservedSums, ProviderView, Snapshot};
 use std::fmt::Write;
 
 /// What a strategy does, in a sentence without its end.
@@ -80,6 +80,31 @@ pub fn policy_does(policy: &Policy) -> String {
         parts.push(format!("timeout {} s", ms.div_ceil(1000)));
     }
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+/// What a policy in observe mode saw lately: `matched 12 of 340 in 24 h, would have moved 3, refused 1`.
+pub fn observed(name: &str, sums: &ObservedSums) -> String {
+    let none = ObservedCount::default();
+    let count = sums.of_policy(name).unwrap_or(&none);
+    let mut said = format!("matched {} of {} in 24 h", units::thousands(count.matched), units::thousands(sums.of));
+    if count.matched > 0 {
+        let moved = count.moved - count.denied.min(count.moved);
+        let _ = write!(said, ", would have moved {}", units::thousands(moved));
+    }
+    if count.denied > 0 {
+        let _ = write!(said, ", refused {}", units::thousands(count.denied));
+    }
+    said
+}
+
+/// What an observed policy would have made of a call: `would have sent it to zai/glm-4.6`.
+pub fn would_have(found: &ObservedMatch) -> String {
+    match (&found.target, found.denied) {
+        (_, true) => "would have refused it".to_owned(),
+        (None, false) => "would have left nobody to take it".to_owned(),
+        (Some(target), false) if found.moved => format!("would have sent it to {target}"),
+        (Some(target), false) => format!("would have sent it to {target} too"),
+    }
 }
 
 /// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.

@@ -222,6 +222,7 @@ fn record() -> CallRecord {
         prompt: None,
         answer: None,
         reserved: None,
+        observed: Vec::new(),
     }
 }
 

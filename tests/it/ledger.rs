@@ -6,7 +6,7 @@
 use lmdeck::adapters::call_log::{self, CallLog};
 use lmdeck::adapters::clock::unix_now;
 use lmdeck::adapters::ledger::{FILE_NAME, Keep, Options, SqliteLedger};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage, Work};
+use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, ObservedMatch, Priority, Reject, Status, Usage, Work};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::{CallId, Target};
 use lmdeck::domain::money::{Cost, Money, Provenance};
@@ -57,6 +57,7 @@ fn call(id: &str, ts: i64) -> CallRecord {
         prompt: None,
         answer: None,
         reserved: None,
+        observed: Vec::new(),
     }
 }
 
@@ -246,6 +247,7 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
             prompt,
             answer,
             reserved: cost.amount,
+            observed: Vec::new(),
         }
     })
 }
@@ -1162,4 +1164,44 @@ async fn an_export_holds_every_call_once_in_parts_or_in_a_private_new_file() {
     };
     assert!(ledger.export(wrong, NOON).await.unwrap_err().contains("character 1"));
     assert!(!folder.path().join("no").exists());
+}
+
+// ---- observed policies
+
+#[tokio::test]
+async fn what_observed_policies_matched_outlives_the_process_and_is_counted_by_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = |policy: &str, target: Option<&str>, moved| ObservedMatch {
+        policy: policy.into(),
+        target: target.map(|target| target.parse().unwrap()),
+        denied: target.is_none(),
+        moved,
+    };
+    {
+        let ledger = open(folder.path());
+        for number in 0..40 {
+            let mut record = call(&format!("c{number}"), NOON.0 - number * 1000);
+            if number < 12 {
+                record.observed.push(seen("night", Some("zai/glm-4.6"), number < 3));
+            }
+            if number == 0 {
+                record.observed.push(seen("no-images", None, true));
+            }
+            ledger.record(record);
+        }
+        ledger.flush().await;
+    }
+    let ledger = open(folder.path());
+    let sums = ledger.observed(UnixMs(NOON.0 - 60_000)).await.unwrap();
+    assert_eq!(sums.of, 40);
+    let of = |name: &str| sums.of_policy(name).map(|count| (count.matched, count.moved, count.denied));
+    assert_eq!((of("night"), of("no-images"), of("other")), (Some((12, 3, 0)), Some((1, 1, 1)), None));
+    let recent = ledger.observed(UnixMs(NOON.0 - 4_500)).await.unwrap();
+    assert_eq!((recent.of, recent.of_policy("night").unwrap().matched), (5, 5));
+    let record = ledger.call("c0".into()).await.unwrap().unwrap();
+    assert_eq!(record.observed, [seen("night", Some("zai/glm-4.6"), true), seen("no-images", None, true)]);
+    // A call that no observed policy matched takes no room for it.
+    let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let empty: i64 = tool.query_row("SELECT count(*) FROM calls WHERE observed IS NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(empty, 28);
 }

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, ObservedMatch, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -19,11 +19,12 @@ use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
 use lmdeck::domain::routing::{
     ActiveChoice, Chosen, Decision, Effects, Explanation, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace,
+    Would,
 };
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
-use lmdeck::engine::protocol::{BudgetReport, DaySpend};
+use lmdeck::engine::protocol::{BudgetReport, DaySpend, ObservedCount, ObservedSums};
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
@@ -124,6 +125,7 @@ fn record() -> CallRecord {
         prompt: Some("secret plans".into()),
         answer: None,
         reserved: None,
+        observed: vec![ObservedMatch { policy: "o".into(), target: Some(target()), denied: false, moved: true }],
     }
 }
 
@@ -284,6 +286,7 @@ fn commands() -> Vec<Command> {
             edit: Box::new(PolicyEdit::Enable { name: "p".into(), enabled: true }),
             facts: Box::new(Facts::default()),
         },
+        Command::Observed,
     ]
 }
 
@@ -345,6 +348,7 @@ fn the_names_of_commands_are_fixed() {
             "export_calls",
             "check_condition",
             "explain_with",
+            "observed",
         ]
     );
 }
@@ -385,10 +389,11 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
+        Reply::Observed(_) => "observed",
     }
 }
 
-const REPLIES: usize = 21;
+const REPLIES: usize = 22;
 
 fn incident() -> Incident {
     Incident {
@@ -455,7 +460,12 @@ fn replies() -> Vec<Reply> {
             system_prompt: Some("brief".into()),
             timeout_ms: Some(1500),
         },
-        notes: vec![PolicyNote { policy: "b".into(), what: NoteKind::Skipped, why: "it divides by zero".into() }],
+        notes: vec![PolicyNote {
+            policy: "b".into(),
+            what: NoteKind::Skipped,
+            why: "it divides by zero".into(),
+            would: Some(Would { target: Some(target()), denied: false }),
+        }],
     };
     let rule = RuleTrace {
         name: "a".into(),
@@ -505,6 +515,10 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
+        Reply::Observed(ObservedSums {
+            of: 9,
+            policies: vec![ObservedCount { policy: "a".into(), matched: 3, moved: 2, denied: 1 }],
+        }),
         Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),

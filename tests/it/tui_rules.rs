@@ -7,13 +7,16 @@ use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for};
 use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
+use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Policy, World, WorldModel, WorldProvider, explain};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
-use lmdeck::engine::protocol::{Command, CommandName, PolicyDraft, PolicyEdit, PolicyPlace, Reply, Snapshot, WhatIf};
+use lmdeck::engine::protocol::{
+    Command, CommandName, ObservedCount, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace, Reply, Snapshot, WhatIf,
+};
 use lmdeck::tui::App;
 use lmdeck::tui::msg::{Intent, Msg};
 use std::sync::Arc;
@@ -222,14 +225,14 @@ fn an_observed_rule_says_how_often_it_would_have_decided() {
     let mut snapshot = evening();
     let routing = Arc::make_mut(&mut snapshot.routing);
     routing.rules = desk.store.load().unwrap().config.rules.clone();
-    routing.observed_today = vec![("long-prompts".into(), 12)];
-    routing.observed_of = 40;
+    let count = ObservedCount { policy: "long-prompts".into(), matched: 12, moved: 3, denied: 0 };
+    routing.observed = ObservedSums { of: 40, policies: vec![count] };
     desk.tell(Msg::Snapshot(Arc::new(snapshot)));
     let screen = desk.wide();
-    for part in ["1 observe    50  long-prompts", "(12)", "would have decided 12 of 40 today"] {
+    for part in ["1 observe    50  long-prompts", "(12)", "matched 12 of 40 in 24 h, would have"] {
         assert!(screen.contains(part), "{part}\n{screen}");
     }
-    assert!(desk.app_80().contains("would have decided 12 of 40 today"), "{}", desk.app_80());
+    assert!(desk.app_80().contains("matched 12 of 40 in 24 h, would have moved 3"), "{}", desk.app_80());
 }
 
 impl Desk {
@@ -525,7 +528,7 @@ fn by_keys_in_a_real_terminal_the_file_gets_the_rule_and_keeps_its_comments() {
 // ---- observed rules
 
 #[tokio::test(start_paused = true)]
-async fn what_an_observed_rule_would_have_decided_is_counted_until_the_day_ends() {
+async fn what_an_observed_rule_would_have_decided_is_counted_and_recorded() {
     let near = super::support::engine::profile("near", Kind::LlamaCpp, &["small"]);
     let house = super::support::engine::house(vec![near], |config, _| {
         let observed =
@@ -537,8 +540,11 @@ async fn what_an_observed_rule_would_have_decided_is_counted_until_the_day_ends(
         super::support::engine::collect(house.engine.handle.dispatch(super::support::engine::ask("auto"))).await;
     }
     let mut snapshots = house.engine.handle.snapshots();
-    let counted = |snapshot: &Arc<Snapshot>| snapshot.routing.observed_of == 3;
+    let counted = |snapshot: &Arc<Snapshot>| snapshot.routing.observed.of == 3;
     let snapshot = tokio::time::timeout(Duration::from_mins(1), snapshots.wait_for(counted)).await.unwrap().unwrap();
-    assert_eq!(snapshot.routing.observed_today, [("watched".to_owned(), 3)]);
+    let count = ObservedCount { policy: "watched".into(), matched: 3, moved: 0, denied: 0 };
+    assert_eq!(snapshot.routing.observed.policies, [count]);
+    let recorded = &house.book.records()[0].observed;
+    assert_eq!(recorded[0].target, Some(Target::new("near", "small")), "{recorded:?}");
     assert!(snapshot.routing.decided_today.iter().all(|(by, _)| by != "policy:watched"));
 }

@@ -31,7 +31,7 @@ use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::time::UnixMs;
 use crate::engine::ports::{Clock, DaySums, Ledger};
 use crate::engine::protocol::{
-    CallPage, CallQuery, CallStats, ExportPart, ExportQuery, IncidentQuery, LedgerCheck, StatsQuery,
+    CallPage, CallQuery, CallStats, ExportPart, ExportQuery, IncidentQuery, LedgerCheck, ObservedSums, StatsQuery,
 };
 use futures_util::future::BoxFuture;
 use ids::Ids;
@@ -203,6 +203,10 @@ impl Ledger for SqliteLedger {
 
     fn day(&self, since: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
         self.ask(move |connection| search::day(connection, since))
+    }
+
+    fn observed(&self, since: UnixMs) -> BoxFuture<'static, Result<ObservedSums, String>> {
+        self.ask(move |connection| search::observed(connection, since))
     }
 
     fn stats(&self, query: StatsQuery, now: UnixMs) -> BoxFuture<'static, Result<CallStats, String>> {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 46] = [
+const COLUMNS: [&str; 47] = [
     "id",
     "ts",
     "label_id",
@@ -63,6 +63,7 @@ const COLUMNS: [&str; 46] = [
     "answer",
     "work",
     "reserved_pico",
+    "observed",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -167,6 +168,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         record.answer.clone().into(),
         text(facts.work.word()),
         record.reserved.map(|amount| amount.0).into(),
+        if record.observed.is_empty() { Value::Null } else { json(&record.observed)? },
     ])
 }
 
@@ -197,6 +199,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         prompt: row.get("prompt")?,
         answer: row.get("answer")?,
         reserved: row.get::<_, Option<i64>>("reserved_pico")?.map(Money),
+        observed: parsed_or_none(row, "observed")?.unwrap_or_default(),
     })
 }
 

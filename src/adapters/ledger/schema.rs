@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 5] = [FIRST, WORK, WATCH, VIEWS, BUDGET];
+const STEPS: [&str; 6] = [FIRST, WORK, WATCH, VIEWS, BUDGET, OBSERVED];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -162,6 +162,13 @@ CREATE TABLE budget_days (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE calls ADD COLUMN reserved_pico INTEGER;
+";
+
+/// What observed policies would have made of a call, as JSON; NULL for most calls. The index holds those alone, so
+/// that counting a day's matches touches no other row.
+const OBSERVED: &str = "
+ALTER TABLE calls ADD COLUMN observed TEXT;
+CREATE INDEX calls_observed ON calls (ts, observed) WHERE observed IS NOT NULL;
 ";
 
 /// Why a file could not be brought up to date.

@@ -5,13 +5,13 @@
 
 use super::conditions::Conditions;
 use super::row;
-use crate::domain::call::CallRecord;
+use crate::domain::call::{CallRecord, ObservedMatch};
 use crate::domain::filter::{FilterError, parse};
 use crate::domain::ids::CallId;
 use crate::domain::money::Money;
 use crate::domain::time::UnixMs;
 use crate::engine::ports::DaySums;
-use crate::engine::protocol::{CallPage, CallQuery};
+use crate::engine::protocol::{CallPage, CallQuery, ObservedSums};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -169,6 +169,29 @@ pub fn day(connection: &Connection, since: UnixMs) -> Result<DaySums, SearchErro
         )?
         .query_map([since.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
         .collect::<Result<_, _>>()?;
+    Ok(sums)
+}
+
+/// What observed policies would have done since a moment.
+///
+/// # Errors
+/// SQLite's own.
+pub fn observed(connection: &Connection, since: UnixMs) -> Result<ObservedSums, SearchError> {
+    let mut sums = ObservedSums { of: total_since(connection, since)?, policies: Vec::new() };
+    // The same few texts stand in most rows: they are told apart before they are read.
+    let mut statement = connection.prepare_cached(
+        "SELECT observed, count(*) FROM calls INDEXED BY calls_observed
+          WHERE observed IS NOT NULL AND ts >= ?1 GROUP BY observed",
+    )?;
+    let mut rows = statement.query([since.0])?;
+    while let Some(row) = rows.next()? {
+        let calls = row.get::<_, i64>(1)?.unsigned_abs();
+        // A text that no lmdeck wrote counts for nothing.
+        let found: Vec<ObservedMatch> =
+            serde_json::from_str(row.get_ref(0)?.as_str().unwrap_or("")).unwrap_or_default();
+        found.iter().for_each(|found| sums.add(found, calls));
+    }
+    sums.policies.sort_by(|a, b| a.policy.cmp(&b.policy));
     Ok(sums)
 }
 

@@ -263,6 +263,7 @@ mod tests {
             prompt: None,
             answer: Some(answer.to_owned()),
             reserved: None,
+            observed: Vec::new(),
         };
         (0..count).map(call).collect()
     }

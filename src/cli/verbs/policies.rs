@@ -7,19 +7,26 @@ use crate::cli::session::{Session, unexpected};
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
 use crate::domain::routing::{Fallback, Policy};
-use crate::engine::protocol::{Command, PolicyDraft, PolicyEdit, PolicyPlace, Reply};
+use crate::engine::protocol::{Command, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace, Reply};
 use crate::present::labels::Role;
-use crate::present::routes::{policy_does, policy_state};
+use crate::present::routes::{self, policy_does, policy_state};
+use serde_json::{Value, json};
 
-pub fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
+pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
     let policies = &snapshot.routing.rules.policies;
     let Some(place) = policies.iter().position(|policy| policy.name == name) else {
         return Err(unknown(policies, name));
     };
     let policy = &policies[place];
+    let watched = policy.enabled && policy.observe;
+    let observed = if watched { Some(observed(session).await?) } else { None };
     if session.console.json {
-        return session.console.document(policy);
+        let mut value = json!(policy);
+        if let Some(sums) = &observed {
+            value["observed"] = observed_json(name, sums);
+        }
+        return session.console.document(&value);
     }
     let mut table = Table::new(vec![Column::left("", 13), Column::left("", 0)]);
     let mut row = |label: &str, value: String| table.row(vec![Cell::new(Role::Muted, label), value.into()]);
@@ -57,10 +64,32 @@ pub fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let key = format!("policy:{}", policy.name);
     let today = snapshot.routing.decided_today.iter().find(|(by, _)| *by == key).map_or(0, |(_, calls)| *calls);
     row("today", format!("{today} calls"));
+    if let Some(sums) = &observed {
+        row("observed", routes::observed(name, sums));
+    }
     if let Some(line) = policy.line {
         row("stands", format!("{} line {line}", snapshot.config.file.as_deref().unwrap_or_default()));
     }
     table.print(&mut session.console)
+}
+
+/// What the policies in observe mode matched lately, from the ledger.
+pub async fn observed(session: &Session) -> Result<ObservedSums, Ending> {
+    match session.ask(Command::Observed).await? {
+        Reply::Observed(sums) => Ok(sums),
+        _ => Err(unexpected("routes show")),
+    }
+}
+
+pub fn observed_json(name: &str, sums: &ObservedSums) -> Value {
+    let count = sums.of_policy(name).cloned().unwrap_or_default();
+    json!({
+        "hours": 24,
+        "of": sums.of,
+        "matched": count.matched,
+        "moved": count.moved,
+        "denied": count.denied,
+    })
 }
 
 fn unknown(policies: &[Policy], name: &str) -> Ending {
@@ -158,7 +187,7 @@ pub fn lint(session: &mut Session) -> Result<(), Ending> {
     let about_rules = |path: &str| path.starts_with("routing") || path.starts_with("model_selection");
     let found: Vec<_> = snapshot.config.issues.iter().filter(|issue| about_rules(&issue.path)).collect();
     if session.console.json {
-        session.console.document(&serde_json::json!({ "ok": found.is_empty(), "issues": found }))?;
+        session.console.document(&json!({ "ok": found.is_empty(), "issues": found }))?;
     } else if found.is_empty() {
         let rules = &snapshot.routing.rules;
         let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
@@ -176,8 +205,13 @@ pub fn lint(session: &mut Session) -> Result<(), Ending> {
     if found.is_empty() { Ok(()) } else { Err(Ending::Exit(1)) }
 }
 
-/// What stands beside a policy's name in the list.
-pub fn beside(policy: &Policy) -> String {
+/// What stands beside a policy's name in the list; first what it matched, where it is observed.
+pub fn beside(policy: &Policy, sums: &ObservedSums) -> String {
     let when = if policy.when.is_empty() { "always".to_owned() } else { policy.when.replace('\n', " ") };
-    format!("{}, when {when}", policy_does(policy))
+    let seen = if policy.enabled && policy.observe {
+        format!("{}: ", routes::observed(&policy.name, sums))
+    } else {
+        String::new()
+    };
+    format!("{seen}{}, when {when}", policy_does(policy))
 }

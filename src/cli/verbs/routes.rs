@@ -10,7 +10,7 @@ use crate::cli::words;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Work};
 use crate::domain::routing::Explanation;
-use crate::engine::protocol::{Command, Reply, RoutingView};
+use crate::engine::protocol::{Command, ObservedSums, Reply, RoutingView};
 use crate::present::labels::Role;
 use crate::present::routes::policy_state;
 use serde_json::json;
@@ -18,7 +18,7 @@ use serde_json::json;
 pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending> {
     match verb {
         RoutesVerb::List => list(session).await,
-        RoutesVerb::Show { name } => policies::show(session, name),
+        RoutesVerb::Show { name } => policies::show(session, name).await,
         RoutesVerb::Add { name, fields } => policies::add(session, name, fields).await,
         RoutesVerb::Edit { name, rename, clear, fields } => {
             policies::edit(session, name, rename.as_deref(), clear, fields).await
@@ -95,8 +95,10 @@ fn facts_of(sample: &SampleArgs) -> Facts {
 async fn list(session: &mut Session) -> Result<(), Ending> {
     let snapshot = session.probed().await?;
     let routing = &snapshot.routing;
+    let watched = routing.rules.policies.iter().any(|policy| policy.enabled && policy.observe);
+    let observed = if watched { policies::observed(session).await? } else { ObservedSums::default() };
     if session.console.json {
-        return session.console.document(&as_json(routing));
+        return session.console.document(&as_json(routing, &observed));
     }
     let mut table = Table::new(vec![Column::left("", 8), Column::left("", 0)]);
     let mut row = |label: &str, value: String| table.row(vec![Cell::new(Role::Muted, label), value.into()]);
@@ -120,14 +122,14 @@ async fn list(session: &mut Session) -> Result<(), Ending> {
         let mut table = Table::new(vec![Column::left("POLICY", 19), Column::left("STATE", 8), Column::left("WHAT", 0)]);
         for policy in &routing.rules.policies {
             let state = policy_state(policy);
-            table.row(vec![policy.name.as_str().into(), state.into(), policies::beside(policy).into()]);
+            table.row(vec![policy.name.as_str().into(), state.into(), policies::beside(policy, &observed).into()]);
         }
         table.print(&mut session.console)?;
     }
     Ok(())
 }
 
-fn as_json(routing: &RoutingView) -> serde_json::Value {
+fn as_json(routing: &RoutingView, observed: &ObservedSums) -> serde_json::Value {
     let orders: Vec<_> = routing
         .rules
         .request_orders
@@ -136,6 +138,7 @@ fn as_json(routing: &RoutingView) -> serde_json::Value {
         .collect();
     let decided: Vec<_> =
         routing.decided_today.iter().map(|(policy, calls)| json!({ "policy": policy, "calls": calls })).collect();
+    let watched = routing.rules.policies.iter().filter(|policy| policy.enabled && policy.observe);
     json!({
         "active": routing.active.to_string(),
         "in_effect": routing.in_effect,
@@ -145,6 +148,11 @@ fn as_json(routing: &RoutingView) -> serde_json::Value {
         "request_orders": orders,
         "policies": routing.rules.policies,
         "decided_today": decided,
+        "observed": watched.map(|policy| {
+            let mut value = policies::observed_json(&policy.name, observed);
+            value["policy"] = json!(policy.name);
+            value
+        }).collect::<Vec<_>>(),
     })
 }
 

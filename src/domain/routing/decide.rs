@@ -8,7 +8,7 @@ use super::candidates::{Board, Scope, Why};
 use super::condition::Ground;
 use super::policy::{Fallback, Outcome, Policy};
 use super::resolve::{self, Meaning};
-use super::{ActiveChoice, Decision, NoteKind, PolicyNote, RuleSet, World, order};
+use super::{ActiveChoice, Decision, NoteKind, PolicyNote, RuleSet, World, Would, order};
 use crate::domain::call::Facts;
 
 /// The chain for one request. The same inputs give the same decision, always.
@@ -23,11 +23,15 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
         if !policy.enabled {
             continue;
         }
-        let mut note = |what, why: String| notes.push(PolicyNote { policy: policy.name.clone(), what, why });
+        let mut note =
+            |what, why: String| notes.push(PolicyNote { policy: policy.name.clone(), what, why, would: None });
         match policy.outcome(&ground) {
             Outcome::Not => continue,
             Outcome::Holds if policy.observe => {
-                note(NoteKind::Observed, String::new());
+                match request.by_policy(policy) {
+                    Ok(would) => notes.push(observed(policy, would)),
+                    Err(why) => note(NoteKind::NotApplicable, why),
+                }
                 continue;
             }
             Outcome::Holds => {}
@@ -53,6 +57,13 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
         }
     };
     Decision { notes, ..decision }
+}
+
+/// What a policy would have come to, were it not only observed.
+fn observed(policy: &Policy, would: Decision) -> PolicyNote {
+    let target = would.chain.into_iter().next().map(|chosen| chosen.target);
+    let would = Would { target, denied: would.denied.is_some() };
+    PolicyNote { policy: policy.name.clone(), what: NoteKind::Observed, why: String::new(), would: Some(would) }
 }
 
 /// What the caller's model name means here.

@@ -165,8 +165,8 @@ fn policies(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
             _ if chose && decision.denied.is_some() => "denies",
             _ if chose => "decides",
             (Outcome::Not, _) => "no",
-            (Outcome::Holds, _) if policy.observe => "observed",
             (_, Some(NoteKind::NotApplicable)) => "not applicable",
+            (Outcome::Holds, _) if policy.observe => "observed",
             (Outcome::Failed(_), _) if reached && !policy.protects() => "fails: skipped",
             (Outcome::Holds | Outcome::Failed(_), _) => "not reached",
         };

@@ -23,7 +23,7 @@ pub use resolve::{Named, request_type};
 pub use work::world_for;
 pub use world::{BudgetFacts, Limited, LocalTime, Providers, World, WorldModel, WorldProvider};
 
-use super::call::Reject;
+use super::call::{ObservedMatch, Reject};
 use super::ids::{ProviderId, Target};
 use super::reach::Reach;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,34 @@ pub struct PolicyNote {
     pub what: NoteKind,
     /// Why, in a few words; empty for `observed`.
     pub why: String,
+    /// For `observed`: what it would have come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
+}
+
+/// What an observed policy would have made of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Would {
+    /// The first of its chain; `None` when it leaves nobody, or denies.
+    pub target: Option<Target>,
+    pub denied: bool,
+}
+
+impl Decision {
+    /// What the observed policies would have made of it; made of nothing when there is none.
+    pub fn observed(&self) -> Vec<ObservedMatch> {
+        let first = self.chain.first().map(|chosen| &chosen.target);
+        let matched = |note: &PolicyNote| {
+            let would = note.would.as_ref()?;
+            Some(ObservedMatch {
+                policy: note.policy.clone(),
+                target: would.target.clone(),
+                denied: would.denied,
+                moved: would.target.as_ref() != first,
+            })
+        };
+        self.notes.iter().filter_map(matched).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use super::super::live::Live;
 use super::super::ports::{Kept, Seen};
 use super::super::protocol::CallEvent;
 use super::super::till::Held;
-use crate::domain::call::{Attempt, Body, CallRecord, CallRequest, Facts, Finish, Reject, Status, Usage};
+use crate::domain::call::{
+    Attempt, Body, CallRecord, CallRequest, Facts, Finish, ObservedMatch, Reject, Status, Usage,
+};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::{CallId, Target};
 use crate::domain::money::{Cost, Money, Price, Provenance};
@@ -41,6 +43,7 @@ pub struct Ticket {
     cache: &'static str,
     /// Put aside for all attempts so far.
     reserved: Option<Money>,
+    observed: Vec<ObservedMatch>,
 }
 
 /// The attempt under way.
@@ -82,6 +85,7 @@ impl Ticket {
             answer: None,
             cache: "off",
             reserved: None,
+            observed: decision.observed(),
         }
     }
 
@@ -319,6 +323,7 @@ impl Ticket {
             prompt: self.prompt,
             answer: self.answer,
             reserved: self.reserved,
+            observed: self.observed,
         }
     }
 }

@@ -113,7 +113,7 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     let finish = record.finish;
     // The ledger first: whoever hears that the call ended may ask for its record at once.
     shared.ports.ledger.record(record.clone());
-    shared.traffic.end(Ended::of(&record).under(&decision));
+    shared.traffic.end(Ended::of(&record));
     let end = CallEvent::End(Box::new(CallOutcome { record, failure, finish, after_answer_bytes }));
     if events.send(end).await.is_err() {
         tracing::debug!("a caller left before its call had ended");

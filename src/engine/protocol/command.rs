@@ -207,6 +207,8 @@ pub enum Command {
     Budget {
         days: u32,
     },
+    /// What policies in observe mode would have done with the calls of the last 24 hours.
+    Observed,
 }
 
 /// What can be done while the file cannot be used.
@@ -271,10 +273,11 @@ pub enum CommandName {
     CheckCondition,
     ExplainWith,
     Budget,
+    Observed,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -314,6 +317,7 @@ impl CommandName {
         Self::CheckCondition,
         Self::ExplainWith,
         Self::Budget,
+        Self::Observed,
     ];
 }
 
@@ -360,6 +364,7 @@ impl Command {
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
+            Self::Observed => CommandName::Observed,
         }
     }
 
@@ -408,7 +413,8 @@ impl Command {
             | Self::ExportCalls { .. }
             | Self::CheckCondition { .. }
             | Self::ExplainWith { .. }
-            | Self::Budget { .. } => false,
+            | Self::Budget { .. }
+            | Self::Observed => false,
         }
     }
 }

@@ -19,7 +19,10 @@ pub use command::{CacheAct, Command, CommandName, DraftSecret, LastGoodAct, Prob
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
 pub use flow::{CacheView, FlowView, QueueAt, QueueView};
-pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase, WhatIf};
+pub use policy::{
+    CaseWorld, ConditionCheck, ConditionSlip, ObservedCount, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace,
+    RouteCase, WhatIf,
+};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,

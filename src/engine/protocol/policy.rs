@@ -1,6 +1,6 @@
 //! Edits of policies, and tables that try rules out, as front ends say them.
 
-use crate::domain::call::Facts;
+use crate::domain::call::{Facts, ObservedMatch};
 use crate::domain::config::Issue;
 use crate::domain::routing::{Explanation, LocalTime};
 use serde::{Deserialize, Serialize};
@@ -133,4 +133,44 @@ pub struct WhatIf {
     pub edited: Explanation,
     /// What is odd about the edited rules.
     pub issues: Vec<Issue>,
+}
+
+/// What policies in observe mode would have done with the calls of a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObservedSums {
+    /// All calls of that time.
+    pub of: u64,
+    /// Those that matched any, in the order they were first met.
+    pub policies: Vec<ObservedCount>,
+}
+
+/// One observed policy's matches.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObservedCount {
+    pub policy: String,
+    /// Calls that it would have decided.
+    pub matched: u64,
+    /// Of them those that would have gone somewhere else first, or nowhere.
+    pub moved: u64,
+    /// Of them those that it would have refused.
+    pub denied: u64,
+}
+
+impl ObservedSums {
+    pub fn of_policy(&self, name: &str) -> Option<&ObservedCount> {
+        self.policies.iter().find(|count| count.policy == name)
+    }
+
+    /// Counts `calls` calls that matched in this way.
+    pub fn add(&mut self, found: &ObservedMatch, calls: u64) {
+        let place = self.policies.iter().position(|count| count.policy == found.policy).unwrap_or_else(|| {
+            self.policies.push(ObservedCount { policy: found.policy.clone(), ..ObservedCount::default() });
+            self.policies.len() - 1
+        });
+        if let Some(count) = self.policies.get_mut(place) {
+            count.matched += calls;
+            count.moved += if found.moved { calls } else { 0 };
+            count.denied += if found.denied { calls } else { 0 };
+        }
+    }
 }

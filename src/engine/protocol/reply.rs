@@ -2,7 +2,7 @@
 
 use super::budget::BudgetReport;
 use super::flow::CacheView;
-use super::policy::{ConditionCheck, WhatIf};
+use super::policy::{ConditionCheck, ObservedSums, WhatIf};
 use super::query::{CallPage, LogLine, SavedPrompt};
 use super::stats::{CallStats, ExportPart};
 use crate::domain::call::CallRecord;
@@ -44,6 +44,8 @@ pub enum Reply {
     Refused(Refusal),
     Condition(ConditionCheck),
     WhatIf(Box<WhatIf>),
+    /// What observed policies would have done in the last 24 hours.
+    Observed(ObservedSums),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

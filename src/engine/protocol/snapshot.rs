@@ -2,6 +2,7 @@
 //! pointer and a screen can skip it. No secret is ever part of it.
 
 use super::flow::FlowView;
+use super::policy::ObservedSums;
 use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
@@ -279,11 +280,9 @@ pub struct RoutingView {
     pub in_effect_why: String,
     /// Calls decided today, by the name in the ledger's `policy`.
     pub decided_today: Vec<(String, u64)>,
-    /// Calls that each observed policy would have decided, of `observed_of`: today, since this engine started.
+    /// What observed policies would have done in the last 24 hours; empty where none has matched.
     #[serde(default)]
-    pub observed_today: Vec<(String, u64)>,
-    #[serde(default)]
-    pub observed_of: u64,
+    pub observed: ObservedSums,
 }
 
 /// Today's money.

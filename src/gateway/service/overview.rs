@@ -3,6 +3,7 @@
 use super::aliases::alias;
 use crate::domain::health::State as HealthState;
 use crate::domain::kind::Kind;
+use crate::domain::money::Money;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 use crate::gateway::models::takes_calls;
@@ -43,7 +44,7 @@ fn status_of(snapshot: &Snapshot, now: UnixMs) -> Value {
         "models": models,
         "daily_cost": spend.today.dollars(),
         // Null: no limit is set.
-        "budget_remaining": spend.limit.map(|limit| (limit.dollars() - spend.today.dollars()).max(0.0)),
+        "budget_remaining": spend.remaining.map(Money::dollars),
         "all_healthy": snapshot
             .providers
             .iter()

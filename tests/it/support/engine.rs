@@ -20,8 +20,8 @@ use lmdeck::engine::ports::{
 };
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, ConditionCheck, EditReport, ExportPart,
-    ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
-    StatsQuery, TestReport,
+    ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, ObservedSums, PolicyEdit, ProviderDraft,
+    Refusal, SavedPrompt, StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -451,6 +451,15 @@ impl Ledger for Book {
 
     fn day(&self, _: UnixMs) -> BoxFuture<'static, Result<DaySums, String>> {
         Box::pin(async { Ok(DaySums::default()) })
+    }
+
+    fn observed(&self, since: UnixMs) -> BoxFuture<'static, Result<ObservedSums, String>> {
+        let mut sums = ObservedSums::default();
+        for record in self.records().iter().filter(|record| record.ts >= since) {
+            sums.of += 1;
+            record.observed.iter().for_each(|found| sums.add(found, 1));
+        }
+        Box::pin(async move { Ok(sums) })
     }
 
     fn stats(&self, _: StatsQuery, _: UnixMs) -> BoxFuture<'static, Result<CallStats, String>> {

@@ -476,6 +476,7 @@ pub fn record(
         prompt: None,
         answer: None,
         reserved: None,
+        observed: Vec::new(),
     }
 }
 

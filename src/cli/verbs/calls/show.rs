@@ -8,7 +8,7 @@ use crate::cli::words;
 use crate::domain::call::CallRecord;
 use crate::engine::protocol::{CallRow, Command, Reply};
 use crate::present::labels::{self, Role};
-use crate::present::units;
+use crate::present::{routes, units};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, id: &str) -> Result<(), Ending> {
@@ -61,6 +61,7 @@ fn whole_json(record: &CallRecord) -> Value {
         "tokens_cached": record.usage.map(|usage| usage.cached),
         "cache": record.cache,
         "attempts": attempts,
+        "observed": record.observed,
         "prompt": record.prompt,
         "answer": record.answer,
     });
@@ -101,6 +102,9 @@ fn facts(record: &CallRecord, row: &CallRow) -> Vec<(&'static str, String)> {
         );
         rows.insert(7, ("tokens", tokens));
     }
+    rows.extend(
+        record.observed.iter().map(|found| ("observed", format!("{} {}", found.policy, routes::would_have(found)))),
+    );
     if !facts.session.is_empty() {
         rows.push(("session", facts.session.clone()));
     }

@@ -74,7 +74,7 @@ impl fmt::Display for Value {
 }
 
 impl<'a> Ground<'a> {
-    pub(in crate::domain::routing) fn text(&self, fact: TextFact) -> &'a str {
+    pub(in crate::domain) fn text(&self, fact: TextFact) -> &'a str {
         match fact {
             TextFact::Type => request_type(self.facts),
             TextFact::Complexity => &self.facts.complexity,

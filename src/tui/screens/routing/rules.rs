@@ -102,16 +102,16 @@ fn lead(place: usize, policy: &Policy) -> String {
 
 /// Calls that an observed policy would have decided.
 pub fn observed(name: &str, routing: &RoutingView) -> Option<u64> {
-    routing.observed_today.iter().find(|(known, _)| known == name).map(|(_, calls)| *calls)
+    routing.observed.of_policy(name).map(|count| count.matched)
 }
 
-/// `would have decided 12 of 40 today`, for a policy that is only observed.
+/// `matched 12 of 40 in 24 h, would have moved 3`, for a policy that is only observed.
 pub fn would_have(policy: &Policy, routing: &RoutingView) -> Option<String> {
     if !policy.enabled || !policy.observe {
         return None;
     }
-    let calls = observed(&policy.name, routing)?;
-    Some(format!("would have decided {} of {} today", units::thousands(calls), units::thousands(routing.observed_of)))
+    routing.observed.of_policy(&policy.name)?;
+    Some(routes::observed(&policy.name, &routing.observed))
 }
 
 /// The choice, and where an unlabelled request goes now when that is something else.
@@ -131,7 +131,8 @@ fn below(key: &RowKey, routing: &RoutingView, columns: usize) -> Vec<String> {
         RowKey::Policy(name) => {
             let policy = routing.rules.policies.iter().find(|policy| policy.name == *name);
             let mut rows: Vec<String> = policy.map(does_when).into_iter().collect();
-            rows.extend(policy.and_then(|policy| would_have(policy, routing)));
+            let seen = policy.and_then(|policy| would_have(policy, routing));
+            rows.extend(seen.iter().flat_map(|seen| text::wrap(seen, columns)));
             rows
         }
         RowKey::Active => in_effect(routing),

@@ -10,7 +10,7 @@ use crate::domain::ids::Target;
 use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
 use crate::present::remedy::of_call;
-use crate::present::{escape, labels, models, reason, text, units};
+use crate::present::{escape, labels, models, reason, routes, text, units};
 use crate::tui::part::Cx;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
@@ -328,7 +328,7 @@ fn result_of(attempt: &Attempt, record: &CallRecord) -> String {
 
 /// The chain in its order, then who was left out.
 fn considered(record: &CallRecord, lines: &mut Lines) {
-    if record.chain.is_empty() && record.rejects.is_empty() {
+    if record.chain.is_empty() && record.rejects.is_empty() && record.observed.is_empty() {
         return;
     }
     let head = format!("decided by rules version {}", record.rules_version);
@@ -340,6 +340,10 @@ fn considered(record: &CallRecord, lines: &mut Lines) {
     for reject in record.rejects.iter().filter(|reject| !record.chain.contains(&reject.target)) {
         let said = format!("out: {}", escape::line_capped(&reject.reason, QUOTED));
         row(lines, &escape::line(&reject.target.to_string()), &said, Role::Plain);
+    }
+    for found in &record.observed {
+        let said = format!("observed: {}", routes::would_have(found));
+        row(lines, &escape::line(&found.policy), &escape::line(&said), Role::Muted);
     }
     lines.blank();
 }
