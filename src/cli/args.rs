@@ -14,7 +14,7 @@ pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait, WorkWord};
 pub use calls::{BenchArgs, CallsVerb, FilterArgs};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
 pub use look::{CacheVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
-pub use routes::{MoveArgs, PolicyArgs, RoutesVerb};
+pub use routes::{MoveArgs, PolicyArgs, ReplayArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;

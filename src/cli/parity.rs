@@ -50,6 +50,8 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Report => Ok("report"),
         CommandName::Budget => Ok("budget"),
         CommandName::Observed => Ok("routes show"),
+        // Stopped by ctrl-c while it runs.
+        CommandName::Replay | CommandName::StopReplay => Ok("routes replay"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Stopped by ctrl-c while it runs.
         CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),

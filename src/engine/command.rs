@@ -71,12 +71,17 @@ impl Supervisor {
                 Err(refusal) => reply_to(asker, *refusal),
             },
             Command::StopDiagnosis { run } => {
-                self.diagnoses.stop(run);
+                self.runs.stop(run);
                 reply_to(asker, Reply::Done);
             }
             Command::ListIncidents { query } => self.list_incidents(*query, asker),
             Command::Budget { days } => self.budget(days, asker),
             Command::Observed => self.list_observed(asker),
+            Command::Replay { query, run } => self.replay(*query, run, asker),
+            Command::StopReplay { run } => {
+                self.runs.stop(run);
+                reply_to(asker, Reply::Done);
+            }
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),

@@ -3,36 +3,17 @@
 use super::command::{Asker, reply_to};
 use super::ports::STEP_CAPACITY;
 use super::protocol::{Event, EventKind, Level, Reply, RunId, Step, TestReport};
+use super::runs::hung_up;
 use super::supervisor::Supervisor;
 use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-/// What stops each run; a token that is cancelled belongs to a run that has ended.
-#[derive(Default)]
-pub(super) struct Diagnoses(HashMap<RunId, CancellationToken>);
-
-impl Diagnoses {
-    fn begin(&mut self, run: RunId, stop: CancellationToken) {
-        self.0.retain(|_, stop| !stop.is_cancelled());
-        self.0.insert(run, stop);
-    }
-
-    /// Ends the work of a run. One that has ended already is no mistake: it ended while the person pressed.
-    pub(super) fn stop(&mut self, run: RunId) {
-        if let Some(stop) = self.0.remove(&run) {
-            stop.cancel();
-        }
-    }
-}
 
 impl Supervisor {
     pub(super) fn diagnose(&mut self, profile: Arc<Profile>, answer: bool, run: RunId, mut asker: Asker) {
         let stop = self.stop.child_token();
-        self.diagnoses.begin(run, stop.clone());
+        self.runs.begin(run, stop.clone());
         let (steps, mut told) = mpsc::channel(STEP_CAPACITY);
         let work = self.ports.upstream.diagnose(profile, answer, steps);
         let (events, clock) = (self.events.clone(), self.ports.clock.clone());
@@ -60,14 +41,6 @@ impl Supervisor {
             }
             reply_to(asker, Reply::Tested(report.unwrap_or_else(|| stopped(done))));
         });
-    }
-}
-
-/// Resolves when nobody waits for the reply any more; never for a command sent without waiting.
-async fn hung_up(asker: &mut Asker) {
-    match asker {
-        Some(asker) => asker.closed().await,
-        None => std::future::pending().await,
     }
 }
 

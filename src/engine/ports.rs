@@ -269,6 +269,13 @@ pub trait ConfigStore: Send + Sync {
     /// The edit cannot be done, or its result cannot be used.
     fn rules_with(&self, edit: &PolicyEdit) -> Result<(RuleSet, Vec<Issue>), Refusal>;
 
+    /// The rules of a text named `name`: a whole configuration, or only its `routing:` and `model_selection:` in
+    /// place of the file's own. Nothing is written.
+    ///
+    /// # Errors
+    /// It holds no rules, or they cannot be used.
+    fn rules_of(&self, name: &str, text: &str) -> Result<(RuleSet, Vec<Issue>), Refusal>;
+
     /// A counter that grows when the file changes on disk.
     fn changes(&self) -> watch::Receiver<u64>;
 }
@@ -314,6 +321,8 @@ pub trait Ledger: Send + Sync {
     fn incidents(&self, query: IncidentQuery) -> BoxFuture<'static, Result<Vec<Incident>, String>>;
     /// Sums over the calls that match.
     fn stats(&self, query: StatsQuery, now: UnixMs) -> BoxFuture<'static, Result<CallStats, String>>;
+    /// Whole records, the newest first; the query's limit counts as it is.
+    fn records(&self, query: CallQuery, now: UnixMs) -> BoxFuture<'static, Result<Vec<CallRecord>, String>>;
     /// What observed policies would have done with the calls since a moment.
     fn observed(&self, since: UnixMs) -> BoxFuture<'static, Result<ObservedSums, String>>;
     /// Whole records as text, a part at a time, or all of them into a file.

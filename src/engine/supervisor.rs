@@ -2,13 +2,13 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
-use super::diagnosis::Diagnoses;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
+use super::runs::Runs;
 use super::state::{Effect, State};
 use super::till::Till;
 use super::traffic::{Ended, Traffic};
@@ -119,7 +119,8 @@ pub struct Supervisor {
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
     pub(super) stop: CancellationToken,
-    pub(super) diagnoses: Diagnoses,
+    /// Runs of the doctor and replays under way.
+    pub(super) runs: Runs,
     pub(super) till: Arc<Till>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
@@ -194,7 +195,7 @@ impl Supervisor {
             in_effect: None,
             announced_ready: false,
             stop,
-            diagnoses: Diagnoses::default(),
+            runs: Runs::default(),
             till,
             alerted: None,
         };

@@ -60,6 +60,9 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
             let word = super::labels::step(step.state).word;
             ended(&format!("{}: {word}: {}", quoted(&step.name), quoted(&step.verdict)))
         }
+        EventKind::ReplayProgress { done, of, .. } => {
+            format!("{} of {} replayed.", units::thousands(*done), units::count(*of, "call", "calls"))
+        }
         EventKind::BudgetAlert { used, limit, exhausted, when_exhausted, .. } => {
             budget::alert(*used, *limit, *exhausted, *when_exhausted)
         }

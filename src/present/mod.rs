@@ -15,6 +15,7 @@ pub mod may_cost;
 pub mod models;
 pub mod reason;
 pub mod remedy;
+pub mod replay;
 pub mod report;
 pub mod routes;
 pub mod server_commands;

@@ -11,7 +11,8 @@ pub fn message(event: &Event) -> Option<(String, Option<Lead>)> {
         EventKind::HealthChanged { from: State::Unknown, to: State::Up, .. }
         | EventKind::HealthChanged { to: State::Unknown | State::Paused, .. }
         | EventKind::CallFinished { .. }
-        | EventKind::StepDone { .. } => return None,
+        | EventKind::StepDone { .. }
+        | EventKind::ReplayProgress { .. } => return None,
         // A provider that flaps is told by its failures, which count the times.
         EventKind::HealthChanged { to: State::Up, times, .. } if *times >= FLAPS => return None,
         // To what mends it, or looks closer.

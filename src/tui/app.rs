@@ -338,7 +338,7 @@ impl App {
             self.notes.say(self.now, event.level, text, lead);
             self.touch(Dirt::Data);
         }
-        if let EventKind::StepDone { .. } = event.kind {
+        if let EventKind::StepDone { .. } | EventKind::ReplayProgress { .. } = event.kind {
             self.touch(Dirt::Data);
         }
         if let EventKind::ConfigLoaded { .. } = event.kind {

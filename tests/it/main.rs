@@ -48,5 +48,7 @@ mod queue;
 mod routes_cli;
 mod rules;
 
+mod replay;
+
 mod bench_verb;
 mod calls;

@@ -24,7 +24,9 @@ use lmdeck::domain::routing::{
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
-use lmdeck::engine::protocol::{BudgetReport, DaySpend, ObservedCount, ObservedSums};
+use lmdeck::engine::protocol::{
+    BudgetReport, DaySpend, ObservedCount, ObservedSums, ReplayDone, ReplayQuery, ReplayRules,
+};
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
@@ -287,6 +289,16 @@ fn commands() -> Vec<Command> {
             facts: Box::new(Facts::default()),
         },
         Command::Observed,
+        Command::Replay {
+            query: Box::new(ReplayQuery {
+                rules: ReplayRules::Text { name: "n".into(), text: "t".into() },
+                filter: "dspy".into(),
+                since: Some(UnixMs(1)),
+                limit: 9,
+            }),
+            run: RunId(7),
+        },
+        Command::StopReplay { run: RunId(7) },
     ]
 }
 
@@ -349,6 +361,8 @@ fn the_names_of_commands_are_fixed() {
             "check_condition",
             "explain_with",
             "observed",
+            "replay",
+            "stop_replay",
         ]
     );
 }
@@ -390,10 +404,11 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
         Reply::Observed(_) => "observed",
+        Reply::Replayed(_) => "replayed",
     }
 }
 
-const REPLIES: usize = 22;
+const REPLIES: usize = 23;
 
 fn incident() -> Incident {
     Incident {
@@ -515,6 +530,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         })),
         Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
+        Reply::Replayed(Box::new(ReplayDone { issues: vec![issue()], ..ReplayDone::default() })),
         Reply::Observed(ObservedSums {
             of: 9,
             policies: vec![ObservedCount { policy: "a".into(), matched: 3, moved: 2, denied: 1 }],
@@ -588,10 +604,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::StepDone { .. } => "step_done",
         EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::BudgetAlert { .. } => "budget_alert",
+        EventKind::ReplayProgress { .. } => "replay_progress",
     }
 }
 
-const EVENTS: usize = 10;
+const EVENTS: usize = 11;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -619,6 +636,7 @@ fn every_event_travels_under_its_fixed_name() {
         },
         EventKind::Trouble { message: "m".into() },
         EventKind::RecordsDropped { count: 3 },
+        EventKind::ReplayProgress { run: RunId(7), done: 1, of: 2 },
         EventKind::StepDone {
             run: RunId(7),
             step: Step { name: "DNS".into(), state: StepState::Skipped, verdict: "needs none".into(), ms: None },

@@ -96,6 +96,10 @@ impl ConfigStore for ConfigFile {
         self.rules_with_now(edit)
     }
 
+    fn rules_of(&self, name: &str, text: &str) -> Result<(RuleSet, Vec<Issue>), Refusal> {
+        self.rules_of_now(name, text)
+    }
+
     fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.watched()
     }

@@ -205,6 +205,12 @@ impl Ledger for SqliteLedger {
         self.ask(move |connection| search::day(connection, since))
     }
 
+    fn records(&self, query: CallQuery, now: UnixMs) -> BoxFuture<'static, Result<Vec<CallRecord>, String>> {
+        self.ask(move |connection| {
+            search::records(connection, &query.filter, (query.since, query.before.as_ref()), query.limit, now)
+        })
+    }
+
     fn observed(&self, since: UnixMs) -> BoxFuture<'static, Result<ObservedSums, String>> {
         self.ask(move |connection| search::observed(connection, since))
     }

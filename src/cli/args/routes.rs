@@ -54,6 +54,21 @@ Examples:
   lmdeck routes test routes.yaml
   lmdeck --config ai_models.yaml routes test routes.yaml --json";
 
+const REPLAY_HELP: &str = "\
+FILE is a copy of the configuration with other rules, or only its routing: and model_selection:,
+which then stand in place of those in force. Without FILE the rules in force are held against
+calls that others decided. Nothing is sent and nothing is written.
+
+Each call is decided anew by the facts recorded with it, in the world recorded with it: who was
+up, rate-limited, out of money, at what hour. What no record holds is taken from today, and each
+row says where that matters. A target that failed then fails again. Cost is the tokens of then at
+today's prices; the time to the first token is what that target took in these calls.
+
+Examples:
+  lmdeck routes replay
+  lmdeck routes replay edited.yaml --since 7d
+  lmdeck routes replay edited.yaml client:dspy type:quick_responses --limit 200 --json";
+
 #[derive(Debug, Clone, Subcommand)]
 pub enum RoutesVerb {
     /// The chosen target, the policies, the orders by request type and the strategy
@@ -155,6 +170,9 @@ pub enum RoutesVerb {
         #[arg(long, conflicts_with = "items")]
         remove: bool,
     },
+    /// What other rules would have made of recorded calls
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
     /// What is odd about the rules: never reached, targets nobody has, chains that end nowhere
     #[command(after_help = "Exit code 1 when there is something to say, 0 when there is nothing.")]
     Lint,
@@ -164,6 +182,34 @@ pub enum RoutesVerb {
         /// The table, in YAML; - reads it from standard input
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// A file with rules, then a filter: words, and conditions as in client:dspy; after -- when one begins with a dash
+    #[arg(value_name = "FILE|FILTER")]
+    words: Vec<String>,
+    /// So far back, as in 2h, 7d [default: all that is recorded]
+    #[arg(long, value_name = "TIME", value_parser = super::look::span)]
+    pub since: Option<std::time::Duration>,
+    /// At most so many calls, the newest
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Print every call, also those that would go where they went
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl ReplayArgs {
+    /// The file with the rules, and the filter. The first word names a file where it ends like one, is one, or is -.
+    pub fn parts(&self) -> (Option<PathBuf>, String) {
+        let file = self.words.first().map(PathBuf::from).filter(|path| {
+            let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+            yaml || path.as_os_str() == "-" || path.is_file()
+        });
+        let filter = &self.words[usize::from(file.is_some())..];
+        (file, filter.join(" "))
+    }
 }
 
 /// Fields that `add` and `edit` share.

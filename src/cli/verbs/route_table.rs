@@ -1,6 +1,7 @@
 //! `routes test FILE`: a table of requests and what is expected of them, held against the rules. Made for other
 //! people's CI: nobody is asked, and the exit code tells.
 
+use super::text_file;
 use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::words;
@@ -13,11 +14,7 @@ use crate::present::labels::Role;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
-
-/// A table is a few kilobytes.
-const LARGEST: u64 = 1 << 20;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,20 +105,8 @@ pub async fn run(session: &mut Session, file: &Path) -> Result<(), Ending> {
 }
 
 fn read(file: &Path) -> Result<Table, Ending> {
-    let name = escape::line(&file.to_string_lossy()).into_owned();
-    let cannot = |error: std::io::Error| {
-        Ending::new(
-            USAGE,
-            format!("{name} cannot be read: {error}"),
-            "name a YAML file; lmdeck routes test --help shows one",
-        )
-    };
-    let mut text = String::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().take(LARGEST).read_to_string(&mut text).map_err(cannot)?;
-    } else {
-        std::fs::File::open(file).map_err(cannot)?.take(LARGEST).read_to_string(&mut text).map_err(cannot)?;
-    }
+    let name = text_file::name(file);
+    let text = text_file::read(file, "name a YAML file; lmdeck routes test --help shows one")?;
     let table: Table = serde_yaml::from_str(&text).map_err(|error| {
         Ending::new(USAGE, format!("{name} is no table of tests: {error}"), "--help shows how it is written")
     })?;

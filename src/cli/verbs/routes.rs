@@ -1,7 +1,7 @@
 //! `routes list|strategy|order`, and which request `explain` is about. Policies are in `policies`, tables in
 //! `route_table`.
 
-use super::{condition, edited, explain, policies, route_table};
+use super::{condition, edited, explain, policies, replay, route_table};
 use crate::cli::args::{RoutesVerb, SampleArgs, Trait, WorkWord};
 use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, unexpected};
@@ -30,6 +30,7 @@ pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending>
         RoutesVerb::Remove { name } => policies::remove(session, name).await,
         RoutesVerb::Check { text } => condition::check(session, text).await,
         RoutesVerb::Lint => policies::lint(session),
+        RoutesVerb::Replay(args) => replay::run(session, args).await,
         RoutesVerb::Test { file } => route_table::run(session, file).await,
         RoutesVerb::Explain { call: Some(id), .. } => explain::call(session, id).await,
         RoutesVerb::Explain { call: None, sample } => {

@@ -25,6 +25,7 @@ use crate::domain::rate::Needs;
 use crate::domain::routing::{Decision, Limited, NoteKind, PinKey, World, decide, explain, request_type, world_for};
 use crate::domain::time::UnixMs;
 use account::Ticket;
+pub(super) use account::price_of_target;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -4,6 +4,7 @@
 use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
+use super::replay::ReplayQuery;
 use super::stats::{ExportQuery, StatsQuery};
 use crate::domain::call::Facts;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
@@ -209,6 +210,15 @@ pub enum Command {
     },
     /// What policies in observe mode would have done with the calls of the last 24 hours.
     Observed,
+    /// Holds recorded calls against rules; its progress is announced as [`super::EventKind::ReplayProgress`].
+    Replay {
+        query: Box<ReplayQuery>,
+        run: RunId,
+    },
+    /// Ends a replay; its asker gets what was looked at so far.
+    StopReplay {
+        run: RunId,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -274,10 +284,12 @@ pub enum CommandName {
     ExplainWith,
     Budget,
     Observed,
+    Replay,
+    StopReplay,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -318,6 +330,8 @@ impl CommandName {
         Self::ExplainWith,
         Self::Budget,
         Self::Observed,
+        Self::Replay,
+        Self::StopReplay,
     ];
 }
 
@@ -365,6 +379,8 @@ impl Command {
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
             Self::Observed => CommandName::Observed,
+            Self::Replay { .. } => CommandName::Replay,
+            Self::StopReplay { .. } => CommandName::StopReplay,
         }
     }
 
@@ -414,7 +430,9 @@ impl Command {
             | Self::CheckCondition { .. }
             | Self::ExplainWith { .. }
             | Self::Budget { .. }
-            | Self::Observed => false,
+            | Self::Observed
+            | Self::Replay { .. }
+            | Self::StopReplay { .. } => false,
         }
     }
 }

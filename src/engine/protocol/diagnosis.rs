@@ -10,7 +10,7 @@ pub const TEST_STEPS: [&str; 7] = ["address", "connect", "http", "kind", "key", 
 pub const DOCTOR_STEPS: [&str; 10] =
     ["address", "DNS", "TCP", "TLS", "HTTP", "kind", "auth", "models", "loaded", "answer"];
 
-/// One run of the doctor, named by who asks for it: its steps are announced under this name.
+/// One run of the doctor, or one replay, named by who asks for it: its steps are announced under this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub u64);

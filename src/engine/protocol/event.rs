@@ -90,4 +90,10 @@ pub enum EventKind {
         exhausted: bool,
         when_exhausted: WhenExhausted,
     },
+    /// So many calls of a replay were looked at.
+    ReplayProgress {
+        run: RunId,
+        done: u64,
+        of: u64,
+    },
 }

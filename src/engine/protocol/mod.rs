@@ -9,6 +9,7 @@ pub mod event;
 pub mod flow;
 pub mod policy;
 pub mod query;
+pub mod replay;
 pub mod reply;
 pub mod snapshot;
 pub mod stats;
@@ -24,6 +25,7 @@ pub use policy::{
     RouteCase, WhatIf,
 };
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
+pub use replay::{REPLAY_MOST, REPLAY_USUAL, ReplayDone, ReplayQuery, ReplayRules};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
 };

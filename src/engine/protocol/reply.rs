@@ -4,6 +4,7 @@ use super::budget::BudgetReport;
 use super::flow::CacheView;
 use super::policy::{ConditionCheck, ObservedSums, WhatIf};
 use super::query::{CallPage, LogLine, SavedPrompt};
+use super::replay::ReplayDone;
 use super::stats::{CallStats, ExportPart};
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
@@ -46,6 +47,8 @@ pub enum Reply {
     WhatIf(Box<WhatIf>),
     /// What observed policies would have done in the last 24 hours.
     Observed(ObservedSums),
+    /// Calls held against rules.
+    Replayed(Box<ReplayDone>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
