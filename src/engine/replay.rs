@@ -13,7 +13,9 @@ use super::runs::hung_up;
 use super::supervisor::Supervisor;
 use crate::domain::call::CallRecord;
 use crate::domain::config::Issue;
-use crate::domain::replay::{Against, Replay};
+use crate::domain::ids::Target;
+use crate::domain::money::Price;
+use crate::domain::replay::{Against, Replay, Watched};
 use crate::domain::routing::RuleSet;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
@@ -62,6 +64,9 @@ impl Job {
             since: Some(query.since.unwrap_or(UnixMs(i64::MIN))),
         };
         let matching = self.ports.ledger.calls(wanted.clone(), now).await.map_err(unreadable)?.matching;
+        let ledger = self.ports.ledger.clone();
+        let since = query.since.unwrap_or(UnixMs(i64::MIN));
+        let watched = Arc::new(blocking(move || Watched::of(ledger.past(since, 0).slots)).await?);
         let of = matching.min(most as u64);
         let mut replay = Replay::default();
         while (replay.len() as u64) < of && !stop.is_cancelled() {
@@ -69,13 +74,13 @@ impl Job {
             let records = self.ports.ledger.records(wanted.clone(), now).await.map_err(unreadable)?;
             let Some(last) = records.last() else { break };
             wanted.before = Some(last.id.clone());
-            replay = self.held_against(replay, records, &rules).await?;
+            replay = self.held_against(replay, records, &rules, &watched).await?;
             let kind = EventKind::ReplayProgress { run: self.run, done: replay.len() as u64, of };
             // An error means that nobody listens: the reply holds the result.
             let _ = self.events.send(Event { at: self.ports.clock.now(), level: Level::Info, kind });
         }
         let stopped = stop.is_cancelled();
-        let report = replay.finish(matching, stopped, &against(&self.live, &rules, &|_| None));
+        let report = replay.finish(matching, stopped, &against(&self.live, &rules, &watched, &|_| None));
         Ok(Reply::Replayed(Box::new(ReplayDone { report, issues })))
     }
 
@@ -94,11 +99,13 @@ impl Job {
         mut replay: Replay,
         records: Vec<CallRecord>,
         rules: &Arc<RuleSet>,
+        watched: &Arc<Watched>,
     ) -> Result<Replay, Box<Reply>> {
-        let (live, rules, clock) = (self.live.clone(), rules.clone(), self.ports.clock.clone());
+        let (live, rules, watched) = (self.live.clone(), rules.clone(), watched.clone());
+        let clock = self.ports.clock.clone();
         blocking(move || {
             let price = |target: &_| price_of_target(target, &live);
-            let against = against(&live, &rules, &price);
+            let against = against(&live, &rules, &watched, &price);
             for record in &records {
                 replay.add(record, clock.local_time(record.ts), &against);
             }
@@ -111,9 +118,10 @@ impl Job {
 fn against<'a>(
     live: &'a Live,
     rules: &'a RuleSet,
-    price: &'a dyn Fn(&crate::domain::ids::Target) -> Option<crate::domain::money::Price>,
+    watched: &'a Watched,
+    price: &'a dyn Fn(&Target) -> Option<Price>,
 ) -> Against<'a> {
-    Against { rules, in_force: &live.config.rules, world: &live.world, price }
+    Against { rules, in_force: &live.config.rules, world: &live.world, watched, price }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Box<Reply>> {

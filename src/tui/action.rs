@@ -144,4 +144,9 @@ pub enum Action {
     RuleSave,
     /// Explain a recorded call by the rules of now.
     CallExplain,
+    /// Hold rules against recorded calls.
+    RuleReplay,
+    ReplayAgain,
+    /// Ten times as many calls.
+    ReplayMore,
 }

@@ -8,11 +8,12 @@ use lmdeck::adapters::ledger::SqliteLedger;
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Status, Usage};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::State;
-use lmdeck::domain::ids::Target;
+use lmdeck::domain::ids::{ProviderId, Target};
+use lmdeck::domain::incident::Slot;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::replay::{Against, Change, Replay, ReplayReport};
+use lmdeck::domain::replay::{Against, Change, Replay, ReplayReport, Watched};
 use lmdeck::domain::routing::condition::{Compare, Condition, Number, NumberFact, SwitchFact, Test, Text, TextFact};
 use lmdeck::domain::routing::{
     Fallback, LocalTime, Policy, RuleSet, Strategy as Order, World, WorldModel, WorldProvider, decide,
@@ -140,8 +141,19 @@ fn recorded(id: &str, facts: Facts, rules: &RuleSet, world: &World) -> CallRecor
 }
 
 fn replayed(records: &[CallRecord], rules: &RuleSet, in_force: &RuleSet, today: &World) -> ReplayReport {
+    replayed_watched(records, rules, in_force, today, Vec::new())
+}
+
+fn replayed_watched(
+    records: &[CallRecord],
+    rules: &RuleSet,
+    in_force: &RuleSet,
+    today: &World,
+    slots: Vec<(ProviderId, Slot)>,
+) -> ReplayReport {
+    let watched = Watched::of(slots);
     let price = |target: &Target| price_in(today, target);
-    let against = Against { rules, in_force, world: today, price: &price };
+    let against = Against { rules, in_force, world: today, watched: &watched, price: &price };
     let mut replay = Replay::default();
     for record in records {
         replay.add(record, LocalTime::utc(record.ts), &against);
@@ -330,9 +342,16 @@ fn who_was_down_then_is_down_and_who_is_not_recorded_is_taken_from_today() {
     let named = recorded("c2", Facts { requested_model: "zai".into(), ..typed("quick") }, &old, &then);
     let auto = CallRecord { facts: typed("quick"), ..named };
     let other = rules(vec![policy("other", Test::Const(true), &["openai"])]);
-    let report = replayed(&[auto], &other, &old, &world());
+    let report = replayed(std::slice::from_ref(&auto), &other, &old, &world());
     assert_eq!(report.rows[0].today, ["openai".into()]);
     assert_eq!((report.from_today, report.unpriced), (1, 1), "its price is not known");
+
+    // What a probe saw in those minutes is recorded too.
+    let seen = |state| vec![("openai".into(), Slot::of(auto.ts, state, None))];
+    let was_up = replayed_watched(std::slice::from_ref(&auto), &other, &old, &world(), seen(State::Up));
+    assert_eq!((was_up.moved, was_up.from_today), (1, 0));
+    let was_down = replayed_watched(std::slice::from_ref(&auto), &other, &old, &world(), seen(State::Down));
+    assert_eq!((was_down.refused, was_down.from_today), (1, 0));
 }
 
 #[test]
@@ -436,7 +455,7 @@ providers:
   - { id: zai, type: z_ai_glm, authToken: '${NO_SUCH_KEY}', models: [glm-4.6] }
 routing:
   policies:
-    - { name: long, when: request.prompt_tokens > 24000, use: [zai/glm-4.6] }
+    - { name: long, when: request.prompt_tokens > 24000, use: [zai/glm-4.6], fallback: strategy }
 ";
 
 struct Home(tempfile::TempDir);
@@ -448,7 +467,8 @@ impl Home {
         std::fs::write(home.0.path().join("ai_models.yaml"), FILE).unwrap();
         let tokens =
             Test::Numbers(Compare::Greater, Box::new((Number::Fact(NumberFact::PromptTokens), Number::Whole(24_000))));
-        let then = rules(vec![policy("long", tokens, &["zai/glm-4.6"])]);
+        let long = Policy { fallback: Fallback::Strategy, ..policy("long", tokens, &["zai/glm-4.6"]) };
+        let then = rules(vec![long]);
         let ledger = SqliteLedger::open(&home.0.path().join("state"), None).unwrap();
         for n in 0..10 {
             let facts = Facts {
@@ -508,7 +528,7 @@ async fn a_file_with_rules_is_held_against_the_ledger() {
     assert_eq!(home.json(&["whole.yaml"])["moved"], 4);
     let few = home.json(&["whole.yaml", "client:dspy", "--limit", "1"]);
     assert_eq!((&few["calls"], &few["matching"]), (&1.into(), &5.into()));
-    assert_eq!(home.json(&["client:dspy", "--since", "150s"])["calls"], 2);
+    assert_eq!(home.json(&["client:dspy", "--since", "3m"])["calls"], 2);
 
     let words = home.run(&["edited.yaml"]);
     let (said, notes) = (String::from_utf8(words.stdout).unwrap(), String::from_utf8(words.stderr).unwrap());

@@ -8,6 +8,7 @@ mod sums;
 mod then;
 
 pub use sums::{AbsentFact, Flow, ReplayReport, ReplaySums};
+pub use then::Watched;
 
 use super::call::{CallRecord, Status};
 use super::ids::{CallId, ProviderId, Target};
@@ -25,6 +26,8 @@ pub struct Against<'a> {
     pub in_force: &'a RuleSet,
     /// Today's.
     pub world: &'a World,
+    /// What probes saw since.
+    pub watched: &'a Watched,
     /// What a target costs today; `None` when nobody knows.
     pub price: &'a (dyn Fn(&Target) -> Option<Price> + 'a),
 }
@@ -106,7 +109,7 @@ impl Replay {
     pub fn add(&mut self, record: &CallRecord, time: LocalTime, against: &Against<'_>) {
         self.note_first_token(record);
         self.note_absent(record, against);
-        let then = then::world_then(record, time, against.world);
+        let then = then::world_then(record, time, against.world, against.watched);
         let world = world_for(record.facts.work, &then.world);
         let decision = decided(record, &world, against);
         let before = fate_then(record, against.world);

@@ -1,10 +1,13 @@
-//! The world as it was when a call was decided: what its record tells of it, and today's for the rest.
+//! The world as it was when a call was decided: what its record tells of it, then what probes saw at that time, and
+//! today's for the rest.
 
 use crate::domain::call::{CallRecord, Reject};
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
+use crate::domain::incident::Slot;
 use crate::domain::routing::{ActiveChoice, Limited, LocalTime, World, WorldModel, WorldProvider};
 use crate::domain::time::UnixMs;
+use std::collections::BTreeMap;
 
 /// Longer than any bound of a wait.
 const LONG_WAIT_MS: u64 = u64::MAX / 2;
@@ -24,15 +27,38 @@ enum Told<'r> {
     Nothing,
 }
 
+/// What probes saw of providers, slot by slot.
+#[derive(Debug, Clone, Default)]
+pub struct Watched(BTreeMap<(ProviderId, UnixMs), Slot>);
+
+impl Watched {
+    pub fn of(slots: impl IntoIterator<Item = (ProviderId, Slot)>) -> Self {
+        Self(slots.into_iter().map(|(id, slot)| ((id, slot.start), slot)).collect())
+    }
+
+    /// The state at a moment; `None` where nobody looked, or saw now this and now that.
+    fn state(&self, id: &ProviderId, at: UnixMs) -> Option<State> {
+        let start = Slot::of(at, State::Unknown, None).start;
+        match self.0.get(&(id.clone(), start))? {
+            Slot { bad: 0, .. } => Some(State::Up),
+            Slot { good: 0, worst, .. } => Some(*worst),
+            _ => None,
+        }
+    }
+}
+
 /// The world of `record`, which was decided at `time` on the machine's own clock.
-pub fn world_then(record: &CallRecord, time: LocalTime, today: &World) -> Then {
+pub fn world_then(record: &CallRecord, time: LocalTime, today: &World, watched: &Watched) -> Then {
     let mut known = Vec::new();
     let mut limited = Vec::new();
     let soon = UnixMs(record.ts.0.saturating_add(1));
     let provider = |now: &WorldProvider| {
         let mut then = now.clone();
         match told(record, &now.id) {
-            Told::Nothing => return then,
+            Told::Nothing => match watched.state(&now.id, record.ts) {
+                None => return then,
+                Some(state) => seen(&mut then, state),
+            },
             Told::Usable => usable(&mut then, record, soon),
             Told::Not(reject) => out(&mut then, reject, soon, &mut limited),
         }
@@ -77,6 +103,18 @@ fn told<'r>(record: &'r CallRecord, id: &ProviderId) -> Told<'r> {
         }
     }
     if usable { Told::Usable } else { Told::Nothing }
+}
+
+/// Its state by the probes of that time; what keeps it from being asked is the configuration's, and today's.
+fn seen(then: &mut WorldProvider, state: State) {
+    then.parked_until = None;
+    if then.state != state {
+        then.state = state;
+        then.reason.clear();
+    }
+    if then.models.iter().any(|model| model.breaker_until.is_some()) {
+        then.models.iter_mut().for_each(|model| model.breaker_until = None);
+    }
 }
 
 fn usable(then: &mut WorldProvider, record: &CallRecord, soon: UnixMs) {

@@ -61,6 +61,7 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
             _ => None,
         },
         A::RuleCopy => policy.map(|name| line("routes copy", &[name, &format!("{name}-copy")])),
+        A::RuleReplay => fixed("routes replay"),
         A::CallExplain => on("routes explain --call", call),
         A::CallsFollow => fixed("calls tail"),
         A::CallsExport => fixed("calls export"),

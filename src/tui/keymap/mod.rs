@@ -57,6 +57,8 @@ pub enum Context {
     Completion,
     /// What an edit would change in the file.
     Review,
+    /// Rules over recorded calls.
+    Replay,
 }
 
 impl Context {
@@ -95,6 +97,7 @@ impl Context {
             Self::Rule => "rule",
             Self::Completion => "names",
             Self::Review => "change",
+            Self::Replay => "replay",
         }
     }
 }

@@ -153,6 +153,7 @@ const ROUTING: &[Entry] = &[
     entry(Context::Routing, A::NextPart, "routing.explained", &["tab", "l", "right"], "explained", "to the explanation"),
     entry(Context::Routing, A::SampleEdit, "routing.sample", &["f"], "sample", "change the sample request"),
     entry(Context::Routing, A::Filter, "routing.filter", &["/"], "filter", "show only what holds a text"),
+    entry(Context::Routing, A::RuleReplay, "routing.replay", &["R"], "replay", "the rules in force over the calls of the past"),
     entry(Context::Routing, A::Copy, "routing.copy", &["y"], "", "copy the explanation as text"),
     entry(Context::Routing, A::CopyCommand, "routing.command", &["Y"], "", "copy the command that explains the same"),
     entry(Context::Explained, A::SampleEdit, "explained.sample", &["f", "enter", "e"], "sample", "change the sample request").kept(),
@@ -180,6 +181,7 @@ const ROUTING: &[Entry] = &[
     entry(Context::Rule, A::RuleSample, "rule.sample", &["ctrl-t"], "sample", "try it with a recorded call, or with the sample request"),
     entry(Context::Rule, A::FormDifference, "rule.difference", &["ctrl-o"], "show change", "what would be written to the file"),
     entry(Context::Rule, A::RuleExplain, "rule.explain", &["ctrl-e"], "explain", "the whole explanation by the rules as edited"),
+    entry(Context::Rule, A::RuleReplay, "rule.replay", &["ctrl-r"], "replay", "the rules as edited over the calls of the past"),
     entry(Context::Rule, A::RuleComplete, "rule.complete", &["ctrl-space"], "names", "the names that fit here, in the condition"),
     entry(Context::Rule, A::RulePick, "rule.pick", &["enter"], "pick", "names to pick from, where there are some; else the next field"),
     entry(Context::Rule, A::ChoiceNext, "rule.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
@@ -193,6 +195,10 @@ const ROUTING: &[Entry] = &[
     entry(Context::Review, A::RuleSave, "review.save", &["ctrl-s", "enter"], "save", "write it to the file").kept(),
     entry(Context::Review, A::Copy, "review.copy", &["y"], "copy", "copy it"),
     entry(Context::Review, A::Back, "review.back", &["esc", "q"], "back", "back to the rule; nothing is written").kept(),
+    entry(Context::Replay, A::ReplayAgain, "replay.again", &["r"], "again", "the same once more"),
+    entry(Context::Replay, A::ReplayMore, "replay.more", &["w"], "more calls", "over ten times as many calls"),
+    entry(Context::Replay, A::Copy, "replay.copy", &["y"], "copy", "copy it as text"),
+    entry(Context::Replay, A::Back, "replay.close", &["esc", "q"], "back", "close it; a replay under way is stopped, as by ctrl-c").kept(),
 ];
 
 #[rustfmt::skip]

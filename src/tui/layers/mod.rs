@@ -10,5 +10,6 @@ pub mod help;
 pub mod messages;
 pub mod pager;
 pub mod palette;
+pub mod replay;
 pub mod report;
 pub mod saving;

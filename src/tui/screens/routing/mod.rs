@@ -23,13 +23,14 @@ mod tryout;
 use crate::domain::call::Facts;
 use crate::domain::routing::{ActiveChoice, Explanation};
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, Reply, Snapshot};
+use crate::engine::protocol::{Command, ReplayRules, Reply, Snapshot};
 use crate::present::{routes, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::replay::ReplayPage;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
 use crate::tui::widgets::filter::{Change, Filter};
@@ -327,6 +328,9 @@ impl Part for Routing {
             Action::RuleAdd => {
                 self.asked = Some(Asked::Rule);
                 out.push(Effect::Open(Box::new(RuleEditor::new(&self.sample))));
+            }
+            Action::RuleReplay => {
+                out.push(Effect::Open(Box::new(ReplayPage::of(ReplayRules::InForce, "the rules in force"))));
             }
             Action::RouteDelete => match self.chosen(cx) {
                 RowKey::Order(name) => out.push(Effect::Open(Box::new(Self::question(&name, cx.snapshot)))),

@@ -12,13 +12,14 @@ use super::choices;
 use super::sample::Sample;
 use crate::domain::routing::Policy;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, ConditionCheck, ConditionSlip, Level, Refusal, Reply};
+use crate::engine::protocol::{Command, ConditionCheck, ConditionSlip, Level, PolicyEdit, Refusal, ReplayRules, Reply};
 use crate::present::routes;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::pager::Pager;
+use crate::tui::layers::replay::ReplayPage;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use completion::Completion;
@@ -138,26 +139,46 @@ impl RuleEditor {
         self.checking = Some((ticket, text));
     }
 
-    fn try_out(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if let Some(said) = Field::ALL
-            .into_iter()
-            .filter(|field| *field != Field::Name)
-            .find_map(|field| self.fields.complaint(field, self.own.as_deref(), cx.snapshot))
-        {
-            return self.tester.cannot(said);
+    /// The change of the file that the fields make, also of a rule without a name yet.
+    ///
+    /// # Errors
+    /// What is wrong with a field.
+    fn unsaved(&self, cx: &Cx<'_>) -> Result<PolicyEdit, String> {
+        let fields = Field::ALL.into_iter().filter(|field| *field != Field::Name);
+        let wrong = |field| self.fields.complaint(field, self.own.as_deref(), cx.snapshot);
+        if let Some(said) = fields.filter_map(wrong).next() {
+            return Err(said);
         }
+        let mut named = self.fields.clone();
+        let unnamed = self.fields.complaint(Field::Name, self.own.as_deref(), cx.snapshot).is_some();
+        if let Some(name) = named.line_mut(Field::Name).filter(|_| unnamed) {
+            name.set(self.own.clone().unwrap_or_else(|| "the new rule".to_owned()));
+        }
+        Ok(named.edit(&self.saved, self.own.as_deref()))
+    }
+
+    fn try_out(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let edit = match self.unsaved(cx) {
+            Ok(edit) => edit,
+            Err(said) => return self.tester.cannot(said),
+        };
         match self.tried.facts() {
-            Ok(facts) => {
-                let mut named = self.fields.clone();
-                // A rule without a name yet is tried all the same.
-                let unnamed = self.fields.complaint(Field::Name, self.own.as_deref(), cx.snapshot).is_some();
-                if let Some(name) = named.line_mut(Field::Name).filter(|_| unnamed) {
-                    name.set(self.own.clone().unwrap_or_else(|| "the new rule".to_owned()));
-                }
-                self.tester.ask(named.edit(&self.saved, self.own.as_deref()), facts, cx, out);
-            }
+            Ok(facts) => self.tester.ask(edit, facts, cx, out),
             Err((_, said)) => self.tester.cannot(said),
         }
+    }
+
+    fn replay(&self, cx: &Cx<'_>, out: &mut Outbox) {
+        let said = match (self.slip().map(routes::slip), self.unsaved(cx)) {
+            (None, Ok(edit)) => {
+                let whose = self.own.as_deref().unwrap_or("with the new rule");
+                let whose = if self.own.is_some() { format!("{whose} as edited") } else { whose.to_owned() };
+                let page = ReplayPage::of(ReplayRules::Edit(edit), whose);
+                return out.push(Effect::Open(Box::new(page)));
+            }
+            (Some(said), _) | (None, Err(said)) => said,
+        };
+        out.say(Level::Warning, format!("not replayed: {said}"));
     }
 
     fn complete(&mut self, cx: &Cx<'_>) {
@@ -344,6 +365,7 @@ impl Part for RuleEditor {
                     out.push(Effect::Open(Box::new(pager)));
                 }
             }
+            Action::RuleReplay => self.replay(cx, out),
             Action::FormSave | Action::FormDifference => self.review(cx, out),
             Action::RuleSave => self.save(out),
             Action::FormSaveOnTop => self.saving.reread(out),
