@@ -2,7 +2,7 @@
 //! answer has ended, was cut, failed half-way, or held nothing.
 
 use super::errors::{ServerError, inside};
-use super::openai::{Read, read};
+use super::openai::{Read, Told, read, read_next};
 use super::repeat::Pattern;
 use super::shape;
 use super::sse::{EVENT_LIMIT, Event, Reader};
@@ -15,6 +15,9 @@ use crate::engine::ports::{Frame, Seen};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
+
+/// Frames that usually wait at once: what repeats is one of them.
+const USUAL_FRAMES: usize = 8;
 
 /// What is needed to judge an answer besides its bytes.
 #[derive(Debug, Clone)]
@@ -34,8 +37,7 @@ pub struct StreamReader {
     ready: VecDeque<Result<Frame, Failure>>,
     answer: Summary,
     pattern: Pattern,
-    model: Option<String>,
-    id_told: bool,
+    told: Told,
     done: bool,
 }
 
@@ -68,11 +70,10 @@ impl StreamReader {
         Self {
             context,
             sse: Reader::new(),
-            ready: VecDeque::new(),
+            ready: VecDeque::with_capacity(USUAL_FRAMES),
             answer: Summary::default(),
             pattern: Pattern::default(),
-            model: None,
-            id_told: false,
+            told: Told::default(),
             done: false,
         }
     }
@@ -176,7 +177,7 @@ impl StreamReader {
             self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets));
             return;
         }
-        match read(self.context.kind, data) {
+        match read_next(self.context.kind, data, &self.told) {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
@@ -200,16 +201,10 @@ impl StreamReader {
             return;
         }
         self.answer.take(&chunk);
-        // Every chunk repeats them; told once is enough.
-        if chunk.seen.model == self.model {
-            chunk.seen.model = None;
-        } else {
-            self.model.clone_from(&chunk.seen.model);
+        if let Some(model) = &chunk.seen.model {
+            self.told.model = Some(model.clone());
         }
-        if self.id_told {
-            chunk.seen.response_id = None;
-        }
-        self.id_told |= chunk.seen.response_id.is_some();
+        self.told.response_id |= chunk.seen.response_id.is_some();
         if let Some((code, sentence)) = chunk.failed {
             let last_words = chunk.seen.answer_bytes();
             if last_words {

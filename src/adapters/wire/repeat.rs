@@ -171,13 +171,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_taken_from_the_pattern_is_what_reading_whole_finds(first in chunk(), second in chunk()) {
-            if let Ok(whole) = read(Kind::OpenaiCompatible, first.as_bytes()) {
-                if let Some(text) = words(&learned(&first), &second) {
-                    let mut expected = read(Kind::OpenaiCompatible, second.as_bytes()).unwrap();
-                    expected.words = None;
-                    let seen = Seen { text, ..whole.seen };
-                    prop_assert_eq!(expected, Read { seen, words: None, ..whole });
-                }
+            if let Ok(whole) = read(Kind::OpenaiCompatible, first.as_bytes())
+                && let Some(text) = words(&learned(&first), &second)
+            {
+                let mut expected = read(Kind::OpenaiCompatible, second.as_bytes()).unwrap();
+                expected.words = None;
+                let seen = Seen { text, ..whole.seen };
+                prop_assert_eq!(expected, Read { seen, words: None, ..whole });
             }
         }
     }
