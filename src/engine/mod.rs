@@ -15,6 +15,7 @@ mod listing;
 mod live;
 mod loads;
 mod models;
+mod moment;
 mod observed;
 mod pins;
 pub mod ports;

@@ -8,6 +8,7 @@
 use super::call::cache::Cache;
 use super::call::queue::{Slots, expected_wait_ms};
 use super::loads::Loads;
+use super::pins::Pins;
 use super::protocol::{FlowView, RunningCall};
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, ObservedMatch, Status};
@@ -51,6 +52,8 @@ pub struct Traffic {
     pub slots: Slots,
     /// Answers that may serve again.
     pub kept: Cache,
+    /// Which target answered each session last.
+    pub pins: Pins,
 }
 
 /// What the day's sums need of a finished call.

@@ -91,7 +91,7 @@ fn told<'r>(record: &'r CallRecord, id: &ProviderId) -> Told<'r> {
     }
     let mut usable = false;
     for reject in record.rejects.iter().filter(|reject| &reject.target.provider == id) {
-        match reject.code.as_str() {
+        match &*reject.code {
             "disabled" | "withheld" | "paused" | "unauthorized" | "down" | "parked" | "limited" => {
                 return Told::Not(reject);
             }
@@ -159,9 +159,9 @@ fn out(then: &mut WorldProvider, reject: &Reject, soon: UnixMs, limited: &mut Ve
     then.withheld = None;
     then.parked_until = None;
     let reason = |word: &str| reject.reason.strip_prefix(word).unwrap_or_default().to_owned();
-    match reject.code.as_str() {
+    match &*reject.code {
         "disabled" => then.enabled = false,
-        "withheld" => then.withheld = Some(reject.reason.clone()),
+        "withheld" => then.withheld = Some(reject.reason.to_string()),
         "paused" => then.state = State::Paused,
         "unauthorized" => (then.state, then.reason) = (State::Unauthorized, reason("unauthorized: ")),
         "down" => (then.state, then.reason) = (State::Down, reason("down: ")),
@@ -170,7 +170,7 @@ fn out(then: &mut WorldProvider, reject: &Reject, soon: UnixMs, limited: &mut Ve
             if code == "parked" {
                 then.parked_until = Some(soon);
             } else {
-                limited.push(Limited { provider: then.id.clone(), until: soon, why: reject.reason.clone() });
+                limited.push(Limited { provider: then.id.clone(), until: soon, why: reject.reason.to_string() });
             }
         }
     }

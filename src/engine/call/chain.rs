@@ -65,7 +65,7 @@ pub async fn walk(
             }
         }
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
-        let (share, at) = (needs(request), shared.ports.clock.now());
+        let (share, at) = (needs(&request.facts), shared.ports.clock.now());
         let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
         if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
             let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);

@@ -11,7 +11,7 @@ mod raw_body;
 mod reserve;
 
 use super::handle::{CALL_CAPACITY, Caller};
-use super::pins::Pins;
+use super::moment::{add_bounds, needs, world_now};
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
@@ -21,7 +21,6 @@ use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::CallId;
-use crate::domain::rate::Needs;
 use crate::domain::routing::{Decision, Limited, NoteKind, PinKey, World, decide, explain, request_type, world_for};
 use crate::domain::time::UnixMs;
 use account::Ticket;
@@ -47,7 +46,6 @@ struct Shared {
     live: LiveReader,
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
-    pins: Pins,
     till: Arc<Till>,
 }
 
@@ -59,7 +57,7 @@ impl CallRunner {
         inputs: mpsc::Sender<Input>,
         till: Arc<Till>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default(), till }) }
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, till }) }
     }
 }
 
@@ -106,7 +104,7 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     };
 
     if let (Some(key), Ok(()), Some(target)) = (pin, &outcome, ticket.target()) {
-        shared.pins.set(key, target);
+        shared.traffic.pins.set(key, target);
     }
     let failure = outcome.err();
     let after_answer_bytes = ticket.answering();
@@ -125,36 +123,9 @@ impl Shared {
     /// The decision for now, and the key of its session's pin. The published world is completed with what is of this
     /// very moment, as far as the rules look at it.
     fn decide_now(&self, live: &Live, request: &CallRequest, now: UnixMs) -> (Decision, Option<PinKey>) {
-        let (facts, rules) = (&request.facts, &live.config.rules);
-        let mut world = live.world.clone();
-        world.now = now;
-        if live.reads.time {
-            world.time = self.ports.clock.local_time(now);
-        }
-        if live.reads.in_flight {
-            world.in_flight = self.traffic.in_flight(live.world.providers.iter().map(|provider| &provider.id));
-        }
-        self.add_bounds(live, request, now, &mut world);
-        let key = live.reads.pin_key(facts, rules, &world);
-        world.pin = key.as_ref().and_then(|key| self.pins.get(key));
-        (decide(facts, rules, &world_for(facts.work, &world)), key)
-    }
-
-    /// What limits and queues say about this very request.
-    fn add_bounds(&self, live: &Live, request: &CallRequest, now: UnixMs, world: &mut World) {
-        let needs = needs(request);
-        for provider in &live.world.providers {
-            let Some(profile) = live.profiles.get(&provider.id) else { continue };
-            if let Some(until) = self.traffic.limited_until(&provider.id, profile.rate_limit, needs, now) {
-                let why = format!("no room in its limits until {}", self.ports.clock.time_of_day(until));
-                world.limited.push(Limited { provider: provider.id.clone(), until, why });
-            }
-            if let Some(bound) = live.config.rules.spillover_ms.filter(|_| provider.reach.is_local()) {
-                let slots = profile.max_concurrent.unwrap_or(live.config.limits.max_concurrent_requests);
-                let wait = self.traffic.long_wait(&provider.id, slots, bound);
-                world.waits.extend(wait.map(|wait| (provider.id.clone(), wait)));
-            }
-        }
+        let facts = &request.facts;
+        let (world, key) = world_now(live, facts, &self.traffic, self.ports.clock.as_ref(), now);
+        (decide(facts, &live.config.rules, &world_for(facts.work, &world)), key)
     }
 
     /// Takes the call's share of its client's limit.
@@ -166,7 +137,7 @@ impl Shared {
         let client = &request.facts.client;
         let Some(limit) = clients.get(client).or_else(|| clients.get("*")) else { return Ok(()) };
         let now = self.ports.clock.now();
-        self.traffic.take_client_share(client, *limit, needs(request).tokens(), now).map_err(|until| {
+        self.traffic.take_client_share(client, *limit, needs(&request.facts).tokens(), now).map_err(|until| {
             let who = if client.is_empty() { "a client without a name" } else { client };
             limited(&format!("{who} has used up its limit (limits.clients)"), until, now, self)
         })
@@ -214,7 +185,7 @@ impl Shared {
     fn first_room(&self, live: &Live, request: &CallRequest) -> Option<(Limited, UnixMs)> {
         let now = self.ports.clock.now();
         let mut world = World::default();
-        self.add_bounds(live, request, now, &mut world);
+        add_bounds(live, needs(&request.facts), &self.traffic, self.ports.clock.as_ref(), now, &mut world);
         world.limited.into_iter().min_by_key(|limited| limited.until).map(|first| (first, now))
     }
 
@@ -243,11 +214,6 @@ impl Shared {
         let deadline = ticket.started() + limit;
         chain::walk(self, live, request, decision, ticket, events, deadline).await
     }
-}
-
-/// What a request is expected to take of limits.
-fn needs(request: &CallRequest) -> Needs {
-    Needs { input_tokens: request.facts.prompt_tokens, output_tokens: request.facts.max_tokens }
 }
 
 fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
