@@ -5,11 +5,10 @@ use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
-use super::what_if::what_if;
 use super::{last_good, unconfigured};
 use crate::domain::config::{Origin, Profile};
 use crate::domain::ids::{CallId, ProviderId};
-use crate::domain::routing::{ActiveChoice, explain, world_for};
+use crate::domain::routing::ActiveChoice;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -24,6 +23,7 @@ impl Supervisor {
                 Reply::refused(5, "read-only: started with --readonly", "start lmdeck without --readonly"),
             );
         }
+        let Some((command, asker)) = self.hold_back(command, asker) else { return };
         match command {
             Command::Probe { which } => self.probe_now(&which, asker),
             Command::TestProvider { draft, answer } => self.test_draft(*draft, answer, asker),
@@ -56,11 +56,7 @@ impl Supervisor {
             Command::ConfigTrust => {
                 self.change_file(asker, |ports| ports.config.trust());
             }
-            Command::Explain { facts } => {
-                let live = self.live_now();
-                let world = world_for(facts.work, &live.world);
-                reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
-            }
+            Command::Explain { facts } => self.explain(&facts, asker),
             Command::ListCalls { query } => self.list_calls(*query, asker),
             Command::GetCall { id } => self.get_call(id, asker),
             Command::ReadLog { query } => self.read_log(*query, asker),
@@ -95,10 +91,7 @@ impl Supervisor {
             Command::CheckCondition { text } => {
                 reply_to(asker, Reply::Condition(self.ports.config.check_condition(&text)));
             }
-            Command::ExplainWith { edit, facts } => {
-                let live = self.live_now();
-                self.blocking(asker, move |ports| what_if(ports, &edit, &facts, &live));
-            }
+            Command::ExplainWith { edit, facts } => self.explain_with(*edit, *facts, asker),
             Command::CancelCall { id } => self.cancel_call(&id, asker),
             Command::LoadModel { provider, model, context } => match self.profile(&provider) {
                 Ok(profile) => self.model_job(profile, model, ModelAct::Load { context }, asker),

@@ -36,6 +36,7 @@ impl Supervisor {
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, now),
             budget_exhausted: local_only && limit.is_some_and(|limit| used >= limit),
+            priced_only: money.priced_only(),
             budget: BudgetFacts { used, limit },
             time: self.ports.clock.local_time(now),
             load_ms: Arc::new(self.load_times()),

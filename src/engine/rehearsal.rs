@@ -71,6 +71,7 @@ fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
     let limit = dollars(change.limit, "limit")?.or(config.money.daily_limit);
     world.budget = BudgetFacts { used: dollars(change.spent, "spent")?.unwrap_or(Money::ZERO), limit };
     world.budget_exhausted = limit.is_some_and(|limit| world.budget.used >= limit);
+    world.priced_only = limit.is_some() && config.money.needs_prices();
     world.time = change.time();
     Ok(world)
 }

@@ -6,7 +6,7 @@ use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::ports::{DaySums, Loaded, Ports, Unusable};
-use super::protocol::{Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
+use super::protocol::{CallQuery, Command, Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::runs::Runs;
 use super::state::{Effect, State};
@@ -16,13 +16,14 @@ use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::watched::UPTIME_SPAN;
 use super::{LiveReader, Options, observed};
-use crate::domain::call::Status;
+use crate::domain::call::{CallRecord, Status};
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
+use futures_util::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,9 @@ const INPUT_CAPACITY: usize = 1024;
 const PUBLISH_GAP: Duration = Duration::from_millis(50);
 /// How often the day's sums are read again: other processes share the ledger.
 const DAY_RESYNC: Duration = Duration::from_mins(1);
+
+/// Calls of the last minute looked at for what they took of limits; of more, the newest.
+const LATELY: usize = 10_000;
 
 /// Incidents of the past read at start.
 const RECALLED: usize = 200;
@@ -64,10 +68,13 @@ pub enum Input {
         loaded: Box<Loaded>,
         answer: Asker,
     },
+    /// The day's sums; `None` when they cannot be read.
     Day {
         start: UnixMs,
-        sums: DaySums,
+        sums: Option<DaySums>,
     },
+    /// What the last minute took of providers' limits, by this process or another: when, and how many tokens.
+    Lately(Vec<(ProviderId, UnixMs, u64)>),
     /// A server has loaded or unloaded a model, or has not.
     ModelJobDone(Box<ModelJobDone>),
     /// A call had its model loaded: the list is another one now.
@@ -118,6 +125,8 @@ pub struct Supervisor {
     day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
+    /// Commands of a one-shot that wait until the day's money is known; a one-shot asks few.
+    pub(super) held: Option<Vec<(Command, Asker)>>,
     pub(super) stop: CancellationToken,
     /// Runs of the doctor and replays under way.
     pub(super) runs: Runs,
@@ -169,6 +178,8 @@ impl Supervisor {
         let (live, live_reader) = watch::channel(Arc::new(live));
         let (snapshots, snapshot_reader) = watch::channel(Arc::new(views.empty()));
         let day_start = ports.clock.day_start(now, config.money.timezone.as_deref());
+        // Who watches is right a moment later; who asks once and leaves is not.
+        let held = (!options.schedule_probes).then(Vec::new);
         let mut supervisor = Self {
             ports,
             options,
@@ -194,6 +205,7 @@ impl Supervisor {
             day_synced: Instant::now(),
             in_effect: None,
             announced_ready: false,
+            held,
             stop,
             runs: Runs::default(),
             till,
@@ -263,9 +275,14 @@ impl Supervisor {
             Input::Found(profiles) => self.found(profiles),
             Input::Loaded { result, answer } => self.loaded(*result, answer),
             Input::LastGood { loaded, answer } => self.run_last_good(&loaded, answer),
-            Input::Day { start, sums } if start == self.day_start => self.today = sums,
-            // Sums of a day that has ended say nothing.
-            Input::Day { .. } => {}
+            Input::Day { start, sums } => {
+                // Sums of a day that has ended say nothing.
+                if let Some(sums) = sums.filter(|_| start == self.day_start) {
+                    self.today = sums;
+                }
+                self.let_go_of_held();
+            }
+            Input::Lately(taken) => self.traffic.recall_minute(taken),
             Input::ModelJobDone(done) => self.model_job_done(*done),
             Input::LoadedByCall(provider) => self.look_again(&provider),
             Input::RuleFailed { policy, why, applied, rules_version } => {
@@ -487,6 +504,7 @@ impl Supervisor {
         let inputs = self.inputs.clone();
         let start = self.day_start;
         let money = &self.state.config.money;
+        let lately = self.lately();
         let till = money.daily_limit.map(|_| (self.till.clone(), money.timezone.clone()));
         tokio::spawn(async move {
             if let Some((till, zone)) = till
@@ -494,14 +512,35 @@ impl Supervisor {
             {
                 tracing::warn!("what is left of the day's limit could not be read: {sentence}");
             }
-            match day.await {
-                Ok(sums) => {
-                    let _ = inputs.send(Input::Day { start, sums }).await;
+            if let Some(lately) = lately {
+                match lately.await {
+                    Ok(records) => drop(inputs.send(Input::Lately(taken(&records))).await),
+                    Err(message) => tracing::warn!("the calls of the last minute could not be read: {message}"),
                 }
-                Err(message) => tracing::warn!("the day's sums could not be read: {message}"),
             }
+            let sums = day.await.inspect_err(|message| tracing::warn!("the day's sums could not be read: {message}"));
+            let _ = inputs.send(Input::Day { start, sums: sums.ok() }).await;
         });
     }
+
+    /// The calls of the last minute, for a process that made none of them and is asked about limits.
+    fn lately(&self) -> Option<BoxFuture<'static, Result<Vec<CallRecord>, String>>> {
+        let limited = self.state.config.providers.iter().any(|profile| profile.rate_limit.is_some());
+        let now = self.ports.clock.now();
+        let since = Some(UnixMs(now.0.saturating_sub(60_000)));
+        let query = CallQuery { since, limit: LATELY, ..CallQuery::default() };
+        (limited && !self.options.schedule_probes).then(|| self.ports.ledger.records(query, now))
+    }
+}
+
+/// What calls took of the limits of those who answered them, the oldest first.
+fn taken(records: &[CallRecord]) -> Vec<(ProviderId, UnixMs, u64)> {
+    let of = |record: &CallRecord| {
+        let expected = record.facts.prompt_tokens.saturating_add(record.facts.max_tokens);
+        let tokens = record.usage.map_or(expected, |usage| usage.input.saturating_add(usage.output));
+        Some((record.target.as_ref()?.provider.clone(), record.ts, tokens))
+    };
+    records.iter().rev().filter_map(of).collect()
 }
 
 /// Where the active target is kept in the state folder.

@@ -266,6 +266,14 @@ impl Traffic {
         Ok(())
     }
 
+    /// Notes what others took of providers' limits, the oldest first.
+    pub fn recall_minute(&self, taken: Vec<(ProviderId, UnixMs, u64)>) {
+        let mut inner = self.lock();
+        for (provider, at, tokens) in taken {
+            inner.minutes.entry(provider).or_default().take(tokens, at);
+        }
+    }
+
     /// Puts what a request really used in the place of its share.
     pub fn correct_share(&self, provider: &ProviderId, at: UnixMs, needs: Needs, used: u64) {
         if let Some(minute) = self.lock().minutes.get_mut(provider) {

@@ -6,7 +6,7 @@ use crate::domain::call::{Facts, ObservedMatch, Priority};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
-use crate::domain::routing::{Decision, Explanation, Fallback, Policy, Strategy};
+use crate::domain::routing::{Decision, Explanation, Fallback, Policy, Strategy, Unseen};
 use crate::engine::protocol::{ConditionSlip, ModelView, ObservedCount, ObservedSums, ProviderView, Snapshot};
 use std::fmt::Write;
 
@@ -105,6 +105,23 @@ pub fn would_have(found: &ObservedMatch) -> String {
         (Some(target), false) if found.moved => format!("would have sent it to {target}"),
         (Some(target), false) => format!("would have sent it to {target} too"),
     }
+}
+
+/// What an explanation could not look at, in one line; `None` where it saw everything.
+pub fn unseen(unseen: &[Unseen]) -> Option<String> {
+    let words: Vec<&str> = unseen
+        .iter()
+        .map(|unseen| match unseen {
+            Unseen::Breakers => "who keeps failing",
+            Unseen::Pins => "which target its session has",
+            Unseen::Limits => "what vendors said is left of their limits",
+            Unseen::Waits => "how long local servers are busy",
+            Unseen::InFlight => "calls under way",
+        })
+        .collect();
+    let (last, rest) = words.split_last()?;
+    let list = if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) };
+    Some(format!("not seen from here: {list}; that is known to the lmdeck that carries out the calls"))
 }
 
 /// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.

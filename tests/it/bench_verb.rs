@@ -15,7 +15,12 @@ fn leads_to(target: Option<Target>) -> Reply {
     let chain =
         target.into_iter().map(|target| Chosen { target, reach: Reach::Machine, why: "loaded".into() }).collect();
     let decision = Decision { by: "named".into(), chain, ..Decision::default() };
-    Reply::Explained(Box::new(Explanation { decision, sentence: "workstation is down".into(), rules: vec![] }))
+    Reply::Explained(Box::new(Explanation {
+        decision,
+        sentence: "workstation is down".into(),
+        rules: vec![],
+        unseen: vec![],
+    }))
 }
 
 fn local() -> Target {

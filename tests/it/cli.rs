@@ -748,6 +748,7 @@ fn explanation() -> Explanation {
         },
         sentence: "zai/glm-4.6 by teaching_generation".into(),
         rules: Vec::new(),
+        unseen: Vec::new(),
     }
 }
 

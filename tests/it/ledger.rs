@@ -1187,7 +1187,7 @@ async fn what_observed_policies_matched_outlives_the_process_and_is_counted_by_p
             if number == 0 {
                 record.observed.push(seen("no-images", None, true));
             }
-            ledger.record(record);
+            ledger.record(record.into());
         }
         ledger.flush().await;
     }

@@ -19,7 +19,7 @@ use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::condition::{Condition, Pattern, SwitchFact, Test, Text, TextFact};
 use lmdeck::domain::routing::{
     ActiveChoice, Chosen, Decision, Effects, Explanation, Fallback, NoteKind, Policy, PolicyNote, RuleSet, RuleTrace,
-    Would,
+    Unseen, Would,
 };
 use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
@@ -525,11 +525,21 @@ fn replies() -> Vec<Reply> {
             reads: vec![("request.stream".into(), "true or false".into())],
         }),
         Reply::WhatIf(Box::new(WhatIf {
-            saved: Explanation { decision: decision.clone(), sentence: "s".into(), rules: vec![rule.clone()] },
-            edited: Explanation { decision: decision.clone(), sentence: "e".into(), rules: Vec::new() },
+            saved: Explanation {
+                decision: decision.clone(),
+                sentence: "s".into(),
+                rules: vec![rule.clone()],
+                unseen: vec![],
+            },
+            edited: Explanation { decision: decision.clone(), sentence: "e".into(), rules: Vec::new(), unseen: vec![] },
             issues: vec![issue()],
         })),
-        Reply::Explained(Box::new(Explanation { decision, sentence: "s".into(), rules: vec![rule] })),
+        Reply::Explained(Box::new(Explanation {
+            decision,
+            sentence: "s".into(),
+            rules: vec![rule],
+            unseen: vec![Unseen::Pins],
+        })),
         Reply::Replayed(Box::new(ReplayDone { issues: vec![issue()], ..ReplayDone::default() })),
         Reply::Observed(ObservedSums {
             of: 9,

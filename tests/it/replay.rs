@@ -477,7 +477,7 @@ impl Home {
                 ..typed("teach")
             };
             let record = recorded(&format!("c{n}"), facts, &then, &world());
-            ledger.record(CallRecord { ts: UnixMs(unix_now().0 - 60_000 * n), ..record });
+            ledger.record(CallRecord { ts: UnixMs(unix_now().0 - 60_000 * n), ..record }.into());
         }
         ledger.flush().await;
         home

@@ -218,6 +218,7 @@ fn explanation(target: &Target, by: &str) -> Explanation {
                 ..RuleTrace::default()
             },
         ],
+        unseen: Vec::new(),
     }
 }
 

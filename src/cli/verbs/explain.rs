@@ -26,7 +26,11 @@ pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) ->
     let chain: Vec<Place> =
         explanation.decision.chain.iter().map(|chosen| Place { target: &chosen.target, why: &chosen.why }).collect();
     print_chain(session, &snapshot, facts, &chain, &explanation.decision.rejected)?;
-    print_rules(session, explanation)
+    print_rules(session, explanation)?;
+    if let Some(unseen) = routes::unseen(&explanation.unseen) {
+        session.console.say(Role::Muted, &format!("-- {unseen}"));
+    }
+    Ok(())
 }
 
 /// Every rule in order, with its verdict and the part of its condition that says so.
@@ -154,5 +158,6 @@ fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value
         "chain": chain,
         "rejected": decision.rejected,
         "rules": explanation.rules,
+        "unseen": explanation.unseen,
     })
 }

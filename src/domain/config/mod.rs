@@ -106,6 +106,18 @@ pub struct MoneyRules {
     pub allow_unpriced: bool,
 }
 
+impl MoneyRules {
+    /// Whether models without a price drop out of decisions, so that the call goes on to one that has a price.
+    pub fn priced_only(&self) -> bool {
+        self.daily_limit.is_some() && self.needs_prices()
+    }
+
+    /// The same under any limit. With `refuse` the first model that cannot be paid for ends the call.
+    pub fn needs_prices(&self) -> bool {
+        !self.allow_unpriced && self.when_exhausted != WhenExhausted::Refuse
+    }
+}
+
 /// The local gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gateway {

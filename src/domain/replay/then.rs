@@ -71,6 +71,7 @@ pub fn world_then(record: &CallRecord, time: LocalTime, today: &World, watched: 
         active: active(record, today),
         providers: providers.into(),
         budget_exhausted: exhausted(record, today),
+        priced_only: record.rejects.iter().any(|reject| reject.code == "unpriced"),
         budget: today.budget,
         time,
         in_flight: Vec::new(),

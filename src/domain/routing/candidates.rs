@@ -61,6 +61,7 @@ enum Out {
     Unlisted,
     NotChat,
     OverBudget,
+    Unpriced,
     BreakerOpen,
     Capability(&'static str),
     Context,
@@ -81,6 +82,7 @@ impl Out {
             Self::Unlisted => "unlisted",
             Self::NotChat => "not_chat",
             Self::OverBudget => "over_budget",
+            Self::Unpriced => "unpriced",
             Self::BreakerOpen => "breaker_open",
             Self::Capability(_) => "capability",
             Self::Context => "context",
@@ -308,6 +310,9 @@ impl<'a> Board<'a> {
             if let Some(out) = self.judge_money(reach_of(provider, model)) {
                 return Some(out);
             }
+            if self.world.priced_only && model.price.is_none() {
+                return Some(Out::Unpriced);
+            }
             if model.breaker_until.is_some_and(|until| until > self.world.now) {
                 return Some(Out::BreakerOpen);
             }
@@ -449,6 +454,7 @@ impl<'a> Board<'a> {
             Out::NotChat if self.facts.work == Work::Embeddings => "not known to make embeddings".into(),
             Out::NotChat => "not a chat model".into(),
             Out::OverBudget => "cloud: the day's limit is reached".into(),
+            Out::Unpriced => "its price is not known, and a daily limit is set".into(),
             Out::BreakerOpen => {
                 let until = model.and_then(|model| model.breaker_until);
                 format!("it kept failing: tried again in {}", self.wait(until)).into()

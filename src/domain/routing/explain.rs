@@ -18,7 +18,7 @@ pub fn explain(facts: &Facts, rules: &RuleSet, world: &World) -> Explanation {
     let decision = decide(facts, rules, world);
     let sentence = sentence(facts, rules, world, &decision);
     let rules = trace(facts, rules, world, &decision);
-    Explanation { decision, sentence, rules }
+    Explanation { decision, sentence, rules, unseen: Vec::new() }
 }
 
 fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> String {

@@ -189,6 +189,25 @@ pub struct Explanation {
     pub sentence: String,
     /// Every rule in order, with its verdict.
     pub rules: Vec<RuleTrace>,
+    /// What this process could not look at, and another one that carries out calls would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Unseen>,
+}
+
+/// Knowledge that lives in the memory of the process that carries out the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unseen {
+    /// Targets that keep failing, and vendors that are left alone for a while.
+    Breakers,
+    /// Which target answered a session last.
+    Pins,
+    /// What vendors said is left of their limits and plans.
+    Limits,
+    /// How long a call would wait for a busy local server.
+    Waits,
+    /// Calls under way.
+    InFlight,
 }
 
 /// One rule's verdict.

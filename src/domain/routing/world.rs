@@ -22,6 +22,9 @@ pub struct World {
     pub providers: Providers,
     /// Cloud targets drop out when today's money is used up.
     pub budget_exhausted: bool,
+    /// A day's limit is set that only priced models can keep: models without a price drop out.
+    #[serde(default)]
+    pub priced_only: bool,
     #[serde(default)]
     pub budget: BudgetFacts,
     #[serde(default)]

@@ -207,6 +207,11 @@ impl Shared {
         {
             return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
         }
+        if decision.chain.is_empty()
+            && let Some(unpriced) = ticket.rejects().iter().find(|reject| reject.code == "unpriced")
+        {
+            return Err(reserve::unpriced(&unpriced.target));
+        }
         if decision.chain.is_empty() {
             return Err(no_route(live, request, ticket.policy()));
         }

@@ -59,7 +59,7 @@ pub async fn reserve(
     }
 }
 
-fn unpriced(target: &Target) -> Failure {
+pub fn unpriced(target: &Target) -> Failure {
     Failure::plain(
         ErrorCode::Budget,
         format!(
