@@ -14,7 +14,9 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
+use lmdeck::domain::rate::RateLimit;
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::routing::{Explanation, Unseen};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     BudgetStore, Clock, ConfigStore, Frame, Ledger, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer,
@@ -398,6 +400,16 @@ fn paid() -> Vec<Profile> {
 }
 
 async fn engine(folder: &Path, config: Config, vendor: Arc<Vendor>) -> (Engine, Arc<Desk>, Arc<SqliteLedger>) {
+    let started = start(folder, config, vendor, true);
+    let mut snapshots = started.0.handle.snapshots();
+    let known =
+        snapshots.wait_for(|snapshot| snapshot.providers.iter().all(|provider| provider.health.last_checked.is_some()));
+    drop(known.await.unwrap());
+    started
+}
+
+/// An engine that watches, or one of a command that asks once and leaves.
+fn start(folder: &Path, config: Config, vendor: Arc<Vendor>, watches: bool) -> (Engine, Arc<Desk>, Arc<SqliteLedger>) {
     let ledger = SqliteLedger::open(folder, None).unwrap();
     let desk = Desk::with(config);
     let ports = Ports {
@@ -411,17 +423,13 @@ async fn engine(folder: &Path, config: Config, vendor: Arc<Vendor>) -> (Engine, 
         answers: None,
     };
     let options = Options {
-        schedule_probes: true,
+        schedule_probes: watches,
         state_dir: String::new(),
         rejected: None,
         read_only: false,
         system: String::new(),
     };
     let engine = Engine::start(ports, desk.load(), options);
-    let mut snapshots = engine.handle.snapshots();
-    let known =
-        snapshots.wait_for(|snapshot| snapshot.providers.iter().all(|provider| provider.health.last_checked.is_some()));
-    drop(known.await.unwrap());
     (engine, desk, ledger)
 }
 
@@ -654,4 +662,64 @@ async fn what_was_spent_before_a_limit_was_set_counts_against_it() {
     let till = Till::new(Set::at(NOON), store);
     let short = till.reserve(&MoneyRules::default(), dollars(0.0076), dollars(0.0001), false).await.map(drop);
     assert!(matches!(short, Err(Refused::Short { .. })), "{short:?}");
+}
+
+// ---- what a one-shot knows
+
+async fn explained(engine: &Engine, facts: Facts) -> Explanation {
+    match engine.handle.ask(Command::Explain { facts: Box::new(facts) }).await {
+        Reply::Explained(explanation) => *explanation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn out<'a>(explanation: &'a Explanation, target: &str) -> Option<&'a str> {
+    let rejects = &explanation.decision.rejected;
+    rejects.iter().find(|reject| reject.target.to_string() == target).map(|reject| &*reject.code)
+}
+
+#[tokio::test]
+async fn a_one_shot_explains_with_the_money_prices_and_limits_that_are_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = provider("near", Kind::LlamaCpp, &[("small", None)]);
+    limited.rate_limit = Some(RateLimit { requests_per_minute: Some(2), tokens_per_minute: None });
+    let providers = || {
+        let gpt = provider("gpt", Kind::Openai, &[("gpt-4o", Some(price())), ("gpt-of-tomorrow", None)]);
+        vec![gpt, limited.clone()]
+    };
+    let vendor = || Vendor::new(vec![Deed::Answer { share: 1000, tells: true }; 4]);
+    let (serve, _, ledger) = engine(folder.path(), config(0.01, providers()), vendor()).await;
+    for model in ["gpt/gpt-4o", "near/small", "near/small"] {
+        outcome(&serve, raw(model, "")).await;
+    }
+    ledger.flush().await;
+
+    // The other one goes on and holds its share. This one asks at once, before anything was probed.
+    let (once, ..) = start(folder.path(), config(0.01, providers()), vendor(), false);
+    let facts = Facts { session: "s".into(), ..Facts::default() };
+    let told = explained(&once, facts).await;
+    assert_eq!(out(&told, "gpt/gpt-of-tomorrow"), Some("over_budget"), "{told:?}");
+    assert_eq!(out(&told, "gpt/gpt-4o"), Some("over_budget"));
+    assert_eq!(out(&told, "near/small"), Some("limited"), "two calls of the last minute were another's");
+    assert_eq!(told.unseen, [Unseen::Breakers, Unseen::Pins, Unseen::Limits]);
+    assert!(explained(&serve, Facts::default()).await.unseen.is_empty(), "who carries out the calls sees all");
+
+    // With money left only the price is missing.
+    let (rich, ..) = start(folder.path(), config(100.0, providers()), vendor(), false);
+    let told = explained(&rich, Facts::default()).await;
+    assert_eq!((out(&told, "gpt/gpt-of-tomorrow"), out(&told, "gpt/gpt-4o")), (Some("unpriced"), None), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_the_same_in_the_picture_and_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(vec![Deed::Silence]);
+    let (engine, ..) = engine(folder.path(), config(1.0, paid()), vendor).await;
+    // Under way: nothing is spent yet, and some of the day is put aside.
+    let _running = engine.handle.dispatch(raw("gpt/gpt-4o", ""));
+    let mut snapshots = engine.handle.snapshots();
+    let snapshot = snapshots.wait_for(|snapshot| snapshot.spend.reserved > Money::ZERO).await.unwrap().clone();
+    let Reply::Budget(report) = engine.handle.ask(Command::Budget { days: 1 }).await else { panic!("another reply") };
+    assert_eq!((snapshot.spend.today, snapshot.spend.remaining), (Money::ZERO, report.remaining));
+    assert!(report.remaining < report.limit);
 }

@@ -291,6 +291,8 @@ fn snapshot() -> Snapshot {
         spend: Arc::new(SpendView {
             today: Money::from_dollars(2.5).unwrap(),
             limit: Money::from_dollars(10.0),
+            // Others hold some of it.
+            remaining: Money::from_dollars(6.25),
             ..SpendView::default()
         }),
         gateway: Arc::new(GatewayView::default()),
@@ -946,7 +948,7 @@ async fn model_status_has_the_original_services_fields() {
     assert_eq!(status["lm_studio_available"], true);
     assert_eq!(status["lm_studio_models"], json!(["smollm2", "qwen/qwen3-4b"]));
     assert_eq!(status["daily_cost"], 2.5);
-    assert_eq!(status["budget_remaining"], 7.5);
+    assert_eq!(status["budget_remaining"], 6.25, "what can still be spent, and not what nobody spent yet");
     assert_eq!(status["all_healthy"], false);
     let names: Vec<&String> = status["models"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["lm_studio_smollm2", "lm_studio_qwen/qwen3-4b", "z_ai_glm_4.6", "openai_0"]);

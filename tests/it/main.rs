@@ -49,6 +49,7 @@ mod routes_cli;
 mod rules;
 
 mod replay;
+mod rules_under_load;
 
 mod bench_verb;
 mod calls;

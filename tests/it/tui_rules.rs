@@ -9,13 +9,16 @@ use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::money::Money;
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::replay::{Change, Fate, Flow, ReplayReport, ReplaySums, Replayed};
 use lmdeck::domain::routing::{Policy, World, WorldModel, WorldProvider, explain};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
 use lmdeck::engine::protocol::{
-    Command, CommandName, ObservedCount, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace, Reply, Snapshot, WhatIf,
+    Command, CommandName, Event, EventKind, Level, ObservedCount, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace,
+    ReplayDone, ReplayRules, Reply, Snapshot, WhatIf,
 };
 use lmdeck::tui::App;
 use lmdeck::tui::msg::{Intent, Msg};
@@ -547,4 +550,115 @@ async fn what_an_observed_rule_would_have_decided_is_counted_and_recorded() {
     let recorded = &house.book.records()[0].observed;
     assert_eq!(recorded[0].target, Some(Target::new("near", "small")), "{recorded:?}");
     assert!(snapshot.routing.decided_today.iter().all(|(by, _)| by != "policy:watched"));
+}
+
+// ---- replay
+
+fn replayed() -> ReplayDone {
+    let fate = |target: &str, by: &str, cost| Fate {
+        target: Some(target.parse().unwrap()),
+        by: by.into(),
+        local: Some(cost == 0),
+        refused: None,
+        cost: Some(Money(cost)),
+        ttft_ms: Some(400),
+    };
+    let row = |n: u64| Replayed {
+        id: format!("c{n}").as_str().into(),
+        ts: NOW,
+        request_type: "teach".into(),
+        before: fate("zai/glm-4.6", "policy:long-prompts", 10_000_000_000),
+        after: fate("near/small", "policy:long-prompts", 0),
+        change: Change::Moved,
+        today: if n == 2 { vec!["near".into()] } else { Vec::new() },
+    };
+    let flow = Flow {
+        from: Some(Target::new("zai", "glm-4.6")),
+        to: Some(Target::new("near", "small")),
+        calls: 2,
+        cost_before: Money(20_000_000_000),
+        cost_after: Money::ZERO,
+        unpriced: 0,
+    };
+    let report = ReplayReport {
+        calls: 40,
+        matching: 1482,
+        moved: 2,
+        before: ReplaySums { local: 38, cloud: 2, cost: Money(20_000_000_000), ..ReplaySums::default() },
+        after: ReplaySums { local: 40, ..ReplaySums::default() },
+        from_today: 1,
+        flows: vec![flow],
+        rows: vec![row(1), row(2)],
+        ..ReplayReport::default()
+    };
+    ReplayDone { report, issues: Vec::new() }
+}
+
+#[test]
+fn ctrl_r_replays_the_rule_as_edited_and_esc_goes_back_to_it() {
+    let mut desk = Desk::new();
+    desk.engine.on(CommandName::Replay, Reply::Replayed(Box::new(replayed())));
+    desk.press("g g enter").type_in(" && request.has_tools").rest().press("ctrl-r");
+    let Some(Command::Replay { query, .. }) = desk.asked.last() else { panic!("{:?}", desk.asked) };
+    let ReplayRules::Edit(PolicyEdit::Edit { name, draft }) = &query.rules else { panic!("{query:?}") };
+    assert_eq!(name, "long-prompts");
+    assert!(draft.when.as_ref().is_some_and(|when| when.contains("has_tools")), "unsaved: {draft:?}");
+    for screen in [desk.wide(), desk.app_80()] {
+        for part in [
+            "Replay  long-prompts as edited",
+            "2 of 40 calls would go elsewhere.",
+            "at home",
+            "-$0.02",
+            "zai/glm-4.6 by long-prompts",
+            "near/small by long-prompts",
+        ] {
+            assert!(screen.contains(part), "{part}\n{screen}");
+        }
+    }
+    let wide = desk.wide();
+    for part in ["as recorded", "today's near", "The newest 40 of 1,482 calls that fit.", "never stored", "40 calls"] {
+        assert!(wide.contains(part), "{part}\n{wide}");
+    }
+    desk.press("w");
+    let Some(Command::Replay { query, .. }) = desk.asked.last() else { panic!("{:?}", desk.asked) };
+    assert_eq!(query.limit, 10_000);
+    desk.press("esc");
+    assert!(desk.wide().contains("Edit long-prompts"), "{}", desk.wide());
+}
+
+#[test]
+fn a_replay_under_way_tells_how_far_it_is_and_leaving_stops_it() {
+    let mut app = App::new(Arc::new(evening()), options(), NOW);
+    app.start();
+    for key in keys("3") {
+        app.update(Msg::Input(key), NOW);
+    }
+    let mut asked = Vec::new();
+    for key in keys("R") {
+        asked.extend(app.update(Msg::Input(key), NOW));
+    }
+    let run = asked.iter().find_map(|intent| match intent {
+        Intent::Ask(_, Command::Replay { query, run }) if query.rules == ReplayRules::InForce => Some(*run),
+        _ => None,
+    });
+    let run = run.unwrap_or_else(|| panic!("{asked:?}"));
+    assert!(screen(&app, 80, 24).contains("Replay  the rules in force"), "{}", screen(&app, 80, 24));
+    let kind = EventKind::ReplayProgress { run, done: 412, of: 1482 };
+    app.update(Msg::Event(Box::new(Event { at: NOW, level: Level::Info, kind })), NOW);
+    assert!(screen(&app, 80, 24).contains("[>] 412 of 1,482"), "{}", screen(&app, 80, 24));
+    let mut left = Vec::new();
+    for key in keys("esc") {
+        left.extend(app.update(Msg::Input(key), NOW));
+    }
+    let stops = |intent: &Intent| matches!(intent, Intent::Ask(_, Command::StopReplay { run: of }) if *of == run);
+    assert!(left.iter().any(stops), "{left:?}");
+    assert!(!screen(&app, 80, 24).contains("Replay  "), "{}", screen(&app, 80, 24));
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_is_not_replayed() {
+    let mut desk = Desk::new();
+    desk.press("g g enter").type_in(" && request.tpye").rest().press("ctrl-r");
+    assert!(desk.asked.iter().all(|command| command.name() != CommandName::Replay), "{:?}", desk.asked);
+    assert!(desk.wide().contains("not replayed"), "{}", desk.wide());
 }
