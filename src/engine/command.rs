@@ -66,7 +66,7 @@ impl Supervisor {
                 Ok(profile) => self.diagnose(profile, answer, run, asker),
                 Err(refusal) => reply_to(asker, *refusal),
             },
-            Command::StopDiagnosis { run } => {
+            Command::StopDiagnosis { run } | Command::StopReplay { run } => {
                 self.runs.stop(run);
                 reply_to(asker, Reply::Done);
             }
@@ -74,10 +74,6 @@ impl Supervisor {
             Command::Budget { days } => self.budget(days, asker),
             Command::Observed => self.list_observed(asker),
             Command::Replay { query, run } => self.replay(*query, run, asker),
-            Command::StopReplay { run } => {
-                self.runs.stop(run);
-                reply_to(asker, Reply::Done);
-            }
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
             Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),

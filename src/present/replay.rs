@@ -49,7 +49,7 @@ pub fn compared(report: &ReplayReport) -> Vec<Compared> {
         label,
         before: units::thousands(before),
         after: units::thousands(after),
-        change: signed(before, after, &units::thousands(before.abs_diff(after))),
+        change: signed(&before, &after, &units::thousands(before.abs_diff(after))),
         worse: false,
     };
     let mut lines = vec![count("at home", before.local, after.local), count("cloud", before.cloud, after.cloud)];
@@ -69,15 +69,15 @@ pub fn compared(report: &ReplayReport) -> Vec<Compared> {
             label: "first token",
             before: units::first_token(before),
             after: units::first_token(after),
-            change: signed(before, after, &units::first_token(before.abs_diff(after))),
+            change: signed(&before, &after, &units::first_token(before.abs_diff(after))),
             worse: false,
         });
     }
     lines
 }
 
-fn signed<T: Ord>(before: T, after: T, amount: &str) -> String {
-    match after.cmp(&before) {
+fn signed<T: Ord>(before: &T, after: &T, amount: &str) -> String {
+    match after.cmp(before) {
         std::cmp::Ordering::Less => format!("-{amount}"),
         std::cmp::Ordering::Equal => "0".to_owned(),
         std::cmp::Ordering::Greater => format!("+{amount}"),
@@ -86,7 +86,7 @@ fn signed<T: Ord>(before: T, after: T, amount: &str) -> String {
 
 /// `-$0.38`, `+<$0.01`, `0`.
 pub fn cost_change(before: Money, after: Money) -> String {
-    signed(before, after, &units::money_sum(Money(after.0.saturating_sub(before.0).saturating_abs())))
+    signed(&before, &after, &units::money_sum(Money(after.0.saturating_sub(before.0).saturating_abs())))
 }
 
 /// The change of the money of calls that change in the same way; `unknown` where no price is.

@@ -120,8 +120,8 @@ pub fn unseen(unseen: &[Unseen]) -> Option<String> {
         })
         .collect();
     let (last, rest) = words.split_last()?;
-    let list = if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) };
-    Some(format!("not seen from here: {list}; only a running instance knows"))
+    let told = if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) };
+    Some(format!("not seen from here: {told}; only a running instance knows"))
 }
 
 /// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.

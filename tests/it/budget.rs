@@ -688,14 +688,14 @@ async fn a_one_shot_explains_with_the_money_prices_and_limits_that_are_on_record
         vec![gpt, limited.clone()]
     };
     let vendor = || Vendor::new(vec![Deed::Answer { share: 1000, tells: true }; 4]);
-    let (serve, _, ledger) = engine(folder.path(), config(0.01, providers()), vendor()).await;
+    let (serve, _, ledger) = engine(folder.path(), config(0.1, providers()), vendor()).await;
     for model in ["gpt/gpt-4o", "near/small", "near/small"] {
         outcome(&serve, raw(model, "")).await;
     }
     ledger.flush().await;
 
     // The other one goes on and holds its share. This one asks at once, before anything was probed.
-    let (once, ..) = start(folder.path(), config(0.01, providers()), vendor(), false);
+    let (once, ..) = start(folder.path(), config(0.005, providers()), vendor(), false);
     let facts = Facts { session: "s".into(), ..Facts::default() };
     let told = explained(&once, facts).await;
     assert_eq!(out(&told, "gpt/gpt-of-tomorrow"), Some("over_budget"), "{told:?}");

@@ -297,7 +297,8 @@ async fn no_call_sees_half_of_two_rule_sets() {
     ledger.flush().await;
     let query = CallQuery { limit: usize::MAX, since: Some(UnixMs(i64::MIN)), ..CallQuery::default() };
     let kept = ledger.records(query, UnixMs(0)).await.unwrap();
-    assert_eq!(kept.len(), records.len());
+    // A machine whose disk is slower than its calls loses records, and counts them.
+    assert_eq!(kept.len() as u64 + ledger.dropped(), records.len() as u64);
     kept.iter().for_each(|record| check(record, &sets, &world));
     assert!(kept.iter().any(|record| record.status == Status::Denied && record.rules_version > 0));
     engine.stop().await;

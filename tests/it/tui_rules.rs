@@ -600,7 +600,8 @@ fn ctrl_r_replays_the_rule_as_edited_and_esc_goes_back_to_it() {
     desk.engine.on(CommandName::Replay, Reply::Replayed(Box::new(replayed())));
     desk.press("g g enter").type_in(" && request.has_tools").rest().press("ctrl-r");
     let Some(Command::Replay { query, .. }) = desk.asked.last() else { panic!("{:?}", desk.asked) };
-    let ReplayRules::Edit(PolicyEdit::Edit { name, draft }) = &query.rules else { panic!("{query:?}") };
+    let ReplayRules::Edit(edit) = &query.rules else { panic!("{query:?}") };
+    let PolicyEdit::Edit { name, draft } = &**edit else { panic!("{edit:?}") };
     assert_eq!(name, "long-prompts");
     assert!(draft.when.as_ref().is_some_and(|when| when.contains("has_tools")), "unsaved: {draft:?}");
     for screen in [desk.wide(), desk.app_80()] {

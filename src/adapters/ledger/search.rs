@@ -189,7 +189,9 @@ pub fn observed(connection: &Connection, since: UnixMs) -> Result<ObservedSums, 
         // A text that no lmdeck wrote counts for nothing.
         let found: Vec<ObservedMatch> =
             serde_json::from_str(row.get_ref(0)?.as_str().unwrap_or("")).unwrap_or_default();
-        found.iter().for_each(|found| sums.add(found, calls));
+        for one in &found {
+            sums.add(one, calls);
+        }
     }
     sums.policies.sort_by(|a, b| a.policy.cmp(&b.policy));
     Ok(sums)

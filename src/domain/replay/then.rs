@@ -129,8 +129,8 @@ fn usable(then: &mut WorldProvider, record: &CallRecord, soon: UnixMs) {
     let mut models = then.models.to_vec();
     for model in &mut models {
         let broken = |reject: &&Reject| reject.code == "breaker_open" && reject.target.model == model.id;
-        let own = record.rejects.iter().filter(|reject| reject.target.provider == then.id);
-        model.breaker_until = own.filter(|reject| broken(reject)).next().map(|_| soon);
+        let mut own = record.rejects.iter().filter(|reject| reject.target.provider == then.id);
+        model.breaker_until = own.find(|reject| broken(reject)).map(|_| soon);
     }
     // A server that is down today lists nothing; then it had what the chain names.
     for target in record.chain.iter().filter(|target| target.provider == then.id) {

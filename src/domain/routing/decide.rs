@@ -29,7 +29,7 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
             Outcome::Not => continue,
             Outcome::Holds if policy.observe => {
                 match request.by_policy(policy) {
-                    Ok(would) => notes.push(observed(policy, would)),
+                    Ok(decision) => notes.push(observed(policy, decision)),
                     Err(why) => note(NoteKind::NotApplicable, why),
                 }
                 continue;

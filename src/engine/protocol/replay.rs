@@ -30,7 +30,7 @@ pub enum ReplayRules {
     #[default]
     InForce,
     /// Those that an unsaved edit would make.
-    Edit(PolicyEdit),
+    Edit(Box<PolicyEdit>),
     /// Those of a text: a whole configuration, or only its `routing:` and `model_selection:`.
     Text { name: String, text: String },
 }

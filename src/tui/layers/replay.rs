@@ -116,7 +116,9 @@ impl ReplayPage {
                 for issue in &done.issues {
                     lines.marked("[!] ", Role::Warn, &with_remedy(&issue.message, &issue.remedy));
                 }
-                words::notes(report).iter().for_each(|note| lines.wrapped(0, note, Role::Muted));
+                for note in words::notes(report) {
+                    lines.wrapped(0, &note, Role::Muted);
+                }
             }
         }
         lines

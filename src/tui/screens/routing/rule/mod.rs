@@ -144,9 +144,9 @@ impl RuleEditor {
     /// # Errors
     /// What is wrong with a field.
     fn unsaved(&self, cx: &Cx<'_>) -> Result<PolicyEdit, String> {
-        let fields = Field::ALL.into_iter().filter(|field| *field != Field::Name);
+        let mut fields = Field::ALL.into_iter().filter(|field| *field != Field::Name);
         let wrong = |field| self.fields.complaint(field, self.own.as_deref(), cx.snapshot);
-        if let Some(said) = fields.filter_map(wrong).next() {
+        if let Some(said) = fields.find_map(wrong) {
             return Err(said);
         }
         let mut named = self.fields.clone();
@@ -173,7 +173,7 @@ impl RuleEditor {
             (None, Ok(edit)) => {
                 let whose = self.own.as_deref().unwrap_or("with the new rule");
                 let whose = if self.own.is_some() { format!("{whose} as edited") } else { whose.to_owned() };
-                let page = ReplayPage::of(ReplayRules::Edit(edit), whose);
+                let page = ReplayPage::of(ReplayRules::Edit(Box::new(edit)), whose);
                 return out.push(Effect::Open(Box::new(page)));
             }
             (Some(said), _) | (None, Err(said)) => said,
