@@ -176,6 +176,7 @@ fn record(number: i64, now: UnixMs) -> CallRecord {
     let tags = BTreeMap::from([("team".to_owned(), pick(&["red", "blue", "green"], 2))]);
     CallRecord {
         reserved: None,
+        observed: Vec::new(),
         id: format!("t{number}").into(),
         ts: UnixMs(now.0 - DAYS * DAY_MS),
         facts: Facts {
