@@ -459,10 +459,8 @@ fn budget_report() -> BudgetReport {
     }
 }
 
-fn replies() -> Vec<Reply> {
-    let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
-    let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
-    let decision = Decision {
+fn decision() -> Decision {
+    Decision {
         by: "named".into(),
         rules_version: 3,
         chain: vec![Chosen { target: target(), reach: Reach::Network, why: "loaded".into() }],
@@ -481,7 +479,13 @@ fn replies() -> Vec<Reply> {
             why: "it divides by zero".into(),
             would: Some(Would { target: Some(target()), denied: false }),
         }],
-    };
+    }
+}
+
+fn replies() -> Vec<Reply> {
+    let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
+    let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
+    let decision = decision();
     let rule = RuleTrace {
         name: "a".into(),
         when: "type".into(),

@@ -281,7 +281,9 @@ async fn no_call_sees_half_of_two_rule_sets() {
 
     let records = std::mem::take(&mut *load.records.lock().unwrap());
     let world = world();
-    records.iter().for_each(|record| check(record, &sets, &world));
+    for record in &records {
+        check(record, &sets, &world);
+    }
     let mixed = upstream.mixed.lock().unwrap().first().cloned();
     assert_eq!(mixed, None, "the effects of one set at the target of another");
     for set in ["a", "b"] {
@@ -299,7 +301,9 @@ async fn no_call_sees_half_of_two_rule_sets() {
     let kept = ledger.records(query, UnixMs(0)).await.unwrap();
     // A machine whose disk is slower than its calls loses records, and counts them.
     assert_eq!(kept.len() as u64 + ledger.dropped(), records.len() as u64);
-    kept.iter().for_each(|record| check(record, &sets, &world));
+    for record in &kept {
+        check(record, &sets, &world);
+    }
     assert!(kept.iter().any(|record| record.status == Status::Denied && record.rules_version > 0));
     engine.stop().await;
 }

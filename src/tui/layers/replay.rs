@@ -167,16 +167,18 @@ fn flows(report: &ReplayReport, lines: &mut Lines) {
 }
 
 fn rows(report: &ReplayReport, lines: &mut Lines) {
-    let changed = || report.rows.iter().filter(|row| row.change != Change::Same);
-    let count = changed().count();
+    let count = report.moved + report.refused + report.let_through;
     if count == 0 {
         return;
     }
     lines.blank();
-    lines.title(&units::count(count as u64, "call changes", "calls change"));
-    changed().take(ROWS).for_each(|row| one(row, lines));
-    if count > ROWS {
-        let more = format!("and {} more: lmdeck routes replay --json has all", units::thousands((count - ROWS) as u64));
+    lines.title(&units::count(count, "call changes", "calls change"));
+    for row in &report.rows {
+        one(row, lines);
+    }
+    let more = count.saturating_sub(report.rows.len() as u64);
+    if more > 0 {
+        let more = format!("and {} more: lmdeck routes replay --json has all", units::thousands(more));
         lines.wrapped(ID, &more, Role::Muted);
     }
 }
@@ -257,7 +259,13 @@ impl Part for ReplayPage {
             return;
         }
         self.phase = match reply {
-            Reply::Replayed(done) => Phase::Done(done.clone()),
+            Reply::Replayed(done) => {
+                // A drawing costs what it shows: of the rows those that change, and no more than are told.
+                let mut done = done.clone();
+                done.report.rows.retain(|row| row.change != Change::Same);
+                done.report.rows.truncate(ROWS);
+                Phase::Done(done)
+            }
             Reply::Refused(refusal) => {
                 let found = refusal.issues.first().map(|issue| format!(": {}", issue.message)).unwrap_or_default();
                 Phase::Refused(with_remedy(&format!("{}{found}", refusal.message), &refusal.remedy))
