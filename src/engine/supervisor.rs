@@ -6,7 +6,7 @@ use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::ports::{DaySums, Loaded, Ports, Unusable};
-use super::protocol::{CallQuery, Command, Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
+use super::protocol::{Command, Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::runs::Runs;
 use super::state::{Effect, State};
@@ -16,14 +16,13 @@ use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::watched::UPTIME_SPAN;
 use super::{LiveReader, Options, observed};
-use crate::domain::call::{CallRecord, Status};
+use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
-use futures_util::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +36,6 @@ const INPUT_CAPACITY: usize = 1024;
 const PUBLISH_GAP: Duration = Duration::from_millis(50);
 /// How often the day's sums are read again: other processes share the ledger.
 const DAY_RESYNC: Duration = Duration::from_mins(1);
-
-/// Calls of the last minute looked at for what they took of limits; of more, the newest.
-const LATELY: usize = 10_000;
 
 /// Incidents of the past read at start.
 const RECALLED: usize = 200;
@@ -122,7 +118,7 @@ pub struct Supervisor {
     pub(super) today: DaySums,
     pub(super) day_start: UnixMs,
     pub(super) observed: ObservedSums,
-    day_synced: Instant,
+    pub(super) day_synced: Instant,
     pub(super) in_effect: Option<Target>,
     pub(super) announced_ready: bool,
     /// Commands of a one-shot that wait until the day's money is known; a one-shot asks few.
@@ -490,57 +486,6 @@ impl Supervisor {
         // Nothing shown changes before a result arrives.
         false
     }
-
-    /// Reads the day's sums; at midnight a new day begins at zero.
-    fn sync_day(&mut self) {
-        self.day_synced = Instant::now();
-        let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
-        if start > self.day_start {
-            self.day_start = start;
-            self.today = DaySums::default();
-        }
-        self.read_observed();
-        let day = self.ports.ledger.day(self.day_start);
-        let inputs = self.inputs.clone();
-        let start = self.day_start;
-        let money = &self.state.config.money;
-        let lately = self.lately();
-        let till = money.daily_limit.map(|_| (self.till.clone(), money.timezone.clone()));
-        tokio::spawn(async move {
-            if let Some((till, zone)) = till
-                && let Err(sentence) = till.refresh(zone.as_deref()).await
-            {
-                tracing::warn!("what is left of the day's limit could not be read: {sentence}");
-            }
-            if let Some(lately) = lately {
-                match lately.await {
-                    Ok(records) => drop(inputs.send(Input::Lately(taken(&records))).await),
-                    Err(message) => tracing::warn!("the calls of the last minute could not be read: {message}"),
-                }
-            }
-            let sums = day.await.inspect_err(|message| tracing::warn!("the day's sums could not be read: {message}"));
-            let _ = inputs.send(Input::Day { start, sums: sums.ok() }).await;
-        });
-    }
-
-    /// The calls of the last minute, for a process that made none of them and is asked about limits.
-    fn lately(&self) -> Option<BoxFuture<'static, Result<Vec<CallRecord>, String>>> {
-        let limited = self.state.config.providers.iter().any(|profile| profile.rate_limit.is_some());
-        let now = self.ports.clock.now();
-        let since = Some(UnixMs(now.0.saturating_sub(60_000)));
-        let query = CallQuery { since, limit: LATELY, ..CallQuery::default() };
-        (limited && !self.options.schedule_probes).then(|| self.ports.ledger.records(query, now))
-    }
-}
-
-/// What calls took of the limits of those who answered them, the oldest first.
-fn taken(records: &[CallRecord]) -> Vec<(ProviderId, UnixMs, u64)> {
-    let of = |record: &CallRecord| {
-        let expected = record.facts.prompt_tokens.saturating_add(record.facts.max_tokens);
-        let tokens = record.usage.map_or(expected, |usage| usage.input.saturating_add(usage.output));
-        Some((record.target.as_ref()?.provider.clone(), record.ts, tokens))
-    };
-    records.iter().rev().filter_map(of).collect()
 }
 
 /// Where the active target is kept in the state folder.

@@ -482,17 +482,21 @@ fn decision() -> Decision {
     }
 }
 
-fn replies() -> Vec<Reply> {
-    let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
-    let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
-    let decision = decision();
-    let rule = RuleTrace {
+fn rule() -> RuleTrace {
+    RuleTrace {
         name: "a".into(),
         when: "type".into(),
         verdict: "no".into(),
         why: "request.stream is false".into(),
         holds: Some(false),
-    };
+    }
+}
+
+fn replies() -> Vec<Reply> {
+    let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
+    let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
+    let decision = decision();
+    let rule = rule();
     vec![
         Reply::Done,
         Reply::Probed(vec![("a".into(), probe_report()), ("b".into(), failed)]),

@@ -237,3 +237,22 @@ fn a_condition_is_checked_with_the_place_of_what_is_wrong_under_it() {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&found["ok"], &found["error"]["column"]), (&Value::Bool(false), &Value::from(16)));
 }
+
+#[test]
+fn a_one_shot_says_what_only_a_running_instance_knows_and_what_observed_rules_matched() {
+    let home = Home::new();
+    let output = home.run(&["routes", "explain", "--session", "s"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().find(|line| line.contains("not seen from here")).unwrap_or_else(|| panic!("{said}"));
+    for part in ["who keeps failing", "which target its session has", "only a running instance knows"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let output = home.run(&["routes", "explain", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["unseen"][0], "breakers", "{told}");
+
+    assert!(home.good(&["routes", "show", "night"]).contains("matched 0 of 0 in 24 h"));
+    assert!(!home.good(&["routes", "show", "long"]).contains("matched"), "it is enforced");
+    let shown: Value = serde_json::from_str(&home.good(&["routes", "show", "night", "--json"])).unwrap();
+    assert_eq!((&shown["observed"]["matched"], &shown["observed"]["hours"]), (&0.into(), &24.into()));
+}
