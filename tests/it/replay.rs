@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test that called them")]
 
 use crate::support::engine::{Act, House, ask, collect, house, profile, refused};
+use crate::support::world::provider;
 use lmdeck::adapters::clock::unix_now;
 use lmdeck::adapters::ledger::SqliteLedger;
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Status, Usage};
@@ -12,54 +13,20 @@ use lmdeck::domain::ids::{ProviderId, Target};
 use lmdeck::domain::incident::Slot;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Cost, Money, Price, Provenance};
-use lmdeck::domain::reach::Reach;
 use lmdeck::domain::replay::{Against, Change, Replay, ReplayReport, Watched};
 use lmdeck::domain::routing::condition::{Compare, Condition, Number, NumberFact, SwitchFact, Test, Text, TextFact};
-use lmdeck::domain::routing::{
-    Fallback, LocalTime, Policy, RuleSet, Strategy as Order, World, WorldModel, WorldProvider, decide,
-};
+use lmdeck::domain::routing::{Fallback, LocalTime, Policy, RuleSet, Strategy as Order, World, WorldModel, decide};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::Ledger as _;
 use lmdeck::engine::protocol::{Command, EventKind, ReplayDone, ReplayQuery, Reply, RunId};
 use proptest::prelude::*;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::process::{Command as Process, Output, Stdio};
 
 // ---- a world, its rules and what they decided
 
 fn model(id: &str, price: Option<Price>) -> WorldModel {
-    WorldModel {
-        id: id.into(),
-        candidate: true,
-        chat: true,
-        loaded: None,
-        remote: false,
-        context: None,
-        capabilities: None,
-        quality: None,
-        price,
-        breaker_until: None,
-        ttft_ms: None,
-    }
-}
-
-fn provider(id: &str, kind: Kind, models: Vec<WorldModel>) -> WorldProvider {
-    WorldProvider {
-        id: id.into(),
-        kind,
-        reach: if kind.is_vendor() { Reach::Cloud } else { Reach::Machine },
-        local: false,
-        enabled: true,
-        state: State::Up,
-        reason: String::new(),
-        withheld: None,
-        parked_until: None,
-        aliases: BTreeMap::new(),
-        models: models.into(),
-        preferred_models: Vec::new(),
-        p50_ms: None,
-    }
+    WorldModel { price, ..WorldModel::of(id) }
 }
 
 fn dear() -> Option<Price> {

@@ -1,5 +1,6 @@
 //! Where a prompt goes, in the sentences of the people who ask; and what must hold for every request.
 
+use crate::support::world::provider;
 use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
 use lmdeck::domain::ids::{ModelId, ProviderId, Target};
@@ -19,41 +20,11 @@ use std::sync::Arc;
 const NOW: UnixMs = UnixMs(1_795_000_000_000);
 
 fn model(id: &str) -> WorldModel {
-    WorldModel {
-        id: id.into(),
-        candidate: true,
-        chat: true,
-        loaded: None,
-        remote: false,
-        context: None,
-        capabilities: None,
-        quality: None,
-        price: None,
-        breaker_until: None,
-        ttft_ms: None,
-    }
+    WorldModel::of(id)
 }
 
 fn loaded(id: &str, loaded: bool) -> WorldModel {
     WorldModel { loaded: Some(loaded), ..model(id) }
-}
-
-fn provider(id: &str, kind: Kind, models: Vec<WorldModel>) -> WorldProvider {
-    WorldProvider {
-        id: id.into(),
-        kind,
-        reach: if kind.is_vendor() { Reach::Cloud } else { Reach::Machine },
-        local: false,
-        enabled: true,
-        state: State::Up,
-        reason: String::new(),
-        withheld: None,
-        parked_until: None,
-        aliases: BTreeMap::new(),
-        models: models.into(),
-        preferred_models: Vec::new(),
-        p50_ms: None,
-    }
 }
 
 /// What the original service's file becomes: one LM Studio with three preferred models, and three vendors.

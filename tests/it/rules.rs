@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test that called them")]
 
 use crate::support::engine::{Act, ask, collect, house, profile, refused};
+use crate::support::world;
 use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Priority, Role};
 use lmdeck::domain::config::{Config, Severity};
@@ -28,37 +29,12 @@ use std::collections::BTreeMap;
 // ---- a house with four providers
 
 fn model(id: &str) -> WorldModel {
-    WorldModel {
-        id: id.into(),
-        candidate: true,
-        chat: true,
-        loaded: None,
-        remote: false,
-        context: None,
-        capabilities: None,
-        quality: None,
-        price: None,
-        breaker_until: None,
-        ttft_ms: None,
-    }
+    WorldModel::of(id)
 }
 
 fn provider(id: &str, kind: Kind, reach: Reach, models: &[&str]) -> WorldProvider {
-    WorldProvider {
-        id: id.into(),
-        kind,
-        reach,
-        local: false,
-        enabled: true,
-        state: State::Up,
-        reason: String::new(),
-        withheld: None,
-        parked_until: None,
-        aliases: BTreeMap::new(),
-        models: models.iter().map(|id| model(id)).collect(),
-        preferred_models: Vec::new(),
-        p50_ms: None,
-    }
+    let models = models.iter().map(|id| model(id)).collect();
+    WorldProvider { reach, ..world::provider(id, kind, models) }
 }
 
 fn four() -> World {

@@ -5,6 +5,7 @@
 
 use crate::support::engine::{NoLog, ask, collect};
 use crate::support::lent::Lent;
+use crate::support::world::provider;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
@@ -18,7 +19,7 @@ use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{RuleSet, World, WorldModel, WorldProvider, decide};
+use lmdeck::domain::routing::{RuleSet, World, WorldModel, decide};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{
@@ -177,35 +178,8 @@ async fn start(folder: &Path) -> (Engine, Arc<SqliteLedger>, Arc<Instant>) {
 
 /// Both servers up.
 fn world() -> World {
-    let model = WorldModel {
-        id: "m".into(),
-        candidate: true,
-        chat: true,
-        loaded: None,
-        remote: false,
-        context: None,
-        capabilities: None,
-        quality: None,
-        price: None,
-        breaker_until: None,
-        ttft_ms: None,
-    };
-    let provider = |id: &str| WorldProvider {
-        id: id.into(),
-        kind: Kind::LlamaCpp,
-        reach: Reach::Machine,
-        local: false,
-        enabled: true,
-        state: State::Up,
-        reason: String::new(),
-        withheld: None,
-        parked_until: None,
-        aliases: BTreeMap::new(),
-        models: vec![model.clone()].into(),
-        preferred_models: Vec::new(),
-        p50_ms: None,
-    };
-    World { providers: vec![provider("alpha"), provider("beta")].into(), ..World::default() }
+    let up = |id: &str| provider(id, Kind::LlamaCpp, vec![WorldModel::of("m")]);
+    World { providers: vec![up("alpha"), up("beta")].into(), ..World::default() }
 }
 
 /// What the edit has put in force.

@@ -4,15 +4,15 @@
 use super::pty::Tty;
 use super::support::dashboard::{keys, letters, options, screen};
 use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for};
+use super::support::world::provider;
 use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::call::Facts;
 use lmdeck::domain::health::State;
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Money;
-use lmdeck::domain::reach::Reach;
 use lmdeck::domain::replay::{Change, Fate, Flow, ReplayReport, ReplaySums, Replayed};
-use lmdeck::domain::routing::{Policy, World, WorldModel, WorldProvider, explain};
+use lmdeck::domain::routing::{Policy, World, WorldModel, explain};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
@@ -42,34 +42,8 @@ routing:
 
 /// The one provider of the file, up.
 fn world() -> World {
-    let model = WorldModel {
-        id: "small".into(),
-        candidate: true,
-        chat: true,
-        loaded: Some(true),
-        remote: false,
-        context: None,
-        capabilities: None,
-        quality: None,
-        price: None,
-        breaker_until: None,
-        ttft_ms: None,
-    };
-    let near = WorldProvider {
-        id: "near".into(),
-        kind: Kind::LmStudio,
-        reach: Reach::Machine,
-        local: false,
-        enabled: true,
-        state: State::Up,
-        reason: String::new(),
-        withheld: None,
-        parked_until: None,
-        aliases: std::collections::BTreeMap::new(),
-        models: vec![model].into(),
-        preferred_models: Vec::new(),
-        p50_ms: None,
-    };
+    let model = WorldModel { loaded: Some(true), ..WorldModel::of("small") };
+    let near = provider("near", Kind::LmStudio, vec![model]);
     World { providers: std::iter::once(near).collect(), ..World::default() }
 }
 

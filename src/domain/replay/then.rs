@@ -135,19 +135,7 @@ fn usable(then: &mut WorldProvider, record: &CallRecord, soon: UnixMs) {
     // A server that is down today lists nothing; then it had what the chain names.
     for target in record.chain.iter().filter(|target| target.provider == then.id) {
         if models.iter().all(|model| model.id != target.model) {
-            models.push(WorldModel {
-                id: target.model.clone(),
-                candidate: true,
-                chat: true,
-                loaded: None,
-                remote: false,
-                context: None,
-                capabilities: None,
-                quality: None,
-                price: None,
-                breaker_until: None,
-                ttft_ms: None,
-            });
+            models.push(WorldModel::of(target.model.clone()));
         }
     }
     if models != *then.models {

@@ -149,6 +149,25 @@ pub struct WorldModel {
     pub ttft_ms: Option<u64>,
 }
 
+impl WorldModel {
+    /// A chat model of which only the name is known.
+    pub fn of(id: impl Into<ModelId>) -> Self {
+        Self {
+            id: id.into(),
+            candidate: true,
+            chat: true,
+            loaded: None,
+            remote: false,
+            context: None,
+            capabilities: None,
+            quality: None,
+            price: None,
+            breaker_until: None,
+            ttft_ms: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

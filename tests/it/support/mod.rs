@@ -5,3 +5,4 @@ pub mod engine;
 pub mod lent;
 pub mod sim;
 pub mod snapshot;
+pub mod world;
