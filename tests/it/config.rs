@@ -663,3 +663,25 @@ fn a_condition_that_cannot_be_read_is_an_error_with_its_place_and_a_hint() {
     let text = format!("routing:\n  policies:\n    - name: p\n      use: [local]\n      when: '{deep}'\n");
     assert!(Place::holding(&text).load(&[]).is_err(), "a deep condition is refused, not followed");
 }
+
+#[test]
+fn pages_are_named_by_their_origins_and_any_page_only_beside_keys() {
+    let text = |rest: &str| format!("gateway:\n  {rest}\n");
+    let read = |rest: &str| Place::holding(&text(rest)).load(&[("PAGE", "https://three.example")]);
+    let loaded =
+        read("cors_origins: [HTTPS://One.example:443, 'http://localhost:3000', '${PAGE}', '${NONE:-}']").unwrap();
+    assert_eq!(
+        loaded.config.gateway.cors_origins,
+        ["https://one.example", "http://localhost:3000", "https://three.example"]
+    );
+    assert!(loaded.issues.is_empty(), "{:?}", loaded.issues);
+    assert!(Place::holding("{}").load(&[]).unwrap().config.gateway.cors_origins.is_empty());
+
+    let issues = errors(&text("cors_origins: [https://one.example, https://two.example/chat]"));
+    let issue = said(&issues, "is not the origin of a page: it goes on after the host");
+    assert_eq!((issue.line, issue.column, issue.remedy.as_str()), (Some(2), Some(39), "write https://two.example"));
+    let issues = errors(&text("cors_origins: ['*']"));
+    assert!(said(&issues, "a page of any web site").remedy.contains("gateway.api_keys"));
+    let loaded = read("{ cors_origins: ['*'], api_keys: [a-long-key-of-mine] }").unwrap();
+    assert_eq!(loaded.config.gateway.cors_origins, ["*"]);
+}

@@ -8,6 +8,7 @@ use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
 use super::lint;
+use super::origins;
 use super::path::Path;
 use super::policies;
 use super::profiles::{self, Written};
@@ -93,7 +94,8 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     lint::check(&rules, &in_file, &providers, &mut findings);
     check_cost_names(value, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
-    let gateway = sections::gateway(value);
+    let mut gateway = sections::gateway(value);
+    gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
         findings.value(
             Severity::Error,

@@ -23,6 +23,7 @@ mod json_schema;
 mod last_good;
 mod lint;
 mod masked;
+mod origins;
 mod path;
 mod policies;
 mod profiles;

@@ -17,7 +17,6 @@ const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 /// What is checked and kept, and comes into force with a later version: the group and the sentence.
 pub const LATER: &[(&str, &str)] = &[
     ("presets", "presets are checked and kept, and cannot be used yet"),
-    ("gateway", "cors_origins is not yet in force"),
     ("telemetry", "otlp_endpoint is not yet in force"),
 ];
 
@@ -127,7 +126,7 @@ pub const TABLE: &[Row] = &[
     row("gateway", Shape::Section, "", "the local gateway"),
     row("gateway.listen", Shape::Listen, "127.0.0.1:4141", "where it listens"),
     row("gateway.api_keys", Shape::Secrets, "[]", "keys that clients must send; needed when not on loopback"),
-    row("gateway.cors_origins", Shape::Texts, "[]", "web pages that may call it").later("gateway"),
+    row("gateway.cors_origins", Shape::Texts, "[]", "origins of web pages that may use it, as in https://app.example; * is any, beside api_keys only"),
 
     row("telemetry", Shape::Section, "", "what is recorded"),
     row("telemetry.dir", Shape::Text, "the state folder", "where records are kept"),

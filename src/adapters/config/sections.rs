@@ -126,6 +126,7 @@ pub fn gateway(value: &Value) -> Gateway {
     Gateway {
         listen: text(section, "listen").as_deref().and_then(listen).unwrap_or_else(|| Gateway::default().listen),
         api_keys: texts(section, "api_keys").into_iter().map(Secret::new).collect(),
+        cors_origins: Vec::new(),
     }
 }
 

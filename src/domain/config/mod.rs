@@ -112,11 +112,13 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// Keys clients must send; empty only on loopback.
     pub api_keys: Vec<super::secret::Secret>,
+    /// Origins of web pages that may use it, as browsers write them; `*` is any, and only stands beside keys.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4141)), api_keys: Vec::new() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4141)), api_keys: Vec::new(), cors_origins: Vec::new() }
     }
 }
 
