@@ -119,6 +119,7 @@ impl Supervisor {
         let live = self.live.borrow().clone();
         let now = self.ports.clock.now();
         let running = self.traffic.running();
+        self.views.export = self.export_view();
         let snapshot = self.views.snapshot(
             &self.state,
             &live,

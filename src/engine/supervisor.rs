@@ -3,6 +3,7 @@
 
 use super::command::Asker;
 use super::diagnosis::Diagnoses;
+use super::exporting;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -122,6 +123,8 @@ pub struct Supervisor {
     pub(super) till: Arc<Till>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
+    /// It was said that calls do not reach the collector.
+    pub(super) export_in_trouble: bool,
 }
 
 impl Supervisor {
@@ -196,6 +199,7 @@ impl Supervisor {
             diagnoses: Diagnoses::default(),
             till,
             alerted: None,
+            export_in_trouble: false,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -214,6 +218,7 @@ impl Supervisor {
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
+        let mut export = self.ports.export.clone();
         loop {
             let wake = self.next_wake(dirty.then_some(published + PUBLISH_GAP));
             tokio::select! {
@@ -228,6 +233,7 @@ impl Supervisor {
                 Ok(()) = changes.changed() => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
+                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();

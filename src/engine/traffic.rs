@@ -446,7 +446,7 @@ impl Traffic {
 
     /// The counters of slots and kept answers.
     pub fn flow(&self, config: &Config) -> FlowView {
-        FlowView { queue: self.slots.view(&config.limits), cache: self.kept.view(&config.cache) }
+        FlowView { queue: self.slots.view(&config.limits), cache: self.kept.view(&config.cache), ..FlowView::default() }
     }
 
     /// Something that a picture shows is another than before.

@@ -1,6 +1,7 @@
 //! From a parsed file to the one configuration inside, with everything there is to say about it.
 
 use super::check;
+use super::collector;
 use super::conditions;
 use super::document::Document;
 use super::environment::Environment;
@@ -114,13 +115,18 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
             "write local, or a name such as Europe/Berlin",
         );
     }
+    let mut telemetry = sections::telemetry(value);
+    if let Some((collector, journey)) = collector::read(&around, &mut findings) {
+        telemetry.otlp = collector;
+        journeys.extend(journey);
+    }
     let config = Config {
         providers,
         rules,
         limits: sections::limits(value),
         money: sections::money(value),
         gateway,
-        telemetry: sections::telemetry(value),
+        telemetry,
         ui: sections::ui(value),
         cache: sections::cache(value),
     };

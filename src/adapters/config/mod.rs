@@ -8,6 +8,7 @@
 
 mod build;
 mod check;
+mod collector;
 mod conditions;
 mod document;
 mod edit;

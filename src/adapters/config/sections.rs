@@ -149,6 +149,7 @@ pub fn telemetry(value: &Value) -> Telemetry {
         retention_days: count(section, "retention_days")
             .and_then(|days| u32::try_from(days).ok())
             .unwrap_or(usual.retention_days),
+        otlp: usual.otlp,
     }
 }
 

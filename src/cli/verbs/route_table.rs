@@ -197,6 +197,7 @@ impl Row {
                 preferred_provider: request.prefer.clone(),
                 work: Work::Chat,
                 cache: CacheWish::default(),
+                trace: None,
             },
             world: self.world.clone(),
         }

@@ -89,6 +89,7 @@ fn facts_of(sample: &SampleArgs) -> Facts {
             WorkWord::Embeddings => Work::Embeddings,
         },
         cache: CacheWish::default(),
+        trace: None,
     }
 }
 

@@ -129,11 +129,22 @@ pub struct Telemetry {
     pub dir: Option<PathBuf>,
     pub record_prompts: bool,
     pub retention_days: u32,
+    /// Where spans and metrics of calls go; nowhere when `None`.
+    pub otlp: Option<Collector>,
+}
+
+/// A collector that takes OpenTelemetry data over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collector {
+    /// `api_base` is what `/v1/traces` and `/v1/metrics` are appended to.
+    pub endpoint: Endpoint,
+    /// Sent with every request; keys stand here.
+    pub headers: Vec<(String, super::secret::Secret)>,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { dir: None, record_prompts: false, retention_days: 30 }
+        Self { dir: None, record_prompts: false, retention_days: 30, otlp: None }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What stands between a decision and its attempt: slots and the queue before them, kept answers.
+//! What stands between a decision and its attempt: slots and the queue before them, kept answers; and what goes on to
+//! a collector after the call.
 
 use crate::domain::ids::ProviderId;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct FlowView {
     pub queue: QueueView,
     pub cache: CacheView,
+    /// `None` where nothing is exported.
+    pub export: Option<ExportView>,
 }
 
 /// Calls under way and waiting.
@@ -59,4 +62,18 @@ pub struct CacheView {
     pub evicted: u64,
     /// Found too old.
     pub expired: u64,
+}
+
+/// Spans and metrics on their way to a collector.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExportView {
+    /// Its address, as in `http://127.0.0.1:4318`.
+    pub endpoint: String,
+    /// Calls that reached it.
+    pub sent: u64,
+    /// Calls that were given up: it refused them, or they ended faster than it took them.
+    pub dropped: u64,
+    /// What keeps them back now.
+    pub trouble: Option<String>,
 }

@@ -540,6 +540,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        export: None,
         answers: None,
         clock: Arc::new(TokioClock),
         upstream,
@@ -572,6 +573,7 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        export: None,
         answers: None,
         clock: Arc::new(TokioClock),
         upstream,
