@@ -31,7 +31,7 @@ fn open(folder: &Path) -> Arc<SqliteLedger> {
 }
 
 fn open_keeping(folder: &Path, keep: Keep) -> Arc<SqliteLedger> {
-    SqliteLedger::open_with(folder, None, Options { keep, timezone: Some("UTC".into()) }).unwrap()
+    SqliteLedger::open_with(folder, None, Options { keep, timezone: Some("UTC".into()), onward: None }).unwrap()
 }
 
 fn call(id: &str, ts: i64) -> CallRecord {
@@ -148,6 +148,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 preferred_provider,
                 work: Work::Embeddings,
                 cache: lmdeck::domain::cache_key::CacheWish::default(),
+                trace: None,
             }
         },
     )

@@ -574,10 +574,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::StepDone { .. } => "step_done",
         EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::BudgetAlert { .. } => "budget_alert",
+        EventKind::ExportChanged { .. } => "export_changed",
     }
 }
 
-const EVENTS: usize = 10;
+const EVENTS: usize = 11;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -614,6 +615,7 @@ fn every_event_travels_under_its_fixed_name() {
             name: "Z.AI".into(),
             changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
+        EventKind::ExportChanged { endpoint: "http://c".into(), trouble: Some("refused".into()), dropped: 2 },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
