@@ -192,7 +192,7 @@ impl Sending {
         if self.parcel.is_some() && !self.send_spans(PATIENCE).await {
             return;
         }
-        if self.metrics.changed && self.metrics_at <= now {
+        if self.metrics.changed && !self.absent.1 && self.metrics_at <= now {
             self.send_metrics(PATIENCE).await;
         }
     }

@@ -57,17 +57,16 @@ impl Collecting {
     }
 
     fn on(listener: TcpListener) -> Self {
-        let collecting = Self {
-            address: listener.local_addr().unwrap(),
-            inner: Arc::default(),
-            count: watch::channel(0).0,
-        };
+        let collecting =
+            Self { address: listener.local_addr().unwrap(), inner: Arc::default(), count: watch::channel(0).0 };
         let this = collecting.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let this = this.clone();
                 let service = hyper::service::service_fn(move |request| this.clone().take(request));
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
             }
         });
         collecting
@@ -99,7 +98,8 @@ impl Collecting {
     /// All spans that came.
     pub fn spans(&self) -> Vec<Value> {
         let came = self.came().into_iter().filter(|came| came.path == "/v1/traces");
-        came.flat_map(|came| came.body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone()).collect()
+        came.flat_map(|came| came.body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone())
+            .collect()
     }
 
     async fn take(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -155,7 +155,9 @@ pub fn holds_to_the_specification(value: &Value) {
                         assert!(is_number(member), "{name}: {member}");
                     }
                     "bucketCounts" => assert!(member.as_array().unwrap().iter().all(is_number), "{name}: {member}"),
-                    "kind" | "code" | "aggregationTemporality" | "flags" => assert!(member.is_u64(), "{name}: {member}"),
+                    "kind" | "code" | "aggregationTemporality" | "flags" => {
+                        assert!(member.is_u64(), "{name}: {member}")
+                    }
                     "attributes" => member.as_array().unwrap().iter().for_each(is_attribute),
                     _ => {}
                 }
@@ -175,7 +177,10 @@ pub fn holds_to_the_specification(value: &Value) {
 fn is_attribute(pair: &Value) {
     let value = pair["value"].as_object().unwrap();
     let known = ["stringValue", "intValue", "doubleValue", "boolValue", "arrayValue"];
-    assert!(pair["key"].is_string() && value.len() == 1 && known.contains(&value.keys().next().unwrap().as_str()), "{pair}");
+    assert!(
+        pair["key"].is_string() && value.len() == 1 && known.contains(&value.keys().next().unwrap().as_str()),
+        "{pair}"
+    );
 }
 
 fn is_hex(value: &Value, digits: usize) -> bool {

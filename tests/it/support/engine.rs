@@ -20,8 +20,8 @@ use lmdeck::engine::ports::{
 };
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, ConditionCheck, EditReport, ExportPart,
-    ExportQuery, ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
-    StatsQuery, TestReport,
+    ExportQuery, ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal,
+    SavedPrompt, StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
