@@ -138,7 +138,7 @@ impl Views {
         keep(&mut self.spend, spend_view(state, today, position));
         keep(&mut self.running, running);
         keep(&mut self.incidents, incidents(state));
-        keep(&mut self.flow, FlowView { export: self.export.clone(), ..traffic.flow(&state.config) });
+        keep(&mut self.flow, FlowView { export: self.export.clone(), ..traffic.flow(&state.config, now) });
         let mut views = Vec::with_capacity(state.providers.len());
         for provider in &state.providers {
             let mut view = self

@@ -24,6 +24,7 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{BudgetReport, DaySpend};
+use lmdeck::engine::protocol::{ByPriority, ExportView, FlowView, LimitView, QueueAt, QueueView};
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
@@ -806,7 +807,23 @@ fn snapshot() -> Snapshot {
             loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
         incidents: Arc::new(vec![incident()]),
-        flow: Arc::default(),
+        flow: Arc::new(FlowView {
+            queue: QueueView {
+                waiting: 2,
+                providers: vec![QueueAt { provider: "zai".into(), running: 1, waiting: 2, slots: Some(1) }],
+                waiting_by: ByPriority { high: 1, normal: 0, low: 1 },
+                ..QueueView::default()
+            },
+            cache: CacheView { only_misses: 3, ..CacheView::default() },
+            export: Some(ExportView {
+                endpoint: "http://c".into(),
+                sent: 1,
+                dropped: 2,
+                trouble: Some("refused".into()),
+            }),
+            limits: vec![LimitView { of: "dspy".into(), client: true, requests: 1, ..LimitView::default() }],
+            limited: 4,
+        }),
     }
 }
 
