@@ -11,7 +11,7 @@ pub async fn moved(standing: &mut Option<watch::Receiver<ExportView>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Supervisor {
@@ -28,9 +28,10 @@ impl Supervisor {
         }
         self.export_in_trouble = trouble.is_some();
         let level = if trouble.is_some() { Level::Warning } else { Level::Info };
-        match &trouble {
-            Some(why) => tracing::warn!("the collector {endpoint} does not get the calls: {why}"),
-            None => tracing::info!(dropped, "the collector {endpoint} gets the calls again"),
+        if let Some(why) = &trouble {
+            tracing::warn!("the collector {endpoint} does not get the calls: {why}");
+        } else {
+            tracing::info!(dropped, "the collector {endpoint} gets the calls again");
         }
         let kind = EventKind::ExportChanged { endpoint, trouble, dropped };
         self.announce(Event { at: self.ports.clock.now(), level, kind });

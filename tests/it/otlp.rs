@@ -72,7 +72,7 @@ async fn a_call_is_a_span_with_its_attempts_below_it() {
     let collecting = Collecting::start().await;
     let (exporter, _providers) = exporting(collecting.collector(), QUICK);
     let record = moved();
-    exporter.outlet().send(record.clone());
+    exporter.outlet().send(Arc::new(record.clone()));
     let came = collecting.wait(TRACES, 1).await;
     holds_to_the_specification(&came[0].body);
     let part = &came[0].body["resourceSpans"][0];
@@ -135,7 +135,7 @@ async fn what_calls_took_used_and_cost_is_summed_by_provider_and_model() {
     let failure = Failure::plain(ErrorCode::Timeout, "too slow");
     let failed = CallRecord { status: Status::Error, error: Some(failure), usage: None, ..call() };
     for record in [call(), call(), kept, failed, moved()] {
-        exporter.outlet().send(record);
+        exporter.outlet().send(Arc::new(record));
     }
     collecting.wait(TRACES, 1).await;
     close(exporter).await;
@@ -178,7 +178,7 @@ async fn a_callers_trace_goes_on_and_one_it_does_not_keep_is_not_exported() {
     ] {
         let mut record = call();
         record.facts.trace = TraceParent::parse(header);
-        exporter.outlet().send(record);
+        exporter.outlet().send(Arc::new(record));
     }
     collecting.wait(TRACES, 1).await;
     let spans = collecting.spans();
@@ -208,7 +208,7 @@ async fn neither_texts_nor_keys_leave() {
     record.attempts[0].failure = Some(Failure::plain(ErrorCode::ContentFilter, "'the-prompt' is not allowed"));
     record.error = record.attempts[0].failure.clone();
     record.rejects[0].reason = "the-prompt".into();
-    exporter.outlet().send(record);
+    exporter.outlet().send(Arc::new(record));
     let came = collecting.wait(TRACES, 1).await;
     assert_eq!(came[0].headers["authorization"], "Bearer to-the-collector");
     let text = came[0].body.to_string();
@@ -222,10 +222,10 @@ async fn neither_texts_nor_keys_leave() {
 async fn calls_wait_for_a_collector_that_is_away_and_nobody_else_does() {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port().await));
     let (exporter, _providers) = exporting(at(address), QUICK);
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     let view = stands(&exporter, |view| view.trouble.is_some()).await;
     assert!(view.trouble.unwrap().contains(&format!("127.0.0.1 port {}", address.port())));
-    exporter.outlet().send(moved());
+    exporter.outlet().send(Arc::new(moved()));
     let collecting = Collecting::start_at(address).await;
     let view = stands(&exporter, |view| view.trouble.is_none() && view.sent == 2).await;
     assert_eq!(view.dropped, 0);
@@ -238,24 +238,24 @@ async fn a_collector_that_is_busy_is_asked_again_and_what_it_refuses_is_given_up
     let collecting = Collecting::start().await;
     let (exporter, _providers) = exporting(collecting.collector(), QUICK);
     collecting.answers(TRACES, (503, ""));
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     stands(&exporter, |view| view.trouble.as_deref() == Some("it answered 503")).await;
     stands(&exporter, |view| view.trouble.is_none() && view.sent == 1).await;
     let came = collecting.wait(TRACES, 2).await;
     assert_eq!(came[0].body, came[1].body, "the same spans again, not others of the same call");
 
     collecting.answers(TRACES, (400, r#"{"message":"bad data"}"#));
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     let view = stands(&exporter, |view| view.dropped == 1).await;
     assert_eq!(view.trouble.as_deref(), Some("it refused spans: it answered 400: bad data"));
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     let view = stands(&exporter, |view| view.sent == 2).await;
     assert!(view.trouble.is_some(), "it is not said anew with every batch");
     collecting.answers(TRACES, (200, r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#));
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     stands(&exporter, |view| view.trouble.as_deref() == Some("it did not take 2 spans: too old")).await;
     collecting.answers(TRACES, (302, ""));
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     stands(&exporter, |view| view.trouble.as_deref().is_some_and(|why| why.contains("another address"))).await;
 }
 
@@ -265,7 +265,7 @@ async fn a_collector_of_spans_alone_is_not_asked_about_metrics_again() {
     let (exporter, _providers) = exporting(collecting.collector(), QUICK);
     collecting.answers(METRICS, (404, "<html>"));
     for sent in 1..=3 {
-        exporter.outlet().send(call());
+        exporter.outlet().send(Arc::new(call()));
         stands(&exporter, |view| view.sent == sent && view.trouble.is_none()).await;
         collecting.wait(METRICS, 1).await;
     }
@@ -279,11 +279,11 @@ async fn a_program_that_is_no_collector_is_told_as_such() {
     collecting.answers(TRACES, (404, "<html>"));
     collecting.answers(METRICS, (404, "<html>"));
     let (exporter, _providers) = exporting(collecting.collector(), QUICK);
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     let view = stands(&exporter, |view| view.trouble.is_some()).await;
     assert_eq!(view.trouble.as_deref(), Some("it has neither /v1/traces nor /v1/metrics"));
     // It may become one.
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     stands(&exporter, |view| view.trouble.is_none()).await;
 }
 
@@ -292,7 +292,7 @@ async fn more_calls_than_may_wait_are_dropped_counted_and_said() {
     let collecting = Collecting::start().await;
     let mut exporter = Exporter::new(collecting.collector());
     for _ in 0..CALL_CAPACITY + 7 {
-        exporter.outlet().send(call());
+        exporter.outlet().send(Arc::new(call()));
     }
     let (_providers, snapshots) = watch::channel(Arc::new(snapshot::evening()));
     exporter.begin(snapshots, QUICK).unwrap();
@@ -307,14 +307,14 @@ async fn leaving_sends_what_is_left_and_does_not_wait_for_a_collector_that_is_si
     let collecting = Collecting::start().await;
     let never = Pace { gather: Duration::from_hours(1), metrics: Duration::from_hours(1) };
     let (exporter, _providers) = exporting(collecting.collector(), never);
-    (0..40).for_each(|_| exporter.outlet().send(call()));
+    (0..40).for_each(|_| exporter.outlet().send(Arc::new(call())));
     close(exporter).await;
     collecting.wait(METRICS, 1).await;
     assert_eq!(collecting.spans().len(), 80);
 
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (exporter, _providers) = exporting(at(silent.local_addr().unwrap()), QUICK);
-    exporter.outlet().send(call());
+    exporter.outlet().send(Arc::new(call()));
     let since = Instant::now();
     close(exporter).await;
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
@@ -329,7 +329,7 @@ async fn series_beyond_the_bound_are_counted_together() {
     for number in 0..SERIES_CAPACITY + 5 {
         let mut record = call();
         record.target.as_mut().unwrap().model = format!("model-{number}").as_str().into();
-        exporter.outlet().send(record);
+        exporter.outlet().send(Arc::new(record));
         sent += 1;
         if sent % 200 == 0 {
             stands(&exporter, |view| view.sent >= sent).await;
@@ -443,7 +443,7 @@ proptest! {
             (record.ts.0, record.cost.amount) = (ts, Some(Money(cost)));
             (record.duration_ms, record.queue_ms, record.ttft_ms) = (times[0], times[1], Some(times[2]));
             (record.attempts[0].start_ms, record.attempts[1].duration_ms) = (times[3], times[4]);
-            exporter.outlet().send(record);
+            exporter.outlet().send(Arc::new(record));
             collecting.wait(TRACES, 1).await;
             collecting.wait(METRICS, 1).await;
             collecting.came().iter().for_each(|came| holds_to_the_specification(&came.body));

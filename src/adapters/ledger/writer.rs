@@ -71,7 +71,9 @@ impl Writer {
             }
             self.write(&records);
             if let Some(onward) = &self.onward {
-                records.into_iter().for_each(|record| onward.send(record));
+                for record in records {
+                    onward.send(record);
+                }
             }
             self.write_seen(&seen);
             self.write_notes();

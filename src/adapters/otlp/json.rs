@@ -53,7 +53,8 @@ impl Attributes {
     }
 
     fn put(mut self, key: &str, value: Value) -> Self {
-        self.0.push(json!({ "key": key, "value": value }));
+        let pair = [("key".to_owned(), Value::from(key)), ("value".to_owned(), value)];
+        self.0.push(Value::Object(Map::from_iter(pair)));
         self
     }
 

@@ -32,14 +32,17 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Where finished calls are handed over. Cloneable; never waits.
 #[derive(Debug, Clone)]
 pub struct Outlet {
-    calls: mpsc::Sender<CallRecord>,
+    calls: mpsc::Sender<Arc<CallRecord>>,
     overrun: Arc<AtomicU64>,
 }
 
 impl Outlet {
-    /// Hands a call over, without what its prompt and answer were.
-    pub fn send(&self, mut call: CallRecord) {
-        (call.prompt, call.answer) = (None, None);
+    /// Hands a call over. What its prompt and answer were does not wait with it.
+    pub fn send(&self, call: Arc<CallRecord>) {
+        let call = match (&call.prompt, &call.answer) {
+            (None, None) => call,
+            _ => Arc::new(CallRecord { prompt: None, answer: None, ..CallRecord::clone(&call) }),
+        };
         if self.calls.try_send(call).is_err() {
             self.overrun.fetch_add(1, Ordering::Relaxed);
         }
@@ -49,7 +52,7 @@ impl Outlet {
 /// What the thread is made of, until it runs.
 struct Parts {
     collector: Collector,
-    calls: mpsc::Receiver<CallRecord>,
+    calls: mpsc::Receiver<Arc<CallRecord>>,
     standing: watch::Sender<ExportView>,
 }
 

@@ -91,7 +91,7 @@ struct Parcel {
 /// Everything the task owns.
 pub struct Worker {
     pub delivery: Delivery,
-    pub calls: mpsc::Receiver<CallRecord>,
+    pub calls: mpsc::Receiver<Arc<CallRecord>>,
     /// Who the providers are.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     pub standing: watch::Sender<ExportView>,
@@ -147,7 +147,7 @@ struct Sending {
     /// Tells this process from others that send to the same place.
     instance: String,
     metrics: Metrics,
-    gathered: Vec<CallRecord>,
+    gathered: Vec<Arc<CallRecord>>,
     first_at: Instant,
     parcel: Option<Parcel>,
     metrics_at: Instant,
@@ -164,7 +164,7 @@ struct Sending {
 }
 
 impl Sending {
-    fn take(&mut self, call: CallRecord) {
+    fn take(&mut self, call: Arc<CallRecord>) {
         if self.gathered.is_empty() {
             self.first_at = Instant::now();
         }
@@ -174,11 +174,12 @@ impl Sending {
 
     /// When there is something to do next.
     fn due(&self) -> Option<Instant> {
-        let spans = match (&self.parcel, self.gathered.len()) {
-            (Some(_), _) => Some(self.quiet_until),
-            (None, 0) => None,
-            (None, BATCH..) => Some(self.quiet_until),
-            (None, _) => Some(self.quiet_until.max(self.first_at + self.worker.pace.gather)),
+        let full = self.gathered.len() >= BATCH;
+        let gathered = (!self.gathered.is_empty()).then(|| self.first_at + self.worker.pace.gather);
+        let spans = if self.parcel.is_some() || full {
+            Some(self.quiet_until)
+        } else {
+            gathered.map(|at| self.quiet_until.max(at))
         };
         let metrics = (self.metrics.changed && !self.absent.1).then(|| self.quiet_until.max(self.metrics_at));
         spans.into_iter().chain(metrics).min()

@@ -156,7 +156,7 @@ pub fn holds_to_the_specification(value: &Value) {
                     }
                     "bucketCounts" => assert!(member.as_array().unwrap().iter().all(is_number), "{name}: {member}"),
                     "kind" | "code" | "aggregationTemporality" | "flags" => {
-                        assert!(member.is_u64(), "{name}: {member}")
+                        assert!(member.is_u64(), "{name}: {member}");
                     }
                     "attributes" => member.as_array().unwrap().iter().for_each(is_attribute),
                     _ => {}
