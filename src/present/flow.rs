@@ -70,7 +70,8 @@ pub fn cache(view: &CacheView) -> String {
         0 => String::new(),
         calls => format!(", {} asked for kept answers only", units::thousands(calls)),
     };
-    format!("{answers}; {} hits, {} misses{only}", units::thousands(view.hits), units::thousands(view.misses))
+    let (hits, misses) = (hits(view), units::count(view.misses, "miss", "misses"));
+    format!("{answers}; {hits}, {misses}{only}")
 }
 
 /// `204 calls to http://127.0.0.1:4318`, or what keeps them back.
@@ -132,7 +133,7 @@ pub fn brief(flow: &FlowView) -> Vec<Line> {
     if is_cache_news(&flow.cache) {
         let of = flow.cache.hits + flow.cache.misses;
         let answers = units::count(flow.cache.entries, "answer", "answers");
-        let text = format!("{answers}, {} hits of {}", units::thousands(flow.cache.hits), units::thousands(of));
+        let text = format!("{answers}, {} of {}", hits(&flow.cache), units::thousands(of));
         say("cache", text, Role::Plain);
     }
     if flow.queue.waiting == 0 && is_queue_news(&flow.queue) {
@@ -142,6 +143,10 @@ pub fn brief(flow: &FlowView) -> Vec<Line> {
         say("collector", units::count(view.sent, "call", "calls"), Role::Plain);
     }
     lines
+}
+
+fn hits(view: &CacheView) -> String {
+    units::count(view.hits, "hit", "hits")
 }
 
 fn waits(count: usize) -> String {
