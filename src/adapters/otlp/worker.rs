@@ -335,7 +335,7 @@ impl Sending {
             self.send_metrics(LAST_PATIENCE).await;
         }
         if left > 0 {
-            tracing::warn!(calls = left, "calls were not sent to the collector before lmdeck ended");
+            tracing::warn!(calls = left, "the last calls were not sent to the collector");
         }
     }
 }
