@@ -96,6 +96,12 @@ pub struct Facts {
     /// Whether a kept answer will do; no rule looks at it.
     #[serde(skip_serializing_if = "CacheWish::is_usual")]
     pub cache: CacheWish,
+    /// The caller, or a gateway this came through, promised that it stays at home: as `local_only` of a policy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_only: bool,
+    /// The lmdeck instances it came through, the first one first; no rule looks at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<String>,
     /// The caller's span, for whoever exports spans; no rule looks at it and no record keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceParent>,
