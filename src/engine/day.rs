@@ -17,6 +17,7 @@ impl Supervisor {
     /// Reads the day's sums; at midnight a new day begins at zero.
     pub(super) fn sync_day(&mut self) {
         self.day_synced = Instant::now();
+        self.count_kept();
         let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
         if start > self.day_start {
             self.day_start = start;

@@ -9,6 +9,7 @@ mod call;
 mod command;
 mod day;
 mod diagnosis;
+mod exporting;
 pub mod handle;
 mod kept;
 mod last_good;

@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::exporting;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -37,6 +38,9 @@ const PUBLISH_GAP: Duration = Duration::from_millis(50);
 /// How often the day's sums are read again: other processes share the ledger.
 const DAY_RESYNC: Duration = Duration::from_mins(1);
 
+/// How often what was used of limits per minute is looked at again while nothing else happens: until a minute has
+/// passed since the last use.
+pub(super) const LIMITS_FADE: Duration = Duration::from_secs(15);
 /// Incidents of the past read at start.
 const RECALLED: usize = 200;
 
@@ -85,6 +89,8 @@ pub enum Input {
     },
     /// What observed policies matched lately, from the ledger.
     Observed(ObservedSums),
+    /// How many answers the file of kept answers holds.
+    KeptOnDisk(u64),
 }
 
 /// A probe command whose providers have not all answered.
@@ -129,6 +135,10 @@ pub struct Supervisor {
     pub(super) till: Arc<Till>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
+    /// It was said that calls do not reach the collector.
+    pub(super) export_in_trouble: bool,
+    /// The picture shows limits in use: when to look again.
+    pub(super) fade: Option<Instant>,
 }
 
 impl Supervisor {
@@ -206,6 +216,8 @@ impl Supervisor {
             runs: Runs::default(),
             till,
             alerted: None,
+            export_in_trouble: false,
+            fade: None,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -224,6 +236,7 @@ impl Supervisor {
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
+        let mut export = self.ports.export.clone();
         loop {
             let wake = self.next_wake(dirty.then_some(published + PUBLISH_GAP));
             tokio::select! {
@@ -238,6 +251,7 @@ impl Supervisor {
                 Ok(()) = changes.changed() => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
+                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();
@@ -285,6 +299,7 @@ impl Supervisor {
                 self.rule_failed(policy, &why, applied, rules_version);
             }
             Input::Observed(sums) => self.observed = sums,
+            Input::KeptOnDisk(entries) => self.traffic.kept.note_on_disk(entries),
         }
     }
 
@@ -467,7 +482,7 @@ impl Supervisor {
     fn next_wake(&self, publish: Option<Instant>) -> Instant {
         let probe = self.schedule.values().min().copied();
         let day = self.day_synced + DAY_RESYNC;
-        [probe, publish].into_iter().flatten().chain([day]).min().unwrap_or(day)
+        [probe, publish, self.fade].into_iter().flatten().chain([day]).min().unwrap_or(day)
     }
 
     /// Starts what is due. Returns whether something a picture shows may have changed.
@@ -483,8 +498,8 @@ impl Supervisor {
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
         }
-        // Nothing shown changes before a result arrives.
-        false
+        // Nothing else that is shown changes before a result arrives.
+        self.fade.take_if(|at| *at <= now).is_some()
     }
 }
 

@@ -66,6 +66,21 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         EventKind::BudgetAlert { used, limit, exhausted, when_exhausted, .. } => {
             budget::alert(*used, *limit, *exhausted, *when_exhausted)
         }
+        EventKind::ExportChanged { endpoint, trouble: Some(why), .. } => format!(
+            "The collector {} does not get the calls: {} It is tried again by itself; telemetry.otlp_endpoint names it.",
+            quoted(endpoint),
+            ended(&quoted(why))
+        ),
+        EventKind::ExportChanged { endpoint, dropped: 0, .. } => {
+            format!("The collector {} gets the calls again.", quoted(endpoint))
+        }
+        EventKind::ExportChanged { endpoint, dropped, .. } => {
+            let calls = units::count(*dropped, "call", "calls");
+            format!(
+                "The collector {} gets the calls again; {calls} did not reach it since the start.",
+                quoted(endpoint)
+            )
+        }
     }
 }
 

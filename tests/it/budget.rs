@@ -413,6 +413,7 @@ fn start(folder: &Path, config: Config, vendor: Arc<Vendor>, watches: bool) -> (
     let ledger = SqliteLedger::open(folder, None).unwrap();
     let desk = Desk::with(config);
     let ports = Ports {
+        export: None,
         clock: Set::at(NOON),
         upstream: vendor,
         config: desk.clone(),

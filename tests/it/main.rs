@@ -54,3 +54,5 @@ mod rules_under_load;
 
 mod bench_verb;
 mod calls;
+
+mod otlp;

@@ -151,6 +151,7 @@ async fn start(folder: &Path) -> (Engine, Arc<SqliteLedger>, Arc<Instant>) {
     let loaded = config.load();
     let ports = Ports {
         answers: None,
+        export: None,
         clock: Arc::new(SystemClock::new()),
         upstream: upstream.clone(),
         config,

@@ -90,6 +90,13 @@ pub enum EventKind {
         exhausted: bool,
         when_exhausted: WhenExhausted,
     },
+    /// Spans and metrics do not reach their collector, or reach it again.
+    ExportChanged {
+        endpoint: String,
+        trouble: Option<String>,
+        /// Calls given up since the start.
+        dropped: u64,
+    },
     /// So many calls of a replay were looked at.
     ReplayProgress {
         run: RunId,

@@ -37,6 +37,7 @@ fn build(sums: &Sums, canvas: &Canvas<'_>, width: usize) -> Lines {
     let mut lines = Lines::new(width);
     let snapshot = canvas.cx.snapshot;
     money(snapshot, &mut lines);
+    super::flow::lines(&snapshot.flow, &mut lines);
     if let Some(wrong) = &sums.wrong {
         lines.wrapped(0, wrong, Role::Bad);
         lines.blank();
