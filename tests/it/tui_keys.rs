@@ -693,7 +693,7 @@ fn a_refused_save_keeps_the_form_and_marks_the_field() {
         issues: vec![issue("endpoint", "it must be https")],
         difference: None,
     }));
-    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed. use https");
+    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed; use https");
 }
 
 #[test]

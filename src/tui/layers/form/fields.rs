@@ -109,10 +109,14 @@ impl Fields {
             Field::Id => self.id.set(self.id.value().trim().to_owned()),
             Field::Address => {
                 let (base, removed) = super::paste::base_of(self.address.value().trim());
+                let scheme = missing_scheme(&base, self.kind);
+                let base = scheme.unwrap_or_default().to_owned() + &base;
                 if base != self.address.value() {
                     self.address.set(base);
                 }
-                return removed.map(|end| format!("{end} removed"));
+                return removed
+                    .map(|end| format!("{end} removed"))
+                    .or_else(|| scheme.map(|scheme| format!("{scheme} put before it")));
             }
             Field::Key => {
                 // The name of a variable alone is meant as a reference to it.
@@ -181,6 +185,15 @@ fn host_of(address: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']'])
 }
 
+/// What belongs before an address that is a host, with a port perhaps.
+fn missing_scheme(address: &str, kind: Kind) -> Option<&'static str> {
+    let host = address.split('/').next().unwrap_or(address);
+    let meant = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let like_a_host = host.contains(['.', ':']) || host == "localhost";
+    let bare = !address.contains("://") && like_a_host && host.chars().all(meant) && !host.starts_with([':', '.']);
+    bare.then(|| if kind.is_vendor() { "https://" } else { "http://" })
+}
+
 fn address_complaint(address: &str, kind: Kind) -> Option<String> {
     let example = kind.default_endpoint().unwrap_or("http://192.168.1.20:8000");
     if address.is_empty() {
@@ -190,7 +203,7 @@ fn address_complaint(address: &str, kind: Kind) -> Option<String> {
         return None;
     }
     let Some(rest) = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://")) else {
-        return Some(format!("it begins with http:// or https://, as in {example}"));
+        return Some(format!("it begins with http:// or https://: {example}"));
     };
     let authority = rest.split('/').next().unwrap_or(rest);
     if authority.contains('@') {
@@ -247,6 +260,26 @@ mod tests {
             "http://[::1]",
         ] {
             assert_eq!(address_complaint(address, Kind::LlamaCpp), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_its_scheme_gets_one() {
+        for (typed, kind, becomes) in [
+            ("192.168.1.20:8080", Kind::LlamaCpp, "http://192.168.1.20:8080"),
+            ("localhost:1234/v1/models", Kind::LmStudio, "http://localhost:1234/v1/models"),
+            ("[::1]:8080", Kind::LlamaCpp, "http://[::1]:8080"),
+            ("models.example", Kind::Openai, "https://models.example"),
+            ("ftp://x", Kind::LlamaCpp, "ftp://x"),
+            ("${MY_URL}", Kind::LlamaCpp, "${MY_URL}"),
+            ("user@host:80", Kind::LlamaCpp, "user@host:80"),
+            ("nonsense", Kind::LlamaCpp, "nonsense"),
+            ("", Kind::LlamaCpp, ""),
+        ] {
+            let mut fields = Fields::new(kind);
+            fields.address.set(typed.to_owned());
+            fields.tidy(Field::Address);
+            assert_eq!(fields.address.value(), becomes);
         }
     }
 

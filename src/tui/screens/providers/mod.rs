@@ -250,7 +250,10 @@ impl Part for Providers {
                 Some(provider) if action == A::Copy && detail::command_of(provider).is_none() => {
                     Some("nothing to copy: there is no command to run here".into())
                 }
-                Some(provider) => acts::why_not(action, provider),
+                Some(provider) => self
+                    .why_no_choice(provider)
+                    .filter(|_| action == A::ProviderUse)
+                    .or_else(|| acts::why_not(action, provider)),
             },
             A::ModelLoad | A::ModelUnload => match self.chosen(cx) {
                 None => Some("no provider is chosen: a adds one".into()),
