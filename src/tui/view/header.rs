@@ -105,7 +105,13 @@ fn status(snapshot: &Snapshot, canvas: &mut Canvas<'_>, row: Rect) {
         let strategy = snapshot.routing.rules.strategy.word();
         let strategy_wide = u16::try_from(strategy.len()).unwrap_or(0);
         let column = if wide { 44 } else { room.saturating_sub(strategy_wide) };
-        canvas.text(row.x + 1, row.y, column.saturating_sub(3), &target_within(snapshot, column.saturating_sub(3)), Role::Plain);
+        canvas.text(
+            row.x + 1,
+            row.y,
+            column.saturating_sub(3),
+            &target_within(snapshot, column.saturating_sub(3)),
+            Role::Plain,
+        );
         canvas.text(row.x + column, row.y, room.saturating_sub(column) + 2, strategy, Role::Muted);
     } else {
         canvas.text(row.x + 1, row.y, room, &target_within(snapshot, room), Role::Plain);

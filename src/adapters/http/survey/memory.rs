@@ -48,7 +48,8 @@ impl Memory {
 
     /// The server went away, or a person changed something: ask everything again, under all its paths.
     pub fn forget(&self, origin: &str) {
-        let under = |root: &String| root.strip_prefix(origin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let under =
+            |root: &String| root.strip_prefix(origin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|root, _| !under(root));
     }
 }

@@ -143,16 +143,24 @@ impl ProviderForm {
         canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (complaint, Role::Plain)]);
     }
 
+    /// What belongs into the field under the cursor; in its place what is wrong there, where its row cuts that.
+    fn help(&self, width: usize) -> &str {
+        const MARK_AND_EDGES: usize = 7;
+        let room = width.saturating_sub(usize::from(LABEL) + MARK_AND_EDGES);
+        let complaint = self.complaints.get(&self.focus).filter(|complaint| text::width(complaint) > room);
+        complaint.map_or(self.focus.help(), String::as_str)
+    }
+
     fn rest(&self, canvas: &mut Canvas<'_>, area: Rect, roomy: bool) {
         let mut lines = Lines::new(usize::from(area.width));
         if roomy {
             lines.title(self.focus.label());
-            let help = text::wrap(self.focus.help(), lines.width().saturating_sub(2));
+            let help = text::wrap(self.help(lines.width()), lines.width().saturating_sub(2));
             for place in 0..3 {
                 lines.put(2, &[Piece::plain(help.get(place).map_or("", String::as_str))]);
             }
         } else {
-            let help = format!("{}: {}", self.focus.label(), self.focus.help());
+            let help = format!("{}: {}", self.focus.label(), self.help(lines.width()));
             let most = if area.height >= ROOM_FOR_HELP { HELP_ROWS } else { 1 };
             let wrapped = text::wrap(&help, lines.width());
             // Always as many rows, so that nothing below moves from field to field.

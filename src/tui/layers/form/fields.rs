@@ -77,7 +77,7 @@ impl Fields {
                 Some((name, _)) => format!("{name}:-...}}"),
                 None => line.value().to_owned(),
             },
-            Some(line) => "*".repeat(line.value().chars().count().min(40)),
+            Some(line) => "*".repeat(line.value().chars().count().min(24)),
             None => match (&self.kept_key, self.kind.key_variable()) {
                 (KeySource::Variable { name }, _) => format!("from {name}"),
                 (KeySource::File { tail: Some(tail) }, _) => format!("stored, ends {tail}"),
@@ -123,6 +123,8 @@ impl Fields {
                 if let Some(line) = self.key.as_mut().filter(|line| is_variable(line.value())) {
                     line.set(format!("${{{}}}", line.value()));
                 }
+                let bare = |line: &&Line| !line.is_empty() && !line.value().starts_with("${");
+                return self.key.as_ref().filter(bare).map(|_| "readable in the file: better ${NAME}".to_owned());
             }
             _ => {}
         }
@@ -289,8 +291,10 @@ mod tests {
         fields.key = Some(Line::new("sk-proj-abcdef"));
         assert_eq!(fields.key_shown(), "**************");
         fields.key = Some(Line::new("OPENAI_API_KEY"));
-        fields.tidy(Field::Key);
+        assert!(fields.tidy(Field::Key).is_none());
         assert_eq!(fields.key_shown(), "${OPENAI_API_KEY}");
+        fields.key = Some(Line::new("sk-proj-abcdef"));
+        assert!(fields.tidy(Field::Key).is_some_and(|said| said.contains("readable in the file")));
         fields.key = None;
         fields.kept_key = KeySource::File { tail: Some("41c9".into()) };
         assert_eq!(fields.key_shown(), "stored, ends 41c9");
