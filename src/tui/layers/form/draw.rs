@@ -12,6 +12,8 @@ use ratatui::layout::Rect;
 
 /// Columns of the list that stays in view.
 const LIST: u16 = 38;
+/// The widest a form gets.
+const WIDEST: u16 = 120;
 /// Labels and the mark before them.
 const LABEL: u16 = 13;
 
@@ -31,7 +33,7 @@ enum Row {
 
 impl ProviderForm {
     pub(super) fn draw_form(&self, canvas: &mut Canvas<'_>, whole: Rect) {
-        let area = if beside(whole) {
+        let area = if !self.alone && beside(whole) {
             let right = Rect { x: whole.x + LIST + 1, width: whole.width - LIST - 1, ..whole };
             canvas.clear(right);
             canvas.joint(whole.x + LIST, whole.y, false);
@@ -39,9 +41,10 @@ impl ProviderForm {
             right
         } else {
             canvas.clear(whole);
-            whole
+            // Further apart, a field and its remark are no longer read together.
+            Rect { width: whole.width.min(WIDEST), ..whole }
         };
-        canvas.rule(Rect { height: 1, ..area }, &self.title(), &self.status(), true);
+        canvas.rule(Rect { height: 1, width: whole.right() - area.x, ..area }, &self.title(), &self.status(), true);
         let roomy = area.height >= 30;
         let rows = self.rows(roomy);
         let most = usize::from(area.height.saturating_sub(1));

@@ -58,6 +58,8 @@ pub struct ProviderForm {
     extent: Option<EditReport>,
     /// The first provider of all: a first prompt comes after the save.
     first: bool,
+    /// The first page lies below: there is no list to stand beside.
+    alone: bool,
 }
 
 impl Default for ProviderForm {
@@ -74,7 +76,14 @@ impl ProviderForm {
 
     /// An empty form that may be the first.
     pub fn first(cx: &Cx<'_>) -> Self {
-        Self { first: cx.snapshot.config.first_run, ..Self::new() }
+        let mut form = Self::new();
+        form.begins(cx);
+        form
+    }
+
+    fn begins(&mut self, cx: &Cx<'_>) {
+        self.first = cx.snapshot.config.first_run;
+        self.alone = self.first && cx.snapshot.providers.is_empty();
     }
 
     /// A vendor of the first page: its address, its key by name, a model to begin with.
@@ -114,7 +123,7 @@ impl ProviderForm {
     /// Nothing was typed so far: leaving loses nothing.
     fn found_here(mut self, cx: &Cx<'_>) -> Self {
         self.address_typed = true;
-        self.first = cx.snapshot.config.first_run;
+        self.begins(cx);
         self.saved = self.fields.draft();
         self.test_at = Some(cx.now);
         self
@@ -143,6 +152,7 @@ impl ProviderForm {
             saving: Saving::default(),
             extent: None,
             first: false,
+            alone: false,
         }
     }
 
@@ -489,7 +499,7 @@ impl Part for ProviderForm {
     }
 
     fn shows_below(&self, area: Rect) -> bool {
-        draw::beside(area)
+        !self.alone && draw::beside(area)
     }
 
     fn about(&self) -> &'static str {
