@@ -1,6 +1,6 @@
 //! The form on the screen: beside the list where there is room, else over it.
 
-use super::ProviderForm;
+use super::{First, ProviderForm};
 use crate::present::remedy::Subject;
 use crate::present::tips::{Field, tips};
 use crate::present::{text, units};
@@ -33,7 +33,7 @@ enum Row {
 
 impl ProviderForm {
     pub(super) fn draw_form(&self, canvas: &mut Canvas<'_>, whole: Rect) {
-        let area = if !self.alone && beside(whole) {
+        let area = if self.first != First::Alone && beside(whole) {
             let right = Rect { x: whole.x + LIST + 1, width: whole.width - LIST - 1, ..whole };
             canvas.clear(right);
             canvas.joint(whole.x + LIST, whole.y, false);

@@ -56,10 +56,17 @@ pub struct ProviderForm {
     waiting: Option<Waiting>,
     saving: Saving,
     extent: Option<EditReport>,
-    /// The first provider of all: a first prompt comes after the save.
-    first: bool,
-    /// The first page lies below: there is no list to stand beside.
-    alone: bool,
+    first: First,
+}
+
+/// Whether it is the form of the first provider of all: then a first prompt comes after the save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    No,
+    /// With what was found beside it.
+    Beside,
+    /// Over the first page: there is no list to stand beside.
+    Alone,
 }
 
 impl Default for ProviderForm {
@@ -82,8 +89,11 @@ impl ProviderForm {
     }
 
     fn begins(&mut self, cx: &Cx<'_>) {
-        self.first = cx.snapshot.config.first_run;
-        self.alone = self.first && cx.snapshot.providers.is_empty();
+        self.first = match (cx.snapshot.config.first_run, cx.snapshot.providers.is_empty()) {
+            (false, _) => First::No,
+            (true, false) => First::Beside,
+            (true, true) => First::Alone,
+        };
     }
 
     /// A vendor of the first page: its address, its key by name, a model to begin with.
@@ -151,8 +161,7 @@ impl ProviderForm {
             waiting: None,
             saving: Saving::default(),
             extent: None,
-            first: false,
-            alone: false,
+            first: First::No,
         }
     }
 
@@ -499,7 +508,7 @@ impl Part for ProviderForm {
     }
 
     fn shows_below(&self, area: Rect) -> bool {
-        !self.alone && draw::beside(area)
+        self.first != First::Alone && draw::beside(area)
     }
 
     fn about(&self) -> &'static str {
