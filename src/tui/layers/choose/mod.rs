@@ -189,8 +189,13 @@ impl<S: Source> Part for Choose<S> {
         Some(why.to_owned())
     }
 
-    fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
+    fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
+            Action::Back if !self.filter.is_empty() => {
+                self.filter.set("");
+                self.find(cx);
+                self.cursor.settle(&self.keys);
+            }
             Action::Back => out.push(Effect::Close),
             Action::Open => {
                 let place = self.cursor.place(&self.keys);

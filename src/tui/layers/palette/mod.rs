@@ -221,6 +221,10 @@ impl Part for Palette {
                     out.push(Effect::Copy(line, "the command line was"));
                 }
             }
+            Action::Back if !self.typed.is_empty() => {
+                self.typed.set("");
+                self.find();
+            }
             Action::Back | Action::Palette => out.push(Effect::Close),
             _ => return self.cursor.act(action, &self.found),
         }
