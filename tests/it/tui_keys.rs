@@ -238,7 +238,10 @@ fn a_message_never_covers_the_selected_row() {
 fn read_only_refuses_to_change_the_file() {
     let mut desk = Desk::with(evening(), TuiOptions { readonly: true, ..options() });
     let before = desk.commands().len();
-    desk.press("space").shows("READ-ONLY").shows("read-only: started with --readonly");
+    for key in ["space", "a", "e", "d"] {
+        desk.press(key).shows("READ-ONLY").shows("read-only: started with --readonly").hides("New provider");
+    }
+    desk.hides("Edit ").hides("Delete provider");
     assert_eq!(desk.commands().len(), before);
 }
 
