@@ -420,7 +420,7 @@ impl Supervisor {
                 if changed {
                     self.put_in_force(config, now);
                     if waiting.is_none() {
-                        let kind = EventKind::ConfigLoaded { file, changes: "read again".into() };
+                        let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };
                         self.announce(Event { at: now, level: Level::Info, kind });
                     }
                 }

@@ -173,6 +173,7 @@ impl Views {
             on_last_good: self.on_last_good,
             gateway_listen: state.config.gateway.listen.to_string(),
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
+            default_max_tokens: state.config.limits.default_max_tokens,
         }
     }
 }
