@@ -7,6 +7,7 @@ use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::observed::Observed;
+use super::plans::Plans;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
@@ -15,6 +16,7 @@ use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
+use super::warm::Warm;
 use super::watched::UPTIME_SPAN;
 use super::{LiveReader, Options};
 use crate::domain::call::Status;
@@ -22,6 +24,7 @@ use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
+use crate::domain::kind::Kind;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
@@ -81,6 +84,8 @@ pub enum Input {
         applied: bool,
         rules_version: u64,
     },
+    /// What is used of plans was read again.
+    PlansRead,
 }
 
 /// A probe command whose providers have not all answered.
@@ -120,6 +125,10 @@ pub struct Supervisor {
     pub(super) stop: CancellationToken,
     pub(super) diagnoses: Diagnoses,
     pub(super) till: Arc<Till>,
+    pub(super) warm: Warm,
+    pub(super) plans: Arc<Plans>,
+    /// When a plan's window that is used up has room again.
+    pub(super) room_again: Option<Instant>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
 }
@@ -136,6 +145,7 @@ impl Supervisor {
     ) -> (Self, watch::Receiver<Arc<Snapshot>>, LiveReader, mpsc::Sender<Input>) {
         let now = ports.clock.now();
         let till = Till::new(ports.clock.clone(), ports.budget.clone());
+        let plans = Plans::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
         let mut views = Views::new(&options);
         let config = match loaded {
@@ -164,6 +174,11 @@ impl Supervisor {
             ready: false,
             candidates_known: false,
         };
+        if config.providers.iter().any(|profile| profile.plan.is_some() || profile.kind == Kind::ZAiGlm)
+            && let Err(sentence) = plans.hear()
+        {
+            tracing::warn!("what is used of the plans could not be read: {sentence}");
+        }
         let (live, live_reader) = watch::channel(Arc::new(live));
         let (snapshots, snapshot_reader) = watch::channel(Arc::new(views.empty()));
         let day_start = ports.clock.day_start(now, config.money.timezone.as_deref());
@@ -194,6 +209,9 @@ impl Supervisor {
             announced_ready: false,
             stop,
             diagnoses: Diagnoses::default(),
+            warm: Warm::default(),
+            plans,
+            room_again: None,
             till,
             alerted: None,
         };
@@ -209,6 +227,8 @@ impl Supervisor {
         self.carry_out(first);
         self.look_around();
         self.sync_day();
+        self.refresh_plans();
+        self.warm_anew();
         self.publish();
         let mut changes = self.ports.config.changes();
         let mut published = Instant::now();
@@ -269,6 +289,8 @@ impl Supervisor {
             Input::RuleFailed { policy, why, applied, rules_version } => {
                 self.rule_failed(policy, &why, applied, rules_version);
             }
+            // The next picture shows it.
+            Input::PlansRead => {}
         }
     }
 
@@ -443,6 +465,8 @@ impl Supervisor {
             self.schedule.remove(&id);
         }
         self.model_jobs_forget();
+        self.refresh_plans();
+        self.warm_anew();
         self.carry_out(effects);
     }
 
@@ -450,7 +474,7 @@ impl Supervisor {
     fn next_wake(&self, publish: Option<Instant>) -> Instant {
         let probe = self.schedule.values().min().copied();
         let day = self.day_synced + DAY_RESYNC;
-        [probe, publish].into_iter().flatten().chain([day]).min().unwrap_or(day)
+        [probe, publish, self.room_again, self.warm.next()].into_iter().flatten().chain([day]).min().unwrap_or(day)
     }
 
     /// Starts what is due. Returns whether something a picture shows may have changed.
@@ -463,11 +487,15 @@ impl Supervisor {
             let effects = self.state.probe(|profile| profile.id == id && profile.enabled);
             self.carry_out(effects);
         }
+        if self.warm.next().is_some_and(|at| at <= now) {
+            self.keep_warm();
+        }
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
+            self.refresh_plans();
         }
-        // Nothing shown changes before a result arrives.
-        false
+        // Otherwise nothing shown changes before a result arrives.
+        self.room_again.take_if(|at| *at <= now).is_some()
     }
 
     /// Reads the day's sums; at midnight a new day begins at zero.

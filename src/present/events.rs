@@ -1,7 +1,7 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{budget, escape, models, reason, units};
+use super::{budget, escape, models, reason, units, warm};
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
@@ -62,6 +62,9 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         }
         EventKind::BudgetAlert { used, limit, exhausted, when_exhausted, .. } => {
             budget::alert(*used, *limit, *exhausted, *when_exhausted)
+        }
+        EventKind::KeptWarm { target, took_ms, failure, again_in_ms } => {
+            warm::told(target, *took_ms, failure.as_ref(), *again_in_ms)
         }
     }
 }

@@ -47,6 +47,7 @@ pub fn short_cause(cause: &Cause) -> String {
         Cause::StillLoading => "still loading its model".into(),
         Cause::OtherModel { .. } => "another model answered".into(),
         Cause::ResponseFormat => "response_format not taken".into(),
+        Cause::PlanUsedUp => "the plan's window is used up".into(),
     }
 }
 
@@ -76,6 +77,7 @@ pub fn note(failure: &Failure) -> String {
         Cause::StillLoading => "loading".into(),
         Cause::OtherModel { .. } => "model".into(),
         Cause::ResponseFormat => "format".into(),
+        Cause::PlanUsedUp => "plan used".into(),
     }
 }
 

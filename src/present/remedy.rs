@@ -247,6 +247,11 @@ pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     }
 }
 
+/// What it means that an account's plan is used up, and until when.
+pub fn plan_used_up(subject: &Subject<'_>, until: &str) -> Remedy {
+    server::plan_used_up(subject, Some(until))
+}
+
 /// What to do about something a connection test warns of.
 pub fn caution(cause: &Cause, subject: &Subject<'_>) -> Remedy {
     by_cause(cause, subject)
@@ -284,6 +289,7 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::StillLoading => server::still_loading(subject),
         Cause::OtherModel { asked, answered } => server::other_model(subject, asked, answered),
         Cause::ResponseFormat => server::response_format(subject),
+        Cause::PlanUsedUp => server::plan_used_up(subject, None),
         Cause::Other => Remedy::new(format!("{} failed in a way lmdeck has no name for.", subject.who_first()))
             .step("lmdeck logs has the details.")
             .command(subject.test_command()),
@@ -396,6 +402,7 @@ mod tests {
             Cause::StillLoading,
             Cause::OtherModel { asked: "a".into(), answered: "b".into() },
             Cause::ResponseFormat,
+            Cause::PlanUsedUp,
         ]
     }
 

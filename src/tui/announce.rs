@@ -1,6 +1,7 @@
 //! Which events of the engine become messages, and where each leads.
 
 use crate::domain::health::State;
+use crate::domain::ids::ProviderId;
 use crate::engine::protocol::{Event, EventKind};
 use crate::present::events::{self, FLAPS};
 use crate::tui::notes::Lead;
@@ -25,6 +26,10 @@ pub fn message(event: &Event) -> Option<(String, Option<Lead>)> {
         EventKind::EffectiveTargetChanged { .. } => Some(Lead::Routing),
         EventKind::ConfigRejected { .. } => Some(Lead::Broken),
         EventKind::Trouble { .. } | EventKind::RecordsDropped { .. } => Some(Lead::Log),
+        EventKind::KeptWarm { target, .. } => {
+            let provider = target.split_once('/').map_or(target.as_str(), |(provider, _)| provider);
+            Some(Lead::Page(ProviderId::from(provider)))
+        }
         EventKind::ConfigLoaded { .. } | EventKind::BudgetAlert { .. } => None,
     };
     Some((events::sentence(&event.kind, None), lead))

@@ -11,6 +11,7 @@ use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Message, Role};
 use lmdeck::domain::config::{ModelProfile, ModelSettings, Profile};
 use lmdeck::domain::failure::{ErrorCode, Failure};
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::engine::ports::{Clock as _, Upstream};
 use lmdeck::engine::protocol::{Command, ProbeWhich};
 use lmdeck::present::labels::what_to_do;
@@ -391,5 +392,6 @@ fn named(id: &str) -> ModelProfile {
         capabilities: None,
         price: None,
         settings: ModelSettings::default(),
+        warmth: Warmth::default(),
     }
 }

@@ -54,7 +54,7 @@ fn refused(kind: Kind, model: &str, body: &Value) -> Failure {
 }
 
 fn context(kind: Kind) -> Context {
-    Context { kind, path: "/v1/x".into(), secrets: Vec::new() }
+    Context { kind, path: "/v1/x".into(), secrets: Vec::new(), now: UnixMs(0) }
 }
 
 /// What a stream amounts to.

@@ -1,6 +1,7 @@
 //! The chain of targets: attempts in order, retries on the same target, the step to the next one.
 
 use super::super::live::Live;
+use super::super::plans::Taken;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
 use super::account::Ticket;
@@ -10,10 +11,12 @@ use super::queue::Slot;
 use super::{Shared, limited, needs};
 use crate::domain::budget::WhenExhausted;
 use crate::domain::call::CallRequest;
+use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::queue::Bounds;
-use crate::domain::routing::{Chosen, Decision, WorldProvider};
+use crate::domain::rate::Needs;
+use crate::domain::routing::{Chosen, Decision, Limited, WorldProvider};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +69,8 @@ pub async fn walk(
         }
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
         let (share, at) = (needs(request), shared.ports.clock.now());
-        let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
+        let profile = live.profiles.get(&target.provider);
+        let limit = profile.and_then(|profile| profile.rate_limit);
         if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
             let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
             ticket.skip(target, "limited", &failure.message);
@@ -91,11 +95,23 @@ pub async fn walk(
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
+            let plan = match plan_share(shared, live, profile, share).await {
+                Ok(plan) => plan,
+                Err(failure) => {
+                    ticket.skip(target, "limited", &failure.message);
+                    shared.traffic.note(target, false, false, shared.ports.clock.now());
+                    ended_in.get_or_insert(failure);
+                    break;
+                }
+            };
             let Err(failure) = try_once(&attempt, ticket).await else {
                 succeeded(shared, live, target, ticket);
                 if let (Some(usage), _) = ticket.came() {
                     let used = usage.input.saturating_add(usage.output);
                     shared.traffic.correct_share(&target.provider, at, share, used);
+                    if let Some(plan) = plan {
+                        shared.plans.correct(plan, used);
+                    }
                 }
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
@@ -103,6 +119,9 @@ pub async fn walk(
                 }
                 return Ok(());
             };
+            if let Some(plan) = plan.filter(|_| !ticket.on_its_way() || failure.cause.never_arrived()) {
+                shared.plans.give_back(plan);
+            }
             if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
                 // Nobody was asked: the target counts as one that could not be tried.
                 ticket.unsent(&failure);
@@ -141,6 +160,22 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+/// The share of its provider's plan that one request takes; every one that is sent counts.
+async fn plan_share(
+    shared: &Shared,
+    live: &Live,
+    profile: Option<&Arc<Profile>>,
+    share: Needs,
+) -> Result<Option<Taken>, Failure> {
+    let Some(profile) = profile.filter(|profile| profile.plan.is_some()) else { return Ok(None) };
+    let zone = live.config.money.timezone.as_deref();
+    shared.plans.take(profile, zone, share.tokens()).await.map_err(|until| {
+        let now = shared.ports.clock.now();
+        let why = shared.plans.used_up(until, now);
+        shared.no_room(&Limited { provider: profile.id.clone(), until, why, plan: true }, now)
+    })
 }
 
 fn nothing_kept() -> Failure {
@@ -258,7 +293,12 @@ fn failed(
     if failure.code == ErrorCode::RateLimit
         && let Some(wait) = failure.retry_after_ms
     {
-        shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
+        let until = now.plus(Duration::from_millis(wait));
+        if failure.cause == Cause::PlanUsedUp {
+            shared.plans.tell(&target.provider, until);
+        } else {
+            shared.traffic.park(&target.provider, until);
+        }
     }
     let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();
     let far = live.world.providers.iter().any(|known| known.id == target.provider && account(known));

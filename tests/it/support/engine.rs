@@ -13,6 +13,7 @@ use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::RuleSet;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, ModelAct, ModelDone, ModelJob, Ports,
@@ -547,7 +548,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         ledger: book.clone(),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
-        budget: Arc::new(super::lent::Lent),
+        budget: Arc::<super::lent::Lent>::default(),
     };
     let loaded = desk.load();
     let options = Options {
@@ -579,7 +580,7 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
         ledger: Arc::new(Book::default()),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
-        budget: Arc::new(super::lent::Lent),
+        budget: Arc::<super::lent::Lent>::default(),
     };
     let options = Options {
         schedule_probes: false,
@@ -619,6 +620,7 @@ pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
                 capabilities: None,
                 price: None,
                 settings: ModelSettings::default(),
+                warmth: Warmth::default(),
             })
             .collect(),
         timeouts: Timeouts {
