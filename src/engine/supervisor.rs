@@ -487,15 +487,13 @@ impl Supervisor {
             let effects = self.state.probe(|profile| profile.id == id && profile.enabled);
             self.carry_out(effects);
         }
-        if self.warm.next().is_some_and(|at| at <= now) {
-            self.keep_warm();
-        }
+        let kept_warm = self.warm.next().is_some_and(|at| at <= now) && self.keep_warm();
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
             self.refresh_plans();
         }
         // Otherwise nothing shown changes before a result arrives.
-        self.room_again.take_if(|at| *at <= now).is_some()
+        self.room_again.take_if(|at| *at <= now).is_some() || kept_warm
     }
 
     /// Reads the day's sums; at midnight a new day begins at zero.

@@ -10,7 +10,7 @@ use super::protocol::{Event, EventKind, Level, WarmStanding, WarmView};
 use super::state::Provider;
 use super::supervisor::Supervisor;
 use crate::domain::config::{ModelProfile, Profile};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::health::ModelInfo;
 use crate::domain::ids::{ModelId, Target};
 use crate::domain::schedule::{Civil, Stretch, Warmth, back_off};
@@ -26,8 +26,9 @@ const LOOK: Duration = Duration::from_secs(10);
 const STAY: Duration = Duration::from_mins(15);
 /// How long it is told to keep a model that was loaded ahead of its use.
 const PRELOADED: Duration = Duration::from_hours(1);
-/// A server that does not tell what is loaded is asked to load no more often than this.
-const UNTOLD: Duration = Duration::from_mins(5);
+/// A server that does not tell what is loaded is asked to load no more often than this; a model that is gone sooner
+/// after it was loaded has no room there.
+const SETTLED: Duration = Duration::from_mins(5);
 
 /// What the supervisor keeps of them.
 #[derive(Default)]
@@ -173,51 +174,64 @@ impl Supervisor {
         self.options.schedule_probes && !self.options.read_only && self.state.providers.iter().any(any)
     }
 
-    /// Has every model loaded that is wanted now and not there.
-    pub(super) fn keep_warm(&mut self) {
+    /// Has every model loaded that is wanted now and not there. Returns whether a picture shows something else now.
+    pub(super) fn keep_warm(&mut self) -> bool {
         self.warm.next = self.keeps_warm().then(|| Instant::now() + LOOK);
         if self.warm.next.is_none() {
-            return;
+            return false;
         }
         let now = self.ports.clock.now();
         let here = self.ports.clock.civil(now, self.state.config.money.timezone.as_deref());
-        let mut due = Vec::new();
+        let (mut due, mut lost) = (Vec::new(), Vec::new());
+        let mut news = false;
         for provider in self.state.providers.iter().filter(|provider| served(provider)) {
             let profile = &provider.profile;
             for model in profile.models.iter().filter(|model| !model.warmth.is_none()) {
                 let target = Target { provider: profile.id.clone(), model: model.id.clone() };
                 let known = info(provider, &model.id);
-                if known.is_some_and(|known| known.remote) {
+                let at_work = self.jobs.at_work(&target) || self.traffic.loads.since(&target).is_some();
+                // What is under way is judged by the list that follows it.
+                if at_work || known.is_some_and(|known| known.remote) {
                     continue;
                 }
                 let kept = self.warm.models.entry(target.clone()).or_default();
-                if let Some(act) = kept.look(&model.warmth, here, now, known)
-                    && !self.jobs.at_work(&target)
-                    && self.traffic.loads.since(&target).is_none()
-                {
+                let before = kept.hours;
+                if kept.is_lost(known, now) {
+                    lost.push(target);
+                } else if let Some(act) = kept.look(&model.warmth, here, now, known) {
                     due.push((profile.clone(), target, act));
                 }
+                news |= kept.hours != before;
             }
         }
-        for (profile, target, act) in due {
-            self.load_if_wanted(profile, target, act, now);
+        news |= !lost.is_empty();
+        for target in lost {
+            let why = "its server unloaded it again at once: it may have no room for it beside others";
+            self.not_kept_warm(&target, &Failure::plain(ErrorCode::ModelLoadFailed, why), now);
         }
+        for (profile, target, act) in due {
+            news |= self.load_if_wanted(profile, target, act, now);
+        }
+        news
     }
 
-    fn load_if_wanted(&mut self, profile: Arc<Profile>, target: Target, act: ModelAct, now: UnixMs) {
+    /// Returns whether its standing is another one now.
+    fn load_if_wanted(&mut self, profile: Arc<Profile>, target: Target, act: ModelAct, now: UnixMs) -> bool {
         let ledger = self.ports.ledger.clone();
         let let_go = ledger.recall(&let_go_note(&target)).and_then(|note| note.parse().ok()).map(UnixMs);
         let zone = self.state.config.money.timezone.as_deref();
         let civil = |at| self.ports.clock.civil(at, zone);
-        let Some(warmth) = warmth_of(&profile, &target.model) else { return };
+        let Some(warmth) = warmth_of(&profile, &target.model) else { return false };
         let kept = self.warm.models.entry(target.clone()).or_default();
         let wanted = Asked::at(warmth, civil(now), kept.preloaded);
         // Unloaded by hand in these very hours, or since this moment.
-        kept.held = let_go.is_some_and(|at| Asked::at(warmth, civil(at), None).covers(wanted));
-        if kept.held || !claim(ledger.as_ref(), &target, now, profile.timeouts.load) {
-            return;
+        let held = let_go.is_some_and(|at| Asked::at(warmth, civil(at), None).covers(wanted));
+        let news = std::mem::replace(&mut kept.held, held) != held;
+        if held || !claim(ledger.as_ref(), &target, now, profile.timeouts.load) {
+            return news;
         }
         self.model_job(profile, target.model, act, None);
+        true
     }
 
     /// A server has loaded or unloaded a model, or has not, whoever asked for it.
@@ -259,9 +273,8 @@ impl Supervisor {
         let here = self.ports.clock.civil(now, self.state.config.money.timezone.as_deref());
         let kept = self.warm.models.entry(target.clone()).or_default();
         kept.preloaded = warmth.preload.as_ref().and_then(|moments| moments.due(here)).or(kept.preloaded);
-        kept.failures = 0;
         kept.gave_up = None;
-        kept.not_before = Some(now.plus(UNTOLD));
+        kept.not_before = Some(now.plus(SETTLED));
         if already {
             return;
         }
@@ -274,6 +287,7 @@ impl Supervisor {
     fn not_kept_warm(&mut self, target: &Target, failure: &Failure, now: UnixMs) {
         let kept = self.warm.models.entry(target.clone()).or_default();
         kept.failures = kept.failures.saturating_add(1);
+        kept.loaded_since = None;
         let again = back_off(kept.failures);
         kept.not_before = again.map(|wait| now.plus(wait));
         kept.gave_up = again.is_none().then(|| failure.message.clone());
@@ -290,6 +304,12 @@ impl Supervisor {
 }
 
 impl Kept {
+    /// It was loaded a moment ago, and is gone already.
+    fn is_lost(&self, known: Option<&ModelInfo>, now: UnixMs) -> bool {
+        let gone = known.is_some_and(|known| known.loaded == Some(false));
+        gone && !self.held && self.loaded_since.is_some_and(|since| now.since(since) < SETTLED)
+    }
+
     /// Takes in how the model stands now; what its server is to be told, where there is something to tell.
     fn look(&mut self, warmth: &Warmth, here: Civil, now: UnixMs, known: Option<&ModelInfo>) -> Option<ModelAct> {
         let asked = Asked::at(warmth, here, self.preloaded);
@@ -300,6 +320,9 @@ impl Kept {
         let loaded = known.and_then(|known| known.loaded);
         if loaded == Some(true) {
             self.held = false;
+            if self.loaded_since.is_none_or(|since| now.since(since) > SETTLED) {
+                self.failures = 0;
+            }
             if let Some(moment) = asked.moment {
                 self.preloaded = Some(moment);
             }

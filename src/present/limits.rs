@@ -32,7 +32,7 @@ fn line(window: &RateWindow, when: impl Fn(UnixMs) -> String) -> String {
 }
 
 /// Seconds while they matter, then minutes, hours, days.
-fn wait(wait: Duration) -> String {
+pub fn wait(wait: Duration) -> String {
     match wait.as_millis().div_ceil(1000).max(1) {
         seconds @ ..=119 => format!("{seconds} s"),
         seconds @ ..=7199 => format!("{} min", seconds.div_ceil(60)),

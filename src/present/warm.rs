@@ -1,6 +1,6 @@
 //! Models that are kept in memory by the person's wish, in words.
 
-use super::{escape, models, reason, units};
+use super::{escape, limits, models, reason, units};
 use crate::domain::failure::Failure;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{WarmStanding, WarmView};
@@ -39,7 +39,7 @@ pub fn told(target: &str, took_ms: u64, failure: Option<&Failure>, again_in_ms: 
     let why = reason::short(failure);
     match again_in_ms {
         Some(wait) => {
-            let wait = units::age(Duration::from_millis(wait));
+            let wait = limits::wait(Duration::from_millis(wait));
             format!("{name} could not be loaded to be kept warm: {why}. It is tried again in {wait}.")
         }
         None => format!(

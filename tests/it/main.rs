@@ -48,5 +48,8 @@ mod queue;
 mod routes_cli;
 mod rules;
 
+mod plans;
+mod warm;
+
 mod bench_verb;
 mod calls;

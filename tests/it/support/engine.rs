@@ -57,6 +57,8 @@ pub struct SeenJob {
     pub target: Target,
     pub body: Body,
     pub local_only: bool,
+    /// When it came.
+    pub at: Instant,
 }
 
 #[derive(Default)]
@@ -226,7 +228,7 @@ impl Upstream for Stage {
         let target = Target { provider: job.profile.id.clone(), model: job.model.clone() };
         let mut script = self.script.lock().unwrap();
         let act = script.acts.get_mut(&target.to_string()).and_then(VecDeque::pop_front).unwrap_or(Act::Say("ok"));
-        script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only });
+        script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only, at: Instant::now() });
         let mut hangup = Hangup(Some(self.cancelled.clone()));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
