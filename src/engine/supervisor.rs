@@ -282,15 +282,13 @@ impl Supervisor {
             Input::Loaded { result, answer } => self.loaded(*result, answer),
             Input::LastGood { loaded, answer } => self.run_last_good(&loaded, answer),
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
-            // Sums of a day that has ended say nothing.
-            Input::Day { .. } => {}
+            // Sums of a day that has ended say nothing; what plans have left is shown by the next picture.
+            Input::Day { .. } | Input::PlansRead => {}
             Input::ModelJobDone(done) => self.model_job_done(*done),
             Input::LoadedByCall(provider) => self.look_again(&provider),
             Input::RuleFailed { policy, why, applied, rules_version } => {
                 self.rule_failed(policy, &why, applied, rules_version);
             }
-            // The next picture shows it.
-            Input::PlansRead => {}
         }
     }
 

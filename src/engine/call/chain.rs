@@ -95,33 +95,25 @@ pub async fn walk(
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
-            let plan = match plan_share(shared, live, profile, share).await {
-                Ok(plan) => plan,
-                Err(failure) => {
-                    ticket.skip(target, "limited", &failure.message);
+            let tried = match try_counted(&attempt, profile, ticket, share).await {
+                Ok(tried) => tried,
+                Err(full) => {
                     shared.traffic.note(target, false, false, shared.ports.clock.now());
-                    ended_in.get_or_insert(failure);
+                    ended_in.get_or_insert(full);
                     break;
                 }
             };
-            let Err(failure) = try_once(&attempt, ticket).await else {
-                succeeded(shared, live, target, ticket);
-                if let (Some(usage), _) = ticket.came() {
-                    let used = usage.input.saturating_add(usage.output);
+            let Err(failure) = tried else {
+                if let Some(used) = ticket.attempt_tokens() {
                     shared.traffic.correct_share(&target.provider, at, share, used);
-                    if let Some(plan) = plan {
-                        shared.plans.correct(plan, used);
-                    }
                 }
+                succeeded(shared, live, target, ticket);
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
                     keep.keep(usage, finish, shared.ports.clock.now()).await;
                 }
                 return Ok(());
             };
-            if let Some(plan) = plan.filter(|_| !ticket.on_its_way() || failure.cause.never_arrived()) {
-                shared.plans.give_back(plan);
-            }
             if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
                 // Nobody was asked: the target counts as one that could not be tried.
                 ticket.unsent(&failure);
@@ -162,14 +154,38 @@ pub async fn walk(
     }))
 }
 
-/// The share of its provider's plan that one request takes; every one that is sent counts.
-async fn plan_share(
-    shared: &Shared,
-    live: &Live,
+/// One try, counted against its provider's plan, where it has one: every request that is sent counts.
+///
+/// # Errors
+/// The plan has no room for it: nothing was sent.
+async fn try_counted(
+    attempt: &Attempt<'_>,
     profile: Option<&Arc<Profile>>,
+    ticket: &mut Ticket,
     share: Needs,
-) -> Result<Option<Taken>, Failure> {
-    let Some(profile) = profile.filter(|profile| profile.plan.is_some()) else { return Ok(None) };
+) -> Result<Result<(), Failure>, Failure> {
+    let Some(profile) = profile.filter(|profile| profile.plan.is_some()) else {
+        return Ok(try_once(attempt, ticket).await);
+    };
+    let shared = attempt.shared;
+    let taken = plan_share(shared, attempt.live, profile, share).await;
+    let taken = taken.inspect_err(|full| ticket.skip(&attempt.chosen.target, "limited", &full.message))?;
+    let tried = try_once(attempt, ticket).await;
+    if let Some(taken) = taken {
+        match &tried {
+            Ok(()) => {
+                if let Some(used) = ticket.attempt_tokens() {
+                    shared.plans.correct(taken, used);
+                }
+            }
+            Err(failure) if !ticket.on_its_way() || failure.cause.never_arrived() => shared.plans.give_back(taken),
+            Err(_) => {}
+        }
+    }
+    Ok(tried)
+}
+
+async fn plan_share(shared: &Shared, live: &Live, profile: &Profile, share: Needs) -> Result<Option<Taken>, Failure> {
     let zone = live.config.money.timezone.as_deref();
     shared.plans.take(profile, zone, share.tokens()).await.map_err(|until| {
         let now = shared.ports.clock.now();
