@@ -17,6 +17,7 @@ use crate::domain::ids::Target;
 use crate::domain::queue::Bounds;
 use crate::domain::rate::Needs;
 use crate::domain::routing::{Chosen, Decision, Limited, WorldProvider};
+use crate::domain::time::UnixMs;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,11 +71,9 @@ pub async fn walk(
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
         let (share, at) = (needs(request), shared.ports.clock.now());
         let profile = live.profiles.get(&target.provider);
-        let limit = profile.and_then(|profile| profile.rate_limit);
-        if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
-            let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
-            ticket.skip(target, "limited", &failure.message);
-            ended_in.get_or_insert(failure);
+        if let Err(full) = minute_share(shared, profile, chosen, share, at) {
+            ticket.skip(target, "limited", full.message.clone());
+            ended_in.get_or_insert(full);
             continue;
         }
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
@@ -95,7 +94,7 @@ pub async fn walk(
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
-            let tried = match try_counted(&attempt, profile, ticket, share).await {
+            let tried = match try_counted(&attempt, profile, ticket, share, at).await {
                 Ok(tried) => tried,
                 Err(full) => {
                     shared.traffic.note(target, false, false, shared.ports.clock.now());
@@ -104,9 +103,6 @@ pub async fn walk(
                 }
             };
             let Err(failure) = tried else {
-                if let Some(used) = ticket.attempt_tokens() {
-                    shared.traffic.correct_share(&target.provider, at, share, used);
-                }
                 succeeded(shared, live, target, ticket);
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
@@ -154,6 +150,20 @@ pub async fn walk(
     }))
 }
 
+/// The call's share of its provider's limits per minute.
+fn minute_share(
+    shared: &Shared,
+    profile: Option<&Arc<Profile>>,
+    chosen: &Chosen,
+    share: Needs,
+    at: UnixMs,
+) -> Result<(), Failure> {
+    let provider = &chosen.target.provider;
+    let limit = profile.and_then(|profile| profile.rate_limit);
+    let taken = shared.traffic.take_share(provider, limit, share, at);
+    taken.map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))
+}
+
 /// One try, counted against its provider's plan, where it has one: every request that is sent counts.
 ///
 /// # Errors
@@ -163,24 +173,33 @@ async fn try_counted(
     profile: Option<&Arc<Profile>>,
     ticket: &mut Ticket,
     share: Needs,
+    at: UnixMs,
 ) -> Result<Result<(), Failure>, Failure> {
-    let Some(profile) = profile.filter(|profile| profile.plan.is_some()) else {
-        return Ok(try_once(attempt, ticket).await);
+    let (shared, target) = (attempt.shared, &attempt.chosen.target);
+    let taken = match profile.filter(|profile| profile.plan.is_some()) {
+        None => None,
+        Some(profile) => match plan_share(shared, attempt.live, profile, share).await {
+            Ok(taken) => taken,
+            Err(full) => {
+                ticket.skip(target, "limited", full.message.clone());
+                return Err(full);
+            }
+        },
     };
-    let shared = attempt.shared;
-    let taken = plan_share(shared, attempt.live, profile, share).await;
-    let taken = taken.inspect_err(|full| ticket.skip(&attempt.chosen.target, "limited", &full.message))?;
     let tried = try_once(attempt, ticket).await;
-    if let Some(taken) = taken {
-        match &tried {
-            Ok(()) => {
-                if let Some(used) = ticket.attempt_tokens() {
+    match (&tried, taken) {
+        (Ok(()), taken) => {
+            if let Some(used) = ticket.attempt_tokens() {
+                shared.traffic.correct_share(&target.provider, at, share, used);
+                if let Some(taken) = taken {
                     shared.plans.correct(taken, used);
                 }
             }
-            Err(failure) if !ticket.on_its_way() || failure.cause.never_arrived() => shared.plans.give_back(taken),
-            Err(_) => {}
         }
+        (Err(failure), Some(taken)) if !ticket.on_its_way() || failure.cause.never_arrived() => {
+            shared.plans.give_back(taken);
+        }
+        (Err(_), _) => {}
     }
     Ok(tried)
 }
