@@ -219,8 +219,8 @@ impl PlanUse {
         }
     }
 
-    /// What is left, one entry per bound.
-    pub fn left(&self, plan: &Plan, now: UnixMs) -> Vec<RateWindow> {
+    /// What is left, one entry per bound, with the length of its window.
+    pub fn left(&self, plan: &Plan, now: UnixMs) -> Vec<(Duration, RateWindow)> {
         let mut left = Vec::new();
         for (window, used) in plan.windows.iter().zip(&self.windows) {
             let (requests, tokens) = used.sums(now);
@@ -229,7 +229,8 @@ impl PlanUse {
                 [(RateUnit::Requests, window.requests, requests), (RateUnit::Tokens, window.tokens, tokens)]
             {
                 let Some(limit) = limit else { continue };
-                left.push(RateWindow { counts, limit: Some(limit), remaining: limit.saturating_sub(used), resets_at });
+                let remaining = limit.saturating_sub(used);
+                left.push((window.length, RateWindow { counts, limit: Some(limit), remaining, resets_at }));
             }
         }
         left
@@ -332,7 +333,7 @@ mod tests {
         assert!(sent(&mut used, &plan, 1).is_ok() && sent(&mut used, &plan, 4 * HOUR).is_ok());
         assert_eq!(sent(&mut used, &plan, 4 * HOUR + 1), Err(UnixMs(5 * HOUR + 1)));
         assert!(sent(&mut used, &plan, 5 * HOUR + 1).is_ok());
-        assert_eq!(used.left(&plan, UnixMs(5 * HOUR + 2))[0].remaining, 1);
+        assert_eq!(used.left(&plan, UnixMs(5 * HOUR + 2))[0].1.remaining, 1);
     }
 
     #[test]
@@ -347,7 +348,10 @@ mod tests {
         assert_eq!(used.full_until(&plan, 60, UnixMs(1)), None);
         assert!(used.full_until(&plan, 61, UnixMs(1)).is_some());
         used.give_back(&huge);
-        assert_eq!(used.left(&plan, UnixMs(1)).iter().map(|left| left.remaining).collect::<Vec<_>>(), [2, 140 - 40]);
+        assert_eq!(
+            used.left(&plan, UnixMs(1)).iter().map(|(_, left)| left.remaining).collect::<Vec<_>>(),
+            [2, 140 - 40]
+        );
     }
 
     #[test]

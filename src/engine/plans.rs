@@ -2,7 +2,7 @@
 //! processes that share the store; decisions look at the count as this process heard of it last.
 
 use super::ports::{BudgetStore, Clock};
-use super::protocol::PlanView;
+use super::protocol::{PlanLeft, PlanView};
 use super::supervisor::{Input, Supervisor};
 use crate::domain::config::Profile;
 use crate::domain::ids::ProviderId;
@@ -226,7 +226,8 @@ impl Plans {
         }
         let known = self.lock();
         let used = known.get(&profile.id)?;
-        let windows = profile.plan.as_ref().map_or_else(Vec::new, |plan| used.left(plan, now));
+        let left = profile.plan.iter().flat_map(|plan| used.left(plan, now));
+        let windows: Vec<PlanLeft> = left.map(|(length, left)| PlanLeft { window_s: length.as_secs(), left }).collect();
         let used_up_until = match &profile.plan {
             Some(plan) => used.full_until(plan, 0, now),
             None => used.told_until(now),

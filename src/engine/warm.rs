@@ -279,6 +279,7 @@ impl Supervisor {
             return;
         }
         kept.loaded_since = Some(now);
+        tracing::info!(%target, took_ms, "a model was loaded to be kept warm");
         self.ports.ledger.remember(&claim_note(target), "");
         let kind = EventKind::KeptWarm { target: target.to_string(), took_ms, failure: None, again_in_ms: None };
         self.announce(Event { at: now, level: Level::Info, kind });
@@ -291,6 +292,7 @@ impl Supervisor {
         let again = back_off(kept.failures);
         kept.not_before = again.map(|wait| now.plus(wait));
         kept.gave_up = again.is_none().then(|| failure.message.clone());
+        tracing::warn!(%target, "a model could not be loaded to be kept warm: {}", failure.message);
         self.ports.ledger.remember(&claim_note(target), "");
         let kind = EventKind::KeptWarm {
             target: target.to_string(),

@@ -178,7 +178,10 @@ pub fn what_to_do(view: &ProviderView) -> Option<Remedy> {
     match (&health.failure, &health.trouble) {
         (Some(failure), _) if health.state != State::Up => Some(remedy(failure, &subject)),
         // Its probes are good, and the last call to it was not.
-        (_, Some(failure)) if health.state.usable() => Some(remedy(failure, &subject)),
+        // That of a plan is over when it is parked no longer.
+        (_, Some(failure)) if health.state.usable() && failure.cause != Cause::PlanUsedUp => {
+            Some(remedy(failure, &subject))
+        }
         _ => caution_of(view).map(|cause| caution(&cause, &subject)),
     }
 }

@@ -19,15 +19,19 @@ pub fn lines_by_clock(rate: &RateState, now: UnixMs) -> Vec<String> {
 }
 
 fn line(window: &RateWindow, when: impl Fn(UnixMs) -> String) -> String {
-    let left = units::thousands(window.remaining);
-    let what = window.counts.words();
-    let left = match window.limit {
-        Some(limit) => format!("{left} of {} {what} left", units::thousands(limit)),
-        None => format!("{left} {what} left"),
-    };
+    let left = left(window);
     match window.resets_at {
         Some(until) => format!("{left}, resets {}", when(until)),
         None => left,
+    }
+}
+
+/// `482 of 500 requests left`.
+pub fn left(window: &RateWindow) -> String {
+    let (left, what) = (units::thousands(window.remaining), window.counts.words());
+    match window.limit {
+        Some(limit) => format!("{left} of {} {what} left", units::thousands(limit)),
+        None => format!("{left} {what} left"),
     }
 }
 

@@ -239,6 +239,10 @@ impl<'a> Subject<'a> {
 pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     match &failure.cause {
         Cause::Other => by_code(failure, subject),
+        Cause::PlanUsedUp => {
+            let wait = failure.retry_after_ms.map(|ms| format!("for another {}", units::duration(ms)));
+            server::plan_used_up(subject, wait.as_deref())
+        }
         // A refusal of the request and a busy server are no faults to look for in a log.
         Cause::ServerError { .. } if matches!(failure.code, ErrorCode::InvalidRequest | ErrorCode::Overloaded) => {
             by_code(failure, subject)
@@ -249,7 +253,7 @@ pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
 
 /// What it means that an account's plan is used up, and until when.
 pub fn plan_used_up(subject: &Subject<'_>, until: &str) -> Remedy {
-    server::plan_used_up(subject, Some(until))
+    server::plan_used_up(subject, Some(&format!("until {until}")))
 }
 
 /// What to do about something a connection test warns of.

@@ -159,8 +159,8 @@ fn z_ai() -> Vec<Row> {
     rows.push(Row { wait: Some((1000, 7_200_000)), ..row("1308: the plan's window, with the time in the words", ZAi, Streamed, |sim| {
         let at = jiff::Timestamp::from_millisecond(TokioClock.now().0 + 3_600_000).unwrap();
         business(sim, 1308, &format!("Usage limit reached for 5 hour. Your limit will reset at {at:.0}"));
-    }, E::RateLimit, "other", "takes no more calls for another") });
-    rows.push(Row { wait: Some((1, 86_400_000)), ..row("1304: the day's number", ZAi, Whole, |sim| business(sim, 1304, "daily limit"), E::RateLimit, "other", "takes no more calls for another") });
+    }, E::RateLimit, "plan_used_up", "used up for this window: parked for another") });
+    rows.push(Row { wait: Some((1, 86_400_000)), ..row("1304: the day's number", ZAi, Whole, |sim| business(sim, 1304, "daily limit"), E::RateLimit, "plan_used_up", "used up for this window: parked for another") });
     rows
 }
 

@@ -182,10 +182,7 @@ async fn an_explanation_says_who_is_busy_now() {
     let explain = Command::Explain { facts: Box::default() };
     let Reply::Explained(explained) = house.engine.handle.ask(explain).await else { panic!("no explanation") };
     let last = explained.decision.chain.last().unwrap();
-    assert_eq!(
-        (last.target.to_string().as_str(), last.why.as_str()),
-        ("local/m", "local, behind the cloud while it is busy")
-    );
+    assert_eq!((last.target.to_string().as_str(), &*last.why), ("local/m", "local, behind the cloud while it is busy"));
     busy.await.unwrap();
 }
 

@@ -47,10 +47,10 @@ async fn a_used_up_window_moves_calls_on_says_until_when_and_opens_again() {
     .await;
     for _ in 0..2 {
         let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-        assert_eq!(outcome.record.target.unwrap().provider.as_str(), "zai");
+        assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "zai");
     }
     let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
-    assert_eq!(record.target.unwrap().provider.as_str(), "claude");
+    assert_eq!(record.target.as_ref().unwrap().provider.as_str(), "claude");
     let reject = record.rejects.iter().find(|reject| reject.target.provider.as_str() == "zai").unwrap();
     assert_eq!(reject.code, "limited");
     assert!(reject.reason.starts_with("plan's window used up, parked until 2025-11-22 03:1"), "{}", reject.reason);
@@ -62,19 +62,22 @@ async fn a_used_up_window_moves_calls_on_says_until_when_and_opens_again() {
     assert!(explained.decision.rejected.iter().any(|known| known.reason == reject.reason), "{explained:?}");
     let mut pictures = house.engine.handle.snapshots();
     let picture = pictures.wait_for(|picture| at(picture, "zai").used_up_until.is_some()).await.unwrap().clone();
-    assert_eq!(at(&picture, "zai").windows[0].remaining, 0);
+    assert_eq!(at(&picture, "zai").windows[0].left.remaining, 0);
     let view = &picture.providers[0];
     assert!(labels::why(view).starts_with("plan's window used up, parked until "), "{}", labels::why(view));
     assert_eq!(labels::provider(view).word, "parked");
     let remedy = labels::what_to_do(view).unwrap().text();
     assert!(remedy.contains("used up for this window: parked until"), "{remedy}");
-    assert!(words::lines(view, view.health.last_checked.unwrap())[0].starts_with("0 of 2 requests left, resets at "));
+    assert!(
+        words::lines(view, view.health.last_checked.unwrap())[0]
+            .starts_with("0 of 2 requests left in 5 h, full again at ")
+    );
 
     // When it opens nobody has to call for the picture to say so.
     sleep(Duration::from_hours(5)).await;
     pictures.wait_for(|picture| at(picture, "zai").used_up_until.is_none()).await.unwrap();
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().provider.as_str(), "zai");
+    assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "zai");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +105,7 @@ async fn every_try_counts_and_what_never_arrived_does_not() {
         collect(house.engine.handle.dispatch(ask("zai"))).await;
     }
     let mut pictures = house.engine.handle.snapshots();
-    pictures.wait_for(|picture| at(picture, "zai").windows[0].remaining == 3).await.unwrap();
+    pictures.wait_for(|picture| at(picture, "zai").windows[0].left.remaining == 3).await.unwrap();
     let failure = collect(house.engine.handle.dispatch(ask("zai"))).await.1.failure.unwrap();
     assert_eq!(failure.cause, Cause::PlanUsedUp, "the fourth try finds no room");
     assert_eq!(house.stage.jobs().len(), 2 + 3);
@@ -117,7 +120,7 @@ async fn a_vendor_s_own_word_on_its_window_parks_it_until_then() {
     })
     .await;
     let first = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
-    assert_eq!((first.target.unwrap().provider.as_str(), first.attempts.len()), ("claude", 2));
+    assert_eq!((first.target.as_ref().unwrap().provider.as_str(), first.attempts.len()), ("claude", 2));
     let second = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
     assert_eq!(second.attempts.len(), 1, "it is not asked again");
     let reject = second.rejects.iter().find(|reject| reject.target.provider.as_str() == "zai").unwrap();
@@ -126,7 +129,7 @@ async fn a_vendor_s_own_word_on_its_window_parks_it_until_then() {
     pictures.wait_for(|picture| at(picture, "zai").told).await.unwrap();
     sleep(Duration::from_hours(2)).await;
     let third = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
-    assert_eq!(third.target.unwrap().provider.as_str(), "zai");
+    assert_eq!(third.target.as_ref().unwrap().provider.as_str(), "zai");
 }
 
 // ---- across starts and processes ----

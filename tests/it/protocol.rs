@@ -29,7 +29,7 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
+    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
     ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
     SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, WarmStanding, WarmView, WhatIf,
 };
@@ -759,11 +759,14 @@ fn snapshot() -> Snapshot {
         }),
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
         plan: Some(PlanView {
-            windows: vec![RateWindow {
-                counts: RateUnit::Requests,
-                limit: Some(120),
-                remaining: 0,
-                resets_at: Some(UnixMs(8)),
+            windows: vec![PlanLeft {
+                window_s: 18_000,
+                left: RateWindow {
+                    counts: RateUnit::Requests,
+                    limit: Some(120),
+                    remaining: 0,
+                    resets_at: Some(UnixMs(8)),
+                },
             }],
             used_up_until: Some(UnixMs(8)),
             told: true,

@@ -129,6 +129,11 @@ impl ProviderView {
         self.origin == Origin::Discovery
     }
 
+    /// Until when no call goes there: after a rate limit, or because its plan is used up.
+    pub fn parked(&self) -> Option<UnixMs> {
+        self.parked_until.max(self.plan.as_ref().and_then(|plan| plan.used_up_until))
+    }
+
     /// The models that lmdeck may choose by itself: named in the profile, or held by a near server. What a cloud
     /// vendor merely lists can be named, and is never chosen.
     pub fn candidates(&self) -> impl Iterator<Item = &ModelView> {
@@ -189,11 +194,19 @@ pub struct LoadingView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanView {
     /// What is left of each window, by the plan of the profile; nothing without one.
-    pub windows: Vec<RateWindow>,
+    pub windows: Vec<PlanLeft>,
     /// Until when there is no room for a call.
     pub used_up_until: Option<UnixMs>,
     /// The vendor says so itself.
     pub told: bool,
+}
+
+/// One bound of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLeft {
+    /// How long its window is, in seconds.
+    pub window_s: u64,
+    pub left: RateWindow,
 }
 
 /// When a model is kept in its server's memory.

@@ -31,6 +31,9 @@ fn state_words(provider: &ProviderView, age: &str) -> String {
         format!("{word}: {why}")
     } else if provider.health.state == State::Unknown {
         if provider.probing { "being asked for the first time".into() } else { format!("{word}: {why}") }
+    } else if plan::until(provider).is_some() && provider.health.state.usable() {
+        // Its age is that of being up.
+        format!("{word}: {why}")
     } else if why.is_empty() {
         format!("{word} for {age}")
     } else {
