@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Stopped;
+pub struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> UnixMs {

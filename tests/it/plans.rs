@@ -1,7 +1,7 @@
 //! Plans that count over windows: what a used-up window does to calls, that no interleaving of calls and processes
 //! passes it, that a restart forgets nothing, and what a vendor says of its own windows.
 
-use crate::support::engine::{Act, Desk, NoLog, Stage, ask, collect, house, profile};
+use crate::support::engine::{Act, Desk, NoLog, Stage, ask, collect, house, profile, started};
 use lmdeck::adapters::ledger::{FILE_NAME, Leases, SqliteLedger};
 use lmdeck::domain::budget::{CivilDate, Day};
 use lmdeck::domain::config::{Config, Profile};
@@ -9,9 +9,9 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::plan::{Plan, PlanWindow, Resets};
 use lmdeck::domain::time::UnixMs;
+use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{BudgetStore, Clock, ConfigStore, Ports};
 use lmdeck::engine::protocol::{Command, PlanView, Reply, Snapshot};
-use lmdeck::engine::{Engine, Options};
 use lmdeck::present::{labels, plan as words};
 use proptest::prelude::*;
 use std::path::Path;
@@ -168,17 +168,7 @@ async fn process(folder: &Path, plan: Option<Plan>, clock: Arc<Set>) -> (Engine,
         budget: Arc::new(Leases::new(&folder.join(FILE_NAME))),
         answers: None,
     };
-    let options = Options {
-        schedule_probes: true,
-        state_dir: String::new(),
-        rejected: None,
-        read_only: false,
-        system: String::new(),
-    };
-    let engine = Engine::start(ports, desk.load(), options);
-    let mut snapshots = engine.handle.snapshots();
-    let known = snapshots.wait_for(|snapshot| snapshot.providers[0].health.last_checked.is_some());
-    drop(known.await.unwrap());
+    let engine = started(ports, desk.load(), true).await;
     (engine, stage, ledger)
 }
 

@@ -2,7 +2,7 @@
 //! changes about it, and what is said of it.
 
 use crate::config::Place;
-use crate::models::settle;
+use crate::models::{Stopped, settle};
 use crate::support::engine::{House, house, profile};
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::HttpUpstream;
@@ -12,7 +12,7 @@ use lmdeck::domain::health::ModelInfo;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::schedule::{Hours, Moments, Warmth};
 use lmdeck::domain::time::UnixMs;
-use lmdeck::engine::ports::{Clock, ModelAct, ModelJob, Upstream};
+use lmdeck::engine::ports::{ModelAct, ModelJob, Upstream};
 use lmdeck::engine::protocol::{Command, EventKind, ProviderView, Reply, WarmStanding};
 use lmdeck::present::{events, warm as words};
 use std::sync::Arc;
@@ -214,18 +214,6 @@ async fn a_preload_comes_once_at_its_moment() {
 }
 
 // ---- what servers are told ----
-
-struct Stopped;
-
-impl Clock for Stopped {
-    fn now(&self) -> UnixMs {
-        UnixMs(1_780_000_000_000)
-    }
-
-    fn day_start(&self, _: UnixMs, _: Option<&str>) -> UnixMs {
-        UnixMs(0)
-    }
-}
 
 #[tokio::test]
 async fn ollama_is_told_how_long_and_keeps_the_window_it_has_and_lm_studio_loads_once() {

@@ -538,6 +538,20 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
     House { engine, stage, desk, book }
 }
 
+/// An engine on these ports, after its first round of probes.
+pub async fn started(ports: Ports, loaded: Result<Loaded, Unusable>, schedule_probes: bool) -> Engine {
+    let options =
+        Options { schedule_probes, state_dir: String::new(), rejected: None, read_only: false, system: String::new() };
+    let engine = Engine::start(ports, loaded, options);
+    let mut snapshots = engine.handle.snapshots();
+    let checked = snapshots.wait_for(|snapshot| {
+        let providers = &snapshot.providers;
+        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
+    });
+    drop(checked.await.unwrap());
+    engine
+}
+
 /// An engine on any upstream, after its first round of probes.
 pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
@@ -552,21 +566,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
-    let loaded = desk.load();
-    let options = Options {
-        schedule_probes: true,
-        state_dir: String::new(),
-        rejected: None,
-        read_only: false,
-        system: String::new(),
-    };
-    let engine = Engine::start(ports, loaded, options);
-    let mut snapshots = engine.handle.snapshots();
-    let checked = snapshots.wait_for(|snapshot| {
-        let providers = &snapshot.providers;
-        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
-    });
-    drop(checked.await.unwrap());
+    let engine = started(ports, desk.load(), true).await;
     (engine, desk, book)
 }
 
@@ -584,21 +584,7 @@ pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> 
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
-    let options = Options {
-        schedule_probes: false,
-        state_dir: String::new(),
-        rejected: None,
-        read_only: false,
-        system: String::new(),
-    };
-    let engine = Engine::start(ports, desk.load(), options);
-    let mut snapshots = engine.handle.snapshots();
-    let checked = snapshots.wait_for(|snapshot| {
-        let providers = &snapshot.providers;
-        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
-    });
-    drop(checked.await.unwrap());
-    engine
+    started(ports, desk.load(), false).await
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
