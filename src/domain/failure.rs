@@ -179,6 +179,24 @@ pub enum Cause {
     OtherModel { asked: String, answered: String },
     /// The server does not take this `response_format`.
     ResponseFormat,
+    /// The account's plan counts over a window, and nothing of it is left.
+    PlanUsedUp,
+}
+
+impl Cause {
+    /// Nobody got the request: no connection came about.
+    pub fn never_arrived(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::ConnectTimeout
+                | Self::BoundElsewhere { .. }
+                | Self::SpeaksTls
+                | Self::Dns
+                | Self::Tls { .. }
+                | Self::WrongReach { .. }
+        )
+    }
 }
 
 /// A failure on its way to a person: class, cause, and the server's own words where it had any.

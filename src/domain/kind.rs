@@ -81,6 +81,11 @@ impl Kind {
         }
     }
 
+    /// Whether its servers load and unload models when they are told to.
+    pub fn loads_models(self) -> bool {
+        matches!(self, Self::LmStudio | Self::Ollama)
+    }
+
     /// Whether this kind is a cloud vendor's own service.
     pub fn is_vendor(self) -> bool {
         matches!(self, Self::ZAiGlm | Self::Openai | Self::Anthropic | Self::Openrouter)

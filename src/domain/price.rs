@@ -142,6 +142,7 @@ mod tests {
             capabilities: None,
             price: Some(Price::FREE),
             settings: ModelSettings::default(),
+            warmth: crate::domain::schedule::Warmth::default(),
         });
         assert_eq!(price_of(&zai, &glm, &money), Some(Price::FREE));
     }

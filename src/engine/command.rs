@@ -58,7 +58,8 @@ impl Supervisor {
             }
             Command::Explain { facts } => {
                 let live = self.live_now();
-                let world = world_for(facts.work, &live.world);
+                let world = self.busy_world(&live);
+                let world = world_for(facts.work, &world);
                 reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
             }
             Command::ListCalls { query } => self.list_calls(*query, asker),

@@ -18,6 +18,7 @@ mod loads;
 mod models;
 mod observed;
 mod pins;
+mod plans;
 pub mod ports;
 pub mod protocol;
 mod publish;
@@ -32,6 +33,7 @@ pub mod till;
 mod traffic;
 mod unconfigured;
 mod view;
+mod warm;
 mod watched;
 mod what_if;
 
@@ -87,7 +89,8 @@ impl Engine {
             stop.clone(),
         );
         let till = supervisor.till.clone();
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
+        let plans = supervisor.plans.clone();
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone(), plans));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
         Self { handle, task, stop, ports, till }

@@ -13,14 +13,17 @@ use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::money::Money;
+use crate::domain::plan::PlanUse;
 use crate::domain::rate::RateState;
 use crate::domain::routing::{LocalTime, RuleSet};
+use crate::domain::schedule::Civil;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// The wall clock. Durations inside the engine use tokio's clock.
@@ -36,6 +39,17 @@ pub trait Clock: Send + Sync {
     /// Hour and weekday on the machine's own clock; in UTC where it has none.
     fn local_time(&self, at: UnixMs) -> LocalTime {
         LocalTime::utc(at)
+    }
+    /// Date and time of day in the IANA zone given or the machine's own; in UTC where it has none.
+    fn civil(&self, at: UnixMs, zone: Option<&str>) -> Civil {
+        let _ = zone;
+        Civil::utc(at)
+    }
+    /// As in `18:40` on the machine's own clock, with the day where it is not that of `now`.
+    fn moment(&self, at: UnixMs, now: UnixMs) -> String {
+        let (there, here) = (Civil::utc(at), Civil::utc(now));
+        let day = if there.date == here.date { String::new() } else { format!("{} ", there.date) };
+        format!("{day}{:02}:{:02} UTC", there.minute / 60, there.minute % 60)
     }
     /// As in `12:04:05` on the machine's own clock; in UTC, and said so, where it has none.
     fn time_of_day(&self, at: UnixMs) -> String {
@@ -101,6 +115,10 @@ pub enum ModelAct {
         context: Option<u64>,
     },
     Unload,
+    /// Load, and where the server unloads by itself it stays for so long from now on.
+    Keep {
+        stay: Duration,
+    },
 }
 
 /// What became of a [`ModelJob`].
@@ -125,7 +143,7 @@ pub struct UpstreamJob {
     /// The instances that the request came through already.
     pub through: Vec<String>,
     /// The rest of the call's deadline.
-    pub time_left: std::time::Duration,
+    pub time_left: Duration,
 }
 
 /// A response whose head is good.
@@ -325,7 +343,7 @@ pub trait Ledger: Send + Sync {
     fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>>;
 }
 
-/// Where the day's limit is divided among processes. All methods block on disk: call them off the async threads.
+/// Where the day's limit and the plans are divided among processes. All methods block on disk: call them off the async threads.
 pub trait BudgetStore: Send + Sync {
     /// Gives a lease what it asks for, in one step that no other process can get between.
     ///
@@ -350,6 +368,30 @@ pub trait BudgetStore: Send + Sync {
     /// # Errors
     /// A sentence.
     fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String>;
+
+    /// Changes what is counted of a provider's plan, in one step that no other process can get between. `change` gets
+    /// what stands there, and returns what is to stand there; `None` leaves it.
+    ///
+    /// # Errors
+    /// A sentence: nothing was changed.
+    fn plan_use(
+        &self,
+        provider: &ProviderId,
+        change: &mut (dyn FnMut(Option<PlanUse>) -> Option<PlanUse> + Send),
+    ) -> Result<(), String>;
+
+    /// What is counted of all plans.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn plan_uses(&self) -> Result<Vec<(ProviderId, PlanUse)>, String>;
+
+    /// Requests that were sent to a provider since a moment, by the record: when each began, and its tokens where
+    /// it answered; the oldest first.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn sent(&self, provider: &ProviderId, since: UnixMs) -> Result<Vec<(UnixMs, u64)>, String>;
 }
 
 /// A store's answer to an [`Ask`].

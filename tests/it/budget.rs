@@ -15,6 +15,7 @@ use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     BudgetStore, Clock, ConfigStore, Frame, Ledger, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer,
@@ -375,6 +376,7 @@ fn provider(id: &str, kind: Kind, models: &[(&str, Option<Price>)]) -> Profile {
             capabilities: None,
             price: *price,
             settings: ModelSettings::default(),
+            warmth: Warmth::default(),
         })
         .collect();
     profile

@@ -54,7 +54,7 @@ fn refused(kind: Kind, model: &str, body: &Value) -> Failure {
 }
 
 fn context(kind: Kind) -> Context {
-    Context { kind, path: "/v1/x".into(), secrets: Vec::new() }
+    Context { kind, path: "/v1/x".into(), secrets: Vec::new(), now: UnixMs(0) }
 }
 
 /// What a stream amounts to.
@@ -922,4 +922,18 @@ async fn a_vendor_with_nothing_left_is_parked_before_it_has_to_refuse() {
     let (_, headers, _) = door.post("/v1/chat/completions", &ask).await;
     assert_eq!(provider(&headers), "openai");
     assert_eq!(claude.asked("/v1/messages"), 2, "it was not asked again");
+}
+
+#[test]
+fn a_limit_inside_a_stream_of_z_ai_says_until_when_as_one_in_a_whole_answer_does() {
+    // 2026-09-11 14:45:20 UTC
+    let now = UnixMs(1_789_137_920_000);
+    let error = r#"{"error":{"code":"1308","message":"Usage limit reached for 5 hour. Your limit will reset at 2026-09-12 00:35:41"}}"#;
+    for frame in [format!("data: {error}\n\n"), format!("event: error\ndata: {error}\n\n")] {
+        let mut reader = Reader::new(Dialect::Chat, Context { now, ..context(Kind::ZAiGlm) }, CREATED);
+        reader.push(frame.clone().into());
+        let failure = reader.next_frame().unwrap().unwrap_err();
+        assert_eq!((failure.code, &failure.cause), (ErrorCode::RateLimit, &Cause::PlanUsedUp), "{frame}");
+        assert_eq!(failure.retry_after_ms, Some(6_621_000), "16:35:41 UTC");
+    }
 }

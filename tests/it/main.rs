@@ -49,6 +49,9 @@ mod queue;
 mod routes_cli;
 mod rules;
 
+mod plans;
+mod warm;
+
 mod bench_verb;
 mod calls;
 

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Stopped;
+pub struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> UnixMs {
@@ -400,7 +400,7 @@ async fn studio_house() -> House {
 }
 
 /// Waits until a picture shows what the test waits for.
-async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
+pub async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
     let mut pictures = house.engine.handle.snapshots();
     let picture = tokio::time::timeout(
         Duration::from_mins(2),

@@ -30,9 +30,9 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView,
-    Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView,
-    StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
+    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
+    ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
+    SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, WarmStanding, WarmView, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -576,10 +576,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::BudgetAlert { .. } => "budget_alert",
         EventKind::ExportChanged { .. } => "export_changed",
+        EventKind::KeptWarm { .. } => "kept_warm",
     }
 }
 
-const EVENTS: usize = 11;
+const EVENTS: usize = 12;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -617,6 +618,12 @@ fn every_event_travels_under_its_fixed_name() {
             changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
         EventKind::ExportChanged { endpoint: "http://c".into(), trouble: Some("refused".into()), dropped: 2 },
+        EventKind::KeptWarm {
+            target: "lm_studio/m".into(),
+            took_ms: 34_000,
+            failure: Some(failure()),
+            again_in_ms: Some(30_000),
+        },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
@@ -754,6 +761,26 @@ fn snapshot() -> Snapshot {
             }],
         }),
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
+        plan: Some(PlanView {
+            windows: vec![PlanLeft {
+                window_s: 18_000,
+                left: RateWindow {
+                    counts: RateUnit::Requests,
+                    limit: Some(120),
+                    remaining: 0,
+                    resets_at: Some(UnixMs(8)),
+                },
+            }],
+            used_up_until: Some(UnixMs(8)),
+            told: true,
+        }),
+        warm: vec![WarmView {
+            model: "m".into(),
+            keep: Some("mon-fri 08:00-18:00".into()),
+            preload: None,
+            loaded_since: Some(UnixMs(9)),
+            standing: WarmStanding::GaveUp { why: "no memory".into() },
+        }],
     };
     let policy = Policy {
         name: "private".into(),

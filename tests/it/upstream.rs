@@ -13,6 +13,7 @@ use lmdeck::domain::ids::ModelId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Money;
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{Clock, Frame, Seen, Upstream, UpstreamJob};
 use lmdeck::engine::protocol::{StepState, TestReport};
@@ -1063,5 +1064,6 @@ fn named(id: &str) -> ModelProfile {
         capabilities: None,
         price: None,
         settings: ModelSettings::default(),
+        warmth: Warmth::default(),
     }
 }

@@ -63,15 +63,17 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     {
         return Err(too_far(address));
     }
+    let now = inner.clock.now();
     let context = Context {
         kind: profile.kind,
         path: response.url().path().to_owned(),
         secrets: profile.key.iter().cloned().collect(),
+        now,
     };
     let attempt = Attempt {
         context,
         dialect: request.dialect,
-        created: u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0),
+        created: u64::try_from(now.0 / 1000).unwrap_or(0),
         deadline,
         time_left: job.time_left,
         profile: job.profile,

@@ -11,7 +11,7 @@ use crate::domain::ids::Target;
 use crate::domain::routing::{ActiveChoice, Unclear, choice};
 use crate::engine::protocol::{Command, ModelView, ProviderView, Snapshot};
 use crate::present::labels::Role;
-use crate::present::{escape, models as words, units};
+use crate::present::{escape, models as words, units, warm};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
                         fields.insert("target".into(), json!(view.target(model)));
                         fields.insert("provider".into(), json!(view.id));
                         fields.insert("state".into(), json!(view.health.state));
+                        let warm = view.warm.iter().find(|warm| warm.model == model.id);
+                        fields.insert("warm".into(), json!(warm));
                     }
                     value
                 })
@@ -54,7 +56,15 @@ async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
             .say(Role::Plain, "No models are known: lmdeck health says which provider does not answer, and why.");
         return Ok(());
     }
-    print(session, &views)
+    print(session, &views)?;
+    let now = session.console.now();
+    for view in &views {
+        for warm in &view.warm {
+            let said = format!("-- {}: {}", view.id, warm::line(warm, now));
+            session.console.say(Role::Muted, &said);
+        }
+    }
+    Ok(())
 }
 
 /// The fields of one model. Prices are US dollars per million tokens.

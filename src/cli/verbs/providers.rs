@@ -14,7 +14,7 @@ use crate::domain::health::Ladder;
 use crate::engine::protocol::{Command, ProviderView, Reply, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
-use crate::present::{escape, limits, models as model_words, reason, units};
+use crate::present::{escape, limits, models as model_words, plan, reason, units, warm};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Ending> {
@@ -104,6 +104,8 @@ fn as_json(view: &ProviderView) -> Value {
         fields.insert("looks_like".into(), json!(view.health.looks_like));
         fields.insert("memory_bytes".into(), json!(view.health.activity.memory_bytes));
         fields.insert("loading".into(), json!(view.loading));
+        fields.insert("plan".into(), json!(view.plan));
+        fields.insert("warm".into(), json!(view.warm));
     }
     value
 }
@@ -168,6 +170,8 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     for line in view.rate.iter().flat_map(|rate| limits::lines(rate, now)) {
         rows.push(("limit", line));
     }
+    rows.extend(plan::lines(&view, now).into_iter().map(|line| ("plan", line)));
+    rows.extend(view.warm.iter().map(|warm| ("warm", warm::line(warm, now))));
     for (label, value) in rows {
         table.row(vec![Cell::new(Role::Muted, label), value.into()]);
     }

@@ -17,6 +17,7 @@ mod world;
 pub use choice::{Unclear, choice};
 pub use decide::decide;
 pub use explain::explain;
+pub use order::spills;
 pub use policy::{Effects, Fallback, Outcome, Policy};
 pub use reads::{PinKey, Reads};
 pub use resolve::{Named, request_type};

@@ -247,6 +247,12 @@ impl Ticket {
         self.current.as_ref().and_then(|trial| trial.ttft).map(ms)
     }
 
+    /// Tokens in and out of the attempt under way, where they were told.
+    pub fn attempt_tokens(&self) -> Option<u64> {
+        let usage = self.current.as_ref()?.usage?;
+        Some(usage.input.saturating_add(usage.output))
+    }
+
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
     }

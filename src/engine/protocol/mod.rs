@@ -25,8 +25,8 @@ pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
 };
 pub use snapshot::{
-    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
-    RunningCall, Snapshot, SpendView,
+    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, PlanLeft, PlanView, ProbePoint,
+    ProviderView, RoutingView, RunningCall, Snapshot, SpendView, WarmStanding, WarmView,
 };
 pub use stats::{
     CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery,
