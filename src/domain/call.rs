@@ -135,13 +135,20 @@ pub struct CallRequest {
     pub wants_usage: bool,
 }
 
-/// What a model's server said it used. `input` includes `cached`, `output` includes `reasoning`.
+/// What a model's server said it used. `input` includes `cached` and `cache_written`, that includes
+/// `cache_written_hour`, and `output` includes `reasoning`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cached: u64,
     pub reasoning: u64,
+    /// Written into the vendor's cache.
+    #[serde(default)]
+    pub cache_written: u64,
+    /// Of it what the vendor keeps for an hour, which costs more.
+    #[serde(default)]
+    pub cache_written_hour: u64,
 }
 
 /// Why the model stopped.

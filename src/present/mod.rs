@@ -24,3 +24,4 @@ pub mod stats;
 pub mod text;
 pub mod tips;
 pub mod units;
+pub mod usage;

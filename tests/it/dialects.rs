@@ -241,7 +241,7 @@ fn a_streamed_message_reads_as_a_chat() {
     assert_eq!(read.finish, Some(Finish::Stop));
     assert_eq!(
         read.usage,
-        Some(Usage { input: 2111, output: 9, cached: 2000, reasoning: 0 }),
+        Some(Usage { input: 2111, output: 9, cached: 2000, reasoning: 0, ..Usage::default() }),
         "the cache is input too"
     );
     assert_eq!((read.model.as_deref(), read.id.as_deref()), (Some("claude-demo-5"), Some("msg_01")));
@@ -287,7 +287,7 @@ fn a_whole_message_reads_as_a_chat() {
     assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(answer["usage"]["prompt_tokens"], 2111);
     assert_eq!((&answer["object"], &answer["created"]), (&json!("chat.completion"), &json!(CREATED)));
-    assert_eq!(frame.seen.usage, Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0 }));
+    assert_eq!(frame.seen.usage, Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0, ..Usage::default() }));
     assert!(frame.seen.end && frame.seen.tool);
 }
 
@@ -371,7 +371,7 @@ fn a_streamed_response_reads_as_a_chat() {
     let read = stream(Dialect::Responses, Kind::Openai, RESPONSES);
     assert_eq!((read.text.as_str(), read.reasoning.as_str(), read.end), ("I look.", "Look first.", true));
     assert_eq!(read.finish, Some(Finish::ToolCalls));
-    assert_eq!(read.usage, Some(Usage { input: 50, output: 30, cached: 20, reasoning: 8 }));
+    assert_eq!(read.usage, Some(Usage { input: 50, output: 30, cached: 20, reasoning: 8, ..Usage::default() }));
     assert_eq!(calls(&read.raw), [("call_1".to_owned(), "weather".to_owned(), r#"{"city":"Oslo"}"#.to_owned())]);
     assert!(read.raw.ends_with("data: [DONE]\n\n"));
     let cut = &RESPONSES[..RESPONSES.rfind("event: response.completed").unwrap()];
@@ -456,7 +456,7 @@ fn z_ai_is_asked_in_the_words_it_knows() {
 fn z_ai_s_reasoning_and_its_usage_come_unasked() {
     let read = stream(Dialect::Chat, Kind::ZAiGlm, Z_AI);
     assert_eq!((read.text.as_str(), read.reasoning.as_str(), read.end), ("yes", "hm", true));
-    assert_eq!(read.usage, Some(Usage { input: 9, output: 3, cached: 4, reasoning: 0 }));
+    assert_eq!(read.usage, Some(Usage { input: 9, output: 3, cached: 4, reasoning: 0, ..Usage::default() }));
     for (word, code) in [
         ("sensitive", ErrorCode::ContentFilter),
         ("network_error", ErrorCode::Upstream),
@@ -669,7 +669,7 @@ async fn anthropic_is_spoken_to_natively() {
         let read = run(&sim, "demo-8b", raw(stream)).await;
         assert_eq!((read.text.as_str(), read.failure), ("Hello, world!", None));
         assert_eq!(read.finish, Some(Finish::ToolCalls));
-        assert_eq!(read.usage, Some(Usage { input: 40, output: 4, cached: 30, reasoning: 0 }));
+        assert_eq!(read.usage, Some(Usage { input: 40, output: 4, cached: 30, reasoning: 0, ..Usage::default() }));
         assert!(read.raw.contains("chat.completion"), "{}", read.raw);
     }
     let seen = sim.seen();

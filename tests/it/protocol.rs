@@ -110,7 +110,7 @@ fn record() -> CallRecord {
         duration_ms: 12,
         queue_ms: 1,
         ttft_ms: None,
-        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4 }),
+        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4, ..Usage::default() }),
         cost: Cost { amount: Some(Money(i64::MAX)), provenance: Provenance::Estimated },
         cache: "off".into(),
         attempts: vec![Attempt {
@@ -660,7 +660,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },
-        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0 } },
+        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0, ..Usage::default() } },
         CallEvent::End(Box::new(CallOutcome {
             record: record(),
             failure: Some(failure()),

@@ -354,7 +354,7 @@ fn a_model_that_loads_says_so_and_reasoning_is_folded() {
         "Because.",
     ]);
     let mut full = record("c1", 0, "playground", "", gpt(), 9000, 16_000, 38, 71, Cost::FREE);
-    full.usage = Some(Usage { input: 38, output: 71, cached: 0, reasoning: 412 });
+    full.usage = Some(Usage { input: 38, output: 71, cached: 0, reasoning: 412, ..Usage::default() });
     desk.press("z").event(answered(&full, &[]).pop().unwrap());
     desk.sees(&["thought 3.1 s, 412 tokens, z unfolds"]).sees_not("brevity");
 }

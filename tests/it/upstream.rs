@@ -196,7 +196,7 @@ async fn every_kind_of_server_streams_its_answer() {
         assert!(outcome.ended(), "{kind:?}");
         assert_eq!(
             outcome.pick(|seen| seen.usage),
-            Some(Usage { input: 31, output: 6, cached: 7, reasoning: 2 }),
+            Some(Usage { input: 31, output: 6, cached: 7, reasoning: 2, ..Usage::default() }),
             "{kind:?}"
         );
         assert_eq!(outcome.pick(|seen| seen.finish), Some(Finish::Stop), "{kind:?}");

@@ -64,6 +64,7 @@ pub fn as_json(model: &ModelView) -> Value {
             "input": price.input.dollars() * 1e6,
             "output": price.output.dollars() * 1e6,
             "cached_input": price.cached_input.map(|cached| cached.dollars() * 1e6),
+            "cache_write": price.cache_write.map(|write| write.dollars() * 1e6),
         })
     });
     json!({

@@ -279,8 +279,9 @@ impl Ticket {
         // Counts of an answer that broke off are those of its beginning.
         match trial.usage.filter(|_| failure.is_none() || trial.finish.is_some()) {
             Some(usage) => Cost {
-                amount: Some(price.of(usage.input, usage.cached, usage.output)),
-                provenance: Provenance::Computed,
+                amount: Some(price.of_usage(&usage)),
+                // What a write into the vendor's cache costs was guessed where no figure says it.
+                provenance: if price.covers(&usage) { Provenance::Computed } else { Provenance::Estimated },
             },
             None if price.is_free() => Cost::FREE,
             // Nobody knows what it came to: at most what was put aside.
