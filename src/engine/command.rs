@@ -120,7 +120,7 @@ impl Supervisor {
             Reply::Done
         } else {
             let remedy = "it may have ended already: lmdeck calls show";
-            Reply::refused(1, format!("no call {id} is running"), remedy)
+            Reply::unknown(format!("no call {id} is running"), remedy)
         };
         reply_to(asker, reply);
     }
@@ -130,7 +130,7 @@ impl Supervisor {
             let known: Vec<&str> = self.state.providers.iter().map(|provider| provider.profile.id.as_str()).collect();
             let known =
                 if known.is_empty() { "none is configured".into() } else { format!("there are {}", known.join(", ")) };
-            Box::new(Reply::refused(1, format!("no provider {id}"), known))
+            Box::new(Reply::unknown(format!("no provider {id}"), known))
         })
     }
 

@@ -50,3 +50,5 @@ mod rules;
 
 mod bench_verb;
 mod calls;
+
+mod unknown_names;

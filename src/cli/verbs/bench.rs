@@ -133,6 +133,9 @@ fn request(facts: Facts, salt: i64) -> CallRequest {
 async fn resolve(session: &Session, asked: String, runs: u32) -> Result<Entry, Ending> {
     let explanation = routes::ask(session, &facts(&asked)).await?;
     let Some(chosen) = explanation.decision.chain.first() else {
+        if explanation.decision.names_nothing() {
+            return Err(Ending::usage(explanation.sentence, "lmdeck models list names all targets"));
+        }
         return Ok(Entry { asked, target: Err(explanation.sentence), may_cost: None, paid: false });
     };
     let snapshot = session.handle.snapshot();

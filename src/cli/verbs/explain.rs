@@ -1,7 +1,7 @@
 //! A decision in words: the answer in one sentence, the chain with what it may cost, who was left out and why.
 //! Used by `routes explain` and `ask --dry-run`.
 
-use crate::cli::ending::{DENIED, Ending, UNAVAILABLE};
+use crate::cli::ending::{DENIED, Ending, UNAVAILABLE, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
@@ -46,13 +46,15 @@ fn print_rules(session: &mut Session, explanation: &Explanation) -> Result<(), E
     table.print(&mut session.console)
 }
 
-/// Exit 4 when no target is left; 5 when a rule is what leaves none.
+/// Exit 4 when no target is left; 5 when a rule is what leaves none, 2 when nobody has what was named.
 pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
     let decision = &explanation.decision;
     if !decision.chain.is_empty() {
         Ok(())
     } else if decision.denied.is_some() {
         Err(Ending::Exit(DENIED))
+    } else if decision.names_nothing() {
+        Err(Ending::Exit(USAGE))
     } else {
         Err(Ending::Exit(UNAVAILABLE))
     }

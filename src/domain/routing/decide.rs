@@ -44,7 +44,7 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
     }
     let decision = match wanted {
         Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest => {
-            Board::new(world, facts, None, Scope::All).finish("none".to_owned(), rules.version)
+            Board::new(world, facts, None, Scope::All).finish(Decision::NOTHING_NAMED.to_owned(), rules.version)
         }
         _ => {
             let mut board = Board::new(world, facts, None, scope_of(&wanted));

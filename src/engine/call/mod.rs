@@ -256,7 +256,7 @@ fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
 
 /// Why nobody can take the call.
 fn no_route(live: &Live, request: &CallRequest, decision: &Decision) -> Failure {
-    let code = if decision.by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+    let code = if decision.names_nothing() { ErrorCode::NotFound } else { ErrorCode::NoRoute };
     Failure::plain(
         code,
         explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,
