@@ -20,6 +20,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether its vendor counts the tokens of a request that is not sent to a model.
+    pub fn counts_tokens(self) -> bool {
+        self == Self::Anthropic
+    }
+
     pub const ALL: [Self; 9] = [
         Self::LmStudio,
         Self::LlamaCpp,

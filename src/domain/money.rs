@@ -110,13 +110,7 @@ impl Price {
 
     /// One figure per token, in and out alike.
     pub const fn flat(per_token: Money) -> Self {
-        Self {
-            input: per_token,
-            output: per_token,
-            cached_input: None,
-            cache_write: None,
-            cache_write_hour: None,
-        }
+        Self { input: per_token, output: per_token, cached_input: None, cache_write: None, cache_write_hour: None }
     }
 
     /// From US dollars per million tokens, as vendors publish them.
@@ -132,7 +126,11 @@ impl Price {
     /// With what writing into the vendor's cache costs, in US dollars per million tokens; `None` leaves it open.
     pub fn with_cache_writes(self, write: Option<f64>, hour: Option<f64>) -> Self {
         let token = |dollars: Option<f64>| dollars.and_then(|dollars| Money::from_dollars(dollars / 1e6));
-        Self { cache_write: token(write).or(self.cache_write), cache_write_hour: token(hour).or(self.cache_write_hour), ..self }
+        Self {
+            cache_write: token(write).or(self.cache_write),
+            cache_write_hour: token(hour).or(self.cache_write_hour),
+            ..self
+        }
     }
 
     pub fn is_free(&self) -> bool {
@@ -160,7 +158,9 @@ impl Price {
 
     /// Whether every count of a usage has a figure of its own. A price of one figure is meant for all of them.
     pub fn covers(&self, usage: &Usage) -> bool {
-        usage.cache_written == 0 || self.cache_write.is_some() || (self.cached_input.is_none() && self.input == self.output)
+        usage.cache_written == 0
+            || self.cache_write.is_some()
+            || (self.cached_input.is_none() && self.input == self.output)
     }
 }
 
@@ -192,10 +192,7 @@ mod tests {
         assert_eq!(sonnet.of_usage(&usage), Money(900 * 2_000_000 + 100 * 100_000));
         let sonnet = sonnet.with_cache_writes(Some(2.5), Some(4.0));
         assert!(sonnet.covers(&usage));
-        assert_eq!(
-            sonnet.of_usage(&usage),
-            Money(400 * 2_000_000 + 100 * 100_000 + 300 * 2_500_000 + 200 * 4_000_000)
-        );
+        assert_eq!(sonnet.of_usage(&usage), Money(400 * 2_000_000 + 100 * 100_000 + 300 * 2_500_000 + 200 * 4_000_000));
         assert!(Price::flat(Money(1)).covers(&usage), "one figure is meant for everything");
     }
 

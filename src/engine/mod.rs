@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod count;
 mod diagnosis;
 pub mod handle;
 mod kept;

@@ -2,6 +2,7 @@
 
 use super::units;
 use crate::domain::call::Usage;
+use crate::engine::protocol::TokenCount;
 
 /// `26,112 in (24,000 cached, 1,200 written to the cache), 612 out (80 reasoning)`; what is 0 is left out.
 pub fn words(usage: &Usage) -> String {
@@ -15,6 +16,11 @@ pub fn words(usage: &Usage) -> String {
     format!("{} in{cache}, {} out{thought}", units::thousands(usage.input), units::thousands(usage.output))
 }
 
+/// `1,204 tokens, counted by Anthropic`.
+pub fn counted(count: &TokenCount) -> String {
+    format!("{}, counted by {}", units::count(count.tokens, "token", "tokens"), count.by.label())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,7 +29,14 @@ mod tests {
     fn counts_are_told_with_their_parts() {
         let plain = Usage { input: 12, output: 3, ..Usage::default() };
         assert_eq!(words(&plain), "12 in, 3 out");
-        let full = Usage { input: 26_112, output: 612, cached: 24_000, reasoning: 80, cache_written: 1200, cache_written_hour: 0 };
+        let full = Usage {
+            input: 26_112,
+            output: 612,
+            cached: 24_000,
+            reasoning: 80,
+            cache_written: 1200,
+            cache_written_hour: 0,
+        };
         assert_eq!(words(&full), "26,112 in (24,000 cached, 1,200 written to the cache), 612 out (80 reasoning)");
     }
 }

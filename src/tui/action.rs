@@ -54,6 +54,7 @@ pub enum Action {
     PromptEdit,
     AnswerWhy,
     AnswerFold,
+    PromptCount,
     // routing
     RouteAdd,
     RouteDelete,

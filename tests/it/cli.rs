@@ -894,7 +894,7 @@ async fn calls_show_tells_facts_money_and_every_attempt() {
     assert!(text.starts_with("[!]  c1212  2025-11-21 22:13:58\n"), "{text}");
     for part in [
         "money      $0.0010 computed",
-        "1,211 in (0 cached), 133 out",
+        "1,211 in, 133 out",
         "overloaded: 503: all 4 slots were busy",
         "ok, first token 0.52 s",
     ] {
@@ -1143,6 +1143,29 @@ async fn providers_test_prints_every_step_and_fails_as_the_test_did() {
     assert_eq!(desk.run(&["providers", "test", "workstation", "--answer", "--json"]).await, 0);
     assert_eq!(desk.json()["passed"], true);
     assert!(matches!(desk.engine.commands()[..], [Command::TestSaved { answer: true, .. }]));
+}
+
+#[tokio::test]
+async fn an_answer_that_costs_money_is_asked_about_first() {
+    for verb in ["test", "doctor"] {
+        let words = ["providers", verb, "zai", "--answer"];
+        for (typed, exit) in [("y\n", 0), ("n\n", 1), ("", 1)] {
+            let mut desk = Desk::new();
+            desk.input = typed.into();
+            desk.engine.on(CommandName::TestSaved, tested(None)).on(CommandName::Diagnose, tested(None));
+            assert_eq!(desk.run(&words).await, exit, "{typed:?}: {}", desk.err.text());
+            assert_eq!(desk.engine.commands().len(), usize::from(exit == 0), "{typed:?}");
+            assert!(desk.err.text().contains("One short answer of Z.AI GLM may cost"), "{}", desk.err.text());
+        }
+        // Nobody there to ask: it has to be said.
+        let mut desk = Desk::new();
+        desk.at_keyboard = false;
+        desk.engine.on(CommandName::TestSaved, tested(None)).on(CommandName::Diagnose, tested(None));
+        assert_eq!(desk.run(&words).await, 2);
+        assert!(desk.err.text().contains("--yes"), "{}", desk.err.text());
+        assert!(desk.engine.commands().is_empty());
+        assert_eq!(desk.run(&["providers", verb, "zai", "--answer", "--yes"]).await, 0);
+    }
 }
 
 #[tokio::test]

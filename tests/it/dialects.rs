@@ -287,7 +287,10 @@ fn a_whole_message_reads_as_a_chat() {
     assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(answer["usage"]["prompt_tokens"], 2111);
     assert_eq!((&answer["object"], &answer["created"]), (&json!("chat.completion"), &json!(CREATED)));
-    assert_eq!(frame.seen.usage, Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0, ..Usage::default() }));
+    assert_eq!(
+        frame.seen.usage,
+        Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0, ..Usage::default() })
+    );
     assert!(frame.seen.end && frame.seen.tool);
 }
 

@@ -208,8 +208,8 @@ fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![
         Command::Probe { which: ProbeWhich::One(id()) },
-        Command::TestProvider { draft: Box::new(draft()), answer: true },
-        Command::TestSaved { id: id(), answer: false },
+        Command::TestProvider { draft: Box::new(draft()), answer: true, run: RunId(1) },
+        Command::TestSaved { id: id(), answer: false, run: RunId(1) },
         Command::Discover,
         Command::Pause { id: id(), paused: true },
         Command::UseTarget { choice: ActiveChoice::Target(target()) },

@@ -14,7 +14,7 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Money;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::time::UnixMs;
-use lmdeck::engine::ports::{Clock, Frame, Seen, Upstream, UpstreamJob};
+use lmdeck::engine::ports::{Clock, Frame, Question, Seen, Upstream, UpstreamJob};
 use lmdeck::engine::protocol::{StepState, TestReport};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -154,9 +154,38 @@ async fn probe_failure(upstream: &HttpUpstream, profile: Profile) -> Failure {
 }
 
 async fn test(upstream: &HttpUpstream, profile: Profile, answer: bool) -> TestReport {
-    tokio::time::timeout(Duration::from_secs(20), upstream.test(Arc::new(profile), answer))
+    let question = answer.then(|| Arc::new(Straight(upstream.clone())) as Arc<dyn Question>);
+    let (steps, mut told) = tokio::sync::mpsc::channel(16);
+    let report = tokio::time::timeout(Duration::from_secs(20), upstream.test(Arc::new(profile), question, steps))
         .await
-        .expect("the test hung")
+        .expect("the test hung");
+    let mut live = Vec::new();
+    while let Ok(step) = told.try_recv() {
+        live.push(step);
+    }
+    assert_eq!(live, report.steps, "every step is told as it ends");
+    report
+}
+
+/// Asks the model without a word about money, up to its first word.
+struct Straight(HttpUpstream);
+
+impl Question for Straight {
+    fn ask(&self, job: UpstreamJob) -> BoxFuture<'static, Result<Option<String>, Failure>> {
+        let upstream = self.0.clone();
+        Box::pin(async move {
+            let mut answer = upstream.start(job).await?;
+            let mut model = None;
+            while let Some(frame) = answer.frames.next().await {
+                let frame = frame?;
+                model = frame.seen.model.clone().or(model);
+                if frame.seen.answer_bytes() {
+                    return Ok(model);
+                }
+            }
+            Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer"))
+        })
+    }
 }
 
 /// Each step as `name: state`, for comparison at a glance.

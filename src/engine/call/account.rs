@@ -326,8 +326,8 @@ impl Ticket {
 
 /// From the world where it knows the model, since that tells what a server runs elsewhere; else from the profile.
 pub fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
-    let provider = live.world.providers.iter().find(|provider| provider.id == target.provider)?;
-    match provider.models.iter().find(|model| model.id == target.model) {
+    let provider = live.world.providers.iter().find(|provider| provider.id == target.provider);
+    match provider.and_then(|provider| provider.models.iter().find(|model| model.id == target.model)) {
         Some(model) => model.price,
         None => price_of(live.profiles.get(&target.provider)?, &target.model, &live.config.money),
     }

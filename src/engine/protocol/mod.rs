@@ -22,7 +22,8 @@ pub use flow::{CacheView, FlowView, QueueAt, QueueView};
 pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase, WhatIf};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
-    CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport, UNKNOWN_NAME,
+    CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    TokenCount, UNKNOWN_NAME,
 };
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,

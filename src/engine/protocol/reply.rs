@@ -47,6 +47,15 @@ pub enum Reply {
     Refused(Refusal),
     Condition(ConditionCheck),
     WhatIf(Box<WhatIf>),
+    Counted(TokenCount),
+}
+
+/// The tokens of a prompt as the vendor of its target counts them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCount {
+    pub target: Target,
+    pub by: Kind,
+    pub tokens: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

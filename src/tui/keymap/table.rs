@@ -201,6 +201,7 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Prompt, A::PromptNewLine, "prompt.new_line", &["ctrl-j", "alt-enter"], "new line", "a new line in the prompt"),
     entry(Context::Prompt, A::PromptTarget, "prompt.target", &["ctrl-t"], "target", "choose who is to answer"),
     entry(Context::Prompt, A::AnswerWhy, "prompt.why", &["ctrl-w"], "why", "why it would go there"),
+    entry(Context::Prompt, A::PromptCount, "prompt.count", &["ctrl-n"], "count", "have its vendor count the tokens (Anthropic): free, and the text goes there"),
     entry(Context::Prompt, A::PromptHistory, "prompt.history", &["ctrl-r", "up"], "history", "prompts sent before; up in an empty prompt"),
     entry(Context::Prompt, A::PromptEditor, "prompt.editor", &["ctrl-o"], "$EDITOR", "write the prompt in your editor"),
     entry(Context::Prompt, A::FieldNext, "prompt.next", &["tab"], "", "the next field, then the answer"),

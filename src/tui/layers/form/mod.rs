@@ -9,8 +9,11 @@ mod writing;
 use crate::domain::config::{Endpoint, KeySource};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
+use crate::domain::reach::Reach;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Reply, TestReport};
+use crate::engine::protocol::{
+    Command, EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, RunId, TestReport,
+};
 use crate::present::server_commands::key_page;
 use crate::present::tips::{Field, first_model};
 use crate::tui::action::Action;
@@ -200,7 +203,7 @@ impl ProviderForm {
     }
 
     /// Something was typed or chosen: what was known of the connection is of another provider now.
-    fn edited(&mut self, cx: &Cx<'_>) {
+    fn edited(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         self.complaints.remove(&self.focus);
         self.remarks.remove(&self.focus);
         self.extent = None;
@@ -210,6 +213,7 @@ impl ProviderForm {
             _ => {}
         }
         if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
+            self.stop_test(out);
             self.test = ConnectionTest::default();
             self.tested = None;
             self.test_at = None;
@@ -237,7 +241,7 @@ impl ProviderForm {
         }
     }
 
-    fn choose(&mut self, forward: bool, cx: &Cx<'_>) {
+    fn choose(&mut self, forward: bool, cx: &Cx<'_>, out: &mut Outbox) {
         match self.focus {
             Field::Kind => {
                 let place = Kind::ALL.iter().position(|kind| *kind == self.fields.kind).unwrap_or(0);
@@ -251,7 +255,7 @@ impl ProviderForm {
             Field::Enabled => self.fields.enabled = !self.fields.enabled,
             _ => return,
         }
-        self.edited(cx);
+        self.edited(cx, out);
     }
 
     fn check(&mut self, field: Field, cx: &Cx<'_>) {
@@ -304,8 +308,22 @@ impl ProviderForm {
         }
         let draft = self.testable();
         self.tested = Some(draft.clone());
-        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer });
-        self.test = ConnectionTest::Running { ticket, since: cx.now };
+        self.stop_test(out);
+        let run = RunId::of(std::process::id(), cx.now);
+        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer, run });
+        self.test = ConnectionTest::Running { ticket, run, since: cx.now, steps: Vec::new() };
+    }
+
+    /// Ends the work of a test under way; what it found until then stays in sight.
+    fn stop_test(&self, out: &mut Outbox) {
+        if let Some(run) = self.test.run() {
+            out.tell(Command::StopDiagnosis { run }, "");
+        }
+    }
+
+    /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
+    fn may_cost(&self) -> bool {
+        !Reach::of_host(&self.endpoint().host).is_local()
     }
 
     /// The whole form is looked at; the first field in error gets the focus.
@@ -364,7 +382,7 @@ impl Part for ProviderForm {
         Fields::is_text(self.focus)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+    fn key(&mut self, key: Key, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let focus = self.focus;
         if focus == Field::Key && self.fields.key.is_none() && key.text().is_none() {
             // Only deleting changes a key that is kept: it removes it.
@@ -387,7 +405,7 @@ impl Part for ProviderForm {
         let Some(line) = self.fields.line_mut(focus) else { return used };
         let changed = line.value() != before || (focus == Field::Key && used);
         if changed {
-            self.edited(cx);
+            self.edited(cx, out);
         }
         used
     }
@@ -404,7 +422,7 @@ impl Part for ProviderForm {
                     line.set("");
                 }
                 line.paste(text);
-                self.edited(cx);
+                self.edited(cx, out);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
@@ -425,13 +443,13 @@ impl Part for ProviderForm {
         match action {
             Action::FieldNext => self.leave_field(true, cx),
             Action::FieldPrevious => self.leave_field(false, cx),
-            Action::ChoiceNext => self.choose(true, cx),
-            Action::ChoicePrevious => self.choose(false, cx),
+            Action::ChoiceNext => self.choose(true, cx, out),
+            Action::ChoicePrevious => self.choose(false, cx, out),
             Action::FormTest => {
                 // Asked for again after a good test: one word from the model as well.
                 let again = self.tested.as_ref() == Some(&self.testable());
                 let answer = again && self.test.report().is_some_and(TestReport::passed);
-                if answer && self.fields.kind.is_vendor() {
+                if answer && self.may_cost() {
                     let lines = vec![format!("{} may charge for one short answer.", self.fields.kind.label())];
                     let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
                     out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
@@ -445,11 +463,19 @@ impl Part for ProviderForm {
             }
             Action::FormSave => self.save(cx, out),
             Action::FormSaveOnTop => self.saving.reread(out),
+            // The first esc ends a test that somebody waits for.
+            Action::FormLeave | Action::Back | Action::Cancel if self.test.run().is_some() => self.stop_test(out),
             Action::FormLeave | Action::Back => leave(self.modified(), "form", "What you typed is not saved.", out),
             Action::FormDiscard => out.push(Effect::Close),
             _ => return false,
         }
         true
+    }
+
+    fn event(&mut self, event: &Event, _: &Cx<'_>) {
+        if let EventKind::StepDone { run, step } = &event.kind {
+            self.test.heard(*run, step);
+        }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
