@@ -55,6 +55,7 @@ pub enum Action {
     AnswerWhy,
     AnswerFold,
     PromptCount,
+    FormKind,
     // routing
     RouteAdd,
     RouteDelete,

@@ -23,7 +23,7 @@ use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation};
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Reply, Snapshot,
-    Step, StepState, TestReport,
+    Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
 use std::io::{self, Cursor, Write};
@@ -796,6 +796,38 @@ async fn a_dry_run_sends_nothing() {
     assert!(desk.out.text().starts_with("zai/glm-4.6 by teaching_generation\nchain  1  zai/glm-4.6 "));
     assert_eq!(desk.err.text(), "-- nothing was sent\n");
     assert_eq!(desk.engine.requests(), []);
+}
+
+#[tokio::test]
+async fn a_count_is_asked_for_by_name_and_says_that_the_vendor_saw_the_prompt() {
+    let script = |desk: &Desk, reply: Reply| {
+        desk.engine
+            .on(CommandName::Explain, Reply::Explained(Box::new(explanation())))
+            .on(CommandName::CountTokens, reply);
+    };
+    let counted = TokenCount { target: Target::new("zai", "glm-4.6"), by: Kind::Anthropic, tokens: 1204 };
+    let desk = Desk::new();
+    script(&desk, Reply::Counted(counted.clone()));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x"]).await, 0);
+    assert!(
+        desk.out.text().contains("count  1,204 tokens, counted by Anthropic; estimated 1; may cost $"),
+        "{}",
+        desk.out.text()
+    );
+    assert_eq!(desk.err.text(), "-- no model was asked; Anthropic has seen the prompt to count it\n");
+    assert_eq!(desk.engine.requests(), []);
+
+    let desk = Desk::new();
+    script(&desk, Reply::Counted(counted));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x", "--json"]).await, 0);
+    assert_eq!(desk.json()["counted"]["tokens"], 1204);
+
+    let desk = Desk::new();
+    script(&desk, Reply::refused(4, "zai/glm-4.6 would answer, and only Anthropic counts", "the estimate stands"));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x"]).await, 4);
+    assert!(desk.err.text().starts_with("-- nothing was sent\nerror: zai/glm-4.6 would answer"), "{}", desk.err.text());
+    // Without a dry run the answer's own count comes with it.
+    assert!(usage_error(&["ask", "--count", "x"]).contains("--dry-run"));
 }
 
 #[tokio::test]

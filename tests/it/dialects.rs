@@ -470,6 +470,46 @@ fn z_ai_s_reasoning_and_its_usage_come_unasked() {
     }
 }
 
+// ---------------------------------------------------------------- what was used
+
+#[test]
+fn every_vendor_s_counts_are_read_with_their_parts_and_told_alike() {
+    let openai = |input, output, cached, reasoning| Usage { input, output, cached, reasoning, ..Usage::default() };
+    let read = stream(Dialect::Chat, Kind::Openai, include_str!("golden/openai/usage.sse"));
+    assert_eq!(read.usage, Some(Usage { cache_written: 512, ..openai(2006, 300, 1024, 256) }));
+    assert_eq!((read.text.as_str(), read.usage_only, read.end), ("yes", 1, true));
+    for (dialect, kind, body, usage) in [
+        (Dialect::Chat, Kind::Openai, include_str!("golden/openai/completion.json"), openai(1117, 46, 1024, 40)),
+        (Dialect::Chat, Kind::ZAiGlm, include_str!("golden/z_ai/completion.json"), openai(512, 90, 384, 64)),
+        // Neither what was read from the cache nor what was written into it is part of `input_tokens` there.
+        (
+            Dialect::Messages,
+            Kind::Anthropic,
+            include_str!("golden/anthropic/cache_writes.json"),
+            Usage { cache_written: 1500, cache_written_hour: 500, ..openai(2350, 12, 800, 4) },
+        ),
+    ] {
+        let frame = whole(dialect, &context(kind), body.into(), CREATED).unwrap();
+        assert_eq!(frame.seen.usage, Some(usage), "{kind:?}");
+        let told: Value = serde_json::from_slice(&frame.raw).unwrap();
+        assert_eq!(told["usage"]["prompt_tokens"], usage.input, "{kind:?}");
+        assert_eq!(told["usage"]["prompt_tokens_details"]["cached_tokens"], usage.cached, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_was_written_into_a_cache_is_known_from_its_parts_too() {
+    let body = include_str!("golden/anthropic/cache_writes.json");
+    // Older answers hold the sum alone, a proxy may leave it out.
+    let sum_alone = body.replace("\"cache_creation\": { \"ephemeral_5m_input_tokens\": 1000, \"ephemeral_1h_input_tokens\": 500 },", "");
+    let parts_alone = body.replace("\"cache_creation_input_tokens\": 1500,", "");
+    for (body, hour) in [(sum_alone, 0), (parts_alone, 500)] {
+        let frame = whole(Dialect::Messages, &context(Kind::Anthropic), body.into(), CREATED).unwrap();
+        let usage = frame.seen.usage.unwrap();
+        assert_eq!((usage.input, usage.cache_written, usage.cache_written_hour), (2350, 1500, hour));
+    }
+}
+
 // ---------------------------------------------------------------- the traps of the cheat sheet
 
 #[test]

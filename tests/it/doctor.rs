@@ -200,6 +200,36 @@ async fn whoever_hangs_up_ends_the_work_too() {
     sim.wait_until("the call is cancelled", |sim| sim.streaming() == 0).await;
 }
 
+#[tokio::test]
+async fn what_a_compatible_server_really_is_is_offered_as_a_correction() {
+    for (sim_kind, shown) in [
+        (SimKind::LmStudio(LmStudioApi::V1), "LM Studio"),
+        (SimKind::LlamaCpp, "llama.cpp"),
+        (SimKind::Ollama, "Ollama"),
+        (SimKind::Vllm, "vLLM"),
+    ] {
+        let sim = Sim::start(sim_kind).await;
+        let profile = profile_at("p", Kind::OpenaiCompatible, sim.endpoint_at("127.0.0.1"), None);
+        let engine = engine(profile).await;
+        let id = || "p".into();
+        for command in [
+            Command::Diagnose { id: id(), answer: false, run: RunId(1) },
+            Command::TestSaved { id: id(), answer: false, run: RunId(2) },
+        ] {
+            let Reply::Tested(report) = engine.handle.ask(command).await else { panic!("no report") };
+            assert!(report.passed(), "{report:?}");
+            assert_eq!(verdict(&report, "kind"), format!("it looks like {shown}, and is configured as OpenAI-compatible"));
+            let cause = Cause::OtherProgram { looks_like: Some(shown.into()) };
+            assert!(report.cautions.contains(&cause), "{report:?}");
+            let snapshot = engine.handle.snapshot();
+            let subject = Subject::of(&snapshot.providers[0]);
+            let command = caution(&cause, &subject).command.unwrap();
+            let word = Kind::called(shown).unwrap().word();
+            assert_eq!(command, format!("lmdeck providers edit p --type {word}"));
+        }
+    }
+}
+
 // ---- what its one question costs
 
 /// A vendor with a price, at an engine with a daily limit of so many dollars.
@@ -239,8 +269,9 @@ async fn the_one_question_is_a_call_that_is_paid_for_and_recorded() {
         let (cost, reserved) = (record.cost.amount.unwrap(), record.reserved.unwrap());
         assert!(Money::ZERO < cost && cost < reserved, "{cost} of {reserved}");
     }
-    let snapshot = engine.handle.snapshot();
-    assert_eq!(snapshot.providers[0].health.ladder.answering, Some(true));
+    let mut snapshots = engine.handle.snapshots();
+    let answered = snapshots.wait_for(|snapshot| snapshot.providers[0].health.ladder.answering == Some(true));
+    timeout(Duration::from_secs(10), answered).await.expect("the answer is no news").unwrap();
 }
 
 #[tokio::test]

@@ -51,4 +51,5 @@ mod rules;
 mod bench_verb;
 mod calls;
 
+mod token_count;
 mod unknown_names;

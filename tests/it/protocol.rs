@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{Body, CallRequest, Message, Role, Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -31,7 +31,7 @@ use lmdeck::engine::protocol::{
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
     PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView,
     Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView,
-    StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
+    StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,6 +260,19 @@ fn commands() -> Vec<Command> {
             dry_run: true,
         },
         Command::Budget { days: 7 },
+        Command::CountTokens {
+            request: Box::new(CallRequest {
+                facts: Facts { requested_model: "claude".into(), ..Facts::default() },
+                body: Body::Chat {
+                    messages: vec![Message { role: Role::User, content: "hi".into() }],
+                    max_tokens: None,
+                    temperature: Some(0.5),
+                    stream: true,
+                },
+                wants_usage: false,
+            }),
+            run: RunId(9),
+        },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -385,10 +398,11 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
+        Reply::Counted(_) => "counted",
     }
 }
 
-const REPLIES: usize = 21;
+const REPLIES: usize = 22;
 
 fn incident() -> Incident {
     Incident {
@@ -491,6 +505,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::Budget(Box::new(budget_report())),
+        Reply::Counted(TokenCount { target: Target::new("claude", "sonnet"), by: Kind::Anthropic, tokens: 1204 }),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),

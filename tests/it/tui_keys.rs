@@ -638,6 +638,21 @@ fn the_steps_of_a_test_turn_in_place_as_they_end_and_esc_stops_it() {
 }
 
 #[test]
+fn a_server_of_another_kind_is_offered_as_a_correction_that_one_key_takes() {
+    let mut desk = desk();
+    desk.press("a left").press("tab tab tab ctrl-u").type_in("http://127.0.0.1:8080").press("ctrl-t");
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!(draft.kind, Some(Kind::OpenaiCompatible));
+    let mut other = report(StepState::Passed);
+    other.cautions = vec![Cause::OtherProgram { looks_like: Some("llama.cpp".into()) }];
+    desk.answer(Reply::Tested(other));
+    desk.shows("is llama.cpp, not OpenAI-compatible").shows("ctrl-g takes it as llama.cpp");
+    desk.press("ctrl-g").shows("< llama.cpp >").wait(Duration::from_millis(400));
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.kind, draft.endpoint.as_str()), (Some(Kind::LlamaCpp), "http://127.0.0.1:8080"));
+}
+
+#[test]
 fn an_edit_ends_the_test_of_what_stood_there_before() {
     let mut desk = desk();
     desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");

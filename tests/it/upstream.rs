@@ -932,6 +932,22 @@ async fn a_connection_test_costs_nothing_unless_asked_to() {
 }
 
 #[tokio::test]
+async fn an_answer_in_an_unknown_shape_names_the_field_and_the_version_of_the_server() {
+    let odd = r#"{"choices":[{"index":0,"delta":{"content":{"parts":["hi"]}}}]}"#;
+    for kind in [SimKind::Ollama, SimKind::LlamaCpp, SimKind::Vllm] {
+        let sim = Sim::start(kind).await;
+        let upstream = upstream();
+        let version = found(&upstream, sim.profile("p")).await.version.unwrap();
+        sim.fault(Fault::Frame { after: 0, frame: format!("data: {odd}\n\ndata: [DONE]\n\n") });
+        let failure = run(&upstream, job(sim.profile("p"), chat(true))).await.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer, "{kind:?}: {failure:?}");
+        let field = "choices[0].delta.content: expected a text, came an object";
+        assert!(failure.message.contains(field), "{}", failure.message);
+        assert!(failure.message.ends_with(&format!("(it says it is version {version})")), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
 async fn a_server_of_another_kind_is_pointed_out() {
     let sim = Sim::start(SimKind::LlamaCpp).await;
     let report = test(&upstream(), profile_at("p", Kind::Vllm, sim.endpoint(), None), false).await;

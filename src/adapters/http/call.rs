@@ -2,6 +2,7 @@
 
 use super::clients::{headers, near_way, too_far, way};
 use super::fetch::{BodyError, body};
+use super::survey::of_version;
 use super::{Inner, held_back, transport};
 use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
 use crate::adapters::wire::dialect::{Dialect, Reader, prepare, whole};
@@ -15,6 +16,7 @@ use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use http::HeaderValue;
 use reqwest::Response;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -34,7 +36,7 @@ const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// again.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Failure> {
+pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer, Failure> {
     let deadline = Instant::now() + job.time_left;
     let profile = &job.profile;
     if let Some(failure) = held_back(profile) {
@@ -68,20 +70,23 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
         path: response.url().path().to_owned(),
         secrets: profile.key.iter().cloned().collect(),
     };
+    let created = u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0);
     let attempt = Attempt {
+        inner,
         context,
         dialect: request.dialect,
-        created: u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0),
+        created,
         endpoint: profile.endpoint.clone(),
         connect,
         deadline,
         time_left: job.time_left,
     };
-    attempt.judge(inner, response, request.stream).await
+    attempt.judge(response, request.stream).await
 }
 
 /// What the rest of an attempt needs once its head is there.
 struct Attempt {
+    inner: Arc<Inner>,
     context: Context,
     dialect: Dialect,
     /// When the answer began, in seconds since 1970.
@@ -93,7 +98,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn judge(self, inner: &Inner, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
+    async fn judge(self, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         if !(200..300).contains(&status) {
@@ -105,7 +110,7 @@ impl Attempt {
                 headers: &headers,
                 body: &body,
                 secrets: &self.context.secrets,
-                now: inner.clock.now(),
+                now: self.inner.clock.now(),
             }));
         }
         let content_type = headers
@@ -116,7 +121,7 @@ impl Attempt {
         let events = content_type.to_ascii_lowercase().starts_with("text/event-stream");
         if stream && !events {
             let body = self.words(response).await;
-            return Err(instead_of_stream(&self.context, &content_type, &body));
+            return Err(self.of_version(instead_of_stream(&self.context, &content_type, &body)));
         }
         if !stream && events {
             let message = "a stream came where a whole answer was asked for";
@@ -126,7 +131,7 @@ impl Attempt {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
-        let rate = rate::read(&headers, inner.clock.now());
+        let rate = rate::read(&headers, self.inner.clock.now());
         let frames = if stream {
             stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
@@ -151,11 +156,25 @@ impl Attempt {
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {
         match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
-            Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created),
+            Ok(Ok(body)) => {
+                whole(self.dialect, &self.context, body, self.created).map_err(|failure| self.of_version(failure))
+            }
             Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
             Ok(Err(BodyError::Cut(error))) => Err(self.cut(&error)),
             Err(_) => Err(past_deadline(self.time_left)),
         }
+    }
+
+    /// An answer that cannot be read is told with the version that its server last said it is.
+    fn of_version(&self, mut failure: Failure) -> Failure {
+        if failure.code == ErrorCode::BadAnswer {
+            let version = self.inner.memory.with(&self.endpoint.origin, |known| {
+                let told = known.props.as_ref().and_then(|props| props.version.clone());
+                known.version.clone().or(told)
+            });
+            failure.message = of_version(failure.message, version.as_ref());
+        }
+        failure
     }
 
     fn cut(&self, error: &reqwest::Error) -> Failure {
@@ -186,6 +205,7 @@ impl Incoming {
     async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
         loop {
             if let Some(frame) = self.reader.next_frame() {
+                let frame = frame.map_err(|failure| self.attempt.of_version(failure));
                 return Some((frame, self));
             }
             if self.over || self.reader.done() {

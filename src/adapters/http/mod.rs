@@ -147,7 +147,7 @@ impl Upstream for HttpUpstream {
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
         let inner = self.inner.clone();
-        Box::pin(async move { call::start(&inner, job).await })
+        Box::pin(async move { call::start(inner, job).await })
     }
 }
 

@@ -12,8 +12,7 @@ use crate::domain::routing::Explanation;
 use crate::engine::protocol::{Command, Reply, Snapshot, TokenCount};
 use crate::present::labels::Role;
 use crate::present::may_cost::may_cost;
-use crate::present::routes;
-use crate::present::{units, usage};
+use crate::present::{routes, units, usage};
 use serde_json::{Value, json};
 
 /// With the vendor's count of the prompt, where it was asked for.

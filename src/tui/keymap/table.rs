@@ -255,6 +255,7 @@ const FORM: &[Entry] = {
         entry(C, A::ChoiceNext, "form.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
         entry(C, A::ChoicePrevious, "form.choice_previous", &["left"], "", "the choice before"),
         entry(C, A::FormTest, "form.test", &["ctrl-t"], "test", "test the connection; again: ask the model for one word").kept(),
+        entry(C, A::FormKind, "form.kind", &["ctrl-g"], "", "take the server as the kind that it looks like"),
         entry(C, A::FormDifference, "form.difference", &["ctrl-o"], "show change", "what would be written to the file"),
         entry(C, A::FormSave, "form.save", &["ctrl-s"], "save", "write it to the file").kept(),
         entry(C, A::FormLeave, "form.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),

@@ -126,7 +126,7 @@ impl Run {
         match outcome {
             Ok(found) => {
                 speaks(self);
-                self.kind(profile, &mut asker).await;
+                self.kind(profile, found.looks_like, &mut asker).await;
                 let verdict = match (&profile.key, found.authenticated) {
                     (Some(_), Some(true)) => "the key was accepted",
                     (Some(_), _) => "the key could not be checked without a paid request",

@@ -175,7 +175,7 @@ impl Run {
         let looks = format!("looks like {}", profile.kind.label());
         match outcome {
             Ok(found) => {
-                self.kind(profile, &mut asker).await;
+                self.kind(profile, found.looks_like, &mut asker).await;
                 let verdict = match (&profile.key, found.authenticated) {
                     (Some(_), Some(true)) => "the key was accepted",
                     (Some(_), _) => "the key could not be checked without a paid request",

@@ -7,6 +7,7 @@ mod paste;
 mod writing;
 
 use crate::domain::config::{Endpoint, KeySource};
+use crate::domain::failure::Cause;
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
@@ -321,6 +322,27 @@ impl ProviderForm {
         }
     }
 
+    /// What the server really is, where the test says that it is another kind than the form.
+    fn other_kind(&self) -> Option<Kind> {
+        let report = self.test.report()?;
+        let causes = report.cautions.iter().chain(report.failure.as_ref().map(|failure| &failure.cause));
+        let named = causes.filter_map(|cause| match cause {
+            Cause::OtherProgram { looks_like } => looks_like.as_deref(),
+            _ => None,
+        });
+        named.filter_map(Kind::called).find(|kind| *kind != self.fields.kind)
+    }
+
+    /// The form as the server's own kind, tested again.
+    fn take_kind(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if let Some(kind) = self.other_kind() {
+            (self.fields.kind, self.focus) = (kind, Field::Kind);
+            self.taken_over(Field::Address);
+            self.edited(cx, out);
+            self.schedule(cx);
+        }
+    }
+
     /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
     fn may_cost(&self) -> bool {
         !Reach::of_host(&self.endpoint().host).is_local()
@@ -433,6 +455,9 @@ impl Part for ProviderForm {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
+            Action::FormKind if self.other_kind().is_none() => {
+                Some("no test has shown that it is another kind".into())
+            }
             Action::FormSave if self.saving.is_asked() => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
             _ => None,
@@ -458,6 +483,7 @@ impl Part for ProviderForm {
                 }
             }
             Action::AnswerNow => self.run_test(true, cx, out),
+            Action::FormKind => self.take_kind(cx, out),
             Action::FormDifference => {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
