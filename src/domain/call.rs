@@ -207,20 +207,9 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The model that answered, where it is another than was asked for: a dated version of the same name, or the
-    /// same with its quantization behind, is none.
+    /// The model that answered, where it is another than was asked for.
     pub fn answered_by_another(&self) -> Option<&str> {
-        let asked = self.target.model.as_str();
-        let answered = self.answered_by.as_deref()?;
-        let same = match answered.strip_prefix(asked) {
-            Some(rest) => {
-                rest.is_empty()
-                    || rest.starts_with('@')
-                    || rest.strip_prefix('-').is_some_and(|date| date.starts_with("20") && date.len() >= 8)
-            }
-            None => false,
-        };
-        (!same).then_some(answered)
+        self.answered_by.as_deref().filter(|answered| !self.target.model.is_also_called(answered))
     }
 }
 

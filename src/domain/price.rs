@@ -180,10 +180,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cache_costs_to_write_follows_the_vendors_rule_unless_it_is_said() {
+        let money = MoneyRules::default();
+        let mut claude = profile(Kind::Anthropic, "api.anthropic.com");
+        let own = |price| ModelProfile {
+            id: "claude-own".into(),
+            context: None,
+            quality: None,
+            capabilities: None,
+            price,
+            settings: ModelSettings::default(),
+        };
+        let written = |profile: &Profile| {
+            let price = price_of(profile, &"claude-own".into(), &money).unwrap();
+            (price.cache_write.map(|money| money.0), price.cache_write_hour.map(|money| money.0))
+        };
+        claude.models = vec![own(per_million(4.0, 20.0, None))];
+        assert_eq!(written(&claude), (Some(5_000_000), Some(8_000_000)));
+        claude.models = vec![own(per_million(4.0, 20.0, None).map(|price| price.with_cache_writes(Some(6.0), None)))];
+        assert_eq!(written(&claude), (Some(6_000_000), Some(8_000_000)));
+        // Only the newer families of this vendor charge for it.
+        let openai = profile(Kind::Openai, "api.openai.com");
+        let write = |model: &str| price_of(&openai, &model.into(), &money).unwrap().cache_write.map(|money| money.0);
+        assert_eq!((write("gpt-5.6-terra"), write("gpt-5.4")), (Some(2_500_000), None));
+    }
+
+    #[test]
     fn a_dated_snapshot_costs_what_its_model_costs_and_a_coding_plan_nothing_more() {
         let money = MoneyRules::default();
         let anthropic = profile(Kind::Anthropic, "api.anthropic.com");
-        assert_eq!(price_of(&anthropic, &"claude-haiku-4-5-20251001".into(), &money), per_million(1.0, 5.0, None));
+        let haiku = per_million(1.0, 5.0, None).map(|price| price.with_cache_writes(Some(1.25), Some(2.0)));
+        assert_eq!(price_of(&anthropic, &"claude-haiku-4-5-20251001".into(), &money), haiku);
         let openai = profile(Kind::Openai, "api.openai.com");
         let dated = price_of(&openai, &"gpt-5.4-2026-03-05".into(), &money);
         assert_eq!(dated, price_of(&openai, &"gpt-5.4".into(), &money));

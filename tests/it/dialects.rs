@@ -241,7 +241,7 @@ fn a_streamed_message_reads_as_a_chat() {
     assert_eq!(read.finish, Some(Finish::Stop));
     assert_eq!(
         read.usage,
-        Some(Usage { input: 2111, output: 9, cached: 2000, reasoning: 0, ..Usage::default() }),
+        Some(Usage { input: 2111, output: 9, cached: 2000, cache_written: 100, ..Usage::default() }),
         "the cache is input too"
     );
     assert_eq!((read.model.as_deref(), read.id.as_deref()), (Some("claude-demo-5"), Some("msg_01")));
@@ -289,7 +289,7 @@ fn a_whole_message_reads_as_a_chat() {
     assert_eq!((&answer["object"], &answer["created"]), (&json!("chat.completion"), &json!(CREATED)));
     assert_eq!(
         frame.seen.usage,
-        Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0, ..Usage::default() })
+        Some(Usage { input: 2111, output: 31, cached: 2000, cache_written: 100, ..Usage::default() })
     );
     assert!(frame.seen.end && frame.seen.tool);
 }
@@ -501,7 +501,10 @@ fn every_vendor_s_counts_are_read_with_their_parts_and_told_alike() {
 fn what_was_written_into_a_cache_is_known_from_its_parts_too() {
     let body = include_str!("golden/anthropic/cache_writes.json");
     // Older answers hold the sum alone, a proxy may leave it out.
-    let sum_alone = body.replace("\"cache_creation\": { \"ephemeral_5m_input_tokens\": 1000, \"ephemeral_1h_input_tokens\": 500 },", "");
+    let sum_alone = body.replace(
+        "\"cache_creation\": { \"ephemeral_5m_input_tokens\": 1000, \"ephemeral_1h_input_tokens\": 500 },",
+        "",
+    );
     let parts_alone = body.replace("\"cache_creation_input_tokens\": 1500,", "");
     for (body, hour) in [(sum_alone, 0), (parts_alone, 500)] {
         let frame = whole(Dialect::Messages, &context(Kind::Anthropic), body.into(), CREATED).unwrap();
@@ -822,6 +825,21 @@ async fn embeddings_and_completions_travel_as_they_came() {
     let failure = run(&claude, "demo-8b", Body::RawOpenaiEmbeddings { json: "{}".into() }).await.failure.unwrap();
     assert_eq!(failure.message, "Anthropic offers no embeddings");
     assert!(claude.seen().is_empty());
+}
+
+#[tokio::test]
+async fn z_ai_is_reached_at_its_general_and_its_coding_base() {
+    let sim = Sim::start(SimKind::ZAi).await;
+    for base in ["/api/paas/v4", "/api/coding/paas/v4"] {
+        let mut job = job(&sim, "demo-8b", raw(true));
+        let mut profile = (*job.profile).clone();
+        profile.endpoint.api_base = format!("{}{base}", profile.endpoint.origin);
+        job.profile = std::sync::Arc::new(profile);
+        let answer = upstream().start(job).await.unwrap();
+        let read = collected(answer.frames.collect::<Vec<_>>().await.into_iter());
+        assert_eq!((read.text.as_str(), read.failure), ("Hello, world!", None), "{base}");
+        assert_eq!(sim.seen().last().unwrap().path, format!("{base}/chat/completions"));
+    }
 }
 
 #[tokio::test]

@@ -218,7 +218,10 @@ async fn what_a_compatible_server_really_is_is_offered_as_a_correction() {
         ] {
             let Reply::Tested(report) = engine.handle.ask(command).await else { panic!("no report") };
             assert!(report.passed(), "{report:?}");
-            assert_eq!(verdict(&report, "kind"), format!("it looks like {shown}, and is configured as OpenAI-compatible"));
+            assert_eq!(
+                verdict(&report, "kind"),
+                format!("it looks like {shown}, and is configured as OpenAI-compatible")
+            );
             let cause = Cause::OtherProgram { looks_like: Some(shown.into()) };
             assert!(report.cautions.contains(&cause), "{report:?}");
             let snapshot = engine.handle.snapshot();

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Body, CallRequest, Message, Role, Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{
+    Attempt, Body, CallRecord, CallRequest, Facts, Finish, Message, Priority, Reject, Role, Status, Usage,
+};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -352,6 +354,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "budget",
+            "count_tokens",
             "test_routes",
             "cache",
             "call_stats",

@@ -12,7 +12,9 @@ use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Chosen, Decision, Explanation, RuleTrace};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
-use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, CommandName, Reply, SavedPrompt, Snapshot, TokenCount};
+use lmdeck::engine::protocol::{
+    CallEvent, CallOutcome, Command, CommandName, Reply, SavedPrompt, Snapshot, TokenCount,
+};
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::part::{Tab, Ticket};

@@ -60,12 +60,14 @@ pub enum Command {
         draft: Box<ProviderDraft>,
         answer: bool,
         /// Each step is announced under it as [`super::EventKind::StepDone`].
+        #[serde(default)]
         run: RunId,
     },
     /// The same for a provider of the configuration.
     TestSaved {
         id: ProviderId,
         answer: bool,
+        #[serde(default)]
         run: RunId,
     },
     /// Looks for known servers on loopback.

@@ -39,7 +39,7 @@ impl Run {
         match question.ask(job).await {
             Ok(said_by) => {
                 let took = Some(started.elapsed());
-                match said_by.filter(|answered| is_own_server(profile.kind) && !same_model(model.as_str(), answered)) {
+                match said_by.filter(|answered| is_own_server(profile.kind) && !model.is_also_called(answered)) {
                     Some(answered) => {
                         let answered = quote(&answered, &self.secrets);
                         self.warn("answer", &format!("asked for {model}, and {answered} answered"), took);
@@ -66,34 +66,5 @@ impl Run {
             .map(|model| (model.id.clone(), model.loaded))
             .or_else(|| named().next().map(|id| (id.clone(), None)))
             .or_else(|| chat().next().map(|model| (model.id.clone(), model.loaded)))
-    }
-}
-
-/// Whether two names mean one model: an instance (`key:2`), a quantisation (`key@q4_k_m`), a path or a tag may
-/// be added or left out.
-fn same_model(asked: &str, answered: &str) -> bool {
-    let name = |text: &str| {
-        let text = text.rsplit(['/', '\\']).next().unwrap_or(text);
-        let text = text.split(['@', ':']).next().unwrap_or(text).to_ascii_lowercase();
-        text.strip_suffix(".gguf").unwrap_or(&text).to_owned()
-    };
-    name(asked) == name(answered)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_model_has_many_names() {
-        for (asked, answered) in [
-            ("acme/demo-8b", "demo-8b:2"),
-            ("demo-8b@q4_k_m", "Demo-8B"),
-            ("/models/demo-8b.gguf", "demo-8b"),
-            ("qwen3", "qwen3:latest"),
-        ] {
-            assert!(same_model(asked, answered), "{asked} {answered}");
-        }
-        assert!(!same_model("demo-8b", "demo-70b"));
     }
 }

@@ -455,9 +455,7 @@ impl Part for ProviderForm {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
-            Action::FormKind if self.other_kind().is_none() => {
-                Some("no test has shown that it is another kind".into())
-            }
+            Action::FormKind if self.other_kind().is_none() => Some("no test has shown that it is another kind".into()),
             Action::FormSave if self.saving.is_asked() => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
             _ => None,
