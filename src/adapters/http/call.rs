@@ -8,8 +8,8 @@ use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
 use crate::adapters::wire::dialect::{Dialect, Reader, prepare, whole};
 use crate::adapters::wire::errors::{Reply, refusal};
 use crate::adapters::wire::rate;
-use crate::adapters::wire::words::is_web_page;
-use crate::domain::config::Endpoint;
+use crate::adapters::wire::words::{begins, is_web_page};
+use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::engine::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use futures_util::FutureExt;
@@ -76,10 +76,9 @@ pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer
         context,
         dialect: request.dialect,
         created,
-        endpoint: profile.endpoint.clone(),
-        connect,
         deadline,
         time_left: job.time_left,
+        profile: job.profile,
     };
     attempt.judge(response, request.stream).await
 }
@@ -91,8 +90,7 @@ struct Attempt {
     dialect: Dialect,
     /// When the answer began, in seconds since 1970.
     created: u64,
-    endpoint: Endpoint,
-    connect: Duration,
+    profile: Arc<Profile>,
     deadline: Instant,
     time_left: Duration,
 }
@@ -100,8 +98,8 @@ struct Attempt {
 impl Attempt {
     async fn judge(self, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
         if !(200..300).contains(&status) {
+            let headers = response.headers().clone();
             let body = self.words(response).await;
             return Err(refusal(&Reply {
                 kind: self.context.kind,
@@ -113,15 +111,20 @@ impl Attempt {
                 now: self.inner.clock.now(),
             }));
         }
-        let content_type = headers
+        let content_type = response
+            .headers()
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let events = content_type.to_ascii_lowercase().starts_with("text/event-stream");
+        let events = begins(content_type.as_bytes(), "text/event-stream");
         if stream && !events {
             let body = self.words(response).await;
-            return Err(self.of_version(instead_of_stream(&self.context, &content_type, &body)));
+            return Err(with_version(
+                &self.inner,
+                &self.profile,
+                instead_of_stream(&self.context, &content_type, &body),
+            ));
         }
         if !stream && events {
             let message = "a stream came where a whole answer was asked for";
@@ -131,7 +134,7 @@ impl Attempt {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
-        let rate = rate::read(&headers, self.inner.clock.now());
+        let rate = rate::read(response.headers(), self.inner.clock.now());
         let frames = if stream {
             stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
@@ -156,29 +159,16 @@ impl Attempt {
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {
         match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
-            Ok(Ok(body)) => {
-                whole(self.dialect, &self.context, body, self.created).map_err(|failure| self.of_version(failure))
-            }
+            Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created)
+                .map_err(|failure| with_version(&self.inner, &self.profile, failure)),
             Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
             Ok(Err(BodyError::Cut(error))) => Err(self.cut(&error)),
             Err(_) => Err(past_deadline(self.time_left)),
         }
     }
 
-    /// An answer that cannot be read is told with the version that its server last said it is.
-    fn of_version(&self, mut failure: Failure) -> Failure {
-        if failure.code == ErrorCode::BadAnswer {
-            let version = self.inner.memory.with(&self.endpoint.origin, |known| {
-                let told = known.props.as_ref().and_then(|props| props.version.clone());
-                known.version.clone().or(told)
-            });
-            failure.message = of_version(failure.message, version.as_ref());
-        }
-        failure
-    }
-
     fn cut(&self, error: &reqwest::Error) -> Failure {
-        let inner = transport::failure(error, &self.endpoint, self.connect);
+        let inner = transport::failure(error, &self.profile.endpoint, self.profile.timeouts.connect);
         let message = match inner.cause {
             Cause::Reset => "the connection was cut before the answer was whole".to_owned(),
             _ => format!("the answer broke off: {}", inner.message),
@@ -189,7 +179,8 @@ impl Attempt {
 
 /// A stream on its way in.
 struct Incoming {
-    attempt: Attempt,
+    inner: Arc<Inner>,
+    profile: Arc<Profile>,
     response: Option<Response>,
     reader: Reader,
     bytes: usize,
@@ -198,14 +189,15 @@ struct Incoming {
 
 impl Incoming {
     fn new(attempt: Attempt, response: Response) -> Self {
-        let reader = Reader::new(attempt.dialect, attempt.context.clone(), attempt.created);
-        Self { attempt, response: Some(response), reader, bytes: 0, over: false }
+        let Attempt { inner, context, dialect, created, profile, .. } = attempt;
+        let reader = Reader::new(dialect, context, created);
+        Self { inner, profile, response: Some(response), reader, bytes: 0, over: false }
     }
 
     async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
         loop {
             if let Some(frame) = self.reader.next_frame() {
-                let frame = frame.map_err(|failure| self.attempt.of_version(failure));
+                let frame = frame.map_err(|failure| with_version(&self.inner, &self.profile, failure));
                 return Some((frame, self));
             }
             if self.over || self.reader.done() {
@@ -223,7 +215,8 @@ impl Incoming {
                 }
                 Ok(None) => self.reader.finish(true),
                 Err(error) if self.bytes == 0 => {
-                    let failure = transport::failure(&error, &self.attempt.endpoint, self.attempt.connect);
+                    let (endpoint, connect) = (&self.profile.endpoint, self.profile.timeouts.connect);
+                    let failure = transport::failure(&error, endpoint, connect);
                     return Some(self.fail(failure));
                 }
                 Err(_) => self.reader.finish(false),
@@ -248,6 +241,18 @@ impl Incoming {
             let _ = timeout(DRAIN_TIME, response.chunk()).await;
         });
     }
+}
+
+/// An answer that cannot be read is told with the version that its server last said it is.
+fn with_version(inner: &Inner, profile: &Profile, mut failure: Failure) -> Failure {
+    if failure.code == ErrorCode::BadAnswer {
+        let version = inner.memory.with(&profile.endpoint.origin, |known| {
+            let told = known.props.as_ref().and_then(|props| props.version.clone());
+            known.version.clone().or(told)
+        });
+        failure.message = of_version(failure.message, version.as_ref());
+    }
+    failure
 }
 
 fn past_deadline(time_left: Duration) -> Failure {

@@ -92,7 +92,7 @@ impl Examiner {
         let request = CallRequest { facts, body: job.body.clone(), wants_usage: true };
         let chosen =
             Chosen { target: target.clone(), reach: Reach::of_host(&job.profile.endpoint.host), why: "named".into() };
-        let decision = Decision {
+        let mut decision = Decision {
             by: "named".into(),
             rules_version: live.config.rules.version,
             chain: vec![chosen],
@@ -109,7 +109,7 @@ impl Examiner {
             loading: None,
         };
         self.traffic.begin(running, cancel.clone());
-        let mut ticket = Ticket::new(id, now, Instant::now(), &request, &decision);
+        let mut ticket = Ticket::new(id, now, Instant::now(), &request, &mut decision);
         let outcome = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Failure::cancelled()),
@@ -120,7 +120,7 @@ impl Examiner {
         if known && ticket.on_its_way() {
             self.tell_health(&target, failure.as_ref()).await;
         }
-        let record = ticket.settle(&live, failure);
+        let record = Arc::new(ticket.settle(&live, failure));
         self.ports.ledger.record(record.clone());
         self.traffic.end(Ended::of(&record).under(&decision));
         // Who asked may have left; the record is written.
