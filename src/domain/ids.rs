@@ -121,8 +121,8 @@ impl ModelId {
     pub fn is_also_called(&self, name: &str) -> bool {
         let (mut asked, mut answered) = (self.as_str().to_ascii_lowercase(), name.to_ascii_lowercase());
         for text in [&mut asked, &mut answered] {
-            if text.ends_with(".gguf") {
-                text.truncate(text.len() - ".gguf".len());
+            if let Some(name) = text.strip_suffix(".gguf") {
+                text.truncate(name.len());
             }
         }
         let base = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or(text).to_owned();

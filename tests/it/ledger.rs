@@ -884,6 +884,9 @@ fn the_line_of_a_call_has_the_documented_fields_in_order() {
             r#""answered_by":null}]}"#
         )
     );
+    let usage = Some(Usage { input: 900, cache_written: 700, cache_written_hour: 300, ..Usage::default() });
+    let written = call_log::line(&CallRecord { usage, ..record }).unwrap();
+    assert!(written.contains(r#""tokens_in":900,"#) && written.contains(r#""tokens_cache_written":700"#), "{written}");
     let unpriced: serde_json::Value = serde_json::from_str(&call_log::line(&failed("c1", 0)).unwrap()).unwrap();
     assert_eq!(unpriced["cost_usd"], serde_json::Value::Null);
     assert_eq!(unpriced["errorCode"], "upstream");

@@ -456,6 +456,10 @@ fn budget_report() -> BudgetReport {
     }
 }
 
+fn counted() -> TokenCount {
+    TokenCount { target: target(), by: Kind::Anthropic, tokens: 1204 }
+}
+
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -508,7 +512,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::Budget(Box::new(budget_report())),
-        Reply::Counted(TokenCount { target: Target::new("claude", "sonnet"), by: Kind::Anthropic, tokens: 1204 }),
+        Reply::Counted(counted()),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),

@@ -130,13 +130,8 @@ impl Upstream for HttpUpstream {
         let upstream = self.clone();
         Box::pin(async move {
             let counting = upstream.count_tokens(&job.profile, &job.model, &job.body);
-            match tokio::time::timeout(job.time_left, counting).await {
-                Ok(counted) => counted,
-                Err(_) => {
-                    let what = "the vendor did not count in time";
-                    Err(Failure::new(ErrorCode::Timeout, Cause::Deadline, what))
-                }
-            }
+            let late = || Failure::new(ErrorCode::Timeout, Cause::Deadline, "the vendor did not count in time");
+            tokio::time::timeout(job.time_left, counting).await.unwrap_or_else(|_| Err(late()))
         })
     }
 

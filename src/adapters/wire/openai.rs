@@ -204,6 +204,7 @@ struct WireUsage {
 }
 
 #[derive(Deserialize, Default)]
+#[expect(clippy::struct_field_names, reason = "the names are the vendor's")]
 struct Details {
     #[serde(default)]
     cached_tokens: Count,

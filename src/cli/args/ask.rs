@@ -12,6 +12,7 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = ASK_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AskArgs {
     /// The prompt; - reads it from standard input (at most 16 MiB)
     pub prompt: Option<String>,
