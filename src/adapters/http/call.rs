@@ -15,7 +15,7 @@ use crate::engine::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use http::HeaderValue;
-use reqwest::Response;
+use reqwest::{Method, Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -48,14 +48,12 @@ pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer
     let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
     let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
-    let sending = client
-        .post(url)
-        .headers(headers(profile, request.dialect == Dialect::Messages)?)
-        .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .header(http::header::ACCEPT, HeaderValue::from_static(accept))
-        .body(request.json)
-        .send();
-    let response = match timeout_at(deadline, sending).await {
+    let mut sending = Request::new(Method::POST, url);
+    *sending.headers_mut() = headers(profile, request.dialect == Dialect::Messages)?;
+    sending.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    sending.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(accept));
+    *sending.body_mut() = Some(request.json.into());
+    let response = match timeout_at(deadline, client.execute(sending)).await {
         Ok(sent) => sent.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?,
         Err(_) => return Err(past_deadline(job.time_left)),
     };
