@@ -460,6 +460,7 @@ fn counted() -> TokenCount {
     TokenCount { target: target(), by: Kind::Anthropic, tokens: 1204 }
 }
 
+#[expect(clippy::too_many_lines, reason = "one example of every reply")]
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
