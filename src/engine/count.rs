@@ -64,13 +64,20 @@ impl Supervisor {
             let what = format!("{target} would answer, and only Anthropic counts tokens without a model");
             return Err(Box::new(Reply::refused(4, what, "the estimate stands; the answer's own count comes with it")));
         };
-        if decision.local_only {
+        if decision.local_only || facts.local_only {
             let what = "the request has to stay here, so nobody elsewhere counts it";
             return Err(Box::new(Reply::refused(5, what, "the estimate stands")));
         }
         let usual = live.config.limits.default_max_tokens;
         let body = params::settle(&request.body, &profile, &target.model, usual, &decision.effects)
             .map_err(|failure| Box::new(Reply::refused(1, failure.message, failure.code.class().advice)))?;
-        Ok(UpstreamJob { profile, model: target.model.clone(), body, local_only: false, time_left: PATIENCE })
+        Ok(UpstreamJob {
+            profile,
+            model: target.model.clone(),
+            body,
+            local_only: false,
+            through: facts.through.clone(),
+            time_left: PATIENCE,
+        })
     }
 }

@@ -61,6 +61,11 @@ pub trait Question: Send + Sync {
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
+    /// Names this process to the gateways that its calls go through; `None` when they are not told.
+    fn instance(&self) -> Option<&str> {
+        None
+    }
+
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport>;
 
@@ -139,6 +144,8 @@ pub struct UpstreamJob {
     pub body: Body,
     /// Refuse to connect to a cloud address; to a network address too unless the profile says `local`.
     pub local_only: bool,
+    /// The instances that the request came through already.
+    pub through: Vec<String>,
     /// The rest of the call's deadline.
     pub time_left: std::time::Duration,
 }

@@ -34,6 +34,7 @@ impl Run {
                 stream: true,
             },
             local_only: false,
+            through: Vec::new(),
             time_left,
         };
         match question.ask(job).await {
