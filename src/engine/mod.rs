@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod count;
 mod diagnosis;
 mod exporting;
 pub mod handle;

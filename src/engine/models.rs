@@ -4,7 +4,7 @@
 use super::command::Asker;
 use super::loads::last_time;
 use super::ports::{ModelAct, ModelDone, ModelJob};
-use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply};
+use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply, UNKNOWN_NAME};
 use super::state::State;
 use super::supervisor::{Input, Supervisor};
 use crate::domain::config::Profile;
@@ -131,9 +131,10 @@ impl Supervisor {
                 last_ms,
             }),
             Err(failure) => Reply::Refused(Refusal {
+                remedy: failure.code.advice_at(&target.provider),
+                // A name that the server does not know was typed wrong.
+                exit: if failure.is_unknown_model() { UNKNOWN_NAME } else { failure.code.class().exit },
                 message: failure.message,
-                remedy: failure.code.class().advice.to_owned(),
-                exit: failure.code.class().exit,
                 issues: Vec::new(),
                 difference: None,
             }),

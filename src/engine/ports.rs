@@ -8,7 +8,7 @@ use super::protocol::{
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
@@ -58,9 +58,20 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
+/// Steps of one run of a test that nobody took yet: more than a run has. When full, the step is told by the
 /// report alone.
 pub const STEP_CAPACITY: usize = 16;
+
+/// Asks a model its one question at the end of a connection test: a call like any other, which passes the day's
+/// limit and is recorded.
+pub trait Question: Send + Sync {
+    /// The model the server says it is, once it has answered. Dropping the future stops the call; it is recorded all
+    /// the same.
+    ///
+    /// # Errors
+    /// As a call fails; `budget` where the day's limit does not reach.
+    fn ask(&self, job: UpstreamJob) -> BoxFuture<'static, Result<Option<String>, Failure>>;
+}
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
@@ -72,19 +83,30 @@ pub trait Upstream: Send + Sync {
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport>;
 
-    /// The steps of a connection test in order; `answer` ends with one small completion.
-    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport>;
+    /// The steps of a connection test in order, each told to `steps` as it ends. With somebody to ask it, the model
+    /// answers one small question at the end. Dropping the future ends its work.
+    fn test(
+        &self,
+        profile: Arc<Profile>,
+        question: Option<Arc<dyn Question>>,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport>;
 
-    /// Every step of a connection, one by one ([`super::protocol::DOCTOR_STEPS`]), each told to `steps` as it
-    /// ends. Dropping the future ends its work.
+    /// The same with every step of a connection by itself ([`super::protocol::DOCTOR_STEPS`]).
     fn diagnose(
         &self,
         profile: Arc<Profile>,
-        answer: bool,
+        question: Option<Arc<dyn Question>>,
         steps: mpsc::Sender<Step>,
     ) -> BoxFuture<'static, TestReport> {
-        drop(steps);
-        self.test(profile, answer)
+        self.test(profile, question, steps)
+    }
+
+    /// How many tokens a request has by its vendor's own count, within the job's time. Free; the text goes to the
+    /// vendor, who gives it to no model. Dropping the future ends the work.
+    fn count(&self, job: UpstreamJob) -> BoxFuture<'static, Result<u64, Failure>> {
+        let what = format!("{} does not count tokens", job.profile.kind.label());
+        Box::pin(std::future::ready(Err(Failure::plain(ErrorCode::InvalidRequest, what))))
     }
 
     /// Asks the known ports of this machine. `configured` are the providers that exist already.

@@ -26,4 +26,5 @@ pub mod stats;
 pub mod text;
 pub mod tips;
 pub mod units;
+pub mod usage;
 pub mod warm;

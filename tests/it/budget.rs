@@ -310,7 +310,12 @@ impl Upstream for Vendor {
         Box::pin(async move { ProbeReport { at: UnixMs(NOON), latency_ms: 1, reach: Some(reach), outcome } })
     }
 
-    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        _: Arc<Profile>,
+        _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
+        _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
+    ) -> BoxFuture<'static, TestReport> {
         Box::pin(async {
             TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
         })

@@ -56,3 +56,5 @@ mod bench_verb;
 mod calls;
 
 mod otlp;
+mod token_count;
+mod unknown_names;

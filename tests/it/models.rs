@@ -87,7 +87,8 @@ fn told(models: &[ModelInfo]) -> String {
             "price",
             model.price.map(|price| {
                 let cached = price.cached_input.map(|cached| format!(" cached {}", cached.0)).unwrap_or_default();
-                format!("{} {}{cached}", price.input.0, price.output.0)
+                let written = price.cache_write.map(|written| format!(" written {}", written.0)).unwrap_or_default();
+                format!("{} {}{cached}{written}", price.input.0, price.output.0)
             }),
         );
         out += &line;

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{
+    Attempt, Body, CallRecord, CallRequest, Facts, Finish, Message, Priority, Reject, Role, Status, Usage,
+};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -32,7 +34,7 @@ use lmdeck::engine::protocol::{
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
     PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
     ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
-    SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, WarmStanding, WarmView, WhatIf,
+    SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WarmStanding, WarmView, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -111,7 +113,7 @@ fn record() -> CallRecord {
         duration_ms: 12,
         queue_ms: 1,
         ttft_ms: None,
-        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4 }),
+        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4, ..Usage::default() }),
         cost: Cost { amount: Some(Money(i64::MAX)), provenance: Provenance::Estimated },
         cache: "off".into(),
         attempts: vec![Attempt {
@@ -209,8 +211,8 @@ fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![
         Command::Probe { which: ProbeWhich::One(id()) },
-        Command::TestProvider { draft: Box::new(draft()), answer: true },
-        Command::TestSaved { id: id(), answer: false },
+        Command::TestProvider { draft: Box::new(draft()), answer: true, run: RunId(1) },
+        Command::TestSaved { id: id(), answer: false, run: RunId(1) },
         Command::Discover,
         Command::Pause { id: id(), paused: true },
         Command::UseTarget { choice: ActiveChoice::Target(target()) },
@@ -261,6 +263,19 @@ fn commands() -> Vec<Command> {
             dry_run: true,
         },
         Command::Budget { days: 7 },
+        Command::CountTokens {
+            request: Box::new(CallRequest {
+                facts: Facts { requested_model: "claude".into(), ..Facts::default() },
+                body: Body::Chat {
+                    messages: vec![Message { role: Role::User, content: "hi".into() }],
+                    max_tokens: None,
+                    temperature: Some(0.5),
+                    stream: true,
+                },
+                wants_usage: false,
+            }),
+            run: RunId(9),
+        },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -340,6 +355,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "budget",
+            "count_tokens",
             "test_routes",
             "cache",
             "call_stats",
@@ -386,10 +402,11 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
+        Reply::Counted(_) => "counted",
     }
 }
 
-const REPLIES: usize = 21;
+const REPLIES: usize = 22;
 
 fn incident() -> Incident {
     Incident {
@@ -440,6 +457,11 @@ fn budget_report() -> BudgetReport {
     }
 }
 
+fn counted() -> TokenCount {
+    TokenCount { target: target(), by: Kind::Anthropic, tokens: 1204 }
+}
+
+#[expect(clippy::too_many_lines, reason = "one example of every reply")]
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -492,6 +514,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::Budget(Box::new(budget_report())),
+        Reply::Counted(counted()),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),
@@ -670,7 +693,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },
-        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0 } },
+        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0, ..Usage::default() } },
         CallEvent::End(Box::new(CallOutcome {
             record: record().into(),
             failure: Some(failure()),

@@ -229,6 +229,7 @@ fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
     let form_or_layer = [
         // Their line depends on what the form holds, or is that of the act which leads there.
         CommandName::TestProvider,
+        CommandName::CountTokens,
         CommandName::AddProvider,
         CommandName::PreviewEdit,
         CommandName::EditProvider,

@@ -274,7 +274,8 @@ fn model(item: &Value) -> Option<ModelProfile> {
     }
     let price = item.get("price").and_then(|price| {
         let figure = |key: &str| price.get(key).and_then(Value::as_f64);
-        Price::per_million(figure("input")?, figure("output")?, figure("cached_input"))
+        let made = Price::per_million(figure("input")?, figure("output")?, figure("cached_input"))?;
+        Some(made.with_cache_writes(figure("cache_write"), figure("cache_write_hour")))
     });
     let capabilities = item.get("capabilities").filter(|value| value.is_sequence());
     Some(ModelProfile {

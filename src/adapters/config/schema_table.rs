@@ -48,6 +48,8 @@ pub const TABLE: &[Row] = &[
     row("providers[].models[].price.input", MONEY, "", "for a million prompt tokens").required(),
     row("providers[].models[].price.output", MONEY, "", "for a million answer tokens").required(),
     row("providers[].models[].price.cached_input", MONEY, "the input price", "for a million prompt tokens that the vendor had cached"),
+    row("providers[].models[].price.cache_write", MONEY, "by the vendor's rule", "for a million prompt tokens written into the vendor's cache"),
+    row("providers[].models[].price.cache_write_hour", MONEY, "by the vendor's rule", "for a million of them kept there for an hour"),
     row("providers[].models[].max_tokens", COUNT, "", "the longest answer asked for"),
     row("providers[].models[].temperature", TEMPERATURE, "", "how freely it chooses words"),
     row("providers[].models[].system_prompt", Shape::Prompt, "", "used by the playground, ask and presets"),

@@ -3,7 +3,7 @@
 mod load;
 
 use crate::cli::args::ModelsVerb;
-use crate::cli::ending::{Ending, UNAVAILABLE, USAGE};
+use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unknown_provider};
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
@@ -74,6 +74,7 @@ pub fn as_json(model: &ModelView) -> Value {
             "input": price.input.dollars() * 1e6,
             "output": price.output.dollars() * 1e6,
             "cached_input": price.cached_input.map(|cached| cached.dollars() * 1e6),
+            "cache_write": price.cache_write.map(|write| write.dollars() * 1e6),
         })
     });
     json!({
@@ -217,9 +218,12 @@ fn unknown_target(snapshot: &Snapshot, word: &str) -> Ending {
         Some(near) => format!("did you mean {near}? lmdeck models list names all"),
         None => "lmdeck models list names all targets".to_owned(),
     };
-    let unlisted = snapshot.providers.iter().any(|view| view.enabled && view.models.is_empty());
-    let exit = if unlisted { UNAVAILABLE } else { USAGE };
-    Ending::new(exit, format!("no target is called {word}"), remedy)
+    let silent = snapshot.providers.iter().filter(|view| view.enabled && view.models.is_empty());
+    let remedy = match silent.map(|view| view.id.as_str()).next() {
+        Some(id) => format!("{remedy}; {id} lists none now: write {id}/MODEL for one of its own"),
+        None => remedy,
+    };
+    Ending::usage(format!("no target is called {word}"), remedy)
 }
 
 /// Everything that may stand for a target.

@@ -132,6 +132,16 @@ pub struct Decision {
     pub notes: Vec<PolicyNote>,
 }
 
+impl Decision {
+    /// [`Self::by`] where nobody has what the caller named.
+    pub const NOTHING_NAMED: &str = "none";
+
+    /// The caller named what nobody has.
+    pub fn names_nothing(&self) -> bool {
+        self.by == Self::NOTHING_NAMED
+    }
+}
+
 /// A policy that was passed over, or that applied without a result of its condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyNote {

@@ -5,7 +5,8 @@ mod account;
 mod attempt;
 pub(super) mod cache;
 mod chain;
-mod params;
+mod examine;
+pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;
 mod reserve;
@@ -28,6 +29,7 @@ use crate::domain::routing::{
 };
 use crate::domain::time::UnixMs;
 use account::Ticket;
+pub(super) use examine::Examiner;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -309,7 +311,7 @@ fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
 
 /// Why nobody can take the call.
 fn no_route(live: &Live, request: &CallRequest, by: &str) -> Failure {
-    let code = if by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+    let code = if by == Decision::NOTHING_NAMED { ErrorCode::NotFound } else { ErrorCode::NoRoute };
     Failure::plain(
         code,
         explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,

@@ -5,7 +5,7 @@ use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::stats::{ExportQuery, StatsQuery};
-use crate::domain::call::Facts;
+use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
@@ -59,11 +59,16 @@ pub enum Command {
     TestProvider {
         draft: Box<ProviderDraft>,
         answer: bool,
+        /// Each step is announced under it as [`super::EventKind::StepDone`].
+        #[serde(default)]
+        run: RunId,
     },
     /// The same for a provider of the configuration.
     TestSaved {
         id: ProviderId,
         answer: bool,
+        #[serde(default)]
+        run: RunId,
     },
     /// Looks for known servers on loopback.
     Discover,
@@ -158,7 +163,7 @@ pub enum Command {
         answer: bool,
         run: RunId,
     },
-    /// Ends the work of a run; its asker gets the steps that were done.
+    /// Ends the work of a run of a test or of the doctor; its asker gets the steps that were done.
     StopDiagnosis {
         run: RunId,
     },
@@ -206,6 +211,12 @@ pub enum Command {
     /// The day's money, and so many days, today first.
     Budget {
         days: u32,
+    },
+    /// Has the vendor of the target that would answer count the tokens of a prompt: the prompt goes there, and to no
+    /// model. Stopped by the name of its run.
+    CountTokens {
+        request: Box<CallRequest>,
+        run: RunId,
     },
 }
 
@@ -271,10 +282,11 @@ pub enum CommandName {
     CheckCondition,
     ExplainWith,
     Budget,
+    CountTokens,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -314,6 +326,7 @@ impl CommandName {
         Self::CheckCondition,
         Self::ExplainWith,
         Self::Budget,
+        Self::CountTokens,
     ];
 }
 
@@ -360,6 +373,7 @@ impl Command {
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
+            Self::CountTokens { .. } => CommandName::CountTokens,
         }
     }
 
@@ -408,7 +422,8 @@ impl Command {
             | Self::ExportCalls { .. }
             | Self::CheckCondition { .. }
             | Self::ExplainWith { .. }
-            | Self::Budget { .. } => false,
+            | Self::Budget { .. }
+            | Self::CountTokens { .. } => false,
         }
     }
 }

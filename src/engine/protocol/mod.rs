@@ -23,6 +23,7 @@ pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEd
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    TokenCount, UNKNOWN_NAME,
 };
 pub use snapshot::{
     ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, PlanLeft, PlanView, ProbePoint,

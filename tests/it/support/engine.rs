@@ -195,7 +195,12 @@ impl Upstream for Stage {
         })
     }
 
-    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        _: Arc<Profile>,
+        _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
+        _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
+    ) -> BoxFuture<'static, TestReport> {
         Box::pin(async {
             TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
         })
@@ -400,7 +405,7 @@ impl ConfigStore for Desk {
 /// Records in memory.
 #[derive(Default)]
 pub struct Book {
-    records: Mutex<Vec<CallRecord>>,
+    pub records: Mutex<Vec<CallRecord>>,
     notes: Mutex<BTreeMap<String, String>>,
     next: AtomicU64,
     /// What an engine finds at its start.
