@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod count;
 mod day;
 mod diagnosis;
 mod exporting;
@@ -20,6 +21,7 @@ mod models;
 mod moment;
 mod observed;
 mod pins;
+mod plans;
 pub mod ports;
 pub mod protocol;
 mod publish;
@@ -36,6 +38,7 @@ pub mod till;
 mod traffic;
 mod unconfigured;
 mod view;
+mod warm;
 mod watched;
 mod what_if;
 
@@ -91,7 +94,8 @@ impl Engine {
             stop.clone(),
         );
         let till = supervisor.till.clone();
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
+        let plans = supervisor.plans.clone();
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone(), plans));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
         Self { handle, task, stop, ports, till }

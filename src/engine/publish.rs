@@ -32,8 +32,12 @@ impl Supervisor {
         for provider in &mut self.state.providers {
             provider.list(&self.state.config, &self.traffic, now);
         }
+        let profiles = || self.state.providers.iter().map(|provider| provider.profile.as_ref());
+        let limited = profiles().filter_map(|profile| self.plans.limited(profile, 0, now)).collect();
+        self.room_again = self.plans.next_room(profiles(), now).map(|wait| Instant::now() + wait);
         World {
             now,
+            limited,
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, now),
             budget_exhausted: local_only && limit.is_some_and(|limit| used >= limit),
@@ -127,7 +131,7 @@ impl Supervisor {
             &live,
             (&self.today, &self.observed, self.till.position()),
             running,
-            &self.traffic,
+            (&self.traffic, &self.plans, &self.warm),
             now,
         );
         self.fade = (!snapshot.flow.limits.is_empty()).then(|| Instant::now() + LIMITS_FADE);

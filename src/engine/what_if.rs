@@ -44,7 +44,7 @@ impl Supervisor {
     fn moment(&mut self, facts: &Facts) -> (World, RuleSet) {
         let live = self.live_now();
         let clock = self.ports.clock.as_ref();
-        let (world, _) = world_now(&live, facts, &self.traffic, clock, clock.now());
+        let (world, _) = world_now(&live, facts, (&self.traffic, &self.plans, clock), clock.now());
         (world, live.config.rules.clone())
     }
 

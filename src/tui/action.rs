@@ -54,6 +54,8 @@ pub enum Action {
     PromptEdit,
     AnswerWhy,
     AnswerFold,
+    PromptCount,
+    FormKind,
     // routing
     RouteAdd,
     RouteDelete,
@@ -149,4 +151,20 @@ pub enum Action {
     ReplayAgain,
     /// Ten times as many calls.
     ReplayMore,
+}
+
+impl Action {
+    /// Whether it is for changing the file, from its first step on. What also serves for looking is none of these.
+    pub fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::ProviderAdd
+                | Self::ProviderEdit
+                | Self::ProviderDelete
+                | Self::ProviderToggle
+                | Self::WelcomeAddAll
+                | Self::Trust
+                | Self::OpenEditor
+        )
+    }
 }

@@ -49,10 +49,14 @@ mod queue;
 mod routes_cli;
 mod rules;
 
+mod plans;
 mod replay;
 mod rules_under_load;
+mod warm;
 
 mod bench_verb;
 mod calls;
 
 mod otlp;
+mod token_count;
+mod unknown_names;

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, ObservedMatch, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{
+    Attempt, Body, CallRecord, CallRequest, Facts, Finish, Message, ObservedMatch, Priority, Reject, Role, Status,
+    Usage,
+};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -33,9 +36,9 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView,
-    Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView,
-    StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
+    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
+    ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
+    SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WarmStanding, WarmView, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -114,7 +117,7 @@ fn record() -> CallRecord {
         duration_ms: 12,
         queue_ms: 1,
         ttft_ms: None,
-        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4 }),
+        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4, ..Usage::default() }),
         cost: Cost { amount: Some(Money(i64::MAX)), provenance: Provenance::Estimated },
         cache: "off".into(),
         attempts: vec![Attempt {
@@ -213,8 +216,8 @@ fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![
         Command::Probe { which: ProbeWhich::One(id()) },
-        Command::TestProvider { draft: Box::new(draft()), answer: true },
-        Command::TestSaved { id: id(), answer: false },
+        Command::TestProvider { draft: Box::new(draft()), answer: true, run: RunId(1) },
+        Command::TestSaved { id: id(), answer: false, run: RunId(1) },
         Command::Discover,
         Command::Pause { id: id(), paused: true },
         Command::UseTarget { choice: ActiveChoice::Target(target()) },
@@ -265,6 +268,19 @@ fn commands() -> Vec<Command> {
             dry_run: true,
         },
         Command::Budget { days: 7 },
+        Command::CountTokens {
+            request: Box::new(CallRequest {
+                facts: Facts { requested_model: "claude".into(), ..Facts::default() },
+                body: Body::Chat {
+                    messages: vec![Message { role: Role::User, content: "hi".into() }],
+                    max_tokens: None,
+                    temperature: Some(0.5),
+                    stream: true,
+                },
+                wants_usage: false,
+            }),
+            run: RunId(9),
+        },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },
@@ -355,6 +371,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "budget",
+            "count_tokens",
             "test_routes",
             "cache",
             "call_stats",
@@ -404,12 +421,13 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
+        Reply::Counted(_) => "counted",
         Reply::Observed(_) => "observed",
         Reply::Replayed(_) => "replayed",
     }
 }
 
-const REPLIES: usize = 23;
+const REPLIES: usize = 24;
 
 fn incident() -> Incident {
     Incident {
@@ -458,6 +476,10 @@ fn budget_report() -> BudgetReport {
         prices_of: "2026-11-01".into(),
         prices_from: "s".into(),
     }
+}
+
+fn counted() -> TokenCount {
+    TokenCount { target: target(), by: Kind::Anthropic, tokens: 1204 }
 }
 
 fn decision() -> Decision {
@@ -525,6 +547,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::Budget(Box::new(budget_report())),
+        Reply::Counted(counted()),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),
@@ -625,6 +648,7 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::BudgetAlert { .. } => "budget_alert",
         EventKind::ReplayProgress { .. } => "replay_progress",
         EventKind::ExportChanged { .. } => "export_changed",
+        EventKind::KeptWarm { .. } => "kept_warm",
     }
 }
 
@@ -667,6 +691,12 @@ fn every_event_travels_under_its_fixed_name() {
             changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
         EventKind::ExportChanged { endpoint: "http://c".into(), trouble: Some("refused".into()), dropped: 2 },
+        EventKind::KeptWarm {
+            target: "lm_studio/m".into(),
+            took_ms: 34_000,
+            failure: Some(failure()),
+            again_in_ms: Some(30_000),
+        },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
@@ -713,7 +743,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },
-        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0 } },
+        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0, ..Usage::default() } },
         CallEvent::End(Box::new(CallOutcome {
             record: record().into(),
             failure: Some(failure()),
@@ -804,6 +834,26 @@ fn snapshot() -> Snapshot {
             }],
         }),
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
+        plan: Some(PlanView {
+            windows: vec![PlanLeft {
+                window_s: 18_000,
+                left: RateWindow {
+                    counts: RateUnit::Requests,
+                    limit: Some(120),
+                    remaining: 0,
+                    resets_at: Some(UnixMs(8)),
+                },
+            }],
+            used_up_until: Some(UnixMs(8)),
+            told: true,
+        }),
+        warm: vec![WarmView {
+            model: "m".into(),
+            keep: Some("mon-fri 08:00-18:00".into()),
+            preload: None,
+            loaded_since: Some(UnixMs(9)),
+            standing: WarmStanding::GaveUp { why: "no memory".into() },
+        }],
     };
     let policy = Policy {
         name: "private".into(),

@@ -23,14 +23,15 @@ use lmdeck::domain::routing::{RuleSet, World, WorldModel, decide};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{
-    ConfigStore as _, Frame, Ledger as _, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer, UpstreamJob,
+    ConfigStore as _, Frame, Ledger as _, ModelDone, ModelJob, Ports, Question, Seen, Upstream, UpstreamAnswer, UpstreamJob,
 };
-use lmdeck::engine::protocol::{CallQuery, Command, Found, PolicyDraft, PolicyEdit, Reply, TestReport};
+use lmdeck::engine::protocol::{CallQuery, Command, Found, PolicyDraft, PolicyEdit, Reply, Step, TestReport};
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
 
 /// Callers at the same time: so many make thousands of calls per second where the machine can.
 const CALLERS: usize = 32;
@@ -51,7 +52,12 @@ impl Upstream for Instant {
         Box::pin(async move { report })
     }
 
-    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        _: Arc<Profile>,
+        _: Option<Arc<dyn Question>>,
+        _: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
         unreachable!("nobody tests a connection here")
     }
 
@@ -158,7 +164,7 @@ async fn start(folder: &Path) -> (Engine, Arc<SqliteLedger>, Arc<Instant>) {
         ledger: ledger.clone(),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
-        budget: Arc::new(Lent),
+        budget: Arc::new(Lent::default()),
     };
     let options = Options {
         schedule_probes: true,

@@ -238,7 +238,10 @@ fn a_message_never_covers_the_selected_row() {
 fn read_only_refuses_to_change_the_file() {
     let mut desk = Desk::with(evening(), TuiOptions { readonly: true, ..options() });
     let before = desk.commands().len();
-    desk.press("space").shows("READ-ONLY").shows("read-only: started with --readonly");
+    for key in ["space", "a", "e", "d"] {
+        desk.press(key).shows("READ-ONLY").shows("read-only: started with --readonly").hides("New provider");
+    }
+    desk.hides("Edit ").hides("Delete provider");
     assert_eq!(desk.commands().len(), before);
 }
 
@@ -604,11 +607,62 @@ fn the_connection_is_tested_400_ms_after_a_valid_address_is_left() {
     desk.press("tab").wait(Duration::from_millis(300));
     assert_eq!(desk.commands().len(), before);
     desk.wait(Duration::from_millis(100));
-    let Command::TestProvider { draft, answer } = desk.last() else { panic!("{:?}", desk.last()) };
+    let Command::TestProvider { draft, answer, .. } = desk.last() else { panic!("{:?}", desk.last()) };
     assert_eq!((draft.endpoint.as_str(), answer), ("http://100.88.3.7:1234", false));
-    desk.shows("running, 0 s").shows("[>]  address");
+    desk.shows("running, 0 s, esc stops it").shows("[>]  address");
     desk.answer(Reply::Tested(report(StepState::Passed)));
     desk.shows("[ok] connect   fine, 9 ms").shows("ran 40 ms");
+}
+
+#[test]
+fn the_steps_of_a_test_turn_in_place_as_they_end_and_esc_stops_it() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");
+    let Command::TestProvider { run, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    desk.tell(step_done(run, "address", StepState::Passed, "fine"));
+    desk.shows("[ok] address   fine").shows("[>]  connect").shows("running, 0 s, esc stops it");
+    // Of another run.
+    desk.tell(step_done(RunId(run.0 + 1), "connect", StepState::Passed, "fine"));
+    desk.shows("[>]  connect");
+    desk.tell(step_done(run, "connect", StepState::Passed, "fine"));
+    desk.shows("[ok] connect   fine, 9 ms").shows("[>]  http");
+    desk.press("esc");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    let mut stopped = report(StepState::Passed);
+    stopped.steps.truncate(2);
+    stopped.failure = Some(Failure::cancelled());
+    let asked = desk.asked.iter().rev().find(|(_, command)| matches!(command, Command::TestProvider { .. }));
+    let (ticket, _) = asked.cloned().unwrap();
+    desk.tell(Msg::Reply(ticket, Box::new(Reply::Tested(stopped))));
+    desk.shows("[ok] connect   fine, 9 ms").shows("stopped <1 min ago").shows("Stopped: ctrl-t takes all steps again");
+    // The next one leaves: the form is changed, so it asks.
+    desk.press("esc");
+    desk.shows("What you typed is not saved");
+}
+
+#[test]
+fn a_server_of_another_kind_is_offered_as_a_correction_that_one_key_takes() {
+    let mut desk = desk();
+    desk.press("a left").press("tab tab tab ctrl-u").type_in("http://127.0.0.1:8080").press("ctrl-t");
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!(draft.kind, Some(Kind::OpenaiCompatible));
+    let mut other = report(StepState::Passed);
+    other.cautions = vec![Cause::OtherProgram { looks_like: Some("llama.cpp".into()) }];
+    desk.answer(Reply::Tested(other));
+    desk.shows("is llama.cpp, not OpenAI-compatible").shows("ctrl-g takes it as llama.cpp");
+    desk.press("ctrl-g").shows("< llama.cpp >").wait(Duration::from_millis(400));
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.kind, draft.endpoint.as_str()), (Some(Kind::LlamaCpp), "http://127.0.0.1:8080"));
+}
+
+#[test]
+fn an_edit_ends_the_test_of_what_stood_there_before() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");
+    let Command::TestProvider { run, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    desk.type_in("2");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    desk.shows("not tried yet");
 }
 
 #[test]
@@ -693,7 +747,7 @@ fn a_refused_save_keeps_the_form_and_marks_the_field() {
         issues: vec![issue("endpoint", "it must be https")],
         difference: None,
     }));
-    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed. use https");
+    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed; use https");
 }
 
 #[test]
@@ -754,7 +808,7 @@ fn an_answer_from_the_cloud_is_asked_for_only_after_a_question() {
         Command::Diagnose { id, answer, .. } => (id.to_string(), answer),
         other => panic!("{other:?}"),
     };
-    desk.press("c").shows("may charge").press("enter");
+    desk.press("c").shows("may cost").press("enter");
     assert_eq!(asked(&desk), ("claude".to_owned(), false));
     desk.press("c right enter");
     assert_eq!(asked(&desk), ("claude".to_owned(), true));
@@ -893,6 +947,39 @@ fn the_first_page_offers_what_was_found_and_how_to_begin() {
 }
 
 #[test]
+fn on_the_smallest_screen_the_first_page_keeps_its_footer_and_the_row_with_the_cursor() {
+    let mut desk = Desk::new(first_run());
+    desk.answer(Reply::Discovered(Vec::new()));
+    desk.press("j j j");
+    let smallest = desk.screen(40, 10);
+    let (footer, row) = (smallest.lines().last().unwrap(), smallest.lines().rfind(|line| line.contains("OpenRouter")));
+    assert!(footer.starts_with(" enter begin  ") && footer.ends_with("? help"), "{smallest}");
+    assert!(row.is_some_and(|row| row.starts_with("  > ")), "{smallest}");
+    let narrow = desk.screen(60, 20);
+    assert!(narrow.contains("lmdeck demo needs no server and no key"), "{narrow}");
+}
+
+#[test]
+fn the_first_form_has_the_whole_screen() {
+    let mut desk = Desk::new(first_run());
+    desk.answer(Reply::Discovered(Vec::new()));
+    desk.press("enter").shows("\u{2501} New provider \u{2501}").hides("Welcome").hides("Found on this machine");
+}
+
+#[test]
+fn what_is_offered_again_after_a_delete_is_looked_at_anew() {
+    let mut desk = Desk::new(evening());
+    let known = Found { configured_as: Some("lm_studio".into()), ..found(Kind::LmStudio, "http://127.0.0.1:1234") };
+    desk.answer(Reply::Discovered(vec![known]));
+    let before = desk.asked.len();
+    let mut without = evening();
+    Arc::make_mut(&mut without.providers).retain(|provider| provider.id.as_str() != "lm_studio");
+    desk.tell(Msg::Snapshot(Arc::new(without)));
+    let looks = desk.asked[before..].iter().filter(|(_, command)| *command == Command::Discover).count();
+    assert_eq!(looks, 1, "{:?}", desk.asked);
+}
+
+#[test]
 fn a_program_that_is_no_model_server_is_told_and_not_offered() {
     let mut desk = Desk::new(first_run());
     let note = "another program holds this port (nginx), no model server";
@@ -926,6 +1013,30 @@ fn with_nothing_found_enter_leads_through_a_vendors_form_to_a_first_prompt() {
     desk.shows("[4 Playground]").shows("Say hello in one sentence.").press("enter");
     let sent = desk.others.iter().any(|intent| matches!(intent, Intent::Call(..)));
     assert!(sent, "{:?}", desk.others);
+}
+
+#[test]
+fn the_buttons_of_a_question_are_chosen_with_any_arrow() {
+    let mut desk = desk();
+    desk.press("d").shows("> [ Keep ]");
+    for (key, chosen) in [("down", "> [ Delete"), ("up", "> [ Keep"), ("right", "> [ Delete"), ("left", "> [ Keep")] {
+        desk.press(key).shows(chosen);
+    }
+}
+
+#[test]
+fn messages_do_not_cover_what_can_be_done_about_a_broken_file() {
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.rejected = Some("timeout wants a number".into());
+    config.issues = vec![issue("providers.box.timeout", "timeout wants a number")];
+    let mut desk = Desk::new(snapshot);
+    desk.tell(Msg::Fault("the gateway cannot listen. ".repeat(12)));
+    let screen = desk.screen(80, 24);
+    for line in ["  r      read it again now", "  q      quit: nothing was changed", "! lists it"] {
+        assert!(screen.contains(line), "{line:?} is not on\n{screen}");
+    }
+    assert_eq!(screen.matches("timeout wants a number").count(), 1, "said once: {screen}");
 }
 
 fn issue(path: &str, message: &str) -> Issue {

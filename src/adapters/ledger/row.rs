@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 47] = [
+const COLUMNS: [&str; 49] = [
     "id",
     "ts",
     "label_id",
@@ -63,6 +63,8 @@ const COLUMNS: [&str; 47] = [
     "answer",
     "work",
     "reserved_pico",
+    "tokens_cache_written",
+    "tokens_cache_written_hour",
     "observed",
 ];
 
@@ -168,6 +170,8 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         record.answer.clone().into(),
         text(facts.work.word()),
         record.reserved.map(|amount| amount.0).into(),
+        usage(|usage| usage.cache_written),
+        usage(|usage| usage.cache_written_hour),
         if record.observed.is_empty() { Value::Null } else { json(&record.observed)? },
     ])
 }
@@ -260,6 +264,8 @@ fn usage(row: &Row<'_>) -> rusqlite::Result<Option<Usage>> {
         output: count_or_none(row, "tokens_out")?.unwrap_or(0),
         cached: count_or_none(row, "tokens_cached")?.unwrap_or(0),
         reasoning: count_or_none(row, "tokens_reasoning")?.unwrap_or(0),
+        cache_written: count_or_none(row, "tokens_cache_written")?.unwrap_or(0),
+        cache_written_hour: count_or_none(row, "tokens_cache_written_hour")?.unwrap_or(0),
     }))
 }
 

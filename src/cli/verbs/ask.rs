@@ -6,14 +6,14 @@ use super::{explain, models, routes};
 use crate::cli::args::{AskArgs, PriorityWord};
 use crate::cli::console::Console;
 use crate::cli::ending::{Ending, FAILED};
-use crate::cli::session::{Session, find};
+use crate::cli::session::{Session, find, unexpected};
 use crate::cli::suggest;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::Role as Speaker;
 use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::Target;
-use crate::engine::protocol::{CallOutcome, ProbeWhich};
+use crate::engine::protocol::{CallOutcome, Command, ProbeWhich, Reply, TokenCount};
 use crate::present::labels::Role;
 use crate::present::may_cost::tokens_of;
 use crate::present::service_answer::{service_answer, service_refusal};
@@ -38,9 +38,20 @@ pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
     look_first(session, &args.model).await?;
     if args.dry_run {
         let explanation = routes::ask(session, &request.facts).await?;
-        explain::print(session, &explanation, &request.facts)?;
-        session.console.say(Role::Muted, "-- nothing was sent");
-        return explain::ending(&explanation);
+        let counted = if args.count && !explanation.decision.chain.is_empty() {
+            Some(count(session, request.clone()).await)
+        } else {
+            None
+        };
+        let known = counted.as_ref().and_then(|counted| counted.as_ref().ok());
+        explain::print(session, &explanation, &request.facts, known)?;
+        let sent = match known {
+            Some(count) => format!("-- no model was asked; {} has seen the prompt to count it", count.by.label()),
+            None => "-- nothing was sent".to_owned(),
+        };
+        session.console.say(Role::Muted, &sent);
+        explain::ending(&explanation)?;
+        return counted.transpose().map(|_| ());
     }
     let mut interrupted = session.console.interrupted();
     let mut events = session.handle.dispatch(request);
@@ -95,6 +106,14 @@ fn finish(session: &mut Session, answer: &Answer, outcome: &CallOutcome, args: &
         refusal.remedy = format!("did you mean {near}? {}", refusal.remedy);
     }
     Err(ending)
+}
+
+/// The vendor's own count of the prompt.
+async fn count(session: &Session, request: CallRequest) -> Result<TokenCount, Ending> {
+    match session.ask(Command::CountTokens { request: Box::new(request), run: session.run_id() }).await? {
+        Reply::Counted(count) => Ok(count),
+        _ => Err(unexpected("ask --count")),
+    }
 }
 
 /// The nearest known name for a target that nobody knows.

@@ -131,6 +131,7 @@ fn gateway(gateway: &GatewayView) -> String {
 fn rules(routing: &RoutingView) -> String {
     let orders = words::count(routing.rules.request_orders.len(), "order");
     match routing.rules.policies.len() {
+        0 if routing.rules.request_orders.is_empty() => "none: the strategy decides".to_owned(),
         0 => orders,
         1 => format!("1 policy, {orders}"),
         policies => format!("{policies} policies, {orders}"),

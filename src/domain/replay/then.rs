@@ -78,6 +78,7 @@ pub fn world_then(record: &CallRecord, time: LocalTime, today: &World, watched: 
         pin: None,
         limited,
         waits: Vec::new(),
+        spilling: Vec::new(),
         load_ms: today.load_ms.clone(),
     };
     if record.policy.starts_with("strategy:") {
@@ -159,7 +160,12 @@ fn out(then: &mut WorldProvider, reject: &Reject, soon: UnixMs, limited: &mut Ve
             if code == "parked" {
                 then.parked_until = Some(soon);
             } else {
-                limited.push(Limited { provider: then.id.clone(), until: soon, why: reject.reason.to_string() });
+                limited.push(Limited {
+                    provider: then.id.clone(),
+                    until: soon,
+                    why: reject.reason.to_string(),
+                    plan: false,
+                });
             }
         }
     }

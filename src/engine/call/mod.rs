@@ -5,13 +5,15 @@ mod account;
 mod attempt;
 pub(super) mod cache;
 mod chain;
-mod params;
+mod examine;
+pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;
 mod reserve;
 
 use super::handle::{CALL_CAPACITY, Caller};
 use super::moment::{add_bounds, needs, world_now};
+use super::plans::Plans;
 use super::ports::Ports;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
@@ -19,12 +21,16 @@ use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
-use crate::domain::failure::{ErrorCode, Failure};
-use crate::domain::ids::CallId;
-use crate::domain::routing::{Decision, Limited, NoteKind, PinKey, World, decide, explain, request_type, world_for};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::{CallId, Target};
+use crate::domain::routing::{
+    Decision, Limited, NoteKind, PinKey, World, WorldProvider, decide, explain, request_type, world_for,
+};
 use crate::domain::time::UnixMs;
 use account::Ticket;
 pub(super) use account::price_of_target;
+pub(super) use examine::Examiner;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -52,6 +58,7 @@ struct Shared {
     traffic: Arc<Traffic>,
     inputs: mpsc::Sender<Input>,
     till: Arc<Till>,
+    plans: Arc<Plans>,
 }
 
 impl CallRunner {
@@ -61,8 +68,9 @@ impl CallRunner {
         traffic: Arc<Traffic>,
         inputs: mpsc::Sender<Input>,
         till: Arc<Till>,
+        plans: Arc<Plans>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, till }) }
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, till, plans }) }
     }
 }
 
@@ -129,7 +137,8 @@ impl Shared {
     /// very moment, as far as the rules look at it.
     fn decide_now(&self, live: &Live, request: &CallRequest, now: UnixMs) -> (Decision, Option<PinKey>) {
         let facts = &request.facts;
-        let (world, key) = world_now(live, facts, &self.traffic, self.ports.clock.as_ref(), now);
+        let here = (&*self.traffic, &*self.plans, self.ports.clock.as_ref());
+        let (world, key) = world_now(live, facts, here, now);
         (decide(facts, &live.config.rules, &world_for(facts.work, &world)), key)
     }
 
@@ -186,11 +195,22 @@ impl Shared {
         self.live.borrow().clone()
     }
 
+    /// Nobody else is left, and this one has no room.
+    fn no_room(&self, limited_by: &Limited, now: UnixMs) -> Failure {
+        if limited_by.plan {
+            let message = format!("{}: {}", limited_by.provider, limited_by.why);
+            return Failure::new(ErrorCode::RateLimit, Cause::PlanUsedUp, message)
+                .retry_after(Some(limited_by.until.since(now)));
+        }
+        limited(&format!("{} has no room in its limits", limited_by.provider), limited_by.until, now, self)
+    }
+
     /// The provider without room now that has some soonest.
     fn first_room(&self, live: &Live, request: &CallRequest) -> Option<(Limited, UnixMs)> {
         let now = self.ports.clock.now();
         let mut world = World::default();
-        add_bounds(live, needs(&request.facts), &self.traffic, self.ports.clock.as_ref(), now, &mut world);
+        let here = (&*self.traffic, &*self.plans, self.ports.clock.as_ref());
+        add_bounds(live, needs(&request.facts), here, now, &mut world);
         world.limited.into_iter().min_by_key(|limited| limited.until).map(|first| (first, now))
     }
 
@@ -215,7 +235,7 @@ impl Shared {
             && ticket.rejects().iter().any(|reject| reject.code == "limited")
             && let Some((first, now)) = self.first_room(live, request)
         {
-            return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
+            return Err(self.no_room(&first, now));
         }
         if decision.chain.is_empty()
             && let Some(unpriced) = ticket.rejects().iter().find(|reject| reject.code == "unpriced")
@@ -231,6 +251,35 @@ impl Shared {
     }
 }
 
+/// How long calls wait at local servers now, and which of these they are kept away from, where the rules ask.
+pub(super) fn add_waits(live: &Live, traffic: &Traffic, world: &mut World) {
+    let Some(bound) = live.config.rules.spillover_ms else { return };
+    for provider in live.world.providers.iter().filter(|provider| provider.reach.is_local()) {
+        let Some(profile) = live.profiles.get(&provider.id) else { continue };
+        let slots = profile.max_concurrent.unwrap_or(live.config.limits.max_concurrent_requests);
+        let load = least_load(provider, &world.load_ms);
+        let (wait, spilling) = traffic.wait_for_slot(&provider.id, slots, load, bound);
+        if wait > 0 {
+            world.waits.push((provider.id.clone(), wait));
+        }
+        if spilling {
+            world.spilling.push(provider.id.clone());
+        }
+    }
+}
+
+/// How long the model that is there soonest would have to load.
+fn least_load(provider: &WorldProvider, known: &BTreeMap<Target, u64>) -> u64 {
+    if known.is_empty() {
+        return 0;
+    }
+    let loads = provider.models.iter().filter(|model| model.candidate && model.chat && !model.remote).map(|model| {
+        let target = || Target { provider: provider.id.clone(), model: model.id.clone() };
+        if model.loaded == Some(false) { known.get(&target()).copied().unwrap_or(0) } else { 0 }
+    });
+    loads.min().unwrap_or(0)
+}
+
 fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
     let at = shared.ports.clock.time_of_day(until);
     Failure::plain(ErrorCode::RateLimit, format!("{what} until {at}")).retry_after(Some(until.since(now)))
@@ -238,7 +287,7 @@ fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
 
 /// Why nobody can take the call.
 fn no_route(live: &Live, request: &CallRequest, by: &str) -> Failure {
-    let code = if by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+    let code = if by == Decision::NOTHING_NAMED { ErrorCode::NotFound } else { ErrorCode::NoRoute };
     Failure::plain(
         code,
         explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,

@@ -6,7 +6,7 @@ use super::policy::{PolicyEdit, RouteCase};
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::replay::ReplayQuery;
 use super::stats::{ExportQuery, StatsQuery};
-use crate::domain::call::Facts;
+use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
@@ -60,11 +60,16 @@ pub enum Command {
     TestProvider {
         draft: Box<ProviderDraft>,
         answer: bool,
+        /// Each step is announced under it as [`super::EventKind::StepDone`].
+        #[serde(default)]
+        run: RunId,
     },
     /// The same for a provider of the configuration.
     TestSaved {
         id: ProviderId,
         answer: bool,
+        #[serde(default)]
+        run: RunId,
     },
     /// Looks for known servers on loopback.
     Discover,
@@ -159,7 +164,7 @@ pub enum Command {
         answer: bool,
         run: RunId,
     },
-    /// Ends the work of a run; its asker gets the steps that were done.
+    /// Ends the work of a run of a test or of the doctor; its asker gets the steps that were done.
     StopDiagnosis {
         run: RunId,
     },
@@ -207,6 +212,12 @@ pub enum Command {
     /// The day's money, and so many days, today first.
     Budget {
         days: u32,
+    },
+    /// Has the vendor of the target that would answer count the tokens of a prompt: the prompt goes there, and to no
+    /// model. Stopped by the name of its run.
+    CountTokens {
+        request: Box<CallRequest>,
+        run: RunId,
     },
     /// What policies in observe mode would have done with the calls of the last 24 hours.
     Observed,
@@ -283,13 +294,14 @@ pub enum CommandName {
     CheckCondition,
     ExplainWith,
     Budget,
+    CountTokens,
     Observed,
     Replay,
     StopReplay,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -329,6 +341,7 @@ impl CommandName {
         Self::CheckCondition,
         Self::ExplainWith,
         Self::Budget,
+        Self::CountTokens,
         Self::Observed,
         Self::Replay,
         Self::StopReplay,
@@ -378,6 +391,7 @@ impl Command {
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
+            Self::CountTokens { .. } => CommandName::CountTokens,
             Self::Observed => CommandName::Observed,
             Self::Replay { .. } => CommandName::Replay,
             Self::StopReplay { .. } => CommandName::StopReplay,
@@ -430,6 +444,7 @@ impl Command {
             | Self::CheckCondition { .. }
             | Self::ExplainWith { .. }
             | Self::Budget { .. }
+            | Self::CountTokens { .. }
             | Self::Observed
             | Self::Replay { .. }
             | Self::StopReplay { .. } => false,

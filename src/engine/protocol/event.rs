@@ -97,6 +97,14 @@ pub enum EventKind {
         /// Calls given up since the start.
         dropped: u64,
     },
+    /// A model that the person keeps warm was loaded, or could not be.
+    KeptWarm {
+        target: String,
+        took_ms: u64,
+        failure: Option<Failure>,
+        /// When it is tried again; `None` with a failure: not before its next hours.
+        again_in_ms: Option<u64>,
+    },
     /// So many calls of a replay were looked at.
     ReplayProgress {
         run: RunId,

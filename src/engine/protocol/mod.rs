@@ -28,10 +28,11 @@ pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, 
 pub use replay::{REPLAY_MOST, REPLAY_USUAL, ReplayDone, ReplayQuery, ReplayRules};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    TokenCount, UNKNOWN_NAME,
 };
 pub use snapshot::{
-    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
-    RunningCall, Snapshot, SpendView,
+    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, PlanLeft, PlanView, ProbePoint,
+    ProviderView, RoutingView, RunningCall, Snapshot, SpendView, WarmStanding, WarmView,
 };
 pub use stats::{
     CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery,

@@ -8,13 +8,16 @@ use crate::domain::time::UnixMs;
 use crate::engine::protocol::ProviderView;
 use crate::present::models as words_of_models;
 use crate::present::remedy::Remedy;
-use crate::present::{labels, limits, text, units};
+use crate::present::{labels, limits, plan, text, units, warm};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
 use ratatui::layout::Rect;
+
+/// The widest a page gets: further apart, what belongs together is no longer read together.
+const WIDEST: u16 = 118;
 
 /// The command that mends it, where there is one.
 pub fn command_of(provider: &ProviderView) -> Option<String> {
@@ -31,6 +34,9 @@ fn state_words(provider: &ProviderView, age: &str) -> String {
         format!("{word}: {why}")
     } else if provider.health.state == State::Unknown {
         if provider.probing { "being asked for the first time".into() } else { format!("{word}: {why}") }
+    } else if plan::until(provider).is_some() && provider.health.state.usable() {
+        // Its age is that of being up.
+        format!("{word}: {why}")
     } else if why.is_empty() {
         format!("{word} for {age}")
     } else {
@@ -42,17 +48,22 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     let Some(provider) = screen.chosen(canvas.cx) else {
         return draw_found(screen, canvas, area, focused);
     };
-    let title = if area.width >= 70 {
-        let id = if provider.name == provider.id.as_str() { String::new() } else { format!("  {}", provider.id) };
-        format!("{}{id}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
-    } else {
-        format!("{}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
-    };
+    // Name, id and kind, each word once: a provider is often called like its kind.
+    let mut title = vec![provider.name.as_str()];
+    let id = Some(provider.id.as_str()).filter(|_| area.width >= 70);
+    for word in id.into_iter().chain([provider.kind.word()]) {
+        if !title.contains(&word) {
+            title.push(word);
+        }
+    }
+    title.push(provider.reach.word());
+    let title = title.join("  ");
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let counter = format!("{} of {} models", screen.shown_models(provider).len(), provider.models.len());
     let top = Rect::new(area.x, area.y + 1, area.width, area.height.saturating_sub(1));
     let used = 1 + screen.model_filter.draw(canvas, top, &counter);
-    let inner = Rect::new(area.x + 1, area.y + used, area.width.saturating_sub(2), area.height.saturating_sub(used));
+    let wide = area.width.saturating_sub(2).min(WIDEST);
+    let inner = Rect::new(area.x + 1, area.y + used, wide, area.height.saturating_sub(used));
     let lines = build(screen, canvas, provider, inner, focused);
     screen.scroll.draw(&lines, canvas, inner);
 }
@@ -192,6 +203,12 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
     for line in left.take(if wide { 4 } else { 1 }) {
         lines.labelled("Limit", column, &line);
     }
+    for line in plan::lines(provider, now).into_iter().take(if wide { 4 } else { 2 }) {
+        lines.labelled("Plan", column, &line);
+    }
+    for warm in &provider.warm {
+        lines.labelled("Warm", column, &warm::line(warm, now));
+    }
 }
 
 /// What is known of it, step by step; in a narrow pane the steps go on in a second row.
@@ -271,10 +288,8 @@ fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: 
     lines.labelled("Address", 13, &found.endpoint);
     lines.labelled("Answers", 13, &found.note);
     lines.blank();
-    lines.put(
-        0,
-        &[Piece::new("enter", Role::Accent), Piece::plain(" adds it: nothing is written before you save the form")],
-    );
+    lines.put(0, &[Piece::new("enter", Role::Accent), Piece::plain(" adds it by form")]);
+    lines.wrapped(0, "Nothing is written before you save the form.", Role::Muted);
     lines.blank();
     lines.title(&format!("Models {}", found.models.len()));
     for model in &found.models {
