@@ -191,7 +191,7 @@ mod tests {
             capabilities: None,
             price,
             settings: ModelSettings::default(),
-            warmth: crate::domain::config::Warmth::default(),
+            warmth: crate::domain::schedule::Warmth::default(),
         };
         let written = |profile: &Profile| {
             let price = price_of(profile, &"claude-own".into(), &money).unwrap();
