@@ -114,14 +114,8 @@ pub async fn walk(
                 return Ok(());
             };
             if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
-                // Nobody was asked: the target counts as one that could not be tried.
-                ticket.unsent(&failure);
-                shared.traffic.note(target, false, false, shared.ports.clock.now());
-                if live.config.money.when_exhausted == WhenExhausted::Refuse {
-                    return Err(failure);
-                }
                 let next = decision.chain.get(index + 1).map(|chosen| &chosen.target);
-                announce(events, target, &failure, next).await?;
+                let failure = unpaid(shared, live, ticket, events, target, failure, next).await?;
                 ended_in.get_or_insert(failure);
                 break;
             }
@@ -151,6 +145,28 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+/// There was no money for this target, and nobody was asked: it counts as one that could not be tried.
+///
+/// # Errors
+/// The failure itself, where the configuration wants calls refused then.
+async fn unpaid(
+    shared: &Shared,
+    live: &Live,
+    ticket: &mut Ticket,
+    events: &mpsc::Sender<CallEvent>,
+    target: &Target,
+    failure: Failure,
+    next: Option<&Target>,
+) -> Result<Failure, Failure> {
+    ticket.unsent(&failure);
+    shared.traffic.note(target, false, false, shared.ports.clock.now());
+    if live.config.money.when_exhausted == WhenExhausted::Refuse {
+        return Err(failure);
+    }
+    announce(events, target, &failure, next).await?;
+    Ok(failure)
 }
 
 /// The call's share of its provider's limits per minute.
