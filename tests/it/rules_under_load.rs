@@ -23,7 +23,8 @@ use lmdeck::domain::routing::{RuleSet, World, WorldModel, decide};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::ports::{
-    ConfigStore as _, Frame, Ledger as _, ModelDone, ModelJob, Ports, Question, Seen, Upstream, UpstreamAnswer, UpstreamJob,
+    ConfigStore as _, Frame, Ledger as _, ModelDone, ModelJob, Ports, Question, Seen, Upstream, UpstreamAnswer,
+    UpstreamJob,
 };
 use lmdeck::engine::protocol::{CallQuery, Command, Found, PolicyDraft, PolicyEdit, Reply, Step, TestReport};
 use lmdeck::engine::{Engine, Options};
