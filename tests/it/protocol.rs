@@ -652,7 +652,7 @@ fn event_name(kind: &EventKind) -> &'static str {
     }
 }
 
-const EVENTS: usize = 12;
+const EVENTS: usize = 13;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
