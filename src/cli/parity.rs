@@ -49,6 +49,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ListIncidents => Ok("health incidents"),
         CommandName::Report => Ok("report"),
         CommandName::Budget => Ok("budget"),
+        CommandName::EditPreset => Ok("presets edit"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Stopped by ctrl-c while it runs.
         CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),

@@ -2,6 +2,7 @@
 //! the supervisor never stands still.
 
 use super::ports::{ConfigEdit, ModelAct};
+use super::presets;
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
@@ -56,8 +57,9 @@ impl Supervisor {
             Command::ConfigTrust => {
                 self.change_file(asker, |ports| ports.config.trust());
             }
-            Command::Explain { facts } => {
+            Command::Explain { mut facts } => {
                 let live = self.live_now();
+                presets::label(&mut facts, &live.config, &live.world);
                 let world = world_for(facts.work, &live.world);
                 reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
             }
@@ -78,7 +80,8 @@ impl Supervisor {
             Command::Budget { days } => self.budget(days, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
-            Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),
+            Command::EditPolicy { edit, dry_run } => self.edit_or_preview(ConfigEdit::Policy(*edit), dry_run, asker),
+            Command::EditPreset { edit, dry_run } => self.edit_or_preview(ConfigEdit::Preset(*edit), dry_run, asker),
             Command::Cache { act } => self.cache(act, asker),
             Command::TestRoutes { cases } => {
                 let config = self.state.config.clone();
@@ -232,8 +235,7 @@ impl Supervisor {
         self.change_file(asker, move |ports| ports.config.edit(&edit, false));
     }
 
-    fn edit_policy(&self, edit: super::protocol::PolicyEdit, dry_run: bool, asker: Asker) {
-        let edit = ConfigEdit::Policy(edit);
+    fn edit_or_preview(&self, edit: ConfigEdit, dry_run: bool, asker: Asker) {
         if dry_run {
             self.blocking(asker, move |ports| edited(ports.config.edit(&edit, true)));
         } else {

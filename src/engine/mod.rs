@@ -18,6 +18,7 @@ mod models;
 mod observed;
 mod pins;
 pub mod ports;
+mod presets;
 pub mod protocol;
 mod publish;
 mod records;

@@ -2,8 +2,8 @@
 
 use super::protocol::{
     CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery, Found,
-    IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step,
-    TestReport,
+    IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, PresetEdit, ProviderDraft, Refusal, SavedPrompt,
+    StatsQuery, Step, TestReport,
 };
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
@@ -183,6 +183,7 @@ pub enum ConfigEdit {
     SetOrder { request_type: String, items: Vec<String> },
     Set { path: String, value: String },
     Policy(PolicyEdit),
+    Preset(PresetEdit),
 }
 
 /// A configuration as loaded, with what there is to say about it.

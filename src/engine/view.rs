@@ -169,6 +169,7 @@ impl Views {
             on_last_good: self.on_last_good,
             gateway_listen: state.config.gateway.listen.to_string(),
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
+            presets: state.config.presets.clone(),
         }
     }
 }

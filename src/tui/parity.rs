@@ -49,6 +49,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::CheckCondition => Ok("rule.complete"),
         CommandName::ExplainWith => Ok("rule.explain"),
         CommandName::Budget => Err("the header and Telemetry's charts show it from the snapshot"),
+        CommandName::EditPreset => Ok("preset.save"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

@@ -10,6 +10,7 @@ use super::finish::{Surroundings, finish};
 use super::lint;
 use super::path::Path;
 use super::policies;
+use super::presets;
 use super::profiles::{self, Written};
 use super::sections;
 use super::trust::{Journey, Trust};
@@ -92,6 +93,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let rules = sections::rules(value, reading.version, placed);
     lint::check(&rules, &in_file, &providers, &mut findings);
     check_cost_names(value, &mut findings);
+    let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let gateway = sections::gateway(value);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
@@ -121,6 +123,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         telemetry: sections::telemetry(value),
         ui: sections::ui(value),
         cache: sections::cache(value),
+        presets: presets.into(),
     };
     let mut issues = findings.issues;
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), issue.line.unwrap_or(0), issue.column.unwrap_or(0)));

@@ -25,6 +25,7 @@ mod lint;
 mod masked;
 mod path;
 mod policies;
+mod presets;
 mod profiles;
 mod save;
 mod schema;

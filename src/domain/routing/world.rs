@@ -41,6 +41,9 @@ pub struct World {
     /// How long loading took the last time, in milliseconds.
     #[serde(default)]
     pub load_ms: Arc<BTreeMap<Target, u64>>,
+    /// Presets by name, each with what it asks for.
+    #[serde(default)]
+    pub presets: Arc<BTreeMap<String, String>>,
 }
 
 /// A provider whose limit has no room for a request.

@@ -3,6 +3,7 @@
 
 use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
+use super::preset::PresetEdit;
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::stats::{ExportQuery, StatsQuery};
 use crate::domain::call::Facts;
@@ -207,6 +208,11 @@ pub enum Command {
     Budget {
         days: u32,
     },
+    /// Changes the presets of the file, or with `dry_run` says what it would write.
+    EditPreset {
+        edit: Box<PresetEdit>,
+        dry_run: bool,
+    },
 }
 
 /// What can be done while the file cannot be used.
@@ -271,10 +277,11 @@ pub enum CommandName {
     CheckCondition,
     ExplainWith,
     Budget,
+    EditPreset,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -314,6 +321,7 @@ impl CommandName {
         Self::CheckCondition,
         Self::ExplainWith,
         Self::Budget,
+        Self::EditPreset,
     ];
 }
 
@@ -360,6 +368,7 @@ impl Command {
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
+            Self::EditPreset { .. } => CommandName::EditPreset,
         }
     }
 
@@ -383,6 +392,7 @@ impl Command {
             | Self::UnloadModel { .. }
             | Self::LastGood { act: LastGoodAct::PutBack }
             | Self::EditPolicy { dry_run: false, .. }
+            | Self::EditPreset { dry_run: false, .. }
             | Self::Cache { act: CacheAct::Clear } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
@@ -402,6 +412,7 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
+            | Self::EditPreset { dry_run: true, .. }
             | Self::TestRoutes { .. }
             | Self::Cache { act: CacheAct::Stats }
             | Self::CallStats { .. }

@@ -8,6 +8,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod flow;
 pub mod policy;
+pub mod preset;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
@@ -20,6 +21,7 @@ pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
 pub use flow::{CacheView, FlowView, QueueAt, QueueView};
 pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase, WhatIf};
+pub use preset::{PresetDraft, PresetEdit};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,

@@ -8,6 +8,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
+use crate::domain::preset::Preset;
 use crate::domain::rate::RateState;
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
@@ -63,6 +64,9 @@ pub struct ConfigView {
     /// Whether its callers must send a key.
     #[serde(default)]
     pub gateway_needs_key: bool,
+    /// In file order.
+    #[serde(default)]
+    pub presets: Arc<Vec<Preset>>,
 }
 
 /// One provider with everything a screen shows of it.
