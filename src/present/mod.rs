@@ -13,6 +13,7 @@ pub mod labels;
 pub mod limits;
 pub mod may_cost;
 pub mod models;
+pub mod presets;
 pub mod reason;
 pub mod remedy;
 pub mod report;

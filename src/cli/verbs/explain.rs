@@ -126,7 +126,7 @@ fn print_chain(
     table.print(&mut session.console)
 }
 
-fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
+pub fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
     let snapshot = session.handle.snapshot();
     let decision = &explanation.decision;
     let chain: Vec<Value> = decision

@@ -3,11 +3,11 @@
 use super::edited;
 use crate::cli::args::{MoveArgs, PolicyArgs};
 use crate::cli::ending::{Ending, USAGE, say_issue};
-use crate::cli::session::{Session, unexpected};
+use crate::cli::session::Session;
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
 use crate::domain::routing::{Fallback, Policy};
-use crate::engine::protocol::{Command, PolicyDraft, PolicyEdit, PolicyPlace, Reply};
+use crate::engine::protocol::{Command, PolicyDraft, PolicyEdit, PolicyPlace};
 use crate::present::labels::Role;
 use crate::present::routes::{policy_does, policy_state};
 
@@ -141,15 +141,7 @@ pub async fn remove(session: &mut Session, name: &str) -> Result<(), Ending> {
 }
 
 async fn change(session: &mut Session, edit: PolicyEdit, dry_run: bool, what: &str) -> Result<(), Ending> {
-    if !dry_run {
-        session.writable()?;
-    }
-    let reply = session.ask(Command::EditPolicy { edit: Box::new(edit), dry_run }).await?;
-    match reply {
-        Reply::Edited(report) if dry_run => edited::preview(session, &report),
-        reply @ Reply::Edited(_) => edited::tell(session, reply, what),
-        _ => Err(unexpected("routes edit")),
-    }
+    edited::change(session, Command::EditPolicy { edit: Box::new(edit), dry_run }, dry_run, what).await
 }
 
 /// Findings of the configuration that are about routing.
