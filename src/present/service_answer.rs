@@ -72,13 +72,16 @@ pub fn service_refusal(failure: &Failure, remedy: &str) -> Value {
 /// The same answer as a preset gives it: the text under its own name, and whether a local model wrote it.
 pub fn preset_answer(answer: Value, field: &str) -> Value {
     let Value::Object(mut answer) = answer else { return answer };
+    let is_local = answer["metadata"]["local_model"].clone();
     let mut shaped = Map::new();
-    shaped.insert(field.to_owned(), answer.remove("content").unwrap_or_default());
-    for name in ["model_used", "provider"] {
-        shaped.insert(name.into(), answer.remove(name).unwrap_or_default());
+    shaped.insert(field.to_owned(), answer["content"].take());
+    for (name, value) in answer.into_iter().filter(|(name, _)| name != "content") {
+        let before_is_local = name == "provider";
+        shaped.insert(name, value);
+        if before_is_local {
+            shaped.insert("is_local".into(), is_local.clone());
+        }
     }
-    shaped.insert("is_local".into(), answer["metadata"]["local_model"].clone());
-    shaped.append(&mut answer);
     Value::Object(shaped)
 }
 

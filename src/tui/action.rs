@@ -144,4 +144,9 @@ pub enum Action {
     RuleSave,
     /// Explain a recorded call by the rules of now.
     CallExplain,
+    // presets
+    PresetPick,
+    PresetKeep,
+    /// The prompt stays as plain text.
+    PresetDrop,
 }

@@ -53,7 +53,7 @@ pub(super) async fn carry_out(gateway: &Gateway, request: CallRequest, shape: im
 }
 
 /// A request that never became a call, in this API's fields.
-pub(super) fn refusal(problem: &Problem, code: ErrorCode, shape: impl Fn(Value) -> Value) -> Response {
+fn refusal(problem: &Problem, code: ErrorCode, shape: impl Fn(Value) -> Value) -> Response {
     let failure = Failure::plain(code, problem.message.clone());
     problem.response_with(&shape(service_refusal(&failure, code.class().advice)))
 }

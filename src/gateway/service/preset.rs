@@ -1,10 +1,10 @@
 //! `POST {preset}`: a preset of the configuration with the variables of the body, one whole answer.
 
-use super::generate::{carry_out, refusal};
+use super::generate::carry_out;
 use super::options::{NAMES, Options};
 use super::text;
 use crate::domain::call::CallRequest;
-use crate::domain::failure::ErrorCode;
+use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::preset::{Asked, Preset, Unfilled, Values};
 use crate::domain::routing::closest;
 use crate::gateway::body::{self, BodyBounds};
@@ -13,7 +13,7 @@ use crate::gateway::labels;
 use crate::gateway::problem::Problem;
 use crate::gateway::router::Gateway;
 use crate::present::presets::{Giving, unfilled, unknown};
-use crate::present::service_answer::preset_answer;
+use crate::present::service_answer::{preset_answer, service_refusal};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::HeaderMap;
@@ -28,8 +28,8 @@ pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String
         body::discard(body, bounds).await;
         let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
         let (message, remedy) = unknown(&name, &presets, closest(&name, &names));
-        let problem = Problem::not_found("unknown_preset", format!("{message}: {remedy}"));
-        return refusal(&problem, ErrorCode::NotFound, |answer| answer);
+        let problem = Problem::not_found("unknown_preset", message);
+        return Refused { problem, remedy }.response(ErrorCode::NotFound, |answer| answer);
     };
     let shape = |answer| preset_answer(answer, &preset.answer_field);
     let read = async {
@@ -38,7 +38,32 @@ pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String
     };
     match read.await {
         Ok(request) => carry_out(&gateway, request, shape).await,
-        Err(problem) => refusal(&problem, ErrorCode::InvalidRequest, shape),
+        Err(refused) => refused.response(ErrorCode::InvalidRequest, shape),
+    }
+}
+
+/// A request that never became a call, and what to do about it.
+struct Refused {
+    problem: Problem,
+    remedy: String,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, remedy: ErrorCode::InvalidRequest.class().advice.to_owned() }
+    }
+}
+
+impl Refused {
+    fn of(preset: &Preset, why: &Unfilled) -> Self {
+        let (message, remedy) = unfilled(preset, why, Giving::Body);
+        Self { problem: Problem::invalid(message), remedy }
+    }
+
+    /// In the fields of an answer.
+    fn response(&self, code: ErrorCode, shape: impl Fn(Value) -> Value) -> Response {
+        let failure = Failure::plain(code, self.problem.message.clone());
+        self.problem.response_with(&shape(service_refusal(&failure, &self.remedy)))
     }
 }
 
@@ -53,7 +78,7 @@ fn members(text: &str) -> Result<Map<String, Value>, Problem> {
 }
 
 /// A variable comes before the option of its name.
-fn call_request(preset: &Preset, members: &Map<String, Value>, headers: &HeaderMap) -> Result<CallRequest, Problem> {
+fn call_request(preset: &Preset, members: &Map<String, Value>, headers: &HeaderMap) -> Result<CallRequest, Refused> {
     let variables = preset.variables();
     let mut options = Map::new();
     let mut given = Values::new();
@@ -73,24 +98,14 @@ fn call_request(preset: &Preset, members: &Map<String, Value>, headers: &HeaderM
         } else {
             let known: Vec<&str> = variables.iter().copied().chain(["model"]).chain(NAMES).collect();
             let near = closest(name, &known).map(str::to_owned);
-            return Err(problem(preset, &Unfilled::Unknown { name: name.clone(), near }));
+            return Err(Refused::of(preset, &Unfilled::Unknown { name: name.clone(), near }));
         }
     }
     let model = text(&options, "model")?.filter(|model| !model.trim().is_empty());
     let Options { max_tokens, temperature, facts } = Options::read(&options, headers)?;
     let mut request = preset
         .request(&given, Asked { model, max_tokens, temperature }, facts, false)
-        .map_err(|why| problem(preset, &why))?;
+        .map_err(|why| Refused::of(preset, &why))?;
     request.facts.prompt_tokens = request.body.text_bytes() as u64 / BYTES_PER_TOKEN;
     Ok(request)
-}
-
-fn problem(preset: &Preset, why: &Unfilled) -> Problem {
-    let (message, remedy) = unfilled(preset, why, Giving::Body);
-    let problem = Problem::invalid(format!("{message}: {remedy}"));
-    match why {
-        Unfilled::Missing(missing) => problem.about(missing.join(", ")),
-        Unfilled::Unknown { name, .. } => problem.about(name.as_str()),
-        Unfilled::Empty => problem,
-    }
 }

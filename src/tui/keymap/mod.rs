@@ -57,6 +57,10 @@ pub enum Context {
     Completion,
     /// What an edit would change in the file.
     Review,
+    /// The variables of a preset getting their values.
+    Variables,
+    /// A preset on its way into the file.
+    Preset,
 }
 
 impl Context {
@@ -95,6 +99,8 @@ impl Context {
             Self::Rule => "rule",
             Self::Completion => "names",
             Self::Review => "change",
+            Self::Variables => "variables",
+            Self::Preset => "preset",
         }
     }
 }

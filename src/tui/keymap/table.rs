@@ -192,7 +192,7 @@ const ROUTING: &[Entry] = &[
     entry(Context::Completion, A::Back, "completion.close", &["esc"], "close names", "close the names, not the editor").kept(),
     entry(Context::Review, A::RuleSave, "review.save", &["ctrl-s", "enter"], "save", "write it to the file").kept(),
     entry(Context::Review, A::Copy, "review.copy", &["y"], "copy", "copy it"),
-    entry(Context::Review, A::Back, "review.back", &["esc", "q"], "back", "back to the rule; nothing is written").kept(),
+    entry(Context::Review, A::Back, "review.back", &["esc", "q"], "back", "back; nothing is written").kept(),
 ];
 
 #[rustfmt::skip]
@@ -215,6 +215,20 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Answer, A::PromptTarget, "answer.target", &["ctrl-t", "t"], "target", "choose who is to answer"),
     entry(Context::Answer, A::PromptHistory, "answer.history", &["ctrl-r"], "", "prompts sent before"),
     entry(Context::Answer, A::AnswerWhy, "answer.why", &["w", "ctrl-w"], "why", "why this model"),
+    entry(Context::Prompt, A::PresetPick, "prompt.preset", &["ctrl-g"], "preset", "take a preset: a prompt with variables"),
+    entry(Context::Prompt, A::PresetKeep, "prompt.keep", &["ctrl-s"], "keep", "keep the prompt and its settings as a preset"),
+    entry(Context::Answer, A::PresetPick, "answer.preset", &["p", "ctrl-g"], "preset", "take a preset: a prompt with variables"),
+    entry(Context::Answer, A::PresetKeep, "answer.keep", &["K", "ctrl-s"], "keep", "keep the prompt and its settings as a preset"),
+    entry(Context::Variables, A::PromptSend, "variables.send", &["enter"], "send", "send it with these values").kept(),
+    entry(Context::Variables, A::FieldNext, "variables.next", &["tab", "down"], "next", "the next variable"),
+    entry(Context::Variables, A::FieldPrevious, "variables.previous", &["shift-tab", "up"], "", "the variable before"),
+    entry(Context::Variables, A::PromptNewLine, "variables.new_line", &["ctrl-j", "alt-enter"], "new line", "a new line in the value"),
+    entry(Context::Variables, A::PromptEditor, "variables.editor", &["ctrl-o"], "$EDITOR", "write the value in your editor"),
+    entry(Context::Variables, A::Back, "variables.back", &["esc"], "back", "back to the prompt; nothing is sent").kept(),
+    entry(Context::Preset, A::FieldNext, "preset.next", &["tab", "down", "enter"], "next", "the next field").kept(),
+    entry(Context::Preset, A::FieldPrevious, "preset.previous", &["shift-tab", "up"], "", "the field before"),
+    entry(Context::Preset, A::FormSave, "preset.save", &["ctrl-s"], "save", "show the change of the file; there once more writes it").kept(),
+    entry(Context::Preset, A::FormLeave, "preset.leave", &["esc"], "leave", "back to the prompt; nothing is written").kept(),
 ];
 
 #[rustfmt::skip]

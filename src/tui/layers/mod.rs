@@ -11,4 +11,5 @@ pub mod messages;
 pub mod pager;
 pub mod palette;
 pub mod report;
+pub mod review;
 pub mod saving;
