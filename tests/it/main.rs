@@ -50,3 +50,7 @@ mod rules;
 
 mod bench_verb;
 mod calls;
+
+mod presets;
+mod presets_cli;
+mod tui_presets;

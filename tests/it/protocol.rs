@@ -29,9 +29,9 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft, ProviderView,
-    Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot, SpendView,
-    StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
+    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, PresetDraft, PresetEdit, ProbePoint, ProbeWhich,
+    ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt,
+    Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,6 +260,18 @@ fn commands() -> Vec<Command> {
             dry_run: true,
         },
         Command::Budget { days: 7 },
+        Command::EditPreset {
+            edit: Box::new(PresetEdit::Edit {
+                name: "generate-prayer".into(),
+                draft: PresetDraft {
+                    prompt: Some("Pray for {{intention}}.".into()),
+                    defaults: Some([("intention".to_owned(), "peace".to_owned())].into()),
+                    clear: vec!["temperature".into()],
+                    ..PresetDraft::default()
+                },
+            }),
+            dry_run: true,
+        },
         Command::TestRoutes {
             cases: vec![RouteCase {
                 world: CaseWorld { down: vec!["zai".into()], hour: Some(3), ..CaseWorld::default() },

@@ -133,7 +133,7 @@ impl Playground {
         out.push(Effect::Open(Box::new(variables::Variables::of(preset, &values))));
     }
 
-    fn keep(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+    fn keep(&mut self, out: &mut Outbox) {
         match self.fields.as_preset() {
             Ok(preset) if preset.prompt.is_blank() => {
                 let text = "the prompt is empty: type the one to keep, {{names}} in it are its variables";
@@ -295,7 +295,7 @@ impl Part for Playground {
                 let choose = Choose::new(presets::Presets::new(taken.clone()));
                 out.push(Effect::Open(Box::new(choose.at(taken.unwrap_or_default()))));
             }
-            Action::PresetKeep => self.keep(cx, out),
+            Action::PresetKeep => self.keep(out),
             Action::PresetDrop => {
                 self.fields.preset = None;
                 self.text_changed(cx.now);

@@ -68,6 +68,6 @@ impl Source for Presets {
     }
 
     fn nothing(&self) -> &'static str {
-        "There is no preset yet. Type a prompt with {{names}} in it; ctrl-s there keeps it as one."
+        "No preset yet: type a prompt with {{names}}, ctrl-s keeps it as one."
     }
 }
