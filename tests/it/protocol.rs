@@ -351,6 +351,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "budget",
+            "edit_preset",
             "test_routes",
             "cache",
             "call_stats",

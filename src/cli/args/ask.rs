@@ -38,7 +38,7 @@ pub struct VarArgs {
 /// What is said of a request beside its texts.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SendArgs {
-    /// provider/model, a provider, a model id, auto, local or cloud [default: auto, or what the preset says]
+    /// provider/model, a provider, a model id, a preset, auto, local or cloud [default: auto, or what the preset says]
     #[arg(long, short, visible_alias = "target", value_name = "TARGET")]
     pub model: Option<String>,
     /// Request type, for the rules

@@ -118,14 +118,15 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Variable(name) => match value_of(name) {
-                    Some(value) => out.push_str(value),
-                    None => {
+                Piece::Variable(name) => {
+                    if let Some(value) = value_of(name) {
+                        out.push_str(value);
+                    } else {
                         out.push_str("{{");
                         out.push_str(name);
                         out.push_str("}}");
                     }
-                },
+                }
             }
         }
         out

@@ -87,12 +87,12 @@ pub fn unknown_target(name: &str, profiles: &[Profile]) -> Option<String> {
             Some("an order is no target: write auto, and let the rules decide".into())
         }
         Meaning::Nothing => {
-            let known: Vec<&str> = profiles.iter().map(|profile| profile.id.as_str()).collect();
-            Some(match resolve::closest(name, &known) {
+            let ids: Vec<&str> = profiles.iter().map(|profile| profile.id.as_str()).collect();
+            Some(match resolve::closest(name, &ids) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!(
-                    "known here: {}provider/model, auto, local or cloud",
-                    known.iter().map(|id| format!("{id}, ")).collect::<String>()
+                    "known here: {}",
+                    [&ids[..], &["provider/model", "auto", "local", "cloud"]].concat().join(", ")
                 ),
             })
         }

@@ -74,7 +74,7 @@ impl<'a> Members<'a> {
 /// # Errors
 /// `invalid_request`: the body is no chat request.
 pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String, Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(unreadable)?;
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     if let Some(cap) = effects.max_tokens {
         cap_answer(&mut body, cap, kind);
     }
@@ -83,7 +83,7 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
     }
     if let Some(prompt) = &effects.system_prompt {
         let messages: Vec<&RawValue> =
-            serde_json::from_str(body.get("messages").unwrap_or("[]")).map_err(unreadable)?;
+            serde_json::from_str(body.get("messages").unwrap_or("[]")).map_err(|error| unreadable(&error))?;
         let prompt = format!(r#"{{"role":"system","content":{}}}"#, quoted(prompt));
         let others = messages.iter().enumerate().filter(|(at, message)| *at > 0 || !is_system(message));
         let all: Vec<&str> = std::iter::once(prompt.as_str()).chain(others.map(|(_, message)| message.get())).collect();
@@ -98,7 +98,7 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
 /// # Errors
 /// `invalid_request`: the body is no JSON object.
 pub fn with_preset(json: &str, preset: &Preset, kind: Kind) -> Result<Option<String>, Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(unreadable)?;
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     let says = |body: &Members<'_>, name: &str| body.get(name).is_some_and(|value| value.trim() != "null");
     let mut changed = false;
     if let Some(count) = preset.max_tokens
@@ -122,7 +122,7 @@ fn usual_limit(kind: Kind) -> &'static str {
     if kind == Kind::Openai { "max_completion_tokens" } else { "max_tokens" }
 }
 
-fn unreadable(error: serde_json::Error) -> Failure {
+fn unreadable(error: &serde_json::Error) -> Failure {
     Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
 }
 
@@ -150,7 +150,7 @@ fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
 /// # Errors
 /// `invalid_request`: the body is no JSON object.
 pub fn bounded(json: &str, usual: u64, kind: Kind, work: Work) -> Result<(String, Choices), Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(unreadable)?;
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     let count = |body: &Members<'_>, name: &str| {
         body.0.iter().filter(|(key, _)| key == name).filter_map(|(_, value)| value.trim().parse::<u64>().ok()).max()
     };

@@ -28,7 +28,7 @@ pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String
         body::discard(body, bounds).await;
         let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
         let (message, remedy) = unknown(&name, &presets, closest(&name, &names));
-        let problem = Problem::not_found("unknown_preset", message);
+        let problem = Box::new(Problem::not_found("unknown_preset", message));
         return Refused { problem, remedy }.response(ErrorCode::NotFound, |answer| answer);
     };
     let shape = |answer| preset_answer(answer, &preset.answer_field);
@@ -44,20 +44,20 @@ pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String
 
 /// A request that never became a call, and what to do about it.
 struct Refused {
-    problem: Problem,
+    problem: Box<Problem>,
     remedy: String,
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { problem, remedy: ErrorCode::InvalidRequest.class().advice.to_owned() }
+        Self { problem: Box::new(problem), remedy: ErrorCode::InvalidRequest.class().advice.to_owned() }
     }
 }
 
 impl Refused {
     fn of(preset: &Preset, why: &Unfilled) -> Self {
         let (message, remedy) = unfilled(preset, why, Giving::Body);
-        Self { problem: Problem::invalid(message), remedy }
+        Self { problem: Box::new(Problem::invalid(message)), remedy }
     }
 
     /// In the fields of an answer.

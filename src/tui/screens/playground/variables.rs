@@ -27,7 +27,7 @@ struct Variable {
 
 pub struct Variables {
     preset: Preset,
-    variables: Vec<Variable>,
+    fields: Vec<Variable>,
     focus: usize,
 }
 
@@ -39,15 +39,15 @@ impl Variables {
             value: Editor::new(values.get(name).map_or("", String::as_str)),
             default: preset.defaults.get(name).cloned(),
         };
-        let variables: Vec<Variable> = preset.variables().into_iter().map(variable).collect();
+        let fields: Vec<Variable> = preset.variables().into_iter().map(variable).collect();
         let empty = |variable: &Variable| variable.value.is_empty() && variable.default.is_none();
-        let focus = variables.iter().position(empty).unwrap_or(0);
-        Self { preset, variables, focus }
+        let focus = fields.iter().position(empty).unwrap_or(0);
+        Self { preset, fields, focus }
     }
 
     /// What was typed; an empty field leaves it to the default.
     fn values(&self) -> Values {
-        let typed = self.variables.iter().filter(|variable| !variable.value.is_empty());
+        let typed = self.fields.iter().filter(|variable| !variable.value.is_empty());
         typed.map(|variable| (variable.name.clone(), variable.value.text())).collect()
     }
 
@@ -61,7 +61,7 @@ impl Variables {
             }
             Err(Unfilled::Missing(names)) => {
                 let first = names.first().map_or("", String::as_str);
-                self.focus = self.variables.iter().position(|variable| variable.name == first).unwrap_or(self.focus);
+                self.focus = self.fields.iter().position(|variable| variable.name == first).unwrap_or(self.focus);
                 out.say(Level::Warning, format!("{first} has no value and no default: type one"));
             }
             Err(Unfilled::Empty) => out.say(Level::Warning, "the prompt is empty with these values: type some"),
@@ -70,11 +70,11 @@ impl Variables {
     }
 
     fn focused(&mut self) -> Option<&mut Editor> {
-        self.variables.get_mut(self.focus).map(|variable| &mut variable.value)
+        self.fields.get_mut(self.focus).map(|variable| &mut variable.value)
     }
 
     fn move_focus(&mut self, forward: bool) {
-        let count = self.variables.len().max(1);
+        let count = self.fields.len().max(1);
         self.focus = (self.focus + if forward { 1 } else { count - 1 }) % count;
     }
 
@@ -149,9 +149,9 @@ impl Part for Variables {
     }
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {
-        let count = self.variables.len();
+        let count = self.fields.len();
         let mut lines = vec![format!("{}, {}", self.title(), units::count(count as u64, "variable", "variables"))];
-        lines.extend(self.variables.iter().map(|variable| {
+        lines.extend(self.fields.iter().map(|variable| {
             let value = match (&variable.default, variable.value.is_empty()) {
                 (_, false) => variable.value.text(),
                 (Some(default), true) => format!("{default}, by default"),
@@ -164,21 +164,21 @@ impl Part for Variables {
     }
 
     fn choice(&self, _: &Cx<'_>) -> Option<String> {
-        let variable = self.variables.get(self.focus)?;
+        let variable = self.fields.get(self.focus)?;
         let value = if variable.value.is_empty() { "empty".into() } else { variable.value.text() };
         Some(format!("{}: {value}", variable.name))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
-        let count = units::count(self.variables.len() as u64, "variable", "variables");
+        let count = units::count(self.fields.len() as u64, "variable", "variables");
         canvas.rule(Rect { height: 1, ..area }, &self.title(), &count, true);
-        let widest = self.variables.iter().map(|variable| text::width(&variable.name) + 2).max().unwrap_or(0);
+        let widest = self.fields.iter().map(|variable| text::width(&variable.name) + 2).max().unwrap_or(0);
         let label = u16::try_from(widest.clamp(10, LABEL)).unwrap_or(10);
         let most = usize::from(area.height.saturating_sub(1 + TEXT_ROWS).max(1));
         let first = (self.focus + 1).saturating_sub(most);
         let mut y = area.y + 1;
-        for (place, variable) in self.variables.iter().enumerate().skip(first).take(most) {
+        for (place, variable) in self.fields.iter().enumerate().skip(first).take(most) {
             let focused = place == self.focus;
             let needed = if variable.default.is_none() { " *" } else { "" };
             let name = format!("{}{needed}", variable.name);
