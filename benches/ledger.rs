@@ -12,6 +12,7 @@ use lmdeck::engine::ports::Ledger as _;
 use lmdeck::engine::protocol::{CallQuery, GroupBy, StatsQuery};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const CALLS: i64 = 1_000_000;
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = || Options { keep: Keep { days: 0, bytes: 0 }, timezone: Some("UTC".into()) };
     let ledger = SqliteLedger::open_with(folder.path(), None, options())?;
     for number in 0..TEMPLATES {
-        ledger.record(record(number, now));
+        ledger.record(Arc::new(record(number, now)));
     }
     runtime.block_on(ledger.flush());
     drop(ledger);

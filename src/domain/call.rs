@@ -7,6 +7,7 @@ use super::kind::Kind;
 use super::money::{Cost, Money};
 use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How urgent a call is in the queue.
@@ -233,8 +234,9 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     pub target: Target,
-    pub code: String,
-    pub reason: String,
+    /// Mostly words of our own, and there may be many of them in each decision.
+    pub code: Cow<'static, str>,
+    pub reason: Cow<'static, str>,
 }
 
 /// The durable record of one call: every fact, the chain, the rejects, the attempts, the money.

@@ -291,7 +291,7 @@ pub trait Ledger: Send + Sync {
     /// An id no other process that shares the state folder gives out.
     fn next_id(&self) -> CallId;
     /// Hands the record to the writer; when its queue is full the loss is counted.
-    fn record(&self, record: CallRecord);
+    fn record(&self, record: Arc<CallRecord>);
     /// Records lost since start.
     fn dropped(&self) -> u64;
     /// Waits until everything handed over so far is on disk.

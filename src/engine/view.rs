@@ -195,11 +195,11 @@ fn routing_view(live: &Live, today: &DaySums, observed: &Observed) -> RoutingVie
         })
     });
     let in_effect_why = match (&in_effect, kept) {
-        (None, _) => decision.rejected.first().map_or_else(|| nobody(&live.world), |reject| reject.reason.clone()),
+        (None, _) => decision.rejected.first().map_or_else(|| nobody(&live.world), |reject| reject.reason.to_string()),
         (Some(_), true) => String::new(),
         (Some(_), false) => chosen
             .and_then(|(provider, _)| decision.rejected.iter().find(|reject| reject.target.provider == provider))
-            .map_or_else(|| "the chosen one is not there".into(), |reject| reject.reason.clone()),
+            .map_or_else(|| "the chosen one is not there".into(), |reject| reject.reason.to_string()),
     };
     RoutingView {
         rules: live.config.rules.clone(),

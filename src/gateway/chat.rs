@@ -23,6 +23,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
+/// As many as an answer has, so that their map need not grow.
+const USUAL_HEADERS: usize = 12;
+
 /// Characters of a request per token, roughly, in English and JSON.
 pub const BYTES_PER_TOKEN: u64 = 4;
 
@@ -129,15 +132,19 @@ async fn settled(gateway: &Gateway, mut call: Receiver<CallEvent>, head: CallHea
     if !matches!(&ended.0, Some(outcome) if outcome.failure.is_none()) || parts.is_empty() {
         return ended.response(gateway);
     }
-    let mut response = Response::new(Body::from(joined(parts)));
-    head_headers(response.headers_mut(), &head);
-    response
+    with_headers(Body::from(joined(parts)), &head)
 }
 
 fn streamed(head: &CallHead, body: CallBody) -> Response {
-    let mut response = Response::new(Body::new(body));
-    head_headers(response.headers_mut(), head);
+    let mut response = with_headers(Body::new(body), head);
     stream_headers(response.headers_mut());
+    response
+}
+
+fn with_headers(body: Body, head: &CallHead) -> Response {
+    let mut response = Response::new(body);
+    *response.headers_mut() = HeaderMap::with_capacity(USUAL_HEADERS);
+    head_headers(response.headers_mut(), head);
     response
 }
 

@@ -66,7 +66,7 @@ struct Reader {
     shape: ChatShape,
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
-    /// The top-level field being read, for the error.
+    /// The top-level field whose value could not be read, for the error.
     at: Option<String>,
 }
 
@@ -74,6 +74,23 @@ impl Reader {
     fn finish(self) -> ChatShape {
         let max_tokens = self.max_completion_tokens.or(self.max_tokens).unwrap_or(0);
         ChatShape { max_tokens, ..self.shape }
+    }
+
+    /// Reads all fields; the last one `seen` is the one being read.
+    fn fields<'de, A: MapAccess<'de>>(&mut self, map: &mut A, seen: &mut Vec<Cow<'de, str>>) -> Result<(), A::Error> {
+        while let Some(Key(name)) = map.next_key_seed(KeySeed)? {
+            let twice = seen.contains(&name);
+            let name = seen.push_mut(name);
+            if twice {
+                // Two values, and every reader picks its own: what was routed might not be what is answered.
+                return Err(A::Error::custom(format_args!("the key {name:?} stands twice")));
+            }
+            self.field(name, map)?;
+            if seen.len() > FIELD_LIMIT {
+                return Err(A::Error::custom(format_args!("there are more than {FIELD_LIMIT} fields")));
+            }
+        }
+        Ok(())
     }
 
     fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
@@ -120,20 +137,11 @@ impl<'de> Visitor<'de> for &mut Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
-        while let Some(Key(name)) = map.next_key_seed(KeySeed)? {
-            self.at = Some(name.clone().into_owned());
-            if seen.contains(&name) {
-                // Two values, and every reader picks its own: what was routed might not be what is answered.
-                return Err(A::Error::custom(format_args!("the key {name:?} stands twice")));
-            }
-            if seen.len() == FIELD_LIMIT {
-                return Err(A::Error::custom(format_args!("there are more than {FIELD_LIMIT} fields")));
-            }
-            self.field(&name, &mut map)?;
-            seen.push(name);
+        let read = self.fields(&mut map, &mut seen);
+        if read.is_err() {
+            self.at = seen.pop().map(Cow::into_owned);
         }
-        self.at = None;
-        Ok(())
+        read
     }
 }
 

@@ -102,10 +102,11 @@ fn unbracketed(host: &str) -> &str {
 
 /// An address of loopback or a name that every resolver keeps there (RFC 6761).
 fn is_loopback(host: &str) -> bool {
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || unbracketed(&name).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    const NAME: &str = "localhost";
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let by_name = name.len().checked_sub(NAME.len()).and_then(|start| name.split_at_checked(start));
+    by_name.is_some_and(|(before, end)| end.eq_ignore_ascii_case(NAME) && (before.is_empty() || before.ends_with('.')))
+        || unbracketed(name).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

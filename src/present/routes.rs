@@ -84,7 +84,7 @@ pub fn policy_does(policy: &Policy) -> String {
 
 /// What put a place of the chain there: `request`, `order`, `active target` or `strategy`.
 pub fn from(decision: &Decision, place: usize) -> &'static str {
-    let why = decision.chain.get(place).map_or("", |chosen| chosen.why.as_str());
+    let why = decision.chain.get(place).map_or("", |chosen| chosen.why.as_ref());
     match (why, decision.by.as_str()) {
         ("named by the caller" | "preferred by the caller", _) | (_, "named") => "request",
         ("named by the order", _) => "order",

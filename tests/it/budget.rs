@@ -541,7 +541,7 @@ async fn a_call_that_fits_is_settled_at_what_it_cost_and_keeps_what_was_reserved
         (Provenance::Computed, Some(Money(vendor.billed.load(Ordering::SeqCst))))
     );
     assert!(reserved > cost.amount.unwrap());
-    let kept = ledger.call(done.record.id).await.unwrap().unwrap();
+    let kept = ledger.call(done.record.id.clone()).await.unwrap().unwrap();
     assert_eq!(kept.reserved, Some(reserved));
 }
 
@@ -575,7 +575,7 @@ async fn at_the_limit_local_models_take_over_or_the_call_fails_or_it_is_made() {
         request.facts.request_type = "hard".into();
         let done = outcome(&engine, request).await;
         assert_eq!(done.failure.as_ref().map(|failure| failure.code), code, "{when:?}");
-        assert_eq!(done.record.target.map(|target| target.to_string()).as_deref(), target, "{when:?}");
+        assert_eq!(done.record.target.as_ref().map(ToString::to_string).as_deref(), target, "{when:?}");
         if code.is_some() {
             let message = done.failure.unwrap().message;
             assert!(

@@ -613,7 +613,7 @@ async fn a_call_that_no_provider_can_take_says_how_the_first_of_them_is_mended()
     let mut record = call_records().remove(1);
     record.attempts.clear();
     let reason = "down: connection refused";
-    let reject = |provider: &str, code: &str, reason: &str| Reject {
+    let reject = |provider: &str, code: &'static str, reason: &'static str| Reject {
         target: Target::new(provider, "qwen3-32b"),
         code: code.into(),
         reason: reason.into(),
@@ -655,7 +655,7 @@ async fn an_answer_that_breaks_off_ends_its_line_before_the_error() {
     let mut record = call_records().remove(1);
     let failure = Failure::new(ErrorCode::BadAnswer, Cause::CutOff, "the stream ended without its end mark");
     record.error = Some(failure.clone());
-    let end = CallOutcome { record, failure: Some(failure), finish: None, after_answer_bytes: true };
+    let end = CallOutcome { record: record.into(), failure: Some(failure), finish: None, after_answer_bytes: true };
     let desk = Desk::new();
     desk.engine.play(vec![CallEvent::Text { text: "half an ans".into() }, CallEvent::End(Box::new(end))]);
     assert_eq!(desk.run(&["ask", "x"]).await, 4);
@@ -725,7 +725,7 @@ async fn ask_looks_at_the_providers_first_unless_the_target_is_named_in_full() {
 }
 
 fn explanation() -> Explanation {
-    let chosen = |provider: &str, model: &str, reach, why: &str| Chosen {
+    let chosen = |provider: &str, model: &str, reach, why: &'static str| Chosen {
         target: Target::new(provider, model),
         reach,
         why: why.into(),

@@ -101,7 +101,7 @@ async fn a_retryable_failure_is_tried_again_on_the_same_target_but_not_when_retr
     let off = house(providers, |config, _| config.limits.retry_on_failure = false).await;
     off.stage.acts("local/small", [Act::Fail(server_error()), Act::Say("again")]);
     let (_, outcome) = collect(off.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().to_string(), "zai/glm-4.6");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn a_rate_limited_target_is_parked_and_the_next_one_answers_at_once() {
     assert!(second.record.rejects.iter().any(|reject| reject.target.provider.as_str() == "local"));
     sleep(Duration::from_secs(61)).await;
     let (_, third) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(third.record.target.unwrap().to_string(), "local/small", "after the wait it is used again");
+    assert_eq!(third.record.target.as_ref().unwrap().to_string(), "local/small", "after the wait it is used again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,7 +306,7 @@ async fn probes_come_on_schedule_and_not_while_paused() {
     let pause = |paused| Command::Pause { id: "local".into(), paused };
     house.engine.handle.ask(pause(true)).await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().to_string(), "zai/glm-4.6");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
     let at_pause = house.stage.probes_of("local");
     sleep(Duration::from_mins(5)).await;
     assert!(house.stage.probes_of("local") <= at_pause + 1, "only what was under way");
@@ -330,7 +330,7 @@ async fn five_failures_open_the_breaker_and_one_trial_closes_it() {
     assert_eq!(tried(), 5, "an open breaker keeps calls away");
     sleep(Duration::from_secs(31)).await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().to_string(), "local/small");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "local/small");
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,7 +364,7 @@ async fn when_the_day_s_limit_is_reached_only_local_models_are_asked() {
     assert_eq!(second.failure.unwrap().code, ErrorCode::Budget);
     assert_eq!(second.record.cost.amount, Some(Money::ZERO));
     let (_, third) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(third.record.target.unwrap().to_string(), "local/small");
+    assert_eq!(third.record.target.as_ref().unwrap().to_string(), "local/small");
 }
 
 #[tokio::test(start_paused = true)]

@@ -181,7 +181,7 @@ fn text(text: &str) -> CallEvent {
 
 fn end() -> CallEvent {
     CallEvent::End(Box::new(CallOutcome {
-        record: record(),
+        record: record().into(),
         failure: None,
         finish: Some(Finish::Stop),
         after_answer_bytes: true,
@@ -196,7 +196,12 @@ fn end_in(failure: Failure, after_answer_bytes: bool) -> CallEvent {
         usage: None,
         ..record()
     };
-    CallEvent::End(Box::new(CallOutcome { record, failure: Some(failure), finish: None, after_answer_bytes }))
+    CallEvent::End(Box::new(CallOutcome {
+        record: record.into(),
+        failure: Some(failure),
+        finish: None,
+        after_answer_bytes,
+    }))
 }
 
 fn record() -> CallRecord {
@@ -488,7 +493,7 @@ async fn a_failed_provider_s_remedy_reaches_the_client_in_every_form() {
     let record = CallRecord { attempts: vec![attempt], error: Some(failure.clone()), ..record() };
     let outcome = |after_answer_bytes| {
         let (record, failure) = (record.clone(), Some(failure.clone()));
-        CallEvent::End(Box::new(CallOutcome { record, failure, finish: None, after_answer_bytes }))
+        CallEvent::End(Box::new(CallOutcome { record: record.into(), failure, finish: None, after_answer_bytes }))
     };
     let todo = "Start the server: lms server start --port 1234";
     let whole = Setup::default().start(plays(vec![outcome(false)])).await;

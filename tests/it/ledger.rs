@@ -177,8 +177,8 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
         });
     let reject = (any_target(), any::<String>(), any::<String>()).prop_map(|(target, code, reason)| Reject {
         target,
-        code,
-        reason,
+        code: code.into(),
+        reason: reason.into(),
     });
     let usage = (number(), number(), number(), number()).prop_map(|(input, output, cached, reasoning)| Usage {
         input,
@@ -258,7 +258,7 @@ fn every_record_comes_back_as_it_went_in() {
     proptest!(ProptestConfig::with_cases(100), |(mut record in any_record())| {
         record.id = ledger.next_id();
         let (whole, rows) = runtime.block_on(async {
-            ledger.record(record.clone());
+            ledger.record(record.clone().into());
             let all = CallQuery { limit: 100_000, ..CallQuery::default() };
             (ledger.call(record.id.clone()).await, ledger.calls(all, NOON).await)
         });
@@ -278,7 +278,7 @@ fn every_record_comes_back_as_it_went_in() {
 async fn a_number_too_large_for_the_file_is_kept_as_the_largest() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
-    ledger.record(CallRecord { duration_ms: u64::MAX, ..call("c1", NOON.0) });
+    ledger.record(CallRecord { duration_ms: u64::MAX, ..call("c1", NOON.0) }.into());
     let back = ledger.call("c1".into()).await.unwrap().unwrap();
     assert_eq!(back.duration_ms, i64::MAX.unsigned_abs());
 }
@@ -289,12 +289,10 @@ async fn prompt_and_answer_are_on_record_only_when_they_were_in_it() {
     let log = CallLog::open(&folder.path().join("logs"), 30).unwrap();
     let ledger = SqliteLedger::open(folder.path(), Some(log)).unwrap();
     let now = unix_now().0;
-    ledger.record(call("c1", now));
-    ledger.record(CallRecord {
-        prompt: Some("What is rain?".into()),
-        answer: Some("Water.".into()),
-        ..call("c2", now)
-    });
+    ledger.record(call("c1", now).into());
+    ledger.record(
+        CallRecord { prompt: Some("What is rain?".into()), answer: Some("Water.".into()), ..call("c2", now) }.into(),
+    );
     assert_eq!(ledger.call("c1".into()).await.unwrap().unwrap().prompt, None);
     assert_eq!(ledger.call("c2".into()).await.unwrap().unwrap().answer.as_deref(), Some("Water."));
     let lines = log_lines(&folder.path().join("logs"));
@@ -309,7 +307,7 @@ async fn pages_go_back_in_time_without_gap_or_repeat() {
     let ledger = open(folder.path());
     // Three calls share each millisecond, and they were not written in order of time.
     for number in [5, 3, 8, 1, 0, 7, 2, 6, 4] {
-        ledger.record(call(&format!("c{number}"), NOON.0 + number / 3));
+        ledger.record(call(&format!("c{number}"), NOON.0 + number / 3).into());
     }
     let all = ids(&ledger, "").await;
     assert_eq!(all.len(), 9);
@@ -334,10 +332,10 @@ async fn a_filter_finds_what_its_words_say() {
     let tags = BTreeMap::from([("team".into(), "red".into()), ("note".into(), "100%_sure".into())]);
     let paid = Cost { amount: Money::from_dollars(0.017), provenance: Provenance::Computed };
     let tagged = Facts { client: "ask".into(), tags, ..Facts::default() };
-    ledger.record(call("c1", NOON.0 - 30 * HOUR));
-    ledger.record(failed("c2", NOON.0 - 2 * HOUR));
-    ledger.record(denied("c3", NOON.0 - HOUR));
-    ledger.record(CallRecord { facts: tagged, cost: paid, ttft_ms: Some(1240), ..call("c4", NOON.0) });
+    ledger.record(call("c1", NOON.0 - 30 * HOUR).into());
+    ledger.record(failed("c2", NOON.0 - 2 * HOUR).into());
+    ledger.record(denied("c3", NOON.0 - HOUR).into());
+    ledger.record(CallRecord { facts: tagged, cost: paid, ttft_ms: Some(1240), ..call("c4", NOON.0) }.into());
 
     for (filter, expected) in [
         ("", "c4 c3 c2 c1"),
@@ -406,9 +404,9 @@ async fn a_wrong_filter_is_a_sentence_with_its_place() {
 async fn the_counts_are_of_today_or_of_the_span_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
-    ledger.record(call("c1", NOON.0 - 30 * HOUR));
-    ledger.record(failed("c2", NOON.0 - 2 * HOUR));
-    ledger.record(call("c3", NOON.0));
+    ledger.record(call("c1", NOON.0 - 30 * HOUR).into());
+    ledger.record(failed("c2", NOON.0 - 2 * HOUR).into());
+    ledger.record(call("c3", NOON.0).into());
     let counts = async |filter: &str, since: Option<i64>| {
         let query = CallQuery { filter: filter.into(), since: since.map(UnixMs), ..CallQuery::default() };
         let page = ledger.calls(query, NOON).await.unwrap();
@@ -439,7 +437,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for (number, kind) in kinds.iter().enumerate() {
             let (id, ts) = (format!("c{number}"), NOON.0 - i64::try_from(number).unwrap() * HOUR / 8);
-            ledger.record(match kind { 0 => call(&id, ts), 1 => failed(&id, ts), _ => denied(&id, ts) });
+            ledger.record(match kind { 0 => call(&id, ts), 1 => failed(&id, ts), _ => denied(&id, ts) }.into());
         }
         let (with, without) = runtime.block_on(async {
             (ids(&ledger, filter).await, ids(&ledger, &format!("-{filter}")).await)
@@ -457,11 +455,11 @@ async fn a_day_s_sums_count_money_failures_and_rules() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let paid = |pico| Cost { amount: Some(Money(pico)), provenance: Provenance::Billed };
-    ledger.record(CallRecord { cost: paid(5), ..call("c1", NOON.0 - 1) });
-    ledger.record(CallRecord { cost: paid(17_013_600_001), ..call("c2", NOON.0) });
-    ledger.record(CallRecord { cost: paid(2), ..call("c3", NOON.0 + 1) });
-    ledger.record(failed("c4", NOON.0 + 2));
-    ledger.record(denied("c5", NOON.0 + 3));
+    ledger.record(CallRecord { cost: paid(5), ..call("c1", NOON.0 - 1) }.into());
+    ledger.record(CallRecord { cost: paid(17_013_600_001), ..call("c2", NOON.0) }.into());
+    ledger.record(CallRecord { cost: paid(2), ..call("c3", NOON.0 + 1) }.into());
+    ledger.record(failed("c4", NOON.0 + 2).into());
+    ledger.record(denied("c5", NOON.0 + 3).into());
     let sums = ledger.day(NOON).await.unwrap();
     assert_eq!((sums.calls, sums.failed, sums.unpriced), (4, 2, 1));
     assert_eq!(sums.spent, Money(17_013_600_003));
@@ -475,7 +473,7 @@ async fn money_past_all_bounds_is_the_largest_sum_and_no_failure() {
     let ledger = open(folder.path());
     for id in ["c1", "c2", "c3"] {
         let cost = Cost { amount: Some(Money(i64::MAX)), provenance: Provenance::Billed };
-        ledger.record(CallRecord { cost, ..call(id, NOON.0) });
+        ledger.record(CallRecord { cost, ..call(id, NOON.0) }.into());
     }
     assert_eq!(ledger.day(NOON).await.unwrap().spent, Money(i64::MAX));
 }
@@ -493,7 +491,7 @@ async fn two_who_share_the_folder_never_give_out_the_same_id_and_see_each_other_
                 (0..200)
                     .map(|_| {
                         let id = ledger.next_id();
-                        ledger.record(call(id.as_str(), NOON.0));
+                        ledger.record(call(id.as_str(), NOON.0).into());
                         id
                     })
                     .collect::<Vec<_>>()
@@ -538,7 +536,7 @@ async fn while_another_program_holds_the_file_ids_still_come_and_records_wait() 
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let given: HashSet<_> = (0..40).map(|_| ledger.next_id()).collect();
     assert_eq!(given.len(), 40);
-    ledger.record(call("c900", NOON.0));
+    ledger.record(call("c900", NOON.0).into());
     // Reading goes on; the row is not there yet.
     assert_eq!(ledger.call("c900".into()).await, Ok(None));
     other.execute_batch("COMMIT").unwrap();
@@ -570,7 +568,7 @@ fn writing_child() {
     let mut out = std::io::stdout();
     for number in 0.. {
         let id = ledger.next_id();
-        ledger.record(CallRecord { duration_ms: number, ..call(id.as_str(), unix_now().0) });
+        ledger.record(CallRecord { duration_ms: number, ..call(id.as_str(), unix_now().0) }.into());
         writeln!(out, "\nwrote {id} {}", unix_now().0).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -619,7 +617,7 @@ async fn leaving_writes_what_was_handed_over() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     for number in 0..500 {
-        ledger.record(call(&format!("c{number}"), NOON.0));
+        ledger.record(call(&format!("c{number}"), NOON.0).into());
     }
     drop(ledger);
     assert_eq!(open(folder.path()).day(NOON).await.unwrap().calls, 500);
@@ -632,7 +630,7 @@ async fn folder_and_files_are_their_owner_s_alone() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("state/lmdeck");
     let ledger = open(&folder);
-    ledger.record(call("c1", NOON.0));
+    ledger.record(call("c1", NOON.0).into());
     ledger.flush().await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
@@ -653,7 +651,7 @@ async fn any_sqlite_tool_reads_it() {
         code: "down".into(),
         reason: "down since 22:00".into(),
     }];
-    ledger.record(CallRecord { cost, rejects, ..failed("c1", NOON.0 + 250) });
+    ledger.record(CallRecord { cost, rejects, ..failed("c1", NOON.0 + 250) }.into());
     ledger.flush().await;
     let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
     let one = |sql: &str| tool.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
@@ -683,7 +681,7 @@ async fn a_damaged_file_is_kept_aside_and_told_and_a_new_one_begun() {
     assert!(notice.contains("the ledger was damaged") && notice.contains(&aside.display().to_string()), "{notice}");
     assert_eq!(fs::read(&aside).unwrap(), garbage);
     assert_eq!(ledger.take_notice(), None, "told once");
-    ledger.record(call("c1", NOON.0));
+    ledger.record(call("c1", NOON.0).into());
     ledger.flush().await;
     assert!(ledger.call("c1".into()).await.unwrap().is_some());
     drop(ledger);
@@ -696,7 +694,7 @@ async fn damage_while_running_loses_no_later_call() {
     let path = folder.path().join(FILE_NAME);
     let ledger = open(folder.path());
     for number in 0..200 {
-        ledger.record(call(&format!("c{number}"), NOON.0));
+        ledger.record(call(&format!("c{number}"), NOON.0).into());
     }
     ledger.flush().await;
     // Everything into the main file, then all of it but the first page is overwritten.
@@ -712,7 +710,7 @@ async fn damage_while_running_loses_no_later_call() {
     };
     // Its cache carries the ledger until a page has to be read again.
     for number in 0..20_000 {
-        ledger.record(call(&format!("d{number}"), NOON.0));
+        ledger.record(call(&format!("d{number}"), NOON.0).into());
         if number % 100 == 0 {
             ledger.flush().await;
             if aside() {
@@ -720,14 +718,14 @@ async fn damage_while_running_loses_no_later_call() {
             }
         }
     }
-    ledger.record(call("after", NOON.0));
+    ledger.record(call("after", NOON.0).into());
     ledger.flush().await;
     assert!(ledger.call("after".into()).await.unwrap().is_some());
     assert!(ledger.take_notice().unwrap().contains("the ledger was damaged"));
     assert_eq!(ledger.dropped(), 0);
     drop(ledger);
     let ledger = open(folder.path());
-    ledger.record(call("e1", NOON.0));
+    ledger.record(call("e1", NOON.0).into());
     ledger.flush().await;
     assert!(ledger.call("e1".into()).await.unwrap().is_some());
 }
@@ -737,12 +735,12 @@ async fn a_file_taken_away_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let mut given: HashSet<_> = (0..5).map(|_| ledger.next_id()).collect();
-    ledger.record(call("c1", NOON.0));
+    ledger.record(call("c1", NOON.0).into());
     ledger.flush().await;
     for name in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(folder.path().join(format!("{FILE_NAME}{name}")));
     }
-    ledger.record(call("c2", NOON.0));
+    ledger.record(call("c2", NOON.0).into());
     assert_eq!(ids(&ledger, "").await, ["c2"]);
     assert!((0..100).all(|_| given.insert(ledger.next_id())), "no id is given out twice");
     assert_eq!(ledger.dropped(), 0);
@@ -762,8 +760,8 @@ fn the_file_of_a_newer_version_is_left_alone() {
 async fn a_row_that_somebody_spoiled_is_named_and_hides_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
-    ledger.record(call("c1", NOON.0));
-    ledger.record(call("c2", NOON.0));
+    ledger.record(call("c1", NOON.0).into());
+    ledger.record(call("c2", NOON.0).into());
     ledger.flush().await;
     let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
     tool.execute("UPDATE calls SET status = 'great', chain = '[' WHERE id = 'c1'", []).unwrap();
@@ -780,9 +778,9 @@ async fn old_calls_leave_at_start_and_young_ones_stay() {
     let now = unix_now().0;
     let ledger = open(folder.path());
     for number in 0..1200 {
-        ledger.record(denied(&format!("old{number}"), now - 31 * 24 * HOUR));
+        ledger.record(denied(&format!("old{number}"), now - 31 * 24 * HOUR).into());
     }
-    ledger.record(call("young", now - 29 * 24 * HOUR));
+    ledger.record(call("young", now - 29 * 24 * HOUR).into());
     drop(ledger);
 
     let ledger = open_keeping(folder.path(), Keep { days: 30, bytes: 0 });
@@ -804,7 +802,7 @@ async fn a_ledger_that_grew_too_large_loses_its_oldest_calls() {
     let ledger = open(folder.path());
     for number in 0..3000 {
         let text = Some("x".repeat(1000));
-        ledger.record(CallRecord { answer: text, ..call(&format!("c{number}"), now - 3000 + number) });
+        ledger.record(CallRecord { answer: text, ..call(&format!("c{number}"), now - 3000 + number) }.into());
         if number % 500 == 0 {
             // Faster than the writer its queue fills up, and what then comes is counted as lost.
             ledger.flush().await;
@@ -896,7 +894,7 @@ async fn two_who_share_the_log_write_whole_lines() {
     let ledgers = [0, 1].map(|_| SqliteLedger::open(folder.path(), Some(CallLog::open(&logs, 30).unwrap())).unwrap());
     for number in 0..400 {
         let answer = Some("long ".repeat(4000));
-        ledgers[number % 2].record(CallRecord { answer, ..call(&format!("c{number}"), unix_now().0) });
+        ledgers[number % 2].record(CallRecord { answer, ..call(&format!("c{number}"), unix_now().0) }.into());
     }
     // Leaving waits for the disk no longer than a second; what this is about is whole lines.
     for ledger in &ledgers {
@@ -926,7 +924,7 @@ async fn a_registered_secret_reaches_neither_file() {
         failure: error,
         answered_by: None,
     }];
-    ledger.record(record);
+    ledger.record(record.into());
     drop(ledger);
     let mut all = log_lines(&logs).concat().into_bytes();
     for entry in fs::read_dir(folder.path()).unwrap().flatten().filter(|entry| entry.path().is_file()) {
@@ -946,7 +944,7 @@ async fn a_full_disk_under_the_log_is_counted_and_the_ledger_still_has_the_call(
     fs::remove_file(&today).unwrap();
     std::os::unix::fs::symlink("/dev/full", &today).unwrap();
     let ledger = SqliteLedger::open(folder.path(), Some(CallLog::open(&logs, 30).unwrap())).unwrap();
-    ledger.record(call("c1", unix_now().0));
+    ledger.record(call("c1", unix_now().0).into());
     ledger.flush().await;
     assert!(ledger.call("c1".into()).await.unwrap().is_some());
     assert_eq!(ledger.dropped(), 1);
@@ -972,7 +970,7 @@ async fn a_million_calls_are_filtered_and_opened_in_time() {
                 _ => call(&id, ts),
             };
             record.facts.session = format!("session-{}", number / 100);
-            ledger.record(record);
+            ledger.record(record.into());
             if number % 4000 == 0 {
                 ledger.flush().await;
             }
@@ -1015,9 +1013,9 @@ async fn tags_the_cache_attempts_and_times_are_conditions_too() {
         record.facts.tags = BTreeMap::from([("team".into(), team.into()), ("x".into(), "1".into())]);
         record
     };
-    ledger.record(tagged("red", "red"));
-    ledger.record(tagged("redder", "redder"));
-    ledger.record(CallRecord { cache: "hit".into(), ttft_ms: None, duration_ms: 1, ..call("hit", NOON.0) });
+    ledger.record(tagged("red", "red").into());
+    ledger.record(tagged("redder", "redder").into());
+    ledger.record(CallRecord { cache: "hit".into(), ttft_ms: None, duration_ms: 1, ..call("hit", NOON.0) }.into());
     let attempt = Attempt {
         target: Target::new("zai", "glm-4.6"),
         start_ms: 0,
@@ -1026,7 +1024,7 @@ async fn tags_the_cache_attempts_and_times_are_conditions_too() {
         failure: None,
         answered_by: None,
     };
-    ledger.record(CallRecord { attempts: vec![attempt.clone(), attempt], ..call("twice", NOON.0) });
+    ledger.record(CallRecord { attempts: vec![attempt.clone(), attempt], ..call("twice", NOON.0) }.into());
     for (filter, found) in [
         ("tag.team:red", vec!["red"]),
         ("tag.team:", vec!["redder", "red"]),
@@ -1052,12 +1050,14 @@ async fn sums_by_group_count_money_failures_and_times_that_were_seen() {
         let mut record = call(&format!("a{number}"), NOON.0 - i64::from(number));
         record.duration_ms = u64::from(u32::try_from(number).unwrap()) * 10;
         record.ttft_ms = (number % 2 == 0).then_some(5);
-        ledger.record(record);
+        ledger.record(record.into());
     }
     let paid = Cost { amount: Some(Money(250_000_000_000)), provenance: Provenance::Billed };
-    ledger.record(CallRecord { cost: paid, target: Some(Target::new("zai", "glm-4.6")), ..call("b", NOON.0 - HOUR) });
-    ledger.record(failed("c", NOON.0 - 25 * HOUR));
-    ledger.record(denied("d", NOON.0));
+    ledger.record(
+        CallRecord { cost: paid, target: Some(Target::new("zai", "glm-4.6")), ..call("b", NOON.0 - HOUR) }.into(),
+    );
+    ledger.record(failed("c", NOON.0 - 25 * HOUR).into());
+    ledger.record(denied("d", NOON.0).into());
     ledger.flush().await;
 
     let ask = |by: &[GroupBy], filter: &str, since: Option<UnixMs>| {
@@ -1102,7 +1102,7 @@ proptest! {
             let mut record = call(&format!("c{place}"), NOON.0 - days * 24 * HOUR);
             record.facts.client = format!("client-{client}");
             record.duration_ms = *duration_ms;
-            ledger.record(record);
+            ledger.record(record.into());
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let stats = runtime.block_on(async {
@@ -1125,7 +1125,7 @@ async fn an_export_holds_every_call_once_in_parts_or_in_a_private_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     for number in 0..1203 {
-        ledger.record(call(&format!("c{number}"), NOON.0 - number * 1000));
+        ledger.record(call(&format!("c{number}"), NOON.0 - number * 1000).into());
     }
     ledger.flush().await;
     let mut query = ExportQuery::default();

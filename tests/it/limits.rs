@@ -27,10 +27,10 @@ async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
     let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |_, _| {}).await;
     for _ in 0..2 {
         let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-        assert_eq!(outcome.record.target.unwrap().provider.as_str(), "local");
+        assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "local");
     }
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().provider.as_str(), "zai");
+    assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "zai");
     let reject = outcome.record.rejects.iter().find(|reject| reject.target.provider.as_str() == "local").unwrap();
     assert_eq!(reject.code, "limited");
     assert!(
@@ -40,7 +40,7 @@ async fn a_provider_at_its_limit_is_passed_over_until_it_has_room() {
     );
     sleep(Duration::from_secs(61)).await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
-    assert_eq!(outcome.record.target.unwrap().provider.as_str(), "local");
+    assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "local");
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,9 +107,9 @@ async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() 
     assert_eq!(spilled.target.as_ref().map(|target| target.provider.as_str()), Some("zai"));
     let chain: Vec<&Target> = spilled.chain.iter().collect();
     assert_eq!(chain.len(), 2, "the busy one stays in the chain, behind");
-    assert_eq!(busy.await.unwrap().1.record.target.unwrap().provider.as_str(), "local");
+    assert_eq!(busy.await.unwrap().1.record.target.as_ref().unwrap().provider.as_str(), "local");
     let back = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
-    assert_eq!(back.target.unwrap().provider.as_str(), "local");
+    assert_eq!(back.target.as_ref().unwrap().provider.as_str(), "local");
 }
 
 #[test]

@@ -675,7 +675,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },
         CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0 } },
         CallEvent::End(Box::new(CallOutcome {
-            record: record(),
+            record: record().into(),
             failure: Some(failure()),
             finish: Some(Finish::Stop),
             after_answer_bytes: true,

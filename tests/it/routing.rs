@@ -119,7 +119,7 @@ fn code(decision: &Decision, target: &str) -> String {
         .rejected
         .iter()
         .find(|reject| reject.target.to_string() == target)
-        .map_or_else(|| format!("{target} is not left out"), |reject| reject.code.clone())
+        .map_or_else(|| format!("{target} is not left out"), |reject| reject.code.to_string())
 }
 
 const GPT_OSS: &str = "lm_studio/openai_gpt-oss-120b-neo-imatrix";
@@ -175,7 +175,7 @@ fn a_dead_local_model_falls_back_by_the_order_of_its_work_and_says_why() {
     let decision = decide(&labelled("prayer_generation"), &original_rules(), &world);
     assert_eq!(chain(&decision), [GLM, GPT, HAIKU]);
     let reject = decision.rejected.iter().find(|reject| reject.target.to_string() == GPT_OSS).unwrap();
-    assert_eq!((reject.code.as_str(), reject.reason.as_str()), ("down", "down: connection refused"));
+    assert_eq!((reject.code.as_ref(), reject.reason.as_ref()), ("down", "down: connection refused"));
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn everybody_who_is_left_out_has_a_code_and_a_sentence() {
         let found = decision.rejected.into_iter().find(|reject| reject.target.to_string() == GLM).unwrap();
         (found.code, found.reason)
     };
-    let pair = |code: &str, reason: &str| (code.to_owned(), reason.to_owned());
+    let pair = |code: &'static str, reason: &'static str| (code.into(), reason.into());
     let plain = Facts::default;
     assert_eq!(reject(&|w| w.providers[0].enabled = false, plain()), pair("disabled", "its provider is switched off"));
     assert_eq!(

@@ -534,7 +534,7 @@ fn hostile_text_is_shown_and_never_acts() {
     let mut ended = record("c1", 0, "playground", evil, target, 1, 2, 1, 1, Cost::FREE);
     ended.policy = evil.into();
     ended.attempts[0].answered_by = Some(evil.into());
-    let outcome = CallOutcome { record: ended, failure: Some(failure), finish: None, after_answer_bytes: true };
+    let outcome = CallOutcome { record: ended.into(), failure: Some(failure), finish: None, after_answer_bytes: true };
     desk.event(CallEvent::End(Box::new(outcome)));
     let mut all = vec![desk.screen(), desk.look(120, 40).0, desk.press("w").screen()];
     all.push(desk.press("y esc y").copied.join("\n"));

@@ -7,14 +7,15 @@ use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
 use crate::adapters::wire::dialect::{Dialect, Reader, prepare, whole};
 use crate::adapters::wire::errors::{Reply, refusal};
 use crate::adapters::wire::rate;
-use crate::adapters::wire::words::is_web_page;
-use crate::domain::config::Endpoint;
+use crate::adapters::wire::words::{begins, is_web_page};
+use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::engine::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use http::HeaderValue;
-use reqwest::Response;
+use reqwest::{Method, Request, Response};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -46,14 +47,12 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
     let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
-    let sending = client
-        .post(url)
-        .headers(headers(profile, request.dialect == Dialect::Messages)?)
-        .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .header(http::header::ACCEPT, HeaderValue::from_static(accept))
-        .body(request.json)
-        .send();
-    let response = match timeout_at(deadline, sending).await {
+    let mut sending = Request::new(Method::POST, url);
+    *sending.headers_mut() = headers(profile, request.dialect == Dialect::Messages)?;
+    sending.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    sending.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(accept));
+    *sending.body_mut() = Some(request.json.into());
+    let response = match timeout_at(deadline, client.execute(sending)).await {
         Ok(sent) => sent.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?,
         Err(_) => return Err(past_deadline(job.time_left)),
     };
@@ -72,10 +71,9 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
         context,
         dialect: request.dialect,
         created: u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0),
-        endpoint: profile.endpoint.clone(),
-        connect,
         deadline,
         time_left: job.time_left,
+        profile: job.profile,
     };
     attempt.judge(inner, response, request.stream).await
 }
@@ -86,8 +84,7 @@ struct Attempt {
     dialect: Dialect,
     /// When the answer began, in seconds since 1970.
     created: u64,
-    endpoint: Endpoint,
-    connect: Duration,
+    profile: Arc<Profile>,
     deadline: Instant,
     time_left: Duration,
 }
@@ -95,8 +92,8 @@ struct Attempt {
 impl Attempt {
     async fn judge(self, inner: &Inner, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
         if !(200..300).contains(&status) {
+            let headers = response.headers().clone();
             let body = self.words(response).await;
             return Err(refusal(&Reply {
                 kind: self.context.kind,
@@ -108,12 +105,13 @@ impl Attempt {
                 now: inner.clock.now(),
             }));
         }
-        let content_type = headers
+        let content_type = response
+            .headers()
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let events = content_type.to_ascii_lowercase().starts_with("text/event-stream");
+        let events = begins(content_type.as_bytes(), "text/event-stream");
         if stream && !events {
             let body = self.words(response).await;
             return Err(instead_of_stream(&self.context, &content_type, &body));
@@ -126,7 +124,7 @@ impl Attempt {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
-        let rate = rate::read(&headers, inner.clock.now());
+        let rate = rate::read(response.headers(), inner.clock.now());
         let frames = if stream {
             stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
@@ -159,7 +157,7 @@ impl Attempt {
     }
 
     fn cut(&self, error: &reqwest::Error) -> Failure {
-        let inner = transport::failure(error, &self.endpoint, self.connect);
+        let inner = transport::failure(error, &self.profile.endpoint, self.profile.timeouts.connect);
         let message = match inner.cause {
             Cause::Reset => "the connection was cut before the answer was whole".to_owned(),
             _ => format!("the answer broke off: {}", inner.message),
@@ -170,7 +168,7 @@ impl Attempt {
 
 /// A stream on its way in.
 struct Incoming {
-    attempt: Attempt,
+    profile: Arc<Profile>,
     response: Option<Response>,
     reader: Reader,
     bytes: usize,
@@ -179,8 +177,9 @@ struct Incoming {
 
 impl Incoming {
     fn new(attempt: Attempt, response: Response) -> Self {
-        let reader = Reader::new(attempt.dialect, attempt.context.clone(), attempt.created);
-        Self { attempt, response: Some(response), reader, bytes: 0, over: false }
+        let Attempt { context, dialect, created, profile, .. } = attempt;
+        let reader = Reader::new(dialect, context, created);
+        Self { profile, response: Some(response), reader, bytes: 0, over: false }
     }
 
     async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
@@ -203,7 +202,8 @@ impl Incoming {
                 }
                 Ok(None) => self.reader.finish(true),
                 Err(error) if self.bytes == 0 => {
-                    let failure = transport::failure(&error, &self.attempt.endpoint, self.attempt.connect);
+                    let (endpoint, connect) = (&self.profile.endpoint, self.profile.timeouts.connect);
+                    let failure = transport::failure(&error, endpoint, connect);
                     return Some(self.fail(failure));
                 }
                 Err(_) => self.reader.finish(false),

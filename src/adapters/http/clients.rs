@@ -204,12 +204,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
+/// As many as a request has once those of the client itself have joined, so that the map need not grow.
+const USUAL_HEADERS: usize = 12;
+
 /// The headers of a request to `profile`.
 ///
 /// # Errors
 /// The key cannot stand in a header.
 pub fn headers(profile: &Profile, native_anthropic: bool) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
     if profile.kind == Kind::ZAiGlm {
         headers.insert(http::header::ACCEPT_LANGUAGE, HeaderValue::from_static("en-US,en"));
     }

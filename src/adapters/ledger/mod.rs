@@ -167,9 +167,8 @@ impl Ledger for SqliteLedger {
         self.shared.ids.next(|_| self.nudge())
     }
 
-    fn record(&self, record: CallRecord) {
-        let handed_over =
-            self.queue.as_ref().is_some_and(|queue| queue.try_send(Message::Record(Box::new(record))).is_ok());
+    fn record(&self, record: Arc<CallRecord>) {
+        let handed_over = self.queue.as_ref().is_some_and(|queue| queue.try_send(Message::Record(record)).is_ok());
         if !handed_over {
             self.shared.count_lost(1);
         }

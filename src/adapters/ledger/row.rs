@@ -117,7 +117,7 @@ fn label_id(connection: &Connection, record: &CallRecord) -> rusqlite::Result<i6
 fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.len()]> {
     let facts = &record.facts;
     let (provider, model) = target_texts(record.target.as_ref());
-    let reject_codes: Vec<&str> = record.rejects.iter().map(|reject| reject.code.as_str()).collect();
+    let reject_codes: Vec<&str> = record.rejects.iter().map(|reject| reject.code.as_ref()).collect();
     let usage = |pick: fn(Usage) -> u64| record.usage.map(pick).map(whole).into();
     let error = record.error.as_ref();
     Ok([

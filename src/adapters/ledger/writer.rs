@@ -30,7 +30,7 @@ const BUSY_TRIES: u32 = 3;
 pub struct Nudge;
 
 pub enum Message {
-    Record(Box<CallRecord>),
+    Record(Arc<CallRecord>),
     /// Answered when everything handed over before is on disk.
     Flush(oneshot::Sender<()>),
     Nudge,
@@ -59,7 +59,7 @@ impl Writer {
             let mut message = Some(first);
             while let Some(next) = message {
                 match next {
-                    Message::Record(record) => records.push(*record),
+                    Message::Record(record) => records.push(record),
                     Message::Flush(done) => waiting.push(done),
                     Message::Nudge => {}
                     Message::Seen(one) => seen.push(*one),
@@ -102,7 +102,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, records: &[CallRecord]) {
+    fn write(&mut self, records: &[Arc<CallRecord>]) {
         if records.is_empty() {
             return;
         }
@@ -125,7 +125,7 @@ impl Writer {
     }
 
     /// The number of records that could not be written.
-    fn write_rows(&mut self, records: &[CallRecord]) -> u64 {
+    fn write_rows(&mut self, records: &[Arc<CallRecord>]) -> u64 {
         let mut mended = false;
         let mut tries = 0;
         loop {
@@ -205,7 +205,7 @@ impl Writer {
     }
 }
 
-fn insert_all(connection: &mut Connection, records: &[CallRecord]) -> rusqlite::Result<()> {
+fn insert_all(connection: &mut Connection, records: &[Arc<CallRecord>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for record in records {
         row::insert(&transaction, record)?;
@@ -240,7 +240,7 @@ mod tests {
         Writer { connection, folder: folder.to_owned(), log: None, shared, retention: Retention::new(Keep::default()) }
     }
 
-    fn calls(count: usize, answer: &str) -> Vec<CallRecord> {
+    fn calls(count: usize, answer: &str) -> Vec<Arc<CallRecord>> {
         let call = |number: usize| CallRecord {
             id: format!("c{}-{number}", answer.len()).into(),
             ts: UnixMs(1),
@@ -264,7 +264,7 @@ mod tests {
             answer: Some(answer.to_owned()),
             reserved: None,
         };
-        (0..count).map(call).collect()
+        (0..count).map(|number| Arc::new(call(number))).collect()
     }
 
     fn rows(writer: &Writer) -> i64 {

@@ -2,7 +2,7 @@
 //! answer has ended, was cut, failed half-way, or held nothing.
 
 use super::errors::{ServerError, inside};
-use super::openai::{Read, read};
+use super::openai::{Read, Told, read, read_next};
 use super::repeat::Pattern;
 use super::shape;
 use super::sse::{EVENT_LIMIT, Event, Reader};
@@ -15,6 +15,9 @@ use crate::engine::ports::{Frame, Seen};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
+
+/// Frames that usually wait at once: what repeats is one of them.
+const USUAL_FRAMES: usize = 8;
 
 /// What is needed to judge an answer besides its bytes.
 #[derive(Debug, Clone)]
@@ -34,8 +37,7 @@ pub struct StreamReader {
     ready: VecDeque<Result<Frame, Failure>>,
     answer: Summary,
     pattern: Pattern,
-    model: Option<String>,
-    id_told: bool,
+    told: Told,
     done: bool,
 }
 
@@ -68,11 +70,10 @@ impl StreamReader {
         Self {
             context,
             sse: Reader::new(),
-            ready: VecDeque::new(),
+            ready: VecDeque::with_capacity(USUAL_FRAMES),
             answer: Summary::default(),
             pattern: Pattern::default(),
-            model: None,
-            id_told: false,
+            told: Told::default(),
             done: false,
         }
     }
@@ -81,6 +82,7 @@ impl StreamReader {
     pub fn push(&mut self, chunk: Bytes) {
         self.sse.push(chunk);
         while !self.done {
+            self.take_words();
             match self.sse.next_event() {
                 Ok(Some(event)) => self.take_event(event),
                 Ok(None) => break,
@@ -134,44 +136,60 @@ impl StreamReader {
         }
     }
 
+    /// Takes the events that say nothing but further words, all that are there as one frame.
+    fn take_words(&mut self) {
+        let (mut text, mut length) = (String::new(), 0);
+        let ahead = self.sse.ahead();
+        while let Some((words, size)) = ahead.get(length..).and_then(|rest| self.pattern.next(rest)) {
+            text.push_str(words);
+            length += size;
+        }
+        if length > 0 {
+            self.answer.answered |= !text.is_empty();
+            let raw = self.sse.take(length);
+            self.ready.push_back(Ok(Frame { raw, seen: Seen { text, ..Seen::default() } }));
+        }
+    }
+
     fn take_event(&mut self, event: Event) {
-        let Some(data) = event.data else {
+        let Some(data) = event.data.as_ref() else {
             self.ready.push_back(Ok(Frame { raw: event.raw, seen: Seen::default() }));
             return;
         };
-        if event.name.is_empty()
-            && let Some(words) = self.pattern.words(&data)
+        // Its bytes came in pieces, so it was not among those that are taken together.
+        if let Some((words, size)) = self.pattern.next(&event.raw)
+            && size == event.raw.len()
         {
             self.answer.answered |= !words.is_empty();
             let seen = Seen { text: words.to_owned(), ..Seen::default() };
             self.ready.push_back(Ok(Frame { raw: event.raw, seen }));
             return;
         }
-        if is_end(&data) {
+        if is_end(data) {
             self.end(event.raw);
             return;
         }
         if event.name == "error" {
-            let error = match serde_json::from_slice::<Value>(&data) {
+            let error = match serde_json::from_slice::<Value>(data) {
                 Ok(value) => ServerError::in_body(&value).unwrap_or_else(|| ServerError::from_value(&value)),
-                Err(_) => ServerError::from_text(&data),
+                Err(_) => ServerError::from_text(data),
             };
             self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets));
             return;
         }
-        match read(self.context.kind, &data) {
+        match read_next(self.context.kind, data, &self.told) {
             Err(why) => {
                 self.fail(bad_answer(&format!("a part of the stream cannot be used: {why}"), &self.context.secrets));
             }
             Ok(chunk) => {
                 if says_nothing(&chunk) {
-                    if let Some(why) = shape::odd(&data) {
+                    if let Some(why) = shape::odd(data) {
                         self.fail(bad_answer(&odd_answer(&why), &self.context.secrets));
                         return;
                     }
-                    tell_odd_usage(&self.context, &data);
+                    tell_odd_usage(&self.context, data);
                 }
-                self.pattern.learn(&data, &chunk);
+                self.pattern.learn(&event, &chunk);
                 self.take_chunk(event.raw, chunk);
             }
         }
@@ -183,16 +201,10 @@ impl StreamReader {
             return;
         }
         self.answer.take(&chunk);
-        // Every chunk repeats them; told once is enough.
-        if chunk.seen.model == self.model {
-            chunk.seen.model = None;
-        } else {
-            self.model.clone_from(&chunk.seen.model);
+        if let Some(model) = &chunk.seen.model {
+            self.told.model = Some(model.clone());
         }
-        if self.id_told {
-            chunk.seen.response_id = None;
-        }
-        self.id_told |= chunk.seen.response_id.is_some();
+        self.told.response_id |= chunk.seen.response_id.is_some();
         if let Some((code, sentence)) = chunk.failed {
             let last_words = chunk.seen.answer_bytes();
             if last_words {

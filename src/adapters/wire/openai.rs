@@ -32,11 +32,26 @@ pub struct Read {
     pub words: Option<Range<usize>>,
 }
 
-/// Reads a chunk or a whole body.
+/// What every chunk of a stream repeats, and one of them has told.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub model: Option<String>,
+    pub response_id: bool,
+}
+
+/// Reads a whole body, or a chunk alone.
 ///
 /// # Errors
 /// A sentence: what could not be read.
 pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
+    read_next(kind, json, &Told::default())
+}
+
+/// Reads a chunk of a stream. The model and the response's id are given only where they were not told yet.
+///
+/// # Errors
+/// A sentence: what could not be read.
+pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
     let chunk: Chunk<'_> = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
     let error = match chunk.error {
         Some(raw) => {
@@ -76,8 +91,8 @@ pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
     }
     out.words = words.place();
     seen.usage_only = out.choices == 0 && seen.usage.is_some();
-    seen.model = owned(&chunk.model);
-    seen.response_id = owned(&chunk.id);
+    seen.model = some(chunk.model).filter(|model| told.model.as_deref() != Some(model)).map(Cow::into_owned);
+    seen.response_id = some(chunk.id).filter(|_| !told.response_id).map(Cow::into_owned);
     Ok(out)
 }
 
@@ -106,8 +121,8 @@ impl Words {
     }
 }
 
-fn owned(text: &Text<'_>) -> Option<String> {
-    (!text.0.is_empty()).then(|| text.0.clone().into_owned())
+fn some(text: Text<'_>) -> Option<Cow<'_, str>> {
+    (!text.0.is_empty()).then_some(text.0)
 }
 
 fn unreadable(json: &[u8], error: &serde_json::Error) -> String {

@@ -3,10 +3,12 @@
 //! `answer`'s business.
 
 use super::openai::Read;
+use super::sse::Event;
 use crate::engine::ports::Seen;
 use bytes::Bytes;
+use std::ops::Range;
 
-/// What stood around the words of the newest event that was read whole.
+/// What stood around the words of the newest event that was read whole, from `data:` to its blank line.
 #[derive(Debug, Default)]
 pub struct Pattern {
     before: Bytes,
@@ -14,25 +16,41 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Learns from an event that was read whole: only from one that says nothing besides its words.
-    pub fn learn(&mut self, data: &Bytes, read: &Read) {
-        *self = match &read.words {
-            Some(words) if says_words_only(read) && words.end <= data.len() => {
-                Self { before: data.slice(..words.start), after: data.slice(words.end..) }
+    /// Learns from an event that was read whole: only from one that says nothing besides its words, and is nothing
+    /// but one line of data.
+    pub fn learn(&mut self, event: &Event, read: &Read) {
+        *self = match (&event.data, &read.words) {
+            (Some(data), Some(words)) if says_words_only(read) && event.name.is_empty() => {
+                Self::around(&event.raw, data, words).unwrap_or_default()
             }
             _ => Self::default(),
         };
     }
 
-    /// The words of an event with the same bytes around them; `None` when it has to be read whole.
-    pub fn words<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
+    fn around(raw: &Bytes, data: &Bytes, words: &Range<usize>) -> Option<Self> {
+        let field = [&b"data: "[..], b"data:"].into_iter().find(|field| raw.starts_with(field))?;
+        let rest = raw.get(field.len()..)?.strip_prefix(data.as_ref())?;
+        (rest == b"\n\n" && words.end <= data.len()).then(|| Self {
+            before: raw.slice(..field.len() + words.start),
+            after: raw.slice(field.len() + words.end..),
+        })
+    }
+
+    /// The words of the event that `bytes` begin with, and its length, when the same bytes stand around them;
+    /// `None` when it has to be read whole or is not all there.
+    pub fn next<'a>(&self, bytes: &'a [u8]) -> Option<(&'a str, usize)> {
         if self.before.is_empty() {
             return None;
         }
-        let words = data.strip_prefix(self.before.as_ref())?.strip_suffix(self.after.as_ref())?;
+        let rest = bytes.strip_prefix(self.before.as_ref())?;
         // No quote and no escape: the string ends where the pattern goes on, and is its own text.
-        let plain = words.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
-        if plain { std::str::from_utf8(words).ok() } else { None }
+        let end = rest.iter().position(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\')?;
+        let (words, rest) = rest.split_at_checked(end)?;
+        if !rest.starts_with(&self.after) {
+            return None;
+        }
+        let length = self.before.len() + end + self.after.len();
+        std::str::from_utf8(words).ok().map(|words| (words, length))
     }
 }
 
@@ -46,15 +64,30 @@ fn says_words_only(read: &Read) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::openai::read;
+    use super::super::sse::Reader;
     use super::*;
     use crate::domain::kind::Kind;
     use proptest::prelude::*;
 
+    fn event(json: &str) -> Event {
+        let mut reader = Reader::new();
+        reader.push(format!("data: {json}\n\n").into());
+        reader.next_event().unwrap().unwrap()
+    }
+
     fn learned(json: &str) -> Pattern {
-        let data = Bytes::copy_from_slice(json.as_bytes());
+        let event = event(json);
         let mut pattern = Pattern::default();
-        pattern.learn(&data, &read(Kind::OpenaiCompatible, &data).unwrap());
+        pattern.learn(&event, &read(Kind::OpenaiCompatible, event.data.as_ref().unwrap()).unwrap());
         pattern
+    }
+
+    /// The words that the pattern finds in one event of this data.
+    fn words(pattern: &Pattern, json: &str) -> Option<String> {
+        let event = event(json);
+        let (words, length) = pattern.next(&event.raw)?;
+        assert_eq!(length, event.raw.len());
+        Some(words.to_owned())
     }
 
     const HELLO: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"hello"},"logprobs":null,"finish_reason":null}]}"#;
@@ -62,8 +95,8 @@ mod tests {
     #[test]
     fn an_event_that_differs_in_its_words_only_need_not_be_read_whole() {
         let pattern = learned(HELLO);
-        assert_eq!(pattern.words(HELLO.replace("hello", " wörld").as_bytes()), Some(" wörld"));
-        assert_eq!(pattern.words(HELLO.replace("hello", "").as_bytes()), Some(""));
+        assert_eq!(words(&pattern, &HELLO.replace("hello", " wörld")).as_deref(), Some(" wörld"));
+        assert_eq!(words(&pattern, &HELLO.replace("hello", "")).as_deref(), Some(""));
         for other in [
             HELLO.replace("hello", r"a\nb"),
             HELLO.replace("hello", r#"a","role":"x"#),
@@ -71,7 +104,29 @@ mod tests {
             HELLO.replace(r#""id":"c""#, r#""id":"d""#),
             HELLO.replace('}', ""),
         ] {
-            assert_eq!(pattern.words(other.as_bytes()), None, "{other}");
+            assert_eq!(words(&pattern, &other), None, "{other}");
+        }
+        let cut = event(HELLO).raw;
+        for end in 0..cut.len() {
+            assert_eq!(pattern.next(&cut[..end]), None, "an event is taken when all of it is there");
+        }
+    }
+
+    #[test]
+    fn an_event_with_more_lines_than_its_data_teaches_nothing() {
+        for raw in [
+            format!("id: 1\ndata: {HELLO}\n\n"),
+            format!("event: x\ndata: {HELLO}\n\n"),
+            format!("data: {HELLO}\nretry: 3\n\n"),
+            format!("data: {HELLO}\r\n\r\n"),
+            format!("data: {HELLO}\r\r"),
+        ] {
+            let mut reader = Reader::new();
+            reader.push(raw.clone().into());
+            let event = reader.next_event().unwrap().unwrap();
+            let mut pattern = Pattern::default();
+            pattern.learn(&event, &read(Kind::OpenaiCompatible, event.data.as_ref().unwrap()).unwrap());
+            assert!(pattern.before.is_empty(), "{raw}");
         }
     }
 
@@ -116,16 +171,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_taken_from_the_pattern_is_what_reading_whole_finds(first in chunk(), second in chunk()) {
-            let first = Bytes::from(first);
-            if let Ok(whole) = read(Kind::OpenaiCompatible, &first) {
-                let mut pattern = Pattern::default();
-                pattern.learn(&first, &whole);
-                if let Some(words) = pattern.words(second.as_bytes()) {
-                    let mut expected = read(Kind::OpenaiCompatible, second.as_bytes()).unwrap();
-                    expected.words = None;
-                    let seen = Seen { text: words.to_owned(), ..whole.seen };
-                    prop_assert_eq!(expected, Read { seen, words: None, ..whole });
-                }
+            if let Ok(whole) = read(Kind::OpenaiCompatible, first.as_bytes())
+                && let Some(text) = words(&learned(&first), &second)
+            {
+                let mut expected = read(Kind::OpenaiCompatible, second.as_bytes()).unwrap();
+                expected.words = None;
+                let seen = Seen { text, ..whole.seen };
+                prop_assert_eq!(expected, Read { seen, words: None, ..whole });
             }
         }
     }

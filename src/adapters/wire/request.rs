@@ -77,7 +77,7 @@ pub(super) fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
 
 /// Where chat requests of a provider go that speaks OpenAI's dialect.
 pub fn chat_url(profile: &Profile) -> String {
-    format!("{}/chat/completions", profile.endpoint.api_base)
+    [&profile.endpoint.api_base, "/chat/completions"].concat()
 }
 
 #[cfg(test)]

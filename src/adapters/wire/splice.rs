@@ -103,11 +103,10 @@ impl<'a> Object<'a> {
             .and_then(|members| reader.end().map(|()| members))
             .map_err(|error| invalid(format!("{what} is not a readable JSON object: {error}")))?;
         let mut places: Vec<(Cow<'a, str>, Range<usize>)> = Vec::with_capacity(members.len());
-        let mut keys = HashSet::with_capacity(members.len());
+        if let Some(twice) = twice(&members) {
+            return Err(invalid(format!("{what} holds {} twice: keep one of them", short(&quoted(twice)))));
+        }
         for (key, value) in members {
-            if !keys.insert(key.clone()) {
-                return Err(invalid(format!("{what} holds {} twice: keep one of them", short(&quoted(&key)))));
-            }
             // The value is a piece of `json` itself, so the distance of their addresses is its place.
             let start = (value.get().as_ptr() as usize).saturating_sub(json.as_ptr() as usize);
             places.push((key, start..start + value.get().len()));
@@ -147,6 +146,20 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Members compared one by one; more of them go through a table.
+const FEW: usize = 32;
+
+/// The first key that stands there for the second time.
+fn twice<'m>(members: &'m [(Cow<'_, str>, &RawValue)]) -> Option<&'m str> {
+    let mut keys = members.iter().map(|(key, _)| key.as_ref()).enumerate();
+    if members.len() <= FEW {
+        let before = |key: &str, at: usize| members.iter().take(at).any(|(other, _)| other == key);
+        return keys.find(|(at, key)| before(key, *at)).map(|(_, key)| key);
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    keys.map(|(_, key)| key).find(|key| !seen.insert(*key))
+}
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
@@ -157,7 +170,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(16);
         while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
             members.push((key.0, value));
         }
@@ -174,7 +187,8 @@ pub(super) fn text_of(json: &str, range: Range<usize>) -> &str {
 }
 
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // A text can always be written.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 fn short(text: &str) -> String {

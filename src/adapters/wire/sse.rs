@@ -100,6 +100,18 @@ impl Reader {
         Ok(None)
     }
 
+    /// The bytes that have come and were not read yet, where an event begins with the first of them; else nothing.
+    /// For a reader that knows what follows; it takes whole events with [`Self::take`].
+    pub fn ahead(&self) -> &[u8] {
+        let between = self.started && self.scanned == 0 && self.carry.is_empty() && !self.in_line && !self.after_cr;
+        if between { &self.chunk } else { &[] }
+    }
+
+    /// Takes whole events, `length` bytes of [`Self::ahead`], unread. They end with LF.
+    pub fn take(&mut self, length: usize) -> Bytes {
+        self.chunk.split_to(length.min(self.chunk.len()))
+    }
+
     /// What is left when the stream has ended: an event without its blank line.
     pub fn finish(&mut self) -> Option<Event> {
         self.scanned = self.chunk.len();

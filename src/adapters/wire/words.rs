@@ -42,12 +42,13 @@ fn unsafe_to_show(c: char) -> bool {
 
 /// Whether a body is a web page.
 pub fn is_web_page(content_type: &str, body: &[u8]) -> bool {
-    let start = body.get(..body.len().min(256)).unwrap_or_default();
-    let start =
-        String::from_utf8_lossy(start).trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
-    content_type.to_ascii_lowercase().starts_with("text/html")
-        || start.starts_with("<!doctype html")
-        || start.starts_with("<html")
+    let start = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body).trim_ascii_start();
+    begins(content_type.as_bytes(), "text/html") || begins(start, "<!doctype html") || begins(start, "<html")
+}
+
+/// Whether `text` begins with `word`, in whatever letters.
+pub fn begins(text: &[u8], word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::present::may_cost::{may_cost, tokens_of};
 use crate::present::{escape, reason, units};
 use serde_json::{Value, json};
 use std::io::Read as _;
+use std::sync::Arc;
 
 /// Tokens of the answer at most.
 const JOB_TOKENS: u64 = 500;
@@ -57,7 +58,7 @@ pub async fn run(session: &mut Session, args: &BenchArgs) -> Result<(), Ending> 
     }
 
     let mut interrupted = session.console.interrupted();
-    let mut done: Vec<(Entry, Vec<CallRecord>)> = Vec::new();
+    let mut done: Vec<(Entry, Vec<Arc<CallRecord>>)> = Vec::new();
     let mut stopped = None;
     for entry in entries {
         let mut records = Vec::new();
@@ -185,18 +186,18 @@ fn middle(mut values: Vec<u64>) -> Option<u64> {
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
-fn speed(records: &[CallRecord]) -> Option<f64> {
-    let mut speeds: Vec<f64> = records.iter().filter_map(CallRecord::tokens_per_second).collect();
+fn speed(records: &[Arc<CallRecord>]) -> Option<f64> {
+    let mut speeds: Vec<f64> = records.iter().filter_map(|record| record.tokens_per_second()).collect();
     speeds.sort_by(f64::total_cmp);
     speeds.get(speeds.len().checked_sub(1)? / 2).copied()
 }
 
 /// All that was bought; `None` when one of them has no known price.
-fn cost(records: &[CallRecord]) -> Option<Money> {
+fn cost(records: &[Arc<CallRecord>]) -> Option<Money> {
     records.iter().map(|record| record.cost.amount).sum::<Option<Money>>()
 }
 
-fn print(session: &mut Session, done: &[(Entry, Vec<CallRecord>)]) -> Result<(), Ending> {
+fn print(session: &mut Session, done: &[(Entry, Vec<Arc<CallRecord>>)]) -> Result<(), Ending> {
     if session.console.json {
         let rows: Vec<Value> = done.iter().map(|(entry, records)| as_json(entry, records)).collect();
         return session.console.document(&json!({ "max_tokens": JOB_TOKENS, "targets": rows }));
@@ -212,7 +213,7 @@ fn print(session: &mut Session, done: &[(Entry, Vec<CallRecord>)]) -> Result<(),
     ]);
     let dash = || units::MISSING.to_owned();
     for (entry, records) in done {
-        let good: Vec<CallRecord> = records.iter().filter(|record| record.error.is_none()).cloned().collect();
+        let good: Vec<Arc<CallRecord>> = records.iter().filter(|record| record.error.is_none()).cloned().collect();
         let name = entry.target.as_ref().map_or_else(|_| entry.asked.clone(), ToString::to_string);
         let trouble = match (&entry.target, records.iter().find_map(|record| record.error.as_ref())) {
             (Err(why), _) => Some(why.clone()),
@@ -220,7 +221,7 @@ fn print(session: &mut Session, done: &[(Entry, Vec<CallRecord>)]) -> Result<(),
             (Ok(_), None) if records.is_empty() => Some("not run".to_owned()),
             (Ok(_), None) => None,
         };
-        let bought = records.iter().any(|record| !CallRow::from(record).bought_nothing());
+        let bought = records.iter().any(|record| !CallRow::from(record.as_ref()).bought_nothing());
         let cost = match cost(records) {
             _ if !bought => dash(),
             None => units::UNKNOWN.to_owned(),
@@ -245,7 +246,7 @@ fn print(session: &mut Session, done: &[(Entry, Vec<CallRecord>)]) -> Result<(),
     table.print(&mut session.console)
 }
 
-fn as_json(entry: &Entry, records: &[CallRecord]) -> Value {
+fn as_json(entry: &Entry, records: &[Arc<CallRecord>]) -> Value {
     let runs: Vec<Value> = records
         .iter()
         .map(|record| {

@@ -120,7 +120,7 @@ fn print_chain(
             Cell::new(Role::Muted, label),
             "".into(),
             reject.target.to_string().into(),
-            reject.reason.as_str().into(),
+            reject.reason.as_ref().into(),
         ]);
     }
     table.print(&mut session.console)

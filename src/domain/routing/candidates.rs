@@ -409,7 +409,7 @@ impl<'a> Board<'a> {
                 Chosen {
                     target: Target { provider: provider.id.clone(), model: model.id.clone() },
                     reach: reach_of(provider, model),
-                    why: why_words(why, Some(model)).into_owned(),
+                    why: why_words(why, Some(model)),
                 }
             }
             Which::Extra(e) => {
@@ -417,7 +417,7 @@ impl<'a> Board<'a> {
                 Chosen {
                     target: Target { provider: provider.id.clone(), model: self.extras[e].model.clone() },
                     reach: provider.reach,
-                    why: why_words(why, None).into_owned(),
+                    why: why_words(why, None),
                 }
             }
         }
@@ -461,11 +461,7 @@ impl<'a> Board<'a> {
                 format!("{} tokens are more than its context of {context}", self.facts.prompt_tokens).into()
             }
         };
-        Reject {
-            target: Target { provider: provider.id.clone(), model: id.clone() },
-            code: out.code().into(),
-            reason: reason.into_owned(),
-        }
+        Reject { target: Target { provider: provider.id.clone(), model: id.clone() }, code: out.code().into(), reason }
     }
 
     fn wait(&self, until: Option<crate::domain::time::UnixMs>) -> String {

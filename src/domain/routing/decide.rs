@@ -147,8 +147,8 @@ impl<'a> Request<'a> {
         let guard = policy.local_only.then_some(policy.name.as_str());
         let mut rejected = Board::new(self.world, self.facts, guard, Scope::All).finish(String::new(), 0).rejected;
         for reject in rejected.iter_mut().filter(|reject| reject.code != "not_local") {
-            "denied".clone_into(&mut reject.code);
-            reject.reason = format!("policy {} denies the request", policy.name);
+            reject.code = "denied".into();
+            reject.reason = format!("policy {} denies the request", policy.name).into();
         }
         Decision {
             by,

@@ -27,6 +27,7 @@ use super::call::Reject;
 use super::ids::{ProviderId, Target};
 use super::reach::Reach;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The order used when no policy and no request-type order decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ pub struct Chosen {
     /// Cloud, or local: what the guard at connect checks.
     pub reach: Reach,
     /// Why it stands here, in a few words: `loaded`, `named by the order`, `cloud after local`.
-    pub why: String,
+    pub why: Cow<'static, str>,
 }
 
 /// Who decided, in the ledger's words: `policy:NAME`, `named`, `request_type:NAME`, `active`, `strategy:NAME`,

@@ -11,6 +11,7 @@ use crate::domain::money::{Cost, Money, Price, Provenance};
 use crate::domain::price::price_of;
 use crate::domain::routing::Decision;
 use crate::domain::time::UnixMs;
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -60,16 +61,17 @@ struct Trial {
 }
 
 impl Ticket {
-    pub fn new(id: CallId, ts: UnixMs, started: Instant, request: &CallRequest, decision: &Decision) -> Self {
+    /// Takes the words and the rejects out of the decision: from here on the ticket has them.
+    pub fn new(id: CallId, ts: UnixMs, started: Instant, request: &CallRequest, decision: &mut Decision) -> Self {
         Self {
             id,
             ts,
             started,
             facts: request.facts.clone(),
-            policy: decision.by.clone(),
+            policy: std::mem::take(&mut decision.by),
             rules_version: decision.rules_version,
             chain: decision.chain.iter().map(|chosen| chosen.target.clone()).collect(),
-            rejects: decision.rejected.clone(),
+            rejects: std::mem::take(&mut decision.rejected),
             queue: Duration::ZERO,
             attempts: Vec::new(),
             current: None,
@@ -91,6 +93,11 @@ impl Ticket {
 
     pub fn policy(&self) -> &str {
         &self.policy
+    }
+
+    /// Who was left out or could not be tried, so far.
+    pub fn rejects(&self) -> &[Reject] {
+        &self.rejects
     }
 
     pub fn started(&self) -> Instant {
@@ -151,7 +158,7 @@ impl Ticket {
     }
 
     /// A target that was in the chain but could not be tried.
-    pub fn skip(&mut self, target: &Target, code: &str, reason: &str) {
+    pub fn skip(&mut self, target: &Target, code: &'static str, reason: impl Into<Cow<'static, str>>) {
         self.rejects.push(Reject { target: target.clone(), code: code.into(), reason: reason.into() });
     }
 
@@ -207,7 +214,7 @@ impl Ticket {
     /// The attempt under way ended before it was sent: no attempt, and a target that could not be tried.
     pub fn unsent(&mut self, failure: &Failure) {
         if let Some(trial) = self.current.take() {
-            self.skip(&trial.target, failure.code.word(), &failure.message);
+            self.skip(&trial.target, failure.code.word(), failure.message.clone());
             self.target = self.attempts.last().map(|attempt| attempt.target.clone());
         }
     }

@@ -69,7 +69,7 @@ pub async fn walk(
         let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
         if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
             let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
-            ticket.skip(target, "limited", &failure.message);
+            ticket.skip(target, "limited", failure.message.clone());
             ended_in.get_or_insert(failure);
             continue;
         }

@@ -92,11 +92,11 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
 
     let live = shared.ready_world().await;
     presets::label(&mut request.facts, &live.config, &live.world);
-    let (decision, pin) = shared.decide_now(&live, &request, now);
+    let (mut decision, pin) = shared.decide_now(&live, &request, now);
     shared.tell_of_rules(&decision, &id);
     // `auto:TYPE` is a label too: the record holds the type that decided.
     request.facts.request_type = request_type(&request.facts).to_owned();
-    let mut ticket = Ticket::new(id, now, started, &request, &decision);
+    let mut ticket = Ticket::new(id, now, started, &request, &mut decision);
     ticket.record_prompt(&request, live.config.telemetry.record_prompts);
 
     let outcome = tokio::select! {
@@ -111,7 +111,7 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     }
     let failure = outcome.err();
     let after_answer_bytes = ticket.answering();
-    let record = ticket.settle(&live, failure.clone());
+    let record = Arc::new(ticket.settle(&live, failure.clone()));
     let finish = record.finish;
     // The ledger first: whoever hears that the call ended may ask for its record at once.
     shared.ports.ledger.record(record.clone());
@@ -232,13 +232,13 @@ impl Shared {
         }
         self.client_share(live, request)?;
         if decision.chain.is_empty()
-            && decision.rejected.iter().any(|reject| reject.code == "limited")
+            && ticket.rejects().iter().any(|reject| reject.code == "limited")
             && let Some((first, now)) = self.first_room(live, request)
         {
             return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
         }
         if decision.chain.is_empty() {
-            return Err(no_route(live, request, decision));
+            return Err(no_route(live, request, ticket.policy()));
         }
         let limit = decision.effects.timeout_ms.map_or(live.config.limits.call_deadline, Duration::from_millis);
         let deadline = ticket.started() + limit;
@@ -257,8 +257,8 @@ fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
 }
 
 /// Why nobody can take the call.
-fn no_route(live: &Live, request: &CallRequest, decision: &Decision) -> Failure {
-    let code = if decision.by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+fn no_route(live: &Live, request: &CallRequest, by: &str) -> Failure {
+    let code = if by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
     Failure::plain(
         code,
         explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,

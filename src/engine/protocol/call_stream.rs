@@ -4,6 +4,7 @@ use crate::domain::call::{CallRecord, Finish, Usage};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{CallId, Target};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Known as soon as an attempt is about to answer; the gateway's response headers come from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +69,8 @@ pub enum CallEvent {
 /// How the call ended; the record is what went to the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallOutcome {
-    pub record: CallRecord,
+    /// Shared with the ledger, which may still be writing it.
+    pub record: Arc<CallRecord>,
     pub failure: Option<Failure>,
     pub finish: Option<Finish>,
     /// Answer bytes had been passed on when it failed: the caller's stream ends with an error of its own.

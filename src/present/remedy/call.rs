@@ -24,7 +24,7 @@ pub fn of_call(failure: &Failure, record: &CallRecord, providers: &[Arc<Provider
     }
     // Nobody was asked: what keeps the first candidate out is what there is to mend. Who is out because the
     // request or a rule leaves it out may be down as well, and that is not why.
-    let mut stopped = record.rejects.iter().filter(|reject| MENDABLE.contains(&reject.code.as_str()));
+    let mut stopped = record.rejects.iter().filter(|reject| MENDABLE.contains(&reject.code.as_ref()));
     stopped.find_map(|reject| what_to_do(known(&reject.target)?))
 }
 

@@ -426,8 +426,8 @@ impl Ledger for Book {
         CallId::from(format!("c{}", self.next.fetch_add(1, Ordering::SeqCst) + 1))
     }
 
-    fn record(&self, record: CallRecord) {
-        self.records.lock().unwrap().push(record);
+    fn record(&self, record: Arc<CallRecord>) {
+        self.records.lock().unwrap().push(Arc::unwrap_or_clone(record));
     }
 
     fn dropped(&self) -> u64 {

@@ -512,7 +512,7 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         events.push(CallEvent::Usage { usage });
     }
     events.push(CallEvent::End(Box::new(CallOutcome {
-        record: record.clone(),
+        record: record.clone().into(),
         failure: None,
         finish: record.finish,
         after_answer_bytes: false,
@@ -530,7 +530,7 @@ pub fn failed(mut record: CallRecord, failure: Failure) -> Vec<CallEvent> {
     record.cost = Cost::UNKNOWN;
     record.ttft_ms = None;
     vec![CallEvent::End(Box::new(CallOutcome {
-        record,
+        record: record.into(),
         failure: Some(failure),
         finish: None,
         after_answer_bytes: false,

@@ -182,7 +182,7 @@ impl Answer {
 /// Who was left out, where that is why there is no answer and the error's own sentence does not tell it.
 pub fn say_rejects(console: &mut Console, record: &CallRecord, failure: &Failure) {
     if record.attempts.is_empty() {
-        let untold = record.rejects.iter().filter(|reject| !failure.message.contains(&reject.reason));
+        let untold = record.rejects.iter().filter(|reject| !failure.message.contains(reject.reason.as_ref()));
         for reject in untold.take(MOST_REJECTS) {
             let text = format!("-- {}: {}", reject.target, reject.reason);
             console.say(Role::Muted, &escape::line(&text));

@@ -13,6 +13,7 @@ use crate::present::may_cost::tokens_of;
 use crate::present::{models, reason, units};
 use crate::tui::part::Ticket;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes kept of an answer, and of its reasoning; what comes after is counted and not shown.
@@ -72,7 +73,7 @@ pub struct Lane {
     thinking: Option<(UnixMs, UnixMs)>,
     first_at: Option<UnixMs>,
     usage: Option<Usage>,
-    pub record: Option<CallRecord>,
+    pub record: Option<Arc<CallRecord>>,
     pub failure: Option<Failure>,
     /// The decision as explained for this request.
     pub why: Option<Explanation>,

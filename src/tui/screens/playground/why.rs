@@ -15,6 +15,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
+use std::sync::Arc;
 
 pub struct Why {
     title: &'static str,
@@ -25,7 +26,7 @@ pub struct Why {
     refused: Option<String>,
     /// Of a call that was sent: what happened on the way, and its record when it has ended.
     notes: Vec<String>,
-    record: Option<CallRecord>,
+    record: Option<Arc<CallRecord>>,
     scroll: Scroll,
 }
 

@@ -175,7 +175,7 @@ pub(super) fn chain(snapshot: &Snapshot, facts: &Facts, explanation: &Explanatio
         lines.split(&[Piece::new(&number, Role::Muted), Piece::plain(" "), target], &[cost]);
         let (mark, health) = health(snapshot, chosen);
         let from = routes::from(decision, place);
-        let why = if chosen.why.contains(from) { chosen.why.clone() } else { format!("{from}: {}", chosen.why) };
+        let why = if chosen.why.contains(from) { chosen.why.to_string() } else { format!("{from}: {}", chosen.why) };
         let health = if wide { text::pad_right(&health, 18) } else { format!("{health},") };
         let why = Piece::new(&escape::line(&why), Role::Muted);
         lines.put(3, &[mark, Piece::plain(" "), Piece::plain(&health), Piece::plain(" "), why]);
