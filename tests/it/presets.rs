@@ -215,7 +215,7 @@ async fn a_request_that_names_a_preset_goes_where_it_says_with_its_values_and_wi
     };
     let (_, outcome) = collect(house.engine.handle.dispatch(raw(r#"{"model":"mine","messages":[]}"#))).await;
     assert_eq!(outcome.failure, None);
-    assert_eq!(outcome.record.target.unwrap().to_string(), "box/large");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "box/large");
     assert_eq!(outcome.record.policy, "named");
     assert_eq!((&*outcome.record.facts.requested_model, &*outcome.record.facts.tags["preset"]), ("mine", "mine"));
     let sent = json_of(&house.stage.jobs()[0].body);
@@ -242,12 +242,12 @@ async fn a_presets_request_type_decides_unless_the_caller_labels_the_work() {
     let house = home().await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("generate-prayer"))).await;
     assert_eq!(outcome.record.policy, "request_type:prayer_generation");
-    assert_eq!(outcome.record.target.unwrap().to_string(), "zai/glm-4.6");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
     assert_eq!(outcome.record.facts.max_tokens, 300);
     let mut labelled = ask("generate-prayer");
     labelled.facts.request_type = "mine".into();
     let (_, outcome) = collect(house.engine.handle.dispatch(labelled)).await;
-    assert_eq!(outcome.record.target.unwrap().to_string(), "local/small");
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "local/small");
     let facts = Box::new(ask("generate-prayer").facts);
     let Reply::Explained(explained) = house.engine.handle.ask(Command::Explain { facts }).await else { panic!() };
     assert_eq!(explained.decision.by, "request_type:prayer_generation");

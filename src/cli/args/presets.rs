@@ -7,7 +7,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   lmdeck presets run generate-prayer --var intention=\"a quiet mind\"
   lmdeck presets run summarise --var text=- < report.txt
-  lmdeck presets run generate-prayer --var intention=peace --target local --dry-run
+  lmdeck presets run generate-prayer --var intention=peace --model local --dry-run
 
 The answer streams as that of lmdeck ask; --json prints the members that POST /api/v1/llm/NAME answers.";
 
