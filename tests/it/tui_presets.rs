@@ -251,6 +251,23 @@ fn a_preset_that_is_there_is_changed_and_the_persons_comments_stay() {
 }
 
 #[test]
+fn a_preset_that_stays_as_it_is_writes_nothing() {
+    let block = "presets:\n  long:\n    prompt: |\n      One {{a}}\n\n      two\n    defaults: { a: 3 }\n";
+    let mut desk = Desk::on(block);
+    desk.press("ctrl-g enter ctrl-s ctrl-s").sees(&["nothing would change in the file"]);
+    assert_eq!(desk.file(), block);
+}
+
+#[test]
+fn a_variable_that_is_typed_into_the_prompt_is_asked_for_too() {
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g enter enter").type_in("peace").press("enter ctrl-c");
+    desk.type_in(" {{more}}").press("enter").sees(&["  intention *  peace", "> more *"]);
+    desk.press("esc").sees(&["Generate a prayer for {{intention}}. {{more}}"]);
+    assert_eq!(desk.calls.len(), 1);
+}
+
+#[test]
 fn without_presets_the_way_to_one_is_told() {
     let mut desk = Desk::on("providers: []\n");
     desk.sees(&["ctrl-g takes a preset"]);

@@ -98,7 +98,7 @@ fn check(preset: &Preset, path: &Path, profiles: &[Profile], findings: &mut Find
     if !preset.model.trim().is_empty()
         && let Some(remedy) = unknown_target(preset.model.trim(), profiles)
     {
-        let message = format!("{} asks for {}, which names no target", preset.name, shown(&preset.model));
+        let message = format!("{} asks for {}, which names no target of this file", preset.name, shown(&preset.model));
         findings.value(Severity::Warning, &path.key("model"), message, remedy);
     }
     let field = preset.answer_field.as_str();

@@ -147,6 +147,13 @@ routing:
     code_review: [claude/claude-sonnet-5-5, openai/gpt-6.1-terra]
     quick_responses: [local, openai/gpt-5.4-mini]
 
+presets:
+  explain:
+    request_type: teaching_generation
+    system_prompt: You teach {{{{audience}}}}.
+    prompt: Explain {{{{topic}}}} with one picture from everyday life.
+    defaults: {{ audience: a twelve-year-old }}
+
 limits:
   max_concurrent_requests: 5
   default_max_tokens: 1024

@@ -101,7 +101,11 @@ impl Playground {
     }
 
     fn send(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        match self.fields.to_be_asked() {
+        let to_be_asked = self.fields.to_be_asked();
+        if let Some(taken) = &mut self.fields.preset {
+            taken.ready = false;
+        }
+        match to_be_asked {
             Ok(None) => {}
             Ok(Some(preset)) => return self.ask_values(preset, out),
             Err(complaint) => return self.complain(&complaint, out),
@@ -111,9 +115,6 @@ impl Playground {
             Err(complaint) => return self.complain(&complaint, out),
         };
         let saved = self.fields.saved(cx.now);
-        if let Some(taken) = &mut self.fields.preset {
-            taken.ready = false;
-        }
         let facts = request.facts.clone();
         let why = self.preview.of(&facts).cloned();
         self.explaining = why.is_none().then(|| out.ask(Command::Explain { facts: Box::new(facts.clone()) }));
