@@ -95,6 +95,12 @@ pub struct Facts {
     /// Whether a kept answer will do; no rule looks at it.
     #[serde(skip_serializing_if = "CacheWish::is_usual")]
     pub cache: CacheWish,
+    /// The caller, or a gateway this came through, promised that it stays at home: as `local_only` of a policy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_only: bool,
+    /// The lmdeck instances it came through, the first one first; no rule looks at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<String>,
 }
 
 /// A message of a conversation, as the playground, `ask` and the service API make them.

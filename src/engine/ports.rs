@@ -50,6 +50,11 @@ pub const STEP_CAPACITY: usize = 16;
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
+    /// Names this process to the gateways that its calls go through; empty when they are not told.
+    fn instance(&self) -> &str {
+        ""
+    }
+
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport>;
 
@@ -117,6 +122,8 @@ pub struct UpstreamJob {
     pub body: Body,
     /// Refuse to connect to a cloud address; to a network address too unless the profile says `local`.
     pub local_only: bool,
+    /// The instances that the request came through already.
+    pub through: Vec<String>,
     /// The rest of the call's deadline.
     pub time_left: std::time::Duration,
 }

@@ -11,7 +11,7 @@ const LABEL_LIMIT: usize = 256;
 /// Most tags of one request.
 const TAG_LIMIT: usize = 64;
 /// Each label's header with the label's name.
-const HEADERS: [(HeaderName, &str); 7] = [
+const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-lmdeck-request-type"), "request_type"),
     (HeaderName::from_static("x-lmdeck-complexity"), "complexity"),
     (HeaderName::from_static("x-lmdeck-audience"), "audience"),
@@ -19,7 +19,12 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("x-lmdeck-session"), "session"),
     (HeaderName::from_static("x-lmdeck-tags"), "tags"),
     (HeaderName::from_static("x-lmdeck-cache"), "cache"),
+    (HeaderName::from_static("x-lmdeck-local-only"), "local_only"),
 ];
+/// The lmdeck instances that a request came through.
+const HOP: HeaderName = HeaderName::from_static("x-lmdeck-hop");
+/// Instances told at most; a request through more than that goes round in a circle.
+const HOP_LIMIT: usize = 16;
 
 /// Puts the labels of `metadata`: under `lmdeck.NAME`, where any name is one, or under the plain name of a
 /// label. Everything else in there is the caller's own and left alone.
@@ -71,6 +76,9 @@ pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Proble
     if facts.client.is_empty() {
         facts.client = client(headers);
     }
+    if let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
+        facts.through = hops.split(',').map(|hop| hop.trim().to_owned()).take(HOP_LIMIT).collect();
+    }
     Ok(())
 }
 
@@ -94,6 +102,7 @@ pub fn put(facts: &mut Facts, name: &str, text: &str, place: &str) -> Result<boo
         "session" => text.clone_into(&mut facts.session),
         "priority" => facts.priority = priority(text, place)?,
         "cache" => facts.cache = cache(text, place)?,
+        "local_only" => facts.local_only = switch(text, place)?,
         "tags" => {
             for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
                 let (tag, value) = item.split_once('=').ok_or_else(|| {
@@ -114,6 +123,14 @@ pub fn priority(text: &str, place: &str) -> Result<Priority, Problem> {
     Priority::from_word(text).ok_or_else(|| {
         Problem::invalid(format!("{place}: {text:?} is not a priority: use low, normal or high")).about(place)
     })
+}
+
+fn switch(text: &str, place: &str) -> Result<bool, Problem> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(Problem::invalid(format!("{place}: {text:?} is neither on nor off")).about(place)),
+    }
 }
 
 fn cache(text: &str, place: &str) -> Result<CacheWish, Problem> {

@@ -644,6 +644,7 @@ fn job(sim: &Sim, model: &str, body: Body) -> UpstreamJob {
         model: ModelId::from(model),
         body,
         local_only: false,
+        through: Vec::new(),
         time_left: Duration::from_secs(5),
     }
 }

@@ -148,6 +148,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 preferred_provider,
                 work: Work::Embeddings,
                 cache: lmdeck::domain::cache_key::CacheWish::default(),
+                ..Facts::default()
             }
         },
     )

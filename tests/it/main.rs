@@ -21,6 +21,7 @@ mod dialects;
 mod doctor;
 mod engine;
 mod gateway;
+mod gateways_in_a_row;
 mod incidents;
 mod ledger;
 mod limits;

@@ -162,6 +162,7 @@ async fn use_it(upstream: &Arc<HttpUpstream>, profile: &Profile) -> Option<Cause
         model: "demo-8b".into(),
         body,
         local_only: false,
+        through: Vec::new(),
         time_left: std::time::Duration::from_secs(5),
     };
     let sent = upstream.start(job).await;

@@ -86,6 +86,7 @@ fn job(profile: Profile, body: Body) -> UpstreamJob {
         model: ModelId::from("demo-8b"),
         body,
         local_only: false,
+        through: Vec::new(),
         time_left: Duration::from_secs(2),
     }
 }
@@ -231,7 +232,7 @@ async fn the_request_says_who_asks_and_carries_the_key_in_its_header_only() {
     assert_eq!(seen.path, "/api/paas/v4/chat/completions");
     assert_eq!(seen.header("authorization"), format!("Bearer {VENDOR_KEY}"));
     assert_eq!(seen.header("user-agent"), format!("lmdeck/{}", env!("CARGO_PKG_VERSION")));
-    assert_eq!(seen.header("x-lmdeck-hop"), "1");
+    assert!(seen.header("x-lmdeck-hop").is_empty(), "a vendor is not told which process asks");
     assert_eq!(seen.header("accept"), "text/event-stream");
     assert!(seen.header("accept-encoding").is_empty());
     assert!(!seen.body.contains(VENDOR_KEY));

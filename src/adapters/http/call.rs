@@ -51,6 +51,7 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     *sending.headers_mut() = headers(profile, request.dialect == Dialect::Messages)?;
     sending.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     sending.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(accept));
+    inner.trail.mark(sending.headers_mut(), &job);
     *sending.body_mut() = Some(request.json.into());
     let response = match timeout_at(deadline, client.execute(sending)).await {
         Ok(sent) => sent.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?,

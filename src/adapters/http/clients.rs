@@ -14,9 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Counts the gateways a request has passed, so that a loop can be stopped.
-const HOP: HeaderName = HeaderName::from_static("x-lmdeck-hop");
-
 /// Model servers close idle connections after five seconds (llama.cpp, vLLM, LM Studio); a connection is
 /// given up before that, or a request meets the close.
 const PLAIN_IDLE: Duration = Duration::from_secs(4);
@@ -99,11 +96,8 @@ impl Clients {
 
     fn build(&self, way: Way) -> Result<Client, BuildError> {
         let builder = || {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOP, HeaderValue::from_static("1"));
             let builder = Client::builder()
                 .user_agent(concat!("lmdeck/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .tcp_nodelay(true)

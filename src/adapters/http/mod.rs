@@ -13,6 +13,7 @@ mod models;
 mod probe;
 mod resolve;
 mod survey;
+mod trail;
 mod transport;
 
 pub use clients::BuildError;
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use survey::Memory;
 use tokio::sync::mpsc;
+use trail::Trail;
 
 /// Where an [`HttpUpstream`] looks; tests put in their own.
 pub struct Surroundings {
@@ -65,6 +67,7 @@ pub(crate) struct Inner {
     clients: Clients,
     memory: Memory,
     surroundings: Surroundings,
+    trail: Trail,
 }
 
 impl HttpUpstream {
@@ -80,7 +83,9 @@ impl HttpUpstream {
     /// The HTTP client cannot be set up.
     pub fn with(clock: Arc<dyn Clock>, surroundings: Surroundings) -> Result<Self, BuildError> {
         let clients = Clients::new(surroundings.lookup.clone())?;
-        Ok(Self { inner: Arc::new(Inner { clock, clients, memory: Memory::default(), surroundings }) })
+        Ok(Self {
+            inner: Arc::new(Inner { clock, clients, memory: Memory::default(), surroundings, trail: Trail::new() }),
+        })
     }
 }
 
@@ -96,6 +101,10 @@ impl HttpUpstream {
 }
 
 impl Upstream for HttpUpstream {
+    fn instance(&self) -> &str {
+        self.inner.trail.instance()
+    }
+
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
         let inner = self.inner.clone();
         Box::pin(async move { probe::probe(&inner, &profile).await })

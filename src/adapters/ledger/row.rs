@@ -244,6 +244,8 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         preferred_provider: row.get("preferred_provider")?,
         work: named(row, "work", Work::from_word)?,
         cache: CacheWish::default(),
+        local_only: false,
+        through: Vec::new(),
     })
 }
 

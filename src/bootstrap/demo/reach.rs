@@ -15,6 +15,10 @@ use tokio::sync::mpsc;
 pub struct ByKind(pub Arc<dyn Upstream>);
 
 impl Upstream for ByKind {
+    fn instance(&self) -> &str {
+        self.0.instance()
+    }
+
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
         let cloud = profile.kind.is_vendor();
         let probing = self.0.probe(profile);

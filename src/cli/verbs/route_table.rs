@@ -197,6 +197,8 @@ impl Row {
                 preferred_provider: request.prefer.clone(),
                 work: Work::Chat,
                 cache: CacheWish::default(),
+                local_only: false,
+                through: Vec::new(),
             },
             world: self.world.clone(),
         }

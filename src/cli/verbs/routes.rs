@@ -89,6 +89,8 @@ fn facts_of(sample: &SampleArgs) -> Facts {
             WorkWord::Embeddings => Work::Embeddings,
         },
         cache: CacheWish::default(),
+        local_only: false,
+        through: Vec::new(),
     }
 }
 

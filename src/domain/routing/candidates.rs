@@ -10,6 +10,7 @@ use crate::domain::health::State;
 use crate::domain::ids::{ModelId, Target};
 use crate::domain::reach::Reach;
 use std::borrow::Cow;
+use std::fmt;
 
 /// Which of the candidates the caller's model name leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,11 +110,26 @@ enum Which {
     Extra(usize),
 }
 
+/// Who keeps a call at home.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guard<'a> {
+    Policy(&'a str),
+    Caller,
+}
+
+impl fmt::Display for Guard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(name) => write!(f, "policy {name} keeps this call local"),
+            Self::Caller => f.write_str("the caller keeps this call local"),
+        }
+    }
+}
+
 pub(super) struct Board<'a> {
     pub world: &'a World,
     facts: &'a Facts,
-    /// The policy that keeps this call at home, where there is one.
-    guard: Option<&'a str>,
+    guard: Option<Guard<'a>>,
     pub scope: Scope,
     /// Something was put up that both the caller's name and the guard allow, whether or not it can take the call.
     covered: bool,
@@ -125,7 +141,7 @@ pub(super) struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    pub fn new(world: &'a World, facts: &'a Facts, guard: Option<&'a str>, scope: Scope) -> Self {
+    pub fn new(world: &'a World, facts: &'a Facts, guard: Option<Guard<'a>>, scope: Scope) -> Self {
         let mut starts = Vec::with_capacity(world.providers.len());
         let mut count = 0;
         for provider in &world.providers {
@@ -427,11 +443,10 @@ impl<'a> Board<'a> {
         let provider = &self.world.providers[p];
         let reason: Cow<'static, str> = match out {
             Out::NotLocal => match self.guard {
-                Some(policy) if provider.reach == Reach::Network => {
-                    format!("not on this machine: policy {policy} keeps this call local, and it lacks local: true")
-                        .into()
+                Some(guard) if provider.reach == Reach::Network => {
+                    format!("not on this machine: {guard}, and it lacks local: true").into()
                 }
-                Some(policy) => format!("cloud: policy {policy} keeps this call local").into(),
+                Some(guard) => format!("cloud: {guard}").into(),
                 None => "not local".into(),
             },
             Out::NotNamed => "not named by this order".into(),

@@ -4,7 +4,7 @@
 //! Pure: no clock, no I/O, nothing remembered. What a name means is in `resolve`, who is left out and why in
 //! `candidates`, the strategies' orders in `order`, the words for people in `explain`.
 
-use super::candidates::{Board, Scope, Why};
+use super::candidates::{Board, Guard, Scope, Why};
 use super::condition::Ground;
 use super::policy::{Fallback, Outcome, Policy};
 use super::resolve::{self, Meaning};
@@ -44,10 +44,10 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
     }
     let decision = match wanted {
         Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest => {
-            Board::new(world, facts, None, Scope::All).finish("none".to_owned(), rules.version)
+            Board::new(world, facts, request.guard(None), Scope::All).finish("none".to_owned(), rules.version)
         }
         _ => {
-            let mut board = Board::new(world, facts, None, scope_of(&wanted));
+            let mut board = Board::new(world, facts, request.guard(None), scope_of(&wanted));
             let by = request.without_policy(&mut board);
             request.finish(board, by)
         }
@@ -106,6 +106,12 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// Who keeps the request at home, where somebody does.
+    fn guard(&self, policy: Option<&'a Policy>) -> Option<Guard<'a>> {
+        let by_policy = policy.filter(|policy| policy.local_only).map(|policy| Guard::Policy(&policy.name));
+        by_policy.or(self.facts.local_only.then_some(Guard::Caller))
+    }
+
     /// What a policy whose condition is true makes of the request, or why it does not apply to it.
     fn by_policy(&self, policy: &'a Policy) -> Result<Decision, String> {
         let by = format!("policy:{}", policy.name);
@@ -115,8 +121,7 @@ impl<'a> Request<'a> {
         if matches!(self.wanted, Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest) {
             return Err("nobody here has what the caller named".to_owned());
         }
-        let guard = policy.local_only.then_some(policy.name.as_str());
-        let mut board = Board::new(self.world, self.facts, guard, scope_of(self.wanted));
+        let mut board = Board::new(self.world, self.facts, self.guard(Some(policy)), scope_of(self.wanted));
         if policy.targets.is_empty() {
             self.without_policy(&mut board);
         } else {
@@ -143,9 +148,9 @@ impl<'a> Request<'a> {
     }
 
     /// A decision that reaches nobody.
-    fn denied(&self, policy: &Policy, by: String, message: String) -> Decision {
-        let guard = policy.local_only.then_some(policy.name.as_str());
-        let mut rejected = Board::new(self.world, self.facts, guard, Scope::All).finish(String::new(), 0).rejected;
+    fn denied(&self, policy: &'a Policy, by: String, message: String) -> Decision {
+        let mut rejected =
+            Board::new(self.world, self.facts, self.guard(Some(policy)), Scope::All).finish(String::new(), 0).rejected;
         for reject in rejected.iter_mut().filter(|reject| reject.code != "not_local") {
             reject.code = "denied".into();
             reject.reason = format!("policy {} denies the request", policy.name).into();

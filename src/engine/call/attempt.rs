@@ -65,6 +65,7 @@ impl Attempt<'_> {
             model: target.model.clone(),
             body,
             local_only: self.local_only,
+            through: self.request.facts.through.clone(),
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };
         let load = if loading { Some(Load::begin(self, ticket)) } else { None };

@@ -32,6 +32,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+/// Gateways that a call may have come through.
+const MOST_GATEWAYS: usize = 8;
+const GOES_ROUND: &str = "this request has been here before: the address of a provider leads back to lmdeck's own \
+     gateway; give that provider the address of a model server, or remove it";
+
 /// How long a first call waits for the whole first round of probes, which tells who is up.
 const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// How long it waits for local servers to tell what they offer, without which there may be no candidate.
@@ -227,6 +232,10 @@ impl Shared {
         ticket: &mut Ticket,
         events: &mpsc::Sender<CallEvent>,
     ) -> Result<(), Failure> {
+        let instance = self.ports.upstream.instance();
+        if request.facts.through.len() >= MOST_GATEWAYS || request.facts.through.iter().any(|other| other == instance) {
+            return Err(Failure::plain(ErrorCode::InvalidRequest, GOES_ROUND));
+        }
         if let Some(message) = &decision.denied {
             return Err(Failure::plain(ErrorCode::Denied, message.clone()));
         }

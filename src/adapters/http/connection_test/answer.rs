@@ -36,6 +36,7 @@ impl Run {
                 stream: true,
             },
             local_only: false,
+            through: Vec::new(),
             time_left,
         };
         match first_words(inner, job).await {
