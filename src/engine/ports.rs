@@ -50,9 +50,9 @@ pub const STEP_CAPACITY: usize = 16;
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
-    /// Names this process to the gateways that its calls go through; empty when they are not told.
-    fn instance(&self) -> &str {
-        ""
+    /// Names this process to the gateways that its calls go through; `None` when they are not told.
+    fn instance(&self) -> Option<&str> {
+        None
     }
 
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.

@@ -25,7 +25,7 @@ impl Gateway {
         let mut config = Config { providers, ..Config::default() };
         config.rules.policies = policies;
         let upstream = HttpUpstream::new(Arc::new(TokioClock)).unwrap();
-        let instance = upstream.instance().to_owned();
+        let instance = upstream.instance().unwrap().to_owned();
         let (engine, ..) = engine_over(config, Past::default(), Arc::new(upstream)).await;
         let options = GatewayOptions::default();
         let listener = gateway::bind("127.0.0.1:0".parse().unwrap(), &options).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_request_that_comes_back_is_refused_and_nobody_is_asked_again() {
     let (status, body) = gateway.ask("local", &[("x-lmdeck-hop", &round)]).await;
     assert_eq!(status, 400, "{body}");
     assert!(body["error"]["message"].as_str().unwrap().contains("leads back to lmdeck's own gateway"), "{body}");
-    let far = vec!["x"; 8].join(",");
+    let far = ["x"; 8].join(",");
     assert_eq!(gateway.ask("local", &[("x-lmdeck-hop", &far)]).await.0, 400, "nor does it go on for ever");
     assert_eq!(sim.chats().len(), 1);
 }

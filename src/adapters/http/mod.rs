@@ -101,8 +101,8 @@ impl HttpUpstream {
 }
 
 impl Upstream for HttpUpstream {
-    fn instance(&self) -> &str {
-        self.inner.trail.instance()
+    fn instance(&self) -> Option<&str> {
+        Some(self.inner.trail.instance())
     }
 
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {

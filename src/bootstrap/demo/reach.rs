@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 pub struct ByKind(pub Arc<dyn Upstream>);
 
 impl Upstream for ByKind {
-    fn instance(&self) -> &str {
+    fn instance(&self) -> Option<&str> {
         self.0.instance()
     }
 

@@ -232,8 +232,9 @@ impl Shared {
         ticket: &mut Ticket,
         events: &mpsc::Sender<CallEvent>,
     ) -> Result<(), Failure> {
-        let instance = self.ports.upstream.instance();
-        if request.facts.through.len() >= MOST_GATEWAYS || request.facts.through.iter().any(|other| other == instance) {
+        let through = &request.facts.through;
+        let own = self.ports.upstream.instance();
+        if through.len() >= MOST_GATEWAYS || through.iter().any(|other| Some(other.as_str()) == own) {
             return Err(Failure::plain(ErrorCode::InvalidRequest, GOES_ROUND));
         }
         if let Some(message) = &decision.denied {
