@@ -37,7 +37,7 @@ pub fn unfilled(preset: &Preset, why: &Unfilled, giving: Giving) -> (String, Str
                 None if variables.is_empty() => "leave it out: this preset has no variables".to_owned(),
                 None => format!("its variables: {}", variables.join(", ")),
             };
-            (format!("{name} has no variable {given:?}"), remedy)
+            (format!("{name} has no variable {:?}", shown(given)), remedy)
         }
         Unfilled::Empty => {
             (format!("the prompt of {name} is empty with these values"), "give it something to ask".into())
@@ -48,13 +48,17 @@ pub fn unfilled(preset: &Preset, why: &Unfilled, giving: Giving) -> (String, Str
 /// That nobody has this name, and which ones there are.
 pub fn unknown(name: &str, presets: &[Preset], near: Option<&str>) -> (String, String) {
     let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
-    let shown: String = name.chars().take(64).collect();
     let remedy = match near {
         _ if names.is_empty() => "there is none yet: lmdeck presets add writes one".to_owned(),
         Some(near) => format!("did you mean {near}? There are {}", names.join(", ")),
         None => format!("there are {}", names.join(", ")),
     };
-    (format!("no preset is called {shown:?}"), remedy)
+    (format!("no preset is called {:?}", shown(name)), remedy)
+}
+
+/// The start of a name that somebody else chose, as long as names are.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 /// The variables with what stands in for each: `intention, tradition=universal`.

@@ -331,6 +331,7 @@ async fn options_stand_beside_the_variables_and_a_variable_comes_first() {
 #[tokio::test]
 async fn what_cannot_be_filled_is_refused_in_the_answers_fields() {
     let door = Door::open().await;
+    let long = format!(r#"{{"intention":"x","{}":1}}"#, "y".repeat(100_000));
     for (preset, body, status, error, remedy) in [
         (
             "generate-prayer",
@@ -348,6 +349,7 @@ async fn what_cannot_be_filled_is_refused_in_the_answers_fields() {
         ),
         ("generate-prayer", r#"{"intention":["x"]}"#, 400, "intention must be a text, a number, true or false", ""),
         ("generate-prayer", r#"{"intention":"x","max_tokens":0}"#, 400, "max_tokens is 0", ""),
+        ("generate-prayer", long.as_str(), 400, "generate-prayer has no variable \"yyyy", "its variables: intention"),
         ("generate-prayer", "[]", 400, "the body cannot be read", ""),
         (
             "generate-prayr",
@@ -358,6 +360,7 @@ async fn what_cannot_be_filled_is_refused_in_the_answers_fields() {
         ),
     ] {
         let (code, answer) = door.post(preset, body).await;
+        assert!(answer.to_string().len() < 1000, "{answer}");
         assert_eq!((code, &answer["model_used"]), (status, &json!("error")), "{body}: {answer}");
         let metadata = &answer["metadata"];
         assert!(metadata["error"].as_str().unwrap().starts_with(error), "{body}: {answer}");

@@ -3,7 +3,7 @@
 
 mod template;
 
-pub use template::{Slip, Template, is_name};
+pub use template::{Slip, Template};
 
 use super::call::{Body, CallRequest, Facts, Message, Role};
 use super::routing::{Named, closest, request_type, stands_for_something};

@@ -134,7 +134,7 @@ impl Template {
 }
 
 /// Whether a variable may be called so.
-pub fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
