@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let now = unix_now();
     let began = Instant::now();
-    let options = || Options { keep: Keep { days: 0, bytes: 0 }, timezone: Some("UTC".into()) };
+    let options = || Options { keep: Keep { days: 0, bytes: 0 }, timezone: Some("UTC".into()), onward: None };
     let ledger = SqliteLedger::open_with(folder.path(), None, options())?;
     for number in 0..TEMPLATES {
         ledger.record(Arc::new(record(number, now)));

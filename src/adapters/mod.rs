@@ -8,6 +8,7 @@ pub mod history;
 pub mod http;
 pub mod kept_answers;
 pub mod ledger;
+pub mod otlp;
 pub mod private_files;
 pub mod redact;
 pub mod wire;

@@ -56,8 +56,9 @@ pub async fn dashboard(cli: &Cli, engine: &Engine, opened: &Opened, banner: Opti
 }
 
 async fn host_gateway(handle: EngineHandle, settings: Gateway, stop: CancellationToken) {
-    let options = GatewayOptions::with_keys(settings.api_keys);
-    let trouble = match gateway::bind(settings.listen, &options).await {
+    let listen = settings.listen;
+    let options = GatewayOptions::of(settings);
+    let trouble = match gateway::bind(listen, &options).await {
         Ok(listener) => {
             let served = gateway::serve(listener, handle.clone(), options, unix_now, stop.cancelled_owned()).await;
             served.err().map(|error| error.to_string())
@@ -83,7 +84,7 @@ pub fn refuse_early(cli: &Cli) -> Option<u8> {
 pub async fn serve(args: &ServeArgs, engine: &Engine, opened: &Opened, console: &mut Console) -> u8 {
     let settings = opened.gateway();
     let address = args.listen.unwrap_or(settings.listen);
-    let options = GatewayOptions::with_keys(settings.api_keys);
+    let options = GatewayOptions::of(settings);
     let listener = match gateway::bind(address, &options).await {
         Ok(listener) => listener,
         Err(sentence) => return Ending::new(UNAVAILABLE, sentence, "").tell(console),

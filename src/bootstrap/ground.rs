@@ -8,13 +8,16 @@ use crate::adapters::history::HistoryFile;
 use crate::adapters::http::HttpUpstream;
 use crate::adapters::kept_answers::KeptAnswers;
 use crate::adapters::ledger::{FILE_NAME, Keep, Leases, Options as LedgerOptions, SqliteLedger};
+use crate::adapters::otlp::{Exporter, Pace};
 use crate::cli::args::Globals;
 use crate::cli::offline::{Checked, Ground, Paths};
 use crate::engine::ports::{Clock, ConfigStore, Loaded, Ports};
+use crate::engine::protocol::Snapshot;
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use etcetera::BaseStrategy as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The program's own folder below the XDG ones.
 const NAME: &str = "lmdeck";
@@ -108,6 +111,7 @@ pub struct Opened {
     history: Arc<HistoryFile>,
     answers: Arc<KeptAnswers>,
     leases: Arc<Leases>,
+    exporter: Option<Exporter>,
     log_guard: app_log::Guard,
 }
 
@@ -124,7 +128,9 @@ impl Opened {
         let log_guard = app_log::init(&logs, &level).map_err(|sentence| eyre!(sentence))?;
         let call_log =
             CallLog::open(&records.join("calls"), telemetry.retention_days).map_err(|sentence| eyre!(sentence))?;
+        let exporter = telemetry.otlp.map(Exporter::new);
         let options = LedgerOptions {
+            onward: exporter.as_ref().map(Exporter::outlet),
             keep: Keep { days: telemetry.retention_days, ..Keep::default() },
             timezone: loaded.and_then(|loaded| loaded.config.money.timezone.clone()),
         };
@@ -142,6 +148,7 @@ impl Opened {
             history: Arc::new(HistoryFile::new(&folders.state)),
             answers: Arc::new(KeptAnswers::new(&folders.state)),
             leases: Arc::new(Leases::new(&folders.state.join(FILE_NAME))),
+            exporter,
             log_guard,
         })
     }
@@ -156,6 +163,7 @@ impl Opened {
             log: self.log.clone(),
             history: self.history.clone(),
             budget: self.leases.clone(),
+            export: self.exporter.as_ref().map(Exporter::standing),
         }
     }
 
@@ -166,9 +174,21 @@ impl Opened {
         loaded.or_else(|| self.config.last_good()).map(|loaded| loaded.config.gateway.clone()).unwrap_or_default()
     }
 
-    /// Ends the log last, so that it holds how everything else ended.
+    /// Spans and metrics go out from now on, where the configuration names a collector. `snapshots` tell who the
+    /// providers are.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn begin_export(&mut self, snapshots: watch::Receiver<Arc<Snapshot>>) -> Result<()> {
+        self.exporter.as_mut().map_or(Ok(()), |it| it.begin(snapshots, Pace::default())).map_err(|why| eyre!(why))
+    }
+
+    /// Ends the log last, so that it holds how everything else ended; the ledger before the export, which it feeds.
     pub fn close(self) {
         drop(self.ledger);
+        if let Some(exporter) = self.exporter {
+            exporter.close();
+        }
         drop(self.log_guard);
     }
 }

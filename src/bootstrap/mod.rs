@@ -67,11 +67,12 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
     {
         return Ok((say_unusable(&mut console, unusable), None));
     }
-    let opened = Opened::new(folders, store, loaded.as_ref().ok())?;
+    let mut opened = Opened::new(folders, store, loaded.as_ref().ok())?;
     if let Some(notice) = opened.ledger.take_notice() {
         console.say(crate::present::labels::Role::Warn, &notice);
     }
     let engine = Engine::start(opened.ports(), loaded, options(cli, folders));
+    opened.begin_export(engine.handle.snapshots())?;
     let code = match &cli.verb {
         None => front::dashboard(cli, &engine, &opened, None).await?,
         Some(Verb::Serve(args)) => front::serve(args, &engine, &opened, &mut console).await,

@@ -46,6 +46,11 @@ impl Ending {
     pub fn of_failure(what: &str, failure: &Failure, about: Option<&Subject<'_>>) -> Self {
         let class = failure.code.class();
         let todo = about.map_or_else(|| class.advice.to_owned(), |about| remedy(failure, about).text());
+        // A headline in the message's own words would say it twice.
+        let said = &failure.message;
+        let again = todo.get(..said.len()).is_some_and(|head| head.eq_ignore_ascii_case(said));
+        let rest = todo.get(said.len()..).filter(|_| again).and_then(|rest| rest.strip_prefix(". "));
+        let todo = rest.map_or_else(|| todo.clone(), str::to_owned);
         Self::new(class.exit, format!("{what}: {}", failure.message), todo)
     }
 

@@ -12,7 +12,9 @@ pub fn reason(view: &ProviderView) -> String {
     let why = labels::why(view);
     let bare = match view.health.state {
         State::Degraded => why.strip_prefix("probe "),
-        State::Unauthorized => why.split_once(": ").map(|(_, rest)| rest),
+        State::Unauthorized => {
+            why.split_once(": ").filter(|(status, _)| status.parse::<u16>().is_ok()).map(|(_, rest)| rest)
+        }
         _ => None,
     };
     bare.unwrap_or(&why).to_owned()

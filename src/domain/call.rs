@@ -6,6 +6,7 @@ use super::ids::{CallId, Target};
 use super::kind::Kind;
 use super::money::{Cost, Money};
 use super::time::UnixMs;
+use super::trace::TraceParent;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -101,6 +102,9 @@ pub struct Facts {
     /// The lmdeck instances it came through, the first one first; no rule looks at it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub through: Vec<String>,
+    /// The caller's span, for whoever exports spans; no rule looks at it and no record keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// A message of a conversation, as the playground, `ask` and the service API make them.

@@ -27,3 +27,4 @@ pub mod secret;
 pub mod shared;
 pub mod stats;
 pub mod time;
+pub mod trace;

@@ -47,7 +47,7 @@ pub struct Queue {
     caps: HashMap<ProviderId, usize>,
     running: HashMap<ProviderId, usize>,
     running_total: usize,
-    waiting: BTreeMap<Place, ProviderId>,
+    waiting: BTreeMap<Place, (ProviderId, Priority)>,
     number: u64,
 }
 
@@ -74,7 +74,7 @@ impl Queue {
         };
         self.number += 1;
         let place = Place { rank: now_ms.saturating_add(steps * HEAD_START_MS), number: self.number };
-        self.waiting.insert(place, provider.clone());
+        self.waiting.insert(place, (provider.clone(), priority));
         Entry::Waiting(place)
     }
 
@@ -83,8 +83,8 @@ impl Queue {
         if self.running_total >= self.total {
             return None;
         }
-        let (place, provider) = self.waiting.iter().find(|(_, provider)| self.has_room(provider))?;
-        let (place, provider) = (*place, provider.clone());
+        let (place, provider) = self.waiting.iter().find(|(_, (provider, _))| self.has_room(provider))?;
+        let (place, (provider, _)) = (*place, provider.clone());
         self.waiting.remove(&place);
         self.start(&provider);
         Some(place)
@@ -118,12 +118,17 @@ impl Queue {
     }
 
     pub fn waiting_at(&self, provider: &ProviderId) -> usize {
-        self.waiting.values().filter(|id| *id == provider).count()
+        self.waiting.values().filter(|(id, _)| id == provider).count()
+    }
+
+    pub fn waiting_with(&self, priority: Priority) -> usize {
+        self.waiting.values().filter(|(_, waits)| *waits == priority).count()
     }
 
     /// Everybody who is under way or waits somewhere.
     pub fn providers(&self) -> Vec<ProviderId> {
-        let mut all: Vec<ProviderId> = self.running.keys().chain(self.waiting.values()).cloned().collect();
+        let mut all: Vec<ProviderId> =
+            self.running.keys().chain(self.waiting.values().map(|(id, _)| id)).cloned().collect();
         all.sort_unstable();
         all.dedup();
         all

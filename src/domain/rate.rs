@@ -161,6 +161,12 @@ impl LastMinute {
         }
     }
 
+    /// Requests and tokens of the last minute.
+    pub fn used(&mut self, now: UnixMs) -> (u64, u64) {
+        self.forget(now);
+        (self.used.len() as u64, self.tokens)
+    }
+
     /// Nothing was used in the last minute.
     pub fn is_idle(&mut self, now: UnixMs) -> bool {
         self.forget(now);

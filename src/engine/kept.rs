@@ -2,11 +2,25 @@
 
 use super::command::{Asker, later};
 use super::protocol::{CacheAct, CacheReport, Reply};
-use super::supervisor::Supervisor;
+use super::supervisor::{Input, Supervisor};
 
 impl Supervisor {
+    /// Asks the file of kept answers, where there is one, how many it holds.
+    pub(super) fn count_kept(&self) {
+        let Some(store) = self.ports.answers.clone().filter(|_| self.state.config.cache.persist) else { return };
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            match store.stats().await {
+                Ok((entries, _)) => {
+                    let _ = inputs.send(Input::KeptOnDisk(entries)).await;
+                }
+                Err(sentence) => tracing::warn!("the kept answers could not be counted: {sentence}"),
+            }
+        });
+    }
+
     pub(super) fn cache(&self, act: CacheAct, asker: Asker) {
-        let view = self.traffic.kept.view(&self.state.config.cache);
+        let view = self.traffic.kept.view(&self.state.config.cache, self.ports.clock.now());
         let store = self.ports.answers.clone().filter(|_| view.persist);
         let in_memory = match act {
             CacheAct::Stats => 0,

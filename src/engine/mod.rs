@@ -8,6 +8,7 @@
 mod call;
 mod command;
 mod diagnosis;
+mod exporting;
 pub mod handle;
 mod kept;
 mod last_good;

@@ -1,9 +1,9 @@
 //! What the engine needs from the outside world. Adapters implement these; `bootstrap` puts them together.
 
 use super::protocol::{
-    CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery, Found,
-    IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, PresetEdit, ProviderDraft, Refusal, SavedPrompt,
-    StatsQuery, Step, TestReport,
+    CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery,
+    ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, PresetEdit, ProviderDraft, Refusal,
+    SavedPrompt, StatsQuery, Step, TestReport,
 };
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
@@ -438,4 +438,6 @@ pub struct Ports {
     /// Where `cache.persist` keeps answers; nowhere when `None`.
     pub answers: Option<Arc<dyn AnswerStore>>,
     pub budget: Arc<dyn BudgetStore>,
+    /// How the export to a collector stands; `None` where there is none.
+    pub export: Option<watch::Receiver<ExportView>>,
 }

@@ -4,7 +4,7 @@
 use super::live::{self, Live};
 use super::presets;
 use super::protocol::{Event, EventKind, Level};
-use super::supervisor::Supervisor;
+use super::supervisor::{LIMITS_FADE, Supervisor};
 use crate::domain::budget::WhenExhausted;
 use crate::domain::call::Facts;
 use crate::domain::ids::Target;
@@ -12,6 +12,7 @@ use crate::domain::money::Money;
 use crate::domain::routing::{BudgetFacts, Reads, World, decide};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What was said of the day's money last, for all processes of a state folder.
 const ALERT_NOTE: &str = "budget_alert";
@@ -121,6 +122,7 @@ impl Supervisor {
         let live = self.live.borrow().clone();
         let now = self.ports.clock.now();
         let running = self.traffic.running();
+        self.views.export = self.export_view();
         let snapshot = self.views.snapshot(
             &self.state,
             &live,
@@ -129,6 +131,7 @@ impl Supervisor {
             &self.traffic,
             now,
         );
+        self.fade = (!snapshot.flow.limits.is_empty()).then(|| Instant::now() + LIMITS_FADE);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 

@@ -22,6 +22,8 @@ const LATELY: usize = 20;
 const FLAPPING: Duration = Duration::from_mins(10);
 /// A refused key is tried again this often without a change.
 const REFUSED_KEY_INTERVAL: Duration = Duration::from_hours(1);
+/// A server that comes back, or still reads its model, is asked this soon again: people wait for it.
+const COMING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is known of one provider.
 pub struct Provider {
@@ -311,11 +313,21 @@ impl Provider {
         let place = 100 + hash(&mut id.iter().copied()) % 301;
         let jitter = hash(&mut id.iter().copied().chain(now.0.to_le_bytes())) % 101;
         let interval = self.profile.timeouts.probe_interval;
+        if self.is_coming() {
+            return interval.min(COMING_INTERVAL);
+        }
         let length = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
         let begun = u64::try_from(now.0.rem_euclid(length)).unwrap_or(0);
         // Never so late that a probe with all its tries ends in the slot after its own.
         let next = interval + interval * (place + jitter - 50) / 1000;
         next.saturating_sub(Duration::from_millis(begun)).max(interval / 20)
+    }
+
+    /// Down, and about to be used: it reads its model into memory, or gave the first of its good probes.
+    fn is_coming(&self) -> bool {
+        let failure = self.health.failure.as_ref();
+        let loading = failure.is_some_and(|failure| matches!(failure.cause, Cause::StillLoading));
+        self.health.state == Health::Down && (loading || self.health.good_probes > 0)
     }
 
     fn announce(&mut self, change: StateChange, lasted: Option<Duration>, at: UnixMs) -> Effect {

@@ -3,6 +3,7 @@
 
 use super::command::Asker;
 use super::diagnosis::Diagnoses;
+use super::exporting;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -38,6 +39,9 @@ const PUBLISH_GAP: Duration = Duration::from_millis(50);
 /// How often the day's sums are read again: other processes share the ledger.
 const DAY_RESYNC: Duration = Duration::from_mins(1);
 
+/// How often what was used of limits per minute is looked at again while nothing else happens: until a minute has
+/// passed since the last use.
+pub(super) const LIMITS_FADE: Duration = Duration::from_secs(15);
 /// Incidents of the past read at start.
 const RECALLED: usize = 200;
 
@@ -81,6 +85,8 @@ pub enum Input {
         applied: bool,
         rules_version: u64,
     },
+    /// How many answers the file of kept answers holds.
+    KeptOnDisk(u64),
 }
 
 /// A probe command whose providers have not all answered.
@@ -122,6 +128,10 @@ pub struct Supervisor {
     pub(super) till: Arc<Till>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
+    /// It was said that calls do not reach the collector.
+    pub(super) export_in_trouble: bool,
+    /// The picture shows limits in use: when to look again.
+    pub(super) fade: Option<Instant>,
 }
 
 impl Supervisor {
@@ -196,6 +206,8 @@ impl Supervisor {
             diagnoses: Diagnoses::default(),
             till,
             alerted: None,
+            export_in_trouble: false,
+            fade: None,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -214,6 +226,7 @@ impl Supervisor {
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
+        let mut export = self.ports.export.clone();
         loop {
             let wake = self.next_wake(dirty.then_some(published + PUBLISH_GAP));
             tokio::select! {
@@ -228,6 +241,7 @@ impl Supervisor {
                 Ok(()) = changes.changed() => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
+                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();
@@ -269,6 +283,7 @@ impl Supervisor {
             Input::RuleFailed { policy, why, applied, rules_version } => {
                 self.rule_failed(policy, &why, applied, rules_version);
             }
+            Input::KeptOnDisk(entries) => self.traffic.kept.note_on_disk(entries),
         }
     }
 
@@ -405,7 +420,7 @@ impl Supervisor {
                 if changed {
                     self.put_in_force(config, now);
                     if waiting.is_none() {
-                        let kind = EventKind::ConfigLoaded { file, changes: "read again".into() };
+                        let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };
                         self.announce(Event { at: now, level: Level::Info, kind });
                     }
                 }
@@ -450,7 +465,7 @@ impl Supervisor {
     fn next_wake(&self, publish: Option<Instant>) -> Instant {
         let probe = self.schedule.values().min().copied();
         let day = self.day_synced + DAY_RESYNC;
-        [probe, publish].into_iter().flatten().chain([day]).min().unwrap_or(day)
+        [probe, publish, self.fade].into_iter().flatten().chain([day]).min().unwrap_or(day)
     }
 
     /// Starts what is due. Returns whether something a picture shows may have changed.
@@ -466,13 +481,14 @@ impl Supervisor {
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
         }
-        // Nothing shown changes before a result arrives.
-        false
+        // Nothing else that is shown changes before a result arrives.
+        self.fade.take_if(|at| *at <= now).is_some()
     }
 
     /// Reads the day's sums; at midnight a new day begins at zero.
     fn sync_day(&mut self) {
         self.day_synced = Instant::now();
+        self.count_kept();
         let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
         if start > self.day_start {
             self.day_start = start;

@@ -8,7 +8,7 @@
 use super::call::cache::Cache;
 use super::call::queue::{Slots, expected_wait_ms};
 use super::loads::Loads;
-use super::protocol::{FlowView, RunningCall};
+use super::protocol::{FlowView, LIMITS_SHOWN, LimitView, RunningCall};
 use crate::domain::breaker::Breaker;
 use crate::domain::call::{CallRecord, Status};
 use crate::domain::config::Config;
@@ -171,6 +171,8 @@ struct Inner {
     spilling: HashSet<ProviderId>,
     /// How long answers took to begin, of streams: a sliding mean in milliseconds.
     ttft: HashMap<Target, u64>,
+    /// Calls turned away because their client had used up its limit.
+    limited: u64,
 }
 
 impl Inner {
@@ -288,6 +290,7 @@ impl Traffic {
         }
         let minute = inner.clients.entry(client.to_owned()).or_default();
         if let Some(until) = minute.full_until(limit, tokens, now) {
+            inner.limited += 1;
             return Err(until);
         }
         minute.take(tokens, now);
@@ -444,9 +447,38 @@ impl Traffic {
         self.changed.notify_one();
     }
 
-    /// The counters of slots and kept answers.
-    pub fn flow(&self, config: &Config) -> FlowView {
-        FlowView { queue: self.slots.view(&config.limits), cache: self.kept.view(&config.cache) }
+    /// The counters of slots, limits and kept answers.
+    pub fn flow(&self, config: &Config, now: UnixMs) -> FlowView {
+        let (limits, limited) = self.limits(config, now);
+        let (queue, cache) = (self.slots.view(&config.limits), self.kept.view(&config.cache, now));
+        FlowView { queue, cache, limits, limited, export: None }
+    }
+
+    /// The limits that were used in the last minute, the fullest first, and how many calls found none left.
+    fn limits(&self, config: &Config, now: UnixMs) -> (Vec<LimitView>, u64) {
+        let mut inner = self.lock();
+        let mut views = Vec::new();
+        let mut add = |of: &str, client: bool, limit: RateLimit, minute: &mut LastMinute| {
+            let (requests, tokens) = minute.used(now);
+            if requests > 0 {
+                let (requests_limit, tokens_limit) = (limit.requests_per_minute, limit.tokens_per_minute);
+                views.push(LimitView { of: of.to_owned(), client, requests, requests_limit, tokens, tokens_limit });
+            }
+        };
+        for profile in &config.providers {
+            if let (Some(limit), Some(minute)) = (profile.rate_limit, inner.minutes.get_mut(&profile.id)) {
+                add(profile.id.as_str(), false, limit, minute);
+            }
+        }
+        let clients = &config.limits.clients;
+        for (name, minute) in &mut inner.clients {
+            if let Some(limit) = clients.get(name).or_else(|| clients.get("*")) {
+                add(name, true, *limit, minute);
+            }
+        }
+        views.sort_by(|a, b| b.permille().cmp(&a.permille()).then_with(|| (a.client, &a.of).cmp(&(b.client, &b.of))));
+        views.truncate(LIMITS_SHOWN);
+        (views, inner.limited)
     }
 
     /// Something that a picture shows is another than before.

@@ -5,7 +5,9 @@ use super::Options;
 use super::live::{Live, reach_of};
 use super::observed::Observed;
 use super::ports::{DaySums, Loaded, Unusable};
-use super::protocol::{ConfigView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView};
+use super::protocol::{
+    ConfigView, ExportView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
+};
 use super::state::{Provider, State};
 use super::till::Position;
 use super::traffic::Traffic;
@@ -38,6 +40,7 @@ pub struct Views {
     state_dir: String,
     last_good: Option<UnixMs>,
     on_last_good: bool,
+    pub export: Option<ExportView>,
 }
 
 impl Views {
@@ -61,6 +64,7 @@ impl Views {
             state_dir: options.state_dir.clone(),
             last_good: None,
             on_last_good: false,
+            export: None,
         }
     }
 
@@ -134,7 +138,7 @@ impl Views {
         keep(&mut self.spend, spend_view(state, today, position));
         keep(&mut self.running, running);
         keep(&mut self.incidents, incidents(state));
-        keep(&mut self.flow, traffic.flow(&state.config));
+        keep(&mut self.flow, FlowView { export: self.export.clone(), ..traffic.flow(&state.config, now) });
         let mut views = Vec::with_capacity(state.providers.len());
         for provider in &state.providers {
             let mut view = self
@@ -169,6 +173,7 @@ impl Views {
             on_last_good: self.on_last_good,
             gateway_listen: state.config.gateway.listen.to_string(),
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
+            default_max_tokens: state.config.limits.default_max_tokens,
             presets: state.config.presets.clone(),
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! A page in a browser can send requests to loopback: directly (its `Origin` is foreign) or by a name of its
 //! own that it points to 127.0.0.1 (the `Host` is foreign). Neither knows a key, so a request that carries a
-//! right one passes whatever its host.
+//! right one passes whatever its host. Pages that the configuration names may come in from elsewhere, under
+//! loopback's own name.
 
+use super::cors::Pages;
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use crate::domain::secret::Secret;
@@ -17,11 +19,23 @@ const OPEN: [&str; 1] = ["/health"];
 /// See the module.
 pub struct Guard {
     keys: Vec<Secret>,
+    pages: Pages,
 }
 
 impl Guard {
     pub fn new(options: &GatewayOptions) -> Self {
-        Self { keys: options.keys().cloned().collect() }
+        Self { keys: options.keys().cloned().collect(), pages: Pages::new(options) }
+    }
+
+    /// The pages that the configuration names.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Whether a browser's question, which carries no key, may be answered: its page is one of those named.
+    pub fn answers<B>(&self, request: &Request<B>) -> bool {
+        let named = request.headers().get(header::ORIGIN).is_some_and(|origin| self.pages.admits(origin));
+        named && (!self.keys.is_empty() || check_host(request).is_ok())
     }
 
     /// Whether this request may be looked at further.
@@ -34,7 +48,7 @@ impl Guard {
         }
         // Without a key the gateway listens on loopback only.
         check_host(request)?;
-        check_origin(request.headers())
+        check_origin(request.headers(), &self.pages)
     }
 
     /// Compares in a time that tells nothing about how much of a key was right.
@@ -63,8 +77,11 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
     ))
 }
 
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_origin(headers: &HeaderMap, pages: &Pages) -> Result<(), Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    if pages.admits(origin) {
+        return Ok(());
+    }
     let host = origin
         .to_str()
         .ok()
@@ -75,8 +92,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     }
     Err(Problem::forbidden(
         "origin_not_allowed",
-        "a web page from elsewhere may not use the gateway: open the page from this machine, or set \
-         gateway.api_keys and send a key",
+        "a web page from elsewhere may not use the gateway: open the page from this machine, name its origin in \
+         gateway.cors_origins, or set gateway.api_keys and send a key",
     ))
 }
 

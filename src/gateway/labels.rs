@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority};
+use crate::domain::trace::TraceParent;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 
@@ -10,6 +11,8 @@ use serde_json::Value;
 const LABEL_LIMIT: usize = 256;
 /// Most tags of one request.
 const TAG_LIMIT: usize = 64;
+/// Where a caller names its span.
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
 /// Each label's header with the label's name.
 const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-lmdeck-request-type"), "request_type"),
@@ -79,6 +82,7 @@ pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Proble
     if let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
         facts.through = hops.split(',').map(|hop| hop.trim().to_owned()).take(HOP_LIMIT).collect();
     }
+    facts.trace = headers.get(TRACE).and_then(|parent| parent.to_str().ok()).and_then(TraceParent::parse);
     Ok(())
 }
 

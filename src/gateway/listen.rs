@@ -20,8 +20,8 @@ fn words(address: SocketAddr, error: &std::io::Error) -> String {
         ErrorKind::AddrInUse => {
             let free = SocketAddr::new(address.ip(), other);
             format!(
-                "the gateway cannot listen on {address}: another program does already; stop it, or choose another \
-                 port: lmdeck serve --listen {free}, for the dashboard lmdeck config set gateway.listen {free}"
+                "the gateway cannot listen on {address}: another program does. Another port: lmdeck serve --listen \
+                 {free}; for the dashboard: lmdeck config set gateway.listen {free}"
             )
         }
         ErrorKind::PermissionDenied => format!(

@@ -2,12 +2,13 @@
 //!
 //! A handler only unpacks a request, hands it to the engine and passes the answer on; routing, time-outs,
 //! accounting and retries are the engine's. Order of a request: [`guard`] (host, origin, key) stands before
-//! everything, then [`router`] finds the handler, [`body`] reads what was sent within its bounds.
+//! everything but a browser's question ([`cors`]), then [`router`] finds the handler, [`body`] reads what was sent within its bounds.
 
 mod body;
 mod call_body;
 mod chat;
 mod chat_shape;
+mod cors;
 mod embeddings;
 mod guard;
 mod labels;

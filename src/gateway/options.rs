@@ -1,5 +1,6 @@
 //! What the gateway can be told, and the bounds it keeps when told nothing.
 
+use crate::domain::config::Gateway;
 use crate::domain::secret::Secret;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct GatewayOptions {
     pub body_limit: usize,
     /// How long calls under way may go on after the shutdown began.
     pub drain: Duration,
+    /// Origins of web pages that may use the gateway, as browsers write them; `*` is any, and needs a key.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for GatewayOptions {
@@ -33,12 +36,18 @@ impl Default for GatewayOptions {
             body_timeout: Duration::from_secs(30),
             body_limit: 32 * 1024 * 1024,
             drain: Duration::from_secs(10),
+            cors_origins: Vec::new(),
         }
     }
 }
 
 impl GatewayOptions {
-    /// These bounds with the keys of a configuration.
+    /// These bounds with the keys and pages of a configuration.
+    pub fn of(settings: Gateway) -> Self {
+        Self { cors_origins: settings.cors_origins, ..Self::with_keys(settings.api_keys) }
+    }
+
+    /// These bounds with some keys.
     pub fn with_keys(api_keys: Vec<Secret>) -> Self {
         Self { api_keys, ..Self::default() }
     }

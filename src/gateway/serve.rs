@@ -1,6 +1,7 @@
 //! Accepting connections and ending in good order.
 
 use super::body::{self, BodyBounds};
+use super::cors;
 use super::guard::Guard;
 use super::options::GatewayOptions;
 use super::problem::Problem;
@@ -116,6 +117,21 @@ struct Front {
 }
 
 async fn answer(front: Arc<Front>, router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let pages = front.guard.pages();
+    if pages.is_empty() {
+        return respond(&front, router, request).await;
+    }
+    let page = pages.page(request.headers());
+    let mut response = if cors::is_question(&request) && front.guard.answers(&request) {
+        cors::answer(request.headers())
+    } else {
+        respond(&front, router, request).await?
+    };
+    pages.mark(response.headers_mut(), page.as_ref());
+    Ok(response)
+}
+
+async fn respond(front: &Front, router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     if let Err(problem) = front.guard.check(&request) {
         // Read, so that the answer is not lost in a reset of a connection that is still sending.
         body::discard(request.into_body(), front.bounds).await;

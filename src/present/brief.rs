@@ -33,6 +33,7 @@ fn act(view: &ProviderView, failure: &Failure) -> String {
         Cause::KeyRefused { .. } | Cause::KeyMissing { .. } => match (&view.key_source, view.kind.key_variable()) {
             (KeySource::Variable { name }, _) => format!("check {}", super::escape::line_capped(name, 40)),
             (KeySource::None, Some(name)) => format!("set {name}"),
+            (KeySource::None, None) => "give it one".to_owned(),
             _ => "check its key".to_owned(),
         },
         _ => format!("lmdeck providers show {}", super::escape::line_capped(view.id.as_str(), 40)),

@@ -2,6 +2,7 @@
 
 use super::remedy::{Subject, remedy};
 use super::{budget, escape, models, reason, units};
+use crate::domain::config::KeySource;
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
 use crate::engine::protocol::{EventKind, ProviderView};
@@ -17,7 +18,7 @@ pub const FLAPS: u32 = 3;
 pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
     match event {
         EventKind::HealthChanged { name, from, to, reason, failure, lasted_ms, times, .. } => {
-            let mut head = health(name, *from, *to, reason, failure.as_ref());
+            let mut head = health(name, *from, *to, reason, failure.as_ref(), provider);
             if let Some(lasted) = lasted_ms.filter(|_| *to == State::Up) {
                 head = format!("{} after {}.", head.trim_end_matches('.'), units::age(Duration::from_millis(lasted)));
             }
@@ -63,6 +64,21 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
         EventKind::BudgetAlert { used, limit, exhausted, when_exhausted, .. } => {
             budget::alert(*used, *limit, *exhausted, *when_exhausted)
         }
+        EventKind::ExportChanged { endpoint, trouble: Some(why), .. } => format!(
+            "The collector {} does not get the calls: {} It is tried again by itself; telemetry.otlp_endpoint names it.",
+            quoted(endpoint),
+            ended(&quoted(why))
+        ),
+        EventKind::ExportChanged { endpoint, dropped: 0, .. } => {
+            format!("The collector {} gets the calls again.", quoted(endpoint))
+        }
+        EventKind::ExportChanged { endpoint, dropped, .. } => {
+            let calls = units::count(*dropped, "call", "calls");
+            format!(
+                "The collector {} gets the calls again; {calls} did not reach it since the start.",
+                quoted(endpoint)
+            )
+        }
     }
 }
 
@@ -73,18 +89,34 @@ pub fn watch_line(event: &EventKind) -> Option<String> {
     Some(if why.is_empty() { format!("{provider} {}", to.word()) } else { format!("{provider} {}: {why}", to.word()) })
 }
 
-fn health(name: &str, from: State, to: State, reason: &str, failure: Option<&Failure>) -> String {
+fn health(
+    name: &str,
+    from: State,
+    to: State,
+    reason: &str,
+    failure: Option<&Failure>,
+    provider: Option<&ProviderView>,
+) -> String {
     let name = quoted(name);
-    let why = ended(&why(reason, failure));
+    let keyless = provider.is_some_and(|view| matches!(view.key_source, KeySource::None));
+    let why = match (failure, provider) {
+        (Some(failure), Some(view)) => reason::of_key(failure, &view.key_source),
+        _ => why(reason, failure),
+    };
+    let why = ended(&why);
     match to {
         State::Up if matches!(from, State::Down | State::Unauthorized) => format!("{name} is up again."),
         State::Up if from == State::Degraded => format!("{name} is well again."),
         State::Up => format!("{name} is up."),
+        // Seen for the first time: it did not go anywhere.
+        State::Down if from == State::Unknown => format!("{name} is down: {why}"),
         State::Down => format!("{name} went down: {why}"),
         // It was never asked: there is no key, or none that may go there.
         State::Unauthorized
-            if failure.is_some_and(|failure| {
-                matches!(failure.cause, Cause::KeyMissing { .. } | Cause::KeyWithheld { .. })
+            if failure.is_some_and(|failure| match failure.cause {
+                Cause::KeyMissing { .. } | Cause::KeyWithheld { .. } => true,
+                Cause::KeyRefused { .. } => keyless,
+                _ => false,
             }) =>
         {
             format!("{name} cannot be used: {why}")

@@ -131,7 +131,8 @@ pub fn why(view: &ProviderView) -> String {
     }
     let health = &view.health;
     match (&health.failure, health.state) {
-        (Some(failure), State::Down | State::Unauthorized) => reason::short(failure),
+        (Some(failure), State::Unauthorized) => reason::of_key(failure, &view.key_source),
+        (Some(failure), State::Down) => reason::short(failure),
         _ => escape::line_capped(&health.reason, 120).into_owned(),
     }
 }

@@ -11,15 +11,35 @@ use crate::engine::protocol::Snapshot;
 pub fn may_cost(snapshot: &Snapshot, facts: &Facts, target: &Target) -> Option<Money> {
     let provider = snapshot.providers.iter().find(|view| view.id == target.provider)?;
     let model = provider.models.iter().find(|model| model.id == target.model)?;
-    Some(model.price?.of(facts.prompt_tokens, 0, most_out(facts)))
+    Some(model.price?.of(facts.prompt_tokens, 0, most_out(snapshot, facts)))
 }
 
-/// Without a cap from the caller the configured one is sent upstream; its default stands in for it here.
-fn most_out(facts: &Facts) -> u64 {
-    if facts.max_tokens > 0 { facts.max_tokens } else { Limits::default().default_max_tokens }
+/// Without a cap from the caller the configured one is sent upstream.
+fn most_out(snapshot: &Snapshot, facts: &Facts) -> u64 {
+    let configured = [facts.max_tokens, snapshot.config.default_max_tokens].into_iter().find(|most| *most > 0);
+    configured.unwrap_or_else(|| Limits::default().default_max_tokens)
 }
 
 /// Tokens of a prompt of so many bytes, by the usual estimate of four bytes a token, until the vendor counts.
 pub fn tokens_of(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::protocol::ConfigView;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_request_without_a_length_may_cost_what_the_configured_one_does() {
+        let longest = |of_caller, of_config| {
+            let config = Arc::new(ConfigView { default_max_tokens: of_config, ..ConfigView::default() });
+            let snapshot = Snapshot { config, ..Snapshot::default() };
+            most_out(&snapshot, &Facts { max_tokens: of_caller, ..Facts::default() })
+        };
+        assert_eq!(longest(100, 1024), 100);
+        assert_eq!(longest(0, 1024), 1024);
+        assert_eq!(longest(0, 0), Limits::default().default_max_tokens);
+    }
 }

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod connect;
 pub mod escape;
 pub mod events;
+pub mod flow;
 pub mod incidents;
 pub mod labels;
 pub mod limits;

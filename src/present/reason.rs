@@ -2,6 +2,7 @@
 //!
 //! Made from the cause alone, never from the server's own words: those may quote a key.
 
+use crate::domain::config::KeySource;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 
 /// `connection refused`, `401: the key was refused`, `no answer on connect`.
@@ -9,6 +10,14 @@ pub fn short(failure: &Failure) -> String {
     match &failure.cause {
         Cause::Other => code_words(failure.code).into(),
         cause => short_cause(cause),
+    }
+}
+
+/// [`short`] where it is known whether a key was sent at all: what was never sent was not refused.
+pub fn of_key(failure: &Failure, source: &KeySource) -> String {
+    match (&failure.cause, source) {
+        (Cause::KeyRefused { status }, KeySource::None) => format!("{status}: it asks for a key"),
+        _ => short(failure),
     }
 }
 
@@ -108,6 +117,13 @@ pub fn code_words(code: ErrorCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_was_never_sent_was_not_refused() {
+        let failure = Failure::new(ErrorCode::Auth, Cause::KeyRefused { status: 401 }, "");
+        assert_eq!(of_key(&failure, &KeySource::None), "401: it asks for a key");
+        assert_eq!(of_key(&failure, &KeySource::File { tail: None }), "401: the key was refused");
+    }
 
     #[test]
     fn a_reason_never_repeats_the_servers_words() {

@@ -97,11 +97,14 @@ pub fn from(decision: &Decision, place: usize) -> &'static str {
 
 /// What a place in a chain costs and why it stands there: `free, not loaded`, `may cost $0.0177, cloud`.
 pub fn note(snapshot: &Snapshot, facts: &Facts, target: &Target, why: &str) -> String {
-    let mut parts = vec![match may_cost(snapshot, facts, target) {
-        Some(Money::ZERO) => "free".to_owned(),
-        Some(amount) => format!("may cost {}", units::money(amount)),
-        None => "price unknown".to_owned(),
-    }];
+    let mut parts = Vec::new();
+    match may_cost(snapshot, facts, target) {
+        Some(Money::ZERO) => parts.push("free".to_owned()),
+        Some(amount) => parts.push(format!("may cost {}", units::money(amount))),
+        None if model(snapshot, target).is_some() => parts.push("price unknown".to_owned()),
+        // A server that was not asked has told no models: that says nothing of their price.
+        None => {}
+    }
     let provider = provider(snapshot, target);
     if model(snapshot, target).is_some_and(|model| model.loaded == Some(false)) {
         parts.push("not loaded".to_owned());

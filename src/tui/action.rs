@@ -150,3 +150,19 @@ pub enum Action {
     /// The prompt stays as plain text.
     PresetDrop,
 }
+
+impl Action {
+    /// Whether it is for changing the file, from its first step on. What also serves for looking is none of these.
+    pub fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::ProviderAdd
+                | Self::ProviderEdit
+                | Self::ProviderDelete
+                | Self::ProviderToggle
+                | Self::WelcomeAddAll
+                | Self::Trust
+                | Self::OpenEditor
+        )
+    }
+}

@@ -24,8 +24,10 @@ pub fn message(event: &Event) -> Option<(String, Option<Lead>)> {
         EventKind::ModelsChanged { provider, .. } => Some(Lead::Page(provider.clone())),
         EventKind::EffectiveTargetChanged { .. } => Some(Lead::Routing),
         EventKind::ConfigRejected { .. } => Some(Lead::Broken),
-        EventKind::Trouble { .. } | EventKind::RecordsDropped { .. } => Some(Lead::Log),
-        EventKind::ConfigLoaded { .. } | EventKind::BudgetAlert { .. } => None,
+        EventKind::Trouble { .. }
+        | EventKind::RecordsDropped { .. }
+        | EventKind::ExportChanged { trouble: Some(_), .. } => Some(Lead::Log),
+        EventKind::ConfigLoaded { .. } | EventKind::BudgetAlert { .. } | EventKind::ExportChanged { .. } => None,
     };
     Some((events::sentence(&event.kind, None), lead))
 }

@@ -236,7 +236,8 @@ impl App {
             Action::Undo if !self.snapshot.config.can_undo => {
                 Some("nothing to take back: no change was made here".into())
             }
-            Action::OpenEditor if self.options.readonly => Some("read-only: started with --readonly".into()),
+            // Said before a form is filled in for nothing.
+            action if self.options.readonly && action.writes() => Some("read-only: started with --readonly".into()),
             Action::OpenEditor if self.snapshot.config.file.is_none() => {
                 Some("there is no file yet: the first save writes one".into())
             }

@@ -91,6 +91,11 @@ impl<'a> Canvas<'a> {
         self.cursor
     }
 
+    /// Messages shall not cover `area`.
+    pub fn keep_clear(&mut self, area: Rect) {
+        self.selected.push(area.intersection(self.buffer.area));
+    }
+
     /// Writes at most `width` columns, cut with `...`; returns the columns used.
     pub fn text(&mut self, x: u16, y: u16, width: u16, content: &str, role: Role) -> u16 {
         let area = self.buffer.area;

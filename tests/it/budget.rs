@@ -401,6 +401,7 @@ async fn engine(folder: &Path, config: Config, vendor: Arc<Vendor>) -> (Engine, 
     let ledger = SqliteLedger::open(folder, None).unwrap();
     let desk = Desk::with(config);
     let ports = Ports {
+        export: None,
         clock: Set::at(NOON),
         upstream: vendor,
         config: desk.clone(),

@@ -198,3 +198,19 @@ proptest! {
         prop_assert_ne!(key_of(&inside, "c"), key_of(&serde_json::json!({ "messages": {} }), "c"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_kept_answer_or_none_is_counted_when_there_is_none_and_old_ones_count_no_more() {
+    let house = two_servers().await;
+    house.desk.change(|config| config.cache.ttl = Duration::from_mins(5));
+    sleep(Duration::from_millis(200)).await;
+    assert!(said(&house, wish(CacheWish::Only, "a")).await.2.failure.is_some());
+    said(&house, wish(CacheWish::On, "a")).await;
+    assert_eq!(said(&house, wish(CacheWish::Only, "a")).await.2.record.cache, "hit");
+    sleep(Duration::from_millis(100)).await;
+    let cache = house.engine.handle.snapshot().flow.cache.clone();
+    assert_eq!((cache.only_misses, cache.hits, cache.misses, cache.entries), (1, 1, 2, 1));
+    sleep(Duration::from_mins(6)).await;
+    let cache = house.engine.handle.snapshot().flow.cache.clone();
+    assert_eq!((cache.entries, cache.expired, cache.bytes), (0, 1, 0), "nobody asked for it again");
+}

@@ -21,6 +21,7 @@ use lmdeck::domain::money::Cost;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation};
 use lmdeck::engine::handle::EngineHandle;
+use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Reply, Snapshot,
     Step, StepState, TestReport,
@@ -1504,4 +1505,40 @@ fn every_help_text_is_there_and_fits_the_page() {
     let mut command = Cli::command();
     command.build();
     walk(&mut command, "lmdeck");
+}
+
+#[tokio::test]
+async fn status_tells_queue_limits_kept_answers_and_the_collector_where_there_is_something_to_tell() {
+    let flow = FlowView {
+        queue: QueueView { running: 5, slots: 5, waiting: 1, ..QueueView::default() },
+        cache: CacheView { entries: 1, hits: 8, misses: 20, only_misses: 2, ..CacheView::default() },
+        limits: vec![LimitView {
+            of: "dspy".into(),
+            client: true,
+            requests: 9,
+            requests_limit: Some(60),
+            ..LimitView::default()
+        }],
+        limited: 4,
+        export: Some(ExportView { endpoint: "http://127.0.0.1:4318".into(), sent: 1204, ..ExportView::default() }),
+    };
+    let snapshot = || Snapshot { flow: Arc::new(flow.clone()), ..evening() };
+    let desk = Desk::with(snapshot());
+    assert_eq!(desk.run(&["status"]).await, 0);
+    let said = desk.out.text();
+    for line in [
+        "queue     5 of 5 under way, 1 waits",
+        "limits    dspy 9 of 60 calls",
+        "          4 calls turned away: their client had used up its limit",
+        "cache     1 answer; 8 hits, 20 misses, 2 asked for kept answers only",
+        "collector 1,204 calls to http://127.0.0.1:4318",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} in {said}");
+    }
+    let desk = Desk::with(snapshot());
+    desk.run(&["status", "--json"]).await;
+    let said: serde_json::Value = serde_json::from_str(&desk.out.text()).unwrap();
+    assert_eq!((&said["limits"][0]["of"], &said["calls_over_limit"]), (&"dspy".into(), &4.into()));
+    assert_eq!((&said["cache"]["only_misses"], &said["export"]["sent"]), (&2.into(), &1204.into()));
+    assert_eq!(said["queue"]["waiting_by"]["high"], 0);
 }

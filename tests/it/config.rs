@@ -663,3 +663,75 @@ fn a_condition_that_cannot_be_read_is_an_error_with_its_place_and_a_hint() {
     let text = format!("routing:\n  policies:\n    - name: p\n      use: [local]\n      when: '{deep}'\n");
     assert!(Place::holding(&text).load(&[]).is_err(), "a deep condition is refused, not followed");
 }
+
+#[test]
+fn pages_are_named_by_their_origins_and_any_page_only_beside_keys() {
+    let text = |rest: &str| format!("gateway:\n  {rest}\n");
+    let read = |rest: &str| Place::holding(&text(rest)).load(&[("PAGE", "https://three.example")]);
+    let loaded =
+        read("cors_origins: [HTTPS://One.example:443, 'http://localhost:3000', '${PAGE}', '${NONE:-}']").unwrap();
+    assert_eq!(
+        loaded.config.gateway.cors_origins,
+        ["https://one.example", "http://localhost:3000", "https://three.example"]
+    );
+    assert!(loaded.issues.is_empty(), "{:?}", loaded.issues);
+    assert!(Place::holding("{}").load(&[]).unwrap().config.gateway.cors_origins.is_empty());
+
+    let issues = errors(&text("cors_origins: [https://one.example, https://two.example/chat]"));
+    let issue = said(&issues, "is not the origin of a page: it goes on after the host");
+    assert_eq!((issue.line, issue.column, issue.remedy.as_str()), (Some(2), Some(39), "write https://two.example"));
+    let issues = errors(&text("cors_origins: ['*']"));
+    assert!(said(&issues, "a page of any web site").remedy.contains("gateway.api_keys"));
+    let loaded = read("{ cors_origins: ['*'], api_keys: [a-long-key-of-mine] }").unwrap();
+    assert_eq!(loaded.config.gateway.cors_origins, ["*"]);
+}
+
+#[test]
+fn a_collector_is_an_address_and_gets_keys_and_foreign_files_only_when_that_is_allowed() {
+    let text = |address: &str| format!("telemetry:\n  otlp_endpoint: {address}\n");
+    let collector = |loaded: &Loaded| loaded.config.telemetry.otlp.as_ref().map(|it| it.endpoint.api_base.clone());
+    let loaded = Place::holding(&text("http://127.0.0.1:4318/v1/traces")).load(&[]).unwrap();
+    assert_eq!(collector(&loaded).as_deref(), Some("http://127.0.0.1:4318"));
+    assert_eq!(said(&loaded.issues, "put behind the collector's address").severity, Severity::Note);
+    for none in ["null", "''", "${NOWHERE:-}"] {
+        assert_eq!(collector(&Place::holding(&text(none)).load(&[]).unwrap()), None, "{none}");
+    }
+    let loaded = Place::holding(&text("http://127.0.0.1:4317")).load(&[]).unwrap();
+    assert_eq!(said(&loaded.issues, "port 4317").remedy, "write port 4318, where they take HTTP");
+    let issues = errors(&text("ftp://collector"));
+    assert_eq!((said(&issues, "the collector's address: ftp://").line, issues.len()), (Some(2), 1));
+    let with_key = Place::holding(&text("https://otlp.example/${MY_API_KEY}")).load(&[("MY_API_KEY", "hunter2")]);
+    assert!(said(&with_key.unwrap_err().issues, "holds MY_API_KEY").remedy.contains("OTEL_EXPORTER_OTLP_HEADERS"));
+
+    // The headers come from the environment; with them a public host is asked about first.
+    let headers = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20c2VjcmV0, oops")];
+    for (address, variables, goes) in [
+        ("http://127.0.0.1:4318", &headers[..], true),
+        ("http://192.168.0.3:4318", &headers[..], true),
+        ("https://otlp.example", &headers[..], false),
+        ("https://otlp.example", &[][..], true),
+    ] {
+        let loaded = Place::holding(&text(address)).load(variables).unwrap();
+        assert_eq!(collector(&loaded).is_some(), goes, "{address}");
+        let shown = format!("{:?} {:?}", loaded.issues, loaded.config.telemetry);
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        assert_eq!(loaded.issues.iter().any(|issue| issue.message.contains("its part 2")), !variables.is_empty());
+    }
+    let place = Place::holding(&text("https://otlp.example"));
+    let issue = said(&place.load(&headers).unwrap().issues, "would be sent to otlp.example").clone();
+    assert_eq!((issue.line, issue.remedy.as_str()), (Some(2), "if that is meant: lmdeck config trust"));
+    let store = place.store(&headers);
+    store.load().unwrap();
+    store.trust().unwrap();
+    let loaded = place.load(&headers).unwrap();
+    let sent = &loaded.config.telemetry.otlp.as_ref().unwrap().headers;
+    assert_eq!((sent[0].0.as_str(), sent[0].1.expose()), ("authorization", "Basic c2VjcmV0"));
+
+    // A file that merely lies there sends nothing off this machine before that is allowed.
+    for (address, goes) in [("http://127.0.0.1:4318", true), ("https://otlp.example", false)] {
+        let place = Place::new();
+        place.write("work/config/ai_models.yaml", text(address));
+        let loaded = ConfigFile::open(place.source(None, &[])).load().unwrap();
+        assert_eq!(collector(&loaded).is_some(), goes, "{address}");
+    }
+}

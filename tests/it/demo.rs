@@ -142,6 +142,7 @@ async fn house(home: &Path, tempo: &Tempo) -> House {
     assert!(wrong.is_empty(), "{wrong:?}");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let ports = Ports {
+        export: None,
         answers: None,
         upstream: Arc::new(ByKind(Arc::new(HttpUpstream::new(clock.clone()).unwrap()))),
         clock,

@@ -285,6 +285,30 @@ async fn traffic_moves_when_the_local_server_dies_and_comes_back_after_two_good_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_is_used_again_within_seconds() {
+    let house = house(two(), |_, _| {}).await;
+    house.stage.probe_fails("local", refused());
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    let before = house.stage.probes_of("local");
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(house.stage.probes_of("local"), before, "a server that is down is asked on schedule only");
+    house.stage.probe_answers("local", &["small"]);
+    let started = Instant::now();
+    let mut snapshots = house.engine.handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.good_probes == 1).await.unwrap());
+    let first = Instant::now();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.state == State::Up).await.unwrap());
+    assert!(first > started && first.elapsed() < Duration::from_secs(6), "{:?}", first.elapsed());
+    // And a model that is being read into memory is not waited for longer than it takes.
+    let loading = Failure::new(ErrorCode::Overloaded, Cause::StillLoading, "still loading its model");
+    house.stage.probe_fails("local", loading);
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    let before = house.stage.probes_of("local");
+    sleep(Duration::from_secs(16)).await;
+    assert_eq!(house.stage.probes_of("local"), before + 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_finds_nobody_listening_starts_a_probe_at_once() {
     let house = house(two(), |_, _| {}).await;
     let before = house.stage.probes_of("local");

@@ -753,6 +753,108 @@ async fn a_page_from_elsewhere_gets_nothing_from_loopback() {
     assert!(answer.starts_with("HTTP/1.0 400"), "{answer}");
 }
 
+/// The headers of an answer that concern pages of other sites.
+fn cors_of(response: &reqwest::Response) -> BTreeMap<String, String> {
+    let ours = |name: &str| name.starts_with("access-control-") || name == "vary";
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in response.headers().iter().filter(|(name, _)| ours(name.as_str())) {
+        let value = value.to_str().unwrap();
+        let line = headers.entry(name.to_string()).or_default();
+        *line = if line.is_empty() { value.to_owned() } else { format!("{line}, {value}") };
+    }
+    headers
+}
+
+fn pages(origins: &[&str], keys: &[&str]) -> GatewayOptions {
+    let cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+    let keys = keys.iter().map(|key| Secret::new(*key)).collect();
+    GatewayOptions { cors_origins, ..GatewayOptions::with_keys(keys) }
+}
+
+/// What a browser asks before it sends a page's request.
+async fn question(deck: &Deck, headers: &[(&str, &str)]) -> reqwest::Response {
+    let mut request = deck.client.request(reqwest::Method::OPTIONS, deck.url("/v1/chat/completions"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.header("access-control-request-method", "POST").send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_page_that_is_named_may_use_a_gateway_without_keys_and_no_other_may() {
+    let setup = Setup { options: pages(&["https://app.example"], &[]), ..Setup::default() };
+    let deck = setup.start(plays(vec![head(false), raw("{}"), end()])).await;
+    let named = [("origin", "https://app.example"), ("access-control-request-headers", "authorization,x-stainless-os")];
+    let response = question(&deck, &named).await;
+    assert_eq!(response.status(), 204);
+    let cors = cors_of(&response);
+    assert_eq!(cors["access-control-allow-origin"], "https://app.example");
+    assert_eq!(cors["access-control-allow-methods"], "GET, POST");
+    assert_eq!(cors["access-control-allow-headers"], "authorization,x-stainless-os");
+    assert!(cors["vary"].split(", ").any(|word| word == "origin"), "{cors:?}");
+    assert!(!cors.contains_key("access-control-allow-credentials"));
+    assert!(!cors.contains_key("access-control-allow-private-network"));
+    let asks = [named[0], ("access-control-request-private-network", "true")];
+    assert_eq!(cors_of(&question(&deck, &asks).await)["access-control-allow-private-network"], "true");
+
+    for (headers, status, readable) in [
+        (&[("origin", "https://app.example")][..], 200, true),
+        (&[("origin", "http://app.example")], 403, false),
+        (&[("origin", "https://app.example.evil.example")], 403, false),
+        (&[("origin", "https://evil.example")], 403, false),
+        (&[("origin", "null")], 403, false),
+        // By a name of its own that leads here: named or not, it is not loopback's.
+        (&[("origin", "https://app.example"), ("host", "evil.example:4141")], 403, true),
+        (&[], 200, false),
+    ] {
+        let mut request = deck.client.post(deck.url("/v1/chat/completions")).body("{\"model\":\"m\"}");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{headers:?}");
+        let cors = cors_of(&response);
+        assert_eq!(cors.contains_key("access-control-allow-origin"), readable, "{headers:?}: {cors:?}");
+        assert_eq!(cors["vary"], "origin", "{headers:?}");
+        if status == 200 && readable {
+            assert!(cors["access-control-expose-headers"].contains("x-lmdeck-call-id"));
+        }
+    }
+    for headers in
+        [&[("origin", "https://evil.example")][..], &[("origin", "https://app.example"), ("host", "evil.example:4141")]]
+    {
+        let response = question(&deck, headers).await;
+        assert!(response.status().is_client_error(), "{headers:?}");
+        assert!(!cors_of(&response).contains_key("access-control-allow-methods"), "{headers:?}");
+    }
+    assert_eq!(deck.requests.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn with_keys_a_named_page_is_told_what_it_may_send_and_still_needs_a_key() {
+    for origin in ["https://app.example", "*"] {
+        let setup = Setup { options: pages(&[origin], &["first-key"]), ..Setup::default() };
+        let deck = setup.start(plays(vec![head(false), raw("{}"), end()])).await;
+        let response = question(&deck, &[("origin", "https://app.example")]).await;
+        assert_eq!((response.status().as_u16(), &*cors_of(&response)["access-control-allow-origin"]), (204, origin));
+        let get = || deck.client.get(deck.url("/v1/models")).header("origin", "https://app.example");
+        let refused = get().send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+        assert_eq!(cors_of(&refused)["access-control-allow-origin"], origin, "the page can read why");
+        let let_in = get().header("authorization", "Bearer first-key").send().await.unwrap();
+        assert_eq!(let_in.status(), 200);
+        assert!(!cors_of(&let_in).contains_key("access-control-allow-credentials"));
+    }
+}
+
+#[tokio::test]
+async fn any_page_is_none_where_no_key_is_needed() {
+    let setup = Setup { options: pages(&["*"], &[""]), ..Setup::default() };
+    let deck = setup.start(plays(vec![head(false), raw("{}"), end()])).await;
+    let response = question(&deck, &[("origin", "https://evil.example")]).await;
+    assert_eq!((response.status().as_u16(), cors_of(&response)), (403, BTreeMap::new()));
+}
+
 #[tokio::test]
 async fn wrong_paths_and_methods_name_the_routes() {
     let deck = Setup::default().start(plays(vec![end()])).await;

@@ -31,7 +31,7 @@ fn open(folder: &Path) -> Arc<SqliteLedger> {
 }
 
 fn open_keeping(folder: &Path, keep: Keep) -> Arc<SqliteLedger> {
-    SqliteLedger::open_with(folder, None, Options { keep, timezone: Some("UTC".into()) }).unwrap()
+    SqliteLedger::open_with(folder, None, Options { keep, timezone: Some("UTC".into()), onward: None }).unwrap()
 }
 
 fn call(id: &str, ts: i64) -> CallRecord {

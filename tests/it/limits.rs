@@ -87,6 +87,16 @@ async fn each_client_has_its_own_limit_and_the_star_is_anybody_else() {
     }
     let over = Some(ErrorCode::RateLimit);
     assert_eq!(failed, [None, over, None, None, over, None]);
+    sleep(Duration::from_millis(100)).await;
+    let flow = house.engine.handle.snapshot().flow.clone();
+    let used = |of: &str| flow.limits.iter().find(|limit| limit.client && limit.of == of).unwrap();
+    assert_eq!((used("batch").requests, used("batch").permille(), used("dspy").requests), (1, 1000, 2));
+    assert_eq!((used("other").requests, used("other").requests_limit, flow.limited), (1, Some(2), 2));
+    assert_eq!(flow.limits.last().unwrap().of, "other", "the fullest first");
+    // What is over is not shown for longer than a quarter of a minute, though nobody calls any more.
+    sleep(Duration::from_secs(76)).await;
+    let flow = house.engine.handle.snapshot().flow.clone();
+    assert_eq!((flow.limits.len(), flow.limited), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,8 @@ mod rules;
 mod bench_verb;
 mod calls;
 
+mod otlp;
+
 mod presets;
 mod presets_cli;
 mod tui_presets;

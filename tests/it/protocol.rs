@@ -24,6 +24,7 @@ use lmdeck::domain::secret::Secret;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::snapshot::LatelyEntry;
 use lmdeck::engine::protocol::{BudgetReport, DaySpend};
+use lmdeck::engine::protocol::{ByPriority, ExportView, FlowView, LimitView, QueueAt, QueueView};
 use lmdeck::engine::protocol::{
     CacheAct, CacheReport, CacheView, CallEvent, CallHead, CallOutcome, CallPage, CallQuery, CallRow, CallStats,
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
@@ -587,10 +588,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::StepDone { .. } => "step_done",
         EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::BudgetAlert { .. } => "budget_alert",
+        EventKind::ExportChanged { .. } => "export_changed",
     }
 }
 
-const EVENTS: usize = 10;
+const EVENTS: usize = 11;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -627,6 +629,7 @@ fn every_event_travels_under_its_fixed_name() {
             name: "Z.AI".into(),
             changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
+        EventKind::ExportChanged { endpoint: "http://c".into(), trouble: Some("refused".into()), dropped: 2 },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
@@ -817,7 +820,23 @@ fn snapshot() -> Snapshot {
             loading: Some(LoadingCall { since: UnixMs(3), last_ms: None }),
         }]),
         incidents: Arc::new(vec![incident()]),
-        flow: Arc::default(),
+        flow: Arc::new(FlowView {
+            queue: QueueView {
+                waiting: 2,
+                providers: vec![QueueAt { provider: "zai".into(), running: 1, waiting: 2, slots: Some(1) }],
+                waiting_by: ByPriority { high: 1, normal: 0, low: 1 },
+                ..QueueView::default()
+            },
+            cache: CacheView { only_misses: 3, ..CacheView::default() },
+            export: Some(ExportView {
+                endpoint: "http://c".into(),
+                sent: 1,
+                dropped: 2,
+                trouble: Some("refused".into()),
+            }),
+            limits: vec![LimitView { of: "dspy".into(), client: true, requests: 1, ..LimitView::default() }],
+            limited: 4,
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use lmdeck::domain::failure::ErrorCode;
 use lmdeck::domain::ids::ProviderId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::queue::{Bounds, Entry, HEAD_START_MS, Place, Queue};
+use lmdeck::engine::protocol::ByPriority;
 use proptest::prelude::*;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -31,6 +32,7 @@ async fn a_high_call_overtakes_those_that_wait_and_says_how_long_it_waited() {
     sleep(Duration::from_millis(100)).await;
     let queue = house.engine.handle.snapshot().flow.queue.clone();
     assert_eq!((queue.running, queue.waiting, queue.slots), (1, 2, 1));
+    assert_eq!(queue.waiting_by, ByPriority { high: 1, normal: 0, low: 1 });
     first.await.unwrap();
     let (low, high) = (low.await.unwrap().1.record, high.await.unwrap().1.record);
     assert!(high.queue_ms > 2000 && low.queue_ms > high.queue_ms + 50, "{} {}", high.queue_ms, low.queue_ms);

@@ -238,7 +238,10 @@ fn a_message_never_covers_the_selected_row() {
 fn read_only_refuses_to_change_the_file() {
     let mut desk = Desk::with(evening(), TuiOptions { readonly: true, ..options() });
     let before = desk.commands().len();
-    desk.press("space").shows("READ-ONLY").shows("read-only: started with --readonly");
+    for key in ["space", "a", "e", "d"] {
+        desk.press(key).shows("READ-ONLY").shows("read-only: started with --readonly").hides("New provider");
+    }
+    desk.hides("Edit ").hides("Delete provider");
     assert_eq!(desk.commands().len(), before);
 }
 
@@ -693,7 +696,7 @@ fn a_refused_save_keeps_the_form_and_marks_the_field() {
         issues: vec![issue("endpoint", "it must be https")],
         difference: None,
     }));
-    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed. use https");
+    desk.shows("New provider").shows("[x] it must be https").shows("not saved: the address is not allowed; use https");
 }
 
 #[test]
@@ -893,6 +896,39 @@ fn the_first_page_offers_what_was_found_and_how_to_begin() {
 }
 
 #[test]
+fn on_the_smallest_screen_the_first_page_keeps_its_footer_and_the_row_with_the_cursor() {
+    let mut desk = Desk::new(first_run());
+    desk.answer(Reply::Discovered(Vec::new()));
+    desk.press("j j j");
+    let smallest = desk.screen(40, 10);
+    let (footer, row) = (smallest.lines().last().unwrap(), smallest.lines().rfind(|line| line.contains("OpenRouter")));
+    assert!(footer.starts_with(" enter begin  ") && footer.ends_with("? help"), "{smallest}");
+    assert!(row.is_some_and(|row| row.starts_with("  > ")), "{smallest}");
+    let narrow = desk.screen(60, 20);
+    assert!(narrow.contains("lmdeck demo needs no server and no key"), "{narrow}");
+}
+
+#[test]
+fn the_first_form_has_the_whole_screen() {
+    let mut desk = Desk::new(first_run());
+    desk.answer(Reply::Discovered(Vec::new()));
+    desk.press("enter").shows("\u{2501} New provider \u{2501}").hides("Welcome").hides("Found on this machine");
+}
+
+#[test]
+fn what_is_offered_again_after_a_delete_is_looked_at_anew() {
+    let mut desk = Desk::new(evening());
+    let known = Found { configured_as: Some("lm_studio".into()), ..found(Kind::LmStudio, "http://127.0.0.1:1234") };
+    desk.answer(Reply::Discovered(vec![known]));
+    let before = desk.asked.len();
+    let mut without = evening();
+    Arc::make_mut(&mut without.providers).retain(|provider| provider.id.as_str() != "lm_studio");
+    desk.tell(Msg::Snapshot(Arc::new(without)));
+    let looks = desk.asked[before..].iter().filter(|(_, command)| *command == Command::Discover).count();
+    assert_eq!(looks, 1, "{:?}", desk.asked);
+}
+
+#[test]
 fn a_program_that_is_no_model_server_is_told_and_not_offered() {
     let mut desk = Desk::new(first_run());
     let note = "another program holds this port (nginx), no model server";
@@ -926,6 +962,30 @@ fn with_nothing_found_enter_leads_through_a_vendors_form_to_a_first_prompt() {
     desk.shows("[4 Playground]").shows("Say hello in one sentence.").press("enter");
     let sent = desk.others.iter().any(|intent| matches!(intent, Intent::Call(..)));
     assert!(sent, "{:?}", desk.others);
+}
+
+#[test]
+fn the_buttons_of_a_question_are_chosen_with_any_arrow() {
+    let mut desk = desk();
+    desk.press("d").shows("> [ Keep ]");
+    for (key, chosen) in [("down", "> [ Delete"), ("up", "> [ Keep"), ("right", "> [ Delete"), ("left", "> [ Keep")] {
+        desk.press(key).shows(chosen);
+    }
+}
+
+#[test]
+fn messages_do_not_cover_what_can_be_done_about_a_broken_file() {
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.rejected = Some("timeout wants a number".into());
+    config.issues = vec![issue("providers.box.timeout", "timeout wants a number")];
+    let mut desk = Desk::new(snapshot);
+    desk.tell(Msg::Fault("the gateway cannot listen. ".repeat(12)));
+    let screen = desk.screen(80, 24);
+    for line in ["  r      read it again now", "  q      quit: nothing was changed", "! lists it"] {
+        assert!(screen.contains(line), "{line:?} is not on\n{screen}");
+    }
+    assert_eq!(screen.matches("timeout wants a number").count(), 1, "said once: {screen}");
 }
 
 fn issue(path: &str, message: &str) -> Issue {

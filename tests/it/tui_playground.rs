@@ -375,6 +375,18 @@ fn ctrl_c_stops_the_call_and_what_came_stays() {
 }
 
 #[test]
+fn a_stop_that_comes_just_after_the_end_does_not_leave() {
+    let mut desk = Desk::with(evening(), by_teaching);
+    desk.type_in("Explain.").press("enter").wait(600).event(head(glm())).event(text("Think of a row."));
+    let full = record("c1", 0, "playground", "teaching_generation", glm(), 620, 900, 38, 71, Cost::FREE);
+    desk.event(answered(&full, &[]).pop().unwrap()).wait(300);
+    desk.press("ctrl-c").sees(&["the answer had ended already: ctrl-c again leaves", "Think of a row."]);
+    assert!(!desk.left);
+    desk.press("ctrl-c");
+    assert!(desk.left);
+}
+
+#[test]
 fn ctrl_c_at_rest_leaves_but_asks_first_for_a_prompt_not_sent() {
     let mut desk = Desk::new();
     desk.press("ctrl-c");

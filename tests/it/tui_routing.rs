@@ -348,7 +348,7 @@ fn an_order_that_was_refused_stays_in_the_editor() {
     desk.engine.on(CommandName::SetOrder, reply);
     desk.press("enter d ctrl-s");
     let screen = desk.wide();
-    assert!(screen.contains("not saved: the file holds an alias there. edit it by hand"), "{screen}");
+    assert!(screen.contains("not saved: the file holds an alias there; edit it by hand"), "{screen}");
     assert!(screen.contains("━ Order of teaching_generation ━") && screen.contains("Modified"), "{screen}");
 }
 

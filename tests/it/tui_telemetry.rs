@@ -10,6 +10,7 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::money::{Cost, Money};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
+use lmdeck::engine::protocol::{ByPriority, CacheView, ExportView, FlowView, LimitView, QueueView};
 use lmdeck::engine::protocol::{
     CallPage, CallQuery, CallRow, CallStats, CallSums, Command, CommandName, Event, EventKind, ExportPart, GroupBy,
     Level, LoadingCall, LogLine, LogQuery, Percentiles, Reply, RunningCall, Snapshot, StatsGroup, StatsQuery,
@@ -928,4 +929,67 @@ proptest! {
             desk.screen();
         }
     }
+}
+
+// ---- what stands between calls and answers
+
+fn busy() -> FlowView {
+    FlowView {
+        queue: QueueView {
+            running: 5,
+            waiting: 3,
+            slots: 5,
+            waited: 12,
+            longest_ms: 3100,
+            waiting_by: ByPriority { high: 1, normal: 2, low: 0 },
+            ..QueueView::default()
+        },
+        cache: CacheView { entries: 12, hits: 8, misses: 20, ..CacheView::default() },
+        limits: vec![LimitView {
+            of: "dspy".into(),
+            client: true,
+            requests: 58,
+            requests_limit: Some(60),
+            ..LimitView::default()
+        }],
+        ..FlowView::default()
+    }
+}
+
+#[test]
+fn queue_limits_and_kept_answers_stand_below_the_list_only_when_there_is_something_to_say() {
+    let desk = || {
+        Desk::new(Snapshot { flow: Arc::new(busy()), ..evening() }, |engine| {
+            engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
+        })
+    };
+    let mut wide = desk();
+    wide.shows("queue 5 of 5 under way, 3 wait: 1 high, 2 normal").shows("limit dspy 58 of 60 calls");
+    wide.shows("cache 12 answers, 8 hits of 28");
+    wide.press("c").shows("Now").shows("5 of 5 under way, 3 wait: 1 high, 2 normal; 12 waited, at most 3.1 s");
+    wide.shows("12 answers; 8 hits, 20 misses").shows("By provider");
+    let mut narrow = desk();
+    narrow.size = (80, 24);
+    narrow.shows("queue 5 of 5 under way, 3 wait: 1 high, 2 normal").shows("22:13:40");
+    assert!(!narrow.screen().contains("cache 12 answers"), "what does not fit is left out from the end");
+    let quiet = Desk::evening();
+    let screen = quiet.screen();
+    assert!(!screen.contains("queue") && !screen.contains("under way"), "{screen}");
+}
+
+#[test]
+fn a_collector_that_is_away_is_told_where_the_calls_are() {
+    let export = ExportView {
+        endpoint: "http://127.0.0.1:4318".into(),
+        trouble: Some("nothing listens on 127.0.0.1 port 4318".into()),
+        dropped: 2,
+        sent: 9,
+    };
+    let flow = FlowView { export: Some(export), ..FlowView::default() };
+    let mut desk = Desk::new(Snapshot { flow: Arc::new(flow), ..evening() }, |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
+    });
+    desk.shows("collector calls do not reach it");
+    desk.press("c")
+        .shows("http://127.0.0.1:4318 does not get the calls: nothing listens on 127.0.0.1 port 4318, 2 given up");
 }

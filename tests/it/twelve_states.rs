@@ -202,6 +202,18 @@ async fn state_04_the_address_has_a_part_too_many() {
 }
 
 #[tokio::test]
+async fn what_a_wrong_address_lacks_is_not_believed_of_the_mended_one() {
+    let sim = lm_studio().await;
+    let transport = transport(None);
+    let wrong = Person { engine: engine_on(transport.clone(), vec![under(&sim, "/lmstudio")]).await };
+    assert!(wrong.pane(120, 40).contains("a part too many"));
+    // The same server, the same lmdeck: its newest list is found at once.
+    let mended = Person { engine: engine_on(transport, vec![sim.profile("lm_studio")]).await };
+    let pane = mended.pane(120, 40);
+    assert!(pane.contains("interface v1"), "{pane}");
+}
+
+#[tokio::test]
 async fn state_05_it_wants_a_token_and_gets_none() {
     let sim = lm_studio().await;
     let profile = sim.profile("lm_studio");

@@ -1,6 +1,7 @@
 //! From a parsed file to the one configuration inside, with everything there is to say about it.
 
 use super::check;
+use super::collector;
 use super::conditions;
 use super::document::Document;
 use super::environment::Environment;
@@ -8,6 +9,7 @@ use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
 use super::lint;
+use super::origins;
 use super::path::Path;
 use super::policies;
 use super::presets;
@@ -95,7 +97,8 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     check_cost_names(value, &mut findings);
     let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
-    let gateway = sections::gateway(value);
+    let mut gateway = sections::gateway(value);
+    gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
         findings.value(
             Severity::Error,
@@ -114,13 +117,18 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
             "write local, or a name such as Europe/Berlin",
         );
     }
+    let mut telemetry = sections::telemetry(value);
+    if let Some((collector, journey)) = collector::read(&around, &mut findings) {
+        telemetry.otlp = collector;
+        journeys.extend(journey);
+    }
     let config = Config {
         providers,
         rules,
         limits: sections::limits(value),
         money: sections::money(value),
         gateway,
-        telemetry: sections::telemetry(value),
+        telemetry,
         ui: sections::ui(value),
         cache: sections::cache(value),
         presets: presets.into(),

@@ -14,11 +14,43 @@ pub struct Normalised {
 /// Paths of single calls that people copy along with the address.
 const CALLS: &[&str] = &["/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models"];
 
+/// Paths below a collector's address that people copy along with it.
+const SIGNALS: &[&str] = &["/v1/traces", "/v1/metrics", "/v1/logs"];
+/// Where collectors take OpenTelemetry data over HTTP.
+const COLLECTOR_PORT: u16 = 4318;
+
 /// Reads an address for a provider of this kind.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub fn normalise(written: &str, kind: Kind) -> Result<Normalised, String> {
+    read(written, default_port(kind), "authToken", |host, path, notes| base_path(kind, host, path, notes))
+}
+
+/// Reads the address of an OpenTelemetry collector: `/v1/traces` and `/v1/metrics` go below it.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn collector(written: &str) -> Result<Normalised, String> {
+    read(written, Some(COLLECTOR_PORT), "OTEL_EXPORTER_OTLP_HEADERS", |_, path, notes| {
+        let path: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+        match SIGNALS.iter().find_map(|signal| path.strip_suffix(signal)) {
+            Some(base) => {
+                notes.push("/v1/traces and /v1/metrics are put behind the collector's address".into());
+                base.to_owned()
+            }
+            None => path,
+        }
+    })
+}
+
+/// `usual`: the port where nobody wrote one, nor a scheme. `keys`: the place for a key.
+fn read(
+    written: &str,
+    usual: Option<u16>,
+    keys: &str,
+    base: impl FnOnce(&str, &str, &mut Vec<String>) -> String,
+) -> Result<Normalised, String> {
     let text = written.trim();
     if text.is_empty() {
         return Err("an address is needed, such as http://127.0.0.1:1234".into());
@@ -36,7 +68,7 @@ pub fn normalise(written: &str, kind: Kind) -> Result<Normalised, String> {
         return Err("an address ends before ? and #".into());
     }
     if authority.contains('@') {
-        return Err("an address holds no user name or password; a key belongs into authToken".into());
+        return Err(format!("an address holds no user name or password; a key belongs into {keys}"));
     }
     let mut notes = Vec::new();
     let (mut host, port) = split_authority(authority)?;
@@ -53,12 +85,12 @@ pub fn normalise(written: &str, kind: Kind) -> Result<Normalised, String> {
         !(Reach::of_host(&host).is_local() || port.is_some_and(|port| port != 443) || is_house_name(&host))
     });
     // Without a scheme nobody meant port 80: a bare host is the kind's usual place.
-    let own_port = if scheme.is_none() && !tls { default_port(kind) } else { None };
+    let own_port = if scheme.is_none() && !tls { usual } else { None };
     let port = port.or(own_port).unwrap_or(if tls { 443 } else { 80 });
-    let usual = port == if tls { 443 } else { 80 };
+    let implied = port == if tls { 443 } else { 80 };
     let scheme = if tls { "https" } else { "http" };
-    let origin = if usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") };
-    let base = base_path(kind, &host, path, &mut notes);
+    let origin = if implied { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") };
+    let base = base(&host, path, &mut notes);
     Ok(Normalised {
         endpoint: Endpoint { written: text.to_owned(), api_base: format!("{origin}{base}"), origin, host, port, tls },
         notes,
@@ -215,6 +247,24 @@ mod tests {
             ("https://box.example:443", Kind::Vllm, "https://box.example/v1"),
         ] {
             assert_eq!(base(written, kind), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_collector_s_address_is_what_the_signals_stand_below() {
+        for (written, expected) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+            ("http://127.0.0.1:4318/", "http://127.0.0.1:4318"),
+            ("localhost", "http://localhost:4318"),
+            ("https://otlp.example/otlp/v1/traces", "https://otlp.example/otlp"),
+            ("https://otlp.example/api/v1/otlp", "https://otlp.example/api/v1/otlp"),
+            (
+                "https://me:pw@otlp.example",
+                "an address holds no user name or password; a key belongs into OTEL_EXPORTER_OTLP_HEADERS",
+            ),
+        ] {
+            let base = collector(written).map_or_else(|error| error, |made| made.endpoint.api_base);
+            assert_eq!(base, expected, "{written}");
         }
     }
 

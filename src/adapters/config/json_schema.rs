@@ -74,9 +74,6 @@ fn property(row: &Row, steps: &[&str]) -> Value {
         about =
             format!("{about}. A section of the original service: it works as it stands; new things go to new sections");
     }
-    if !row.later.is_empty() {
-        about = format!("{about}. Checked and kept; not yet in force");
-    }
     schema["description"] = json!(about);
     let examples = examples(row);
     if !examples.is_empty() {
@@ -151,6 +148,7 @@ fn examples(row: &Row) -> Vec<Value> {
         ("providers[].id", _) => vec![json!("lm_studio"), json!("workstation")],
         ("routing.policies[].when", _) => vec![json!("request.type == \"prayer_generation\"")],
         ("routing.policies[].use" | "routing.request_priorities.*", _) => vec![json!(["lm_studio", "cloud"])],
+        ("gateway.cors_origins", _) => vec![json!(["https://app.example", "http://localhost:3000"])],
         ("budget.timezone", _) => vec![json!("local"), json!("Europe/Berlin")],
         (_, Shape::Secret) => vec![json!("${OPENAI_API_KEY}")],
         (_, Shape::Secrets) => vec![json!(["${LMDECK_KEY}"])],

@@ -8,6 +8,7 @@
 
 mod build;
 mod check;
+mod collector;
 mod conditions;
 mod document;
 mod edit;
@@ -23,6 +24,7 @@ mod json_schema;
 mod last_good;
 mod lint;
 mod masked;
+mod origins;
 mod path;
 mod policies;
 mod presets;

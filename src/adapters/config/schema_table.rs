@@ -14,10 +14,6 @@ const TEMPERATURE: Shape = Shape::Figure(0.0, 2.0);
 const MONEY: Shape = Shape::Figure(0.0, 1_000_000.0);
 const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 
-/// What is checked and kept, and comes into force with a later version: the group and the sentence.
-pub const LATER: &[(&str, &str)] =
-    &[("gateway", "cors_origins is not yet in force"), ("telemetry", "otlp_endpoint is not yet in force")];
-
 const fn row(path: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Row {
     Row::new(path, shape, default, help)
 }
@@ -124,13 +120,13 @@ pub const TABLE: &[Row] = &[
     row("gateway", Shape::Section, "", "the local gateway"),
     row("gateway.listen", Shape::Listen, "127.0.0.1:4141", "where it listens"),
     row("gateway.api_keys", Shape::Secrets, "[]", "keys that clients must send; needed when not on loopback"),
-    row("gateway.cors_origins", Shape::Texts, "[]", "web pages that may call it").later("gateway"),
+    row("gateway.cors_origins", Shape::Texts, "[]", "origins of web pages that may use it, as in https://app.example; * is any, beside api_keys only"),
 
     row("telemetry", Shape::Section, "", "what is recorded"),
     row("telemetry.dir", Shape::Text, "the state folder", "where records are kept"),
     row("telemetry.record_prompts", Shape::Switch, "false", "whether prompts and answers are recorded"),
     row("telemetry.retention_days", Shape::Whole(1, 36_500), "30", "days records are kept"),
-    row("telemetry.otlp_endpoint", Shape::Address, "none", "where OpenTelemetry data goes").later("telemetry"),
+    row("telemetry.otlp_endpoint", Shape::Address, "none", "a collector that takes OpenTelemetry data over HTTP, as http://127.0.0.1:4318; read at start"),
 
     row("ui", Shape::Section, "", "the dashboard"),
     row("ui.theme", Shape::Word(&["auto", "dark", "light", "high-contrast", "mono"]), "auto", "its colours"),

@@ -126,6 +126,7 @@ pub fn gateway(value: &Value) -> Gateway {
     Gateway {
         listen: text(section, "listen").as_deref().and_then(listen).unwrap_or_else(|| Gateway::default().listen),
         api_keys: texts(section, "api_keys").into_iter().map(Secret::new).collect(),
+        cors_origins: Vec::new(),
     }
 }
 
@@ -148,6 +149,7 @@ pub fn telemetry(value: &Value) -> Telemetry {
         retention_days: count(section, "retention_days")
             .and_then(|days| u32::try_from(days).ok())
             .unwrap_or(usual.retention_days),
+        otlp: usual.otlp,
     }
 }
 

@@ -173,7 +173,8 @@ impl ConfigFile {
     /// Before anything can be logged about a provider, its key is known to the log's filter.
     pub(super) fn register_secrets(config: &Config) {
         let keys = config.providers.iter().filter_map(|profile| profile.key.as_ref());
-        for secret in keys.chain(&config.gateway.api_keys) {
+        let headers = config.telemetry.otlp.iter().flat_map(|collector| &collector.headers).map(|(_, value)| value);
+        for secret in keys.chain(&config.gateway.api_keys).chain(headers) {
             app_log::register_secret(secret);
         }
     }

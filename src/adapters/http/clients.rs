@@ -144,8 +144,14 @@ pub fn is_own_server(kind: Kind) -> bool {
 
 /// The way to a provider. `connect` is the most a connection attempt may take.
 pub fn way(profile: &Profile, connect: Duration) -> Way {
-    let near = is_own_server(profile.kind) || profile.local || Reach::of_host(&profile.endpoint.host).is_local();
-    Way { proxied: !near, allowed: Allowed::Anywhere, tls: profile.endpoint.tls, connect }
+    let way = way_to(&profile.endpoint, connect);
+    Way { proxied: way.proxied && !is_own_server(profile.kind) && !profile.local, ..way }
+}
+
+/// The way to an address of which nothing more is known.
+pub fn way_to(endpoint: &Endpoint, connect: Duration) -> Way {
+    let near = Reach::of_host(&endpoint.host).is_local();
+    Way { proxied: !near, allowed: Allowed::Anywhere, tls: endpoint.tls, connect }
 }
 
 fn parsed(url: &str) -> Result<Url, Failure> {

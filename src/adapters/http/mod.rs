@@ -6,6 +6,7 @@ mod call;
 mod clients;
 mod connection_test;
 mod count;
+mod delivery;
 mod discover;
 mod elsewhere;
 mod fetch;
@@ -17,6 +18,7 @@ mod trail;
 mod transport;
 
 pub use clients::BuildError;
+pub use delivery::{Delivery, Receipt};
 pub use discover::KNOWN_PORTS;
 pub use resolve::{Lookup, SystemLookup};
 

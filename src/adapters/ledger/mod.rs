@@ -24,6 +24,7 @@ pub use writer::QUEUE_CAPACITY;
 
 use super::call_log::CallLog;
 use super::clock::SystemClock;
+use super::otlp::Outlet;
 use super::private_files::private_folder;
 use crate::domain::call::CallRecord;
 use crate::domain::ids::{CallId, ProviderId};
@@ -57,6 +58,8 @@ pub struct Options {
     pub keep: Keep,
     /// IANA name of the zone whose days "today" means; the machine's own when `None`.
     pub timezone: Option<String>,
+    /// Where records go on to once they are written.
+    pub onward: Option<Outlet>,
 }
 
 /// See the module.
@@ -97,6 +100,7 @@ impl SqliteLedger {
             log,
             shared: shared.clone(),
             retention: Retention::new(options.keep),
+            onward: options.onward.clone(),
         };
         // Holds one message, the end; the writer never waits on it.
         let (end, ended) = sync_channel(1);

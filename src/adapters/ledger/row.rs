@@ -246,6 +246,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         cache: CacheWish::default(),
         local_only: false,
         through: Vec::new(),
+        trace: None,
     })
 }
 

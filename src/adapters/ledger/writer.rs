@@ -9,6 +9,7 @@ use super::shared::Shared;
 use super::watch::{self, Seen};
 use crate::adapters::call_log::CallLog;
 use crate::adapters::clock::unix_now;
+use crate::adapters::otlp::Outlet;
 use crate::domain::call::CallRecord;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct Writer {
     pub log: Option<CallLog>,
     pub shared: Arc<Shared>,
     pub retention: Retention,
+    /// Where records go on to once they are written.
+    pub onward: Option<Outlet>,
 }
 
 impl Writer {
@@ -67,6 +70,11 @@ impl Writer {
                 message = if records.len() < BATCH { queue.try_recv().ok() } else { None };
             }
             self.write(&records);
+            if let Some(onward) = &self.onward {
+                for record in records {
+                    onward.send(record);
+                }
+            }
             self.write_seen(&seen);
             self.write_notes();
             self.stock_ids();
@@ -237,7 +245,14 @@ mod tests {
     fn writer(folder: &std::path::Path) -> Writer {
         let Opened { connection, notice } = file::open(folder).unwrap();
         let shared = Arc::new(Shared::new(folder.join(file::NAME), Ids::new(1..9), notice));
-        Writer { connection, folder: folder.to_owned(), log: None, shared, retention: Retention::new(Keep::default()) }
+        Writer {
+            connection,
+            folder: folder.to_owned(),
+            log: None,
+            shared,
+            retention: Retention::new(Keep::default()),
+            onward: None,
+        }
     }
 
     fn calls(count: usize, answer: &str) -> Vec<Arc<CallRecord>> {

@@ -16,7 +16,7 @@ pub mod rate;
 mod repeat;
 pub mod request;
 pub mod responses;
-mod retry_after;
+pub mod retry_after;
 mod shape;
 pub mod splice;
 pub mod sse;

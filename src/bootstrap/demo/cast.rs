@@ -146,6 +146,20 @@ routing:
     teaching_generation: [zai/glm-4.6, claude/claude-sonnet-5-5, lm_studio]
     code_review: [claude/claude-sonnet-5-5, openai/gpt-6.1-terra]
     quick_responses: [local, openai/gpt-5.4-mini]
+  policies:
+    - name: private-stays-here
+      priority: 100
+      when: request.tags.privacy == \"high\"
+      use: [local]
+      local_only: true
+    - name: chapel-prayers
+      priority: 50
+      when: request.client == \"chapel\" && request.type == \"prayer_generation\"
+      use: [local, zai/glm-4.7-flash]
+    - name: no-cloud-at-night
+      mode: observe
+      when: time.hour < 6 && request.priority != \"high\"
+      use: [local]
 
 presets:
   explain:

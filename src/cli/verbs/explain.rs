@@ -78,7 +78,8 @@ pub async fn call(session: &mut Session, id: &str) -> Result<(), Ending> {
     let sentence = session.console.paint(Role::Accent, &sentence(&record));
     session.console.line(&sentence)?;
     let snapshot = session.handle.snapshot();
-    let chain: Vec<Place> = record.chain.iter().map(|target| Place { target, why: "" }).collect();
+    let why = |target: &Target| if record.target.as_ref() == Some(target) { "answered" } else { "" };
+    let chain: Vec<Place> = record.chain.iter().map(|target| Place { target, why: why(target) }).collect();
     print_chain(session, &snapshot, &record.facts, &chain, &record.rejects)
 }
 

@@ -122,7 +122,14 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
         return session.console.document(&value);
     }
     let now = session.console.now();
-    let head = format!("{}  {}  {}  {}", view.name, view.id, view.kind, view.reach.word());
+    // Each word once: a provider is often called like its kind.
+    let mut head = vec![view.name.as_str()];
+    for word in [view.id.as_str(), view.kind.word(), view.reach.word()] {
+        if !head.contains(&word) {
+            head.push(word);
+        }
+    }
+    let head = head.join("  ");
     let head = session.console.paint(Role::Accent, &head);
     session.console.line(&head)?;
     let mut table = Table::new(vec![Column::left("", 8), Column::left("", 0)]);

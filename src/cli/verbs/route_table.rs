@@ -199,6 +199,7 @@ impl Row {
                 cache: CacheWish::default(),
                 local_only: false,
                 through: Vec::new(),
+                trace: None,
             },
             world: self.world.clone(),
         }

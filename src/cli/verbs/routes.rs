@@ -91,6 +91,7 @@ fn facts_of(sample: &SampleArgs) -> Facts {
         cache: CacheWish::default(),
         local_only: false,
         through: Vec::new(),
+        trace: None,
     }
 }
 

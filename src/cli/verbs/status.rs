@@ -6,9 +6,9 @@ use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
 use crate::domain::health::State;
-use crate::engine::protocol::{CacheView, GatewayView, QueueView, RoutingView, Snapshot, SpendView};
+use crate::engine::protocol::{GatewayView, RoutingView, Snapshot, SpendView};
 use crate::present::labels::{self, Role};
-use crate::present::{brief, budget, escape, text, units};
+use crate::present::{brief, budget, escape, flow, text, units};
 use serde_json::json;
 
 /// Where the second of two pairs on a line begins.
@@ -34,8 +34,10 @@ fn print(session: &mut Session, snapshot: &Snapshot) -> Result<(), Ending> {
     for [first, second] in pairs {
         print_pairs(session, &first, &second)?;
     }
-    if snapshot.flow.queue.running + snapshot.flow.queue.waiting > 0 || snapshot.flow.cache.entries > 0 {
-        print_pairs(session, &("queue", queue(&snapshot.flow.queue)), &("cache", cache(&snapshot.flow.cache)))?;
+    for (label, text) in flow::all(&snapshot.flow) {
+        let label = session.console.paint(Role::Muted, &format!("{label:<LABEL$}"));
+        let text = session.console.paint(Role::Plain, &text);
+        session.console.line(&format!("{label}{text}"))?;
     }
     if let Some(rejected) = &snapshot.config.rejected {
         let text = format!("configuration: {rejected}. The last good one is in force; lmdeck config check says more");
@@ -129,18 +131,11 @@ fn gateway(gateway: &GatewayView) -> String {
 fn rules(routing: &RoutingView) -> String {
     let orders = words::count(routing.rules.request_orders.len(), "order");
     match routing.rules.policies.len() {
+        0 if routing.rules.request_orders.is_empty() => "none: the strategy decides".to_owned(),
         0 => orders,
         1 => format!("1 policy, {orders}"),
         policies => format!("{policies} policies, {orders}"),
     }
-}
-
-fn queue(queue: &QueueView) -> String {
-    format!("{} of {} under way, {} wait", queue.running, queue.slots, queue.waiting)
-}
-
-fn cache(cache: &CacheView) -> String {
-    format!("{} answers, {} hits", units::thousands(cache.entries), units::thousands(cache.hits))
 }
 
 fn as_json(snapshot: &Snapshot) -> serde_json::Value {
@@ -160,6 +155,9 @@ fn as_json(snapshot: &Snapshot) -> serde_json::Value {
         "gateway": { "listening": snapshot.gateway.listening, "trouble": snapshot.gateway.trouble },
         "queue": snapshot.flow.queue,
         "cache": snapshot.flow.cache,
+        "limits": snapshot.flow.limits,
+        "calls_over_limit": snapshot.flow.limited,
+        "export": snapshot.flow.export,
         "config_file": snapshot.config.file,
         "config_rejected": snapshot.config.rejected,
         "providers": snapshot.providers.iter().map(|view| health::as_json(view)).collect::<Vec<_>>(),

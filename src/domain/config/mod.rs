@@ -116,11 +116,13 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// Keys clients must send; empty only on loopback.
     pub api_keys: Vec<super::secret::Secret>,
+    /// Origins of web pages that may use it, as browsers write them; `*` is any, and only stands beside keys.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4141)), api_keys: Vec::new() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4141)), api_keys: Vec::new(), cors_origins: Vec::new() }
     }
 }
 
@@ -131,11 +133,22 @@ pub struct Telemetry {
     pub dir: Option<PathBuf>,
     pub record_prompts: bool,
     pub retention_days: u32,
+    /// Where spans and metrics of calls go; nowhere when `None`.
+    pub otlp: Option<Collector>,
+}
+
+/// A collector that takes OpenTelemetry data over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collector {
+    /// `api_base` is what `/v1/traces` and `/v1/metrics` are appended to.
+    pub endpoint: Endpoint,
+    /// Sent with every request; keys stand here.
+    pub headers: Vec<(String, super::secret::Secret)>,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { dir: None, record_prompts: false, retention_days: 30 }
+        Self { dir: None, record_prompts: false, retention_days: 30, otlp: None }
     }
 }
 

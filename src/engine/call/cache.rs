@@ -16,12 +16,16 @@ use crate::domain::time::UnixMs;
 use crate::engine::ports::{AnswerStore, Kept};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Bytes of all kept answers with their keys; beyond it the oldest go.
 pub const MOST_BYTES: usize = 16 << 20;
 /// Bytes of one answer; a longer one is passed on and not kept.
 const LONGEST_ANSWER: usize = 1 << 20;
+
+/// How often answers that are too old are looked for among all.
+const OLD_AFTER: Duration = Duration::from_mins(1);
 
 /// The kept answers of this process.
 #[derive(Default)]
@@ -35,6 +39,9 @@ struct Inner {
     moment: u64,
     bytes: usize,
     counts: Counts,
+    on_disk: u64,
+    /// When those that are too old were looked for.
+    looked: Option<UnixMs>,
 }
 
 struct Entry {
@@ -51,6 +58,7 @@ struct Counts {
     stored: u64,
     evicted: u64,
     expired: u64,
+    only_misses: u64,
 }
 
 impl Cache {
@@ -89,6 +97,11 @@ impl Cache {
         }
     }
 
+    /// A call that wanted a kept answer or none got none.
+    pub fn count_only_miss(&self) {
+        self.lock().counts.only_misses += 1;
+    }
+
     fn put(&self, key: &str, provider: ProviderId, kept: Arc<Kept>, rules: &CacheRules) {
         let bytes = key.len() + kept.bytes();
         if bytes > MOST_BYTES / 4 || rules.max_entries == 0 {
@@ -117,6 +130,7 @@ impl Cache {
         inner.entries.clear();
         inner.by_use.clear();
         inner.bytes = 0;
+        inner.on_disk = 0;
         count
     }
 
@@ -130,12 +144,20 @@ impl Cache {
         }
     }
 
-    pub fn view(&self, rules: &CacheRules) -> CacheView {
-        let inner = self.lock();
+    /// How many answers the file holds, as it was asked last.
+    pub fn note_on_disk(&self, entries: u64) {
+        self.lock().on_disk = entries;
+    }
+
+    pub fn view(&self, rules: &CacheRules, now: UnixMs) -> CacheView {
+        let mut inner = self.lock();
+        inner.forget_old(rules, now);
+        let on_disk = if rules.persist { inner.on_disk } else { 0 };
         CacheView {
             enabled: rules.enabled,
             persist: rules.persist,
-            entries: inner.entries.len() as u64,
+            // What is in memory is in the file too, and was perhaps put there after it was asked.
+            entries: on_disk.max(inner.entries.len() as u64),
             max_entries: rules.max_entries as u64,
             bytes: inner.bytes as u64,
             max_bytes: MOST_BYTES as u64,
@@ -145,11 +167,27 @@ impl Cache {
             stored: inner.counts.stored,
             evicted: inner.counts.evicted,
             expired: inner.counts.expired,
+            only_misses: inner.counts.only_misses,
         }
     }
 }
 
 impl Inner {
+    /// Those that are too old count no more. All of them are looked at, so not with every picture.
+    fn forget_old(&mut self, rules: &CacheRules, now: UnixMs) {
+        if self.looked.is_some_and(|at| now.since(at) < OLD_AFTER && now >= at) {
+            return;
+        }
+        self.looked = Some(now);
+        let is_old = |entry: &Entry| now.since(entry.kept.at) >= rules.ttl;
+        let old: Vec<Arc<str>> =
+            self.entries.iter().filter(|(_, entry)| is_old(entry)).map(|(key, _)| key.clone()).collect();
+        self.counts.expired += old.len() as u64;
+        for key in old {
+            self.remove(&key);
+        }
+    }
+
     fn remove(&mut self, key: &str) {
         if let Some(entry) = self.entries.remove(key) {
             self.by_use.remove(&entry.used);

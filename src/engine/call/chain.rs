@@ -61,6 +61,9 @@ pub async fn walk(
             if keep.only {
                 ticket.skip(target, "not_kept", "no answer of it is kept");
                 ended_in.get_or_insert_with(nothing_kept);
+                if index + 1 == decision.chain.len() {
+                    shared.traffic.kept.count_only_miss();
+                }
                 continue;
             }
         }

@@ -6,7 +6,7 @@ use crate::domain::config::Limits;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::ProviderId;
 use crate::domain::queue::{Bounds, Entry, Place, Queue};
-use crate::engine::protocol::{QueueAt, QueueView};
+use crate::engine::protocol::{ByPriority, QueueAt, QueueView};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -119,6 +119,11 @@ impl Slots {
             refused: inner.counts.refused,
             longest_ms: inner.counts.longest_ms,
             providers: inner.queue.providers().into_iter().map(at).collect(),
+            waiting_by: ByPriority {
+                high: inner.queue.waiting_with(Priority::High),
+                normal: inner.queue.waiting_with(Priority::Normal),
+                low: inner.queue.waiting_with(Priority::Low),
+            },
         }
     }
 

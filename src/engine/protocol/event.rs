@@ -90,4 +90,11 @@ pub enum EventKind {
         exhausted: bool,
         when_exhausted: WhenExhausted,
     },
+    /// Spans and metrics do not reach their collector, or reach it again.
+    ExportChanged {
+        endpoint: String,
+        trouble: Option<String>,
+        /// Calls given up since the start.
+        dropped: u64,
+    },
 }

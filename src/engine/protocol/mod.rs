@@ -19,7 +19,7 @@ pub use call_stream::{CallEvent, CallHead, CallOutcome};
 pub use command::{CacheAct, Command, CommandName, DraftSecret, LastGoodAct, ProbeWhich, ProviderDraft};
 pub use diagnosis::{DOCTOR_STEPS, RunId, TEST_STEPS};
 pub use event::{Event, EventKind, Level};
-pub use flow::{CacheView, FlowView, QueueAt, QueueView};
+pub use flow::{ByPriority, CacheView, ExportView, FlowView, LIMITS_SHOWN, LimitView, QueueAt, QueueView};
 pub use policy::{CaseWorld, ConditionCheck, ConditionSlip, PolicyDraft, PolicyEdit, PolicyPlace, RouteCase, WhatIf};
 pub use preset::{PresetDraft, PresetEdit};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};

@@ -64,6 +64,9 @@ pub struct ConfigView {
     /// Whether its callers must send a key.
     #[serde(default)]
     pub gateway_needs_key: bool,
+    /// `limits.default_max_tokens`: what is sent for a caller that names no length; 0 when it is not told.
+    #[serde(default)]
+    pub default_max_tokens: u64,
     /// In file order.
     #[serde(default)]
     pub presets: Arc<Vec<Preset>>,

@@ -3,7 +3,7 @@
 use super::pager::Pager;
 use crate::domain::config::Severity;
 use crate::engine::protocol::{Command, ConfigView, LastGoodAct, Level, Reply};
-use crate::present::{text, units};
+use crate::present::{labels, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
@@ -116,26 +116,30 @@ impl Part for Broken {
         let keys = keys(config, canvas.cx);
         let rows = u16::try_from(keys.len()).unwrap_or(KEY_ROWS);
         let mut page = Page { x: area.x + 2, y: area.y + 2, width, end: area.bottom().saturating_sub(rows + 1) };
-        page.put(canvas, file, Role::Muted);
-        if let Some(why) = &config.rejected {
-            page.put(canvas, why, Role::Plain);
+        page.put(canvas, 0, file, Role::Muted);
+        let errors = || config.issues.iter().filter(|issue| issue.severity == Severity::Error);
+        // Most often it is the first error in the same words.
+        if let Some(why) = config.rejected.as_ref().filter(|why| errors().all(|issue| issue.message != **why)) {
+            page.put(canvas, 0, why, Role::Plain);
         }
         page.y += 1;
-        for issue in config.issues.iter().filter(|issue| issue.severity == Severity::Error) {
+        for issue in errors() {
             let place = match (issue.line, issue.column) {
                 (Some(line), Some(column)) => format!("line {line}, column {column}: "),
                 (Some(line), None) => format!("line {line}: "),
                 _ => String::new(),
             };
-            page.put(canvas, &format!("[x]  {place}{}", issue.message), Role::Bad);
-            if !issue.text.is_empty() {
-                page.put(canvas, &format!("     {}", issue.text), Role::Muted);
+            let mark = page.y;
+            page.put(canvas, DEEP, &format!("{place}{}", issue.message), Role::Plain);
+            if page.y > mark {
+                canvas.text(page.x, mark, DEEP, labels::FAIL, Role::Bad);
             }
-            if !issue.remedy.is_empty() {
-                page.put(canvas, &format!("     {}", issue.remedy), Role::Plain);
-            }
+            page.put(canvas, DEEP, &issue.text, Role::Muted);
+            page.put(canvas, DEEP, &issue.remedy, Role::Plain);
         }
         let first = area.bottom().saturating_sub(rows).max(page.y);
+        // Messages stand elsewhere: the choices are what this page is for.
+        canvas.keep_clear(Rect { y: first, height: area.bottom().saturating_sub(first), ..area });
         for ((key, about), y) in keys.into_iter().zip(first..area.bottom()) {
             canvas.text(area.x + 2, y, 6, key, Role::Accent);
             canvas.text(area.x + 9, y, area.width.saturating_sub(10), &about, Role::Plain);
@@ -173,6 +177,9 @@ fn told(message: &str, remedy: &str) -> String {
     if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
 }
 
+/// Columns before what stands under a mark.
+const DEEP: u16 = 5;
+
 /// Lines one below the other, wrapped.
 struct Page {
     x: u16,
@@ -182,12 +189,16 @@ struct Page {
 }
 
 impl Page {
-    fn put(&mut self, canvas: &mut Canvas<'_>, text: &str, role: Role) {
-        for line in text::wrap(text, usize::from(self.width)) {
+    fn put(&mut self, canvas: &mut Canvas<'_>, indent: u16, text: &str, role: Role) {
+        if text.is_empty() {
+            return;
+        }
+        let width = self.width.saturating_sub(indent);
+        for line in text::wrap(text, usize::from(width)) {
             if self.y >= self.end {
                 return;
             }
-            canvas.text(self.x, self.y, self.width, &line, role);
+            canvas.text(self.x + indent, self.y, width, &line, role);
             self.y += 1;
         }
     }

@@ -75,7 +75,7 @@ impl Part for Confirm {
     }
 
     fn about(&self) -> &'static str {
-        "Left and right choose, enter presses, esc is the safe answer."
+        "The arrows choose, enter presses, esc is the safe answer."
     }
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {

@@ -78,7 +78,7 @@ impl Help {
 
 /// Columns of the keys in a column of this width.
 fn keys_wide(width: u16) -> u16 {
-    16.min(width / 3)
+    18.min(width / 3)
 }
 
 fn column<'a>(groups: &[(&'static str, Vec<&'a Row>)], width: u16) -> Vec<Said<'a>> {

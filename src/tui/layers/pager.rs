@@ -60,7 +60,7 @@ impl Part for Pager {
             Action::Back => out.push(Effect::Close),
             Action::Copy => {
                 let text = self.copy.clone().unwrap_or_else(|| self.lines.join("\n"));
-                out.push(Effect::Copy(text, "the text"));
+                out.push(Effect::Copy(text, "the text was"));
             }
             Action::NextMatch => return self.scroll.act(Action::Down),
             Action::PreviousMatch => return self.scroll.act(Action::Up),

@@ -109,5 +109,11 @@ pub fn leave(modified: bool, place: &str, lost: &str, out: &mut Outbox) {
 
 /// `no such host. Check the address.`
 pub fn with_remedy(message: &str, remedy: &str) -> String {
-    if remedy.is_empty() { message.to_owned() } else { format!("{}. {remedy}", message.trim_end_matches('.')) }
+    let message = message.trim_end_matches('.');
+    match remedy.chars().next() {
+        None => message.to_owned(),
+        Some(first) if first.is_uppercase() || message.ends_with('?') => format!("{message}. {remedy}"),
+        // Remedies are often commands: they are never spelled with a capital.
+        Some(_) => format!("{message}; {remedy}"),
+    }
 }

@@ -105,10 +105,16 @@ fn status(snapshot: &Snapshot, canvas: &mut Canvas<'_>, row: Rect) {
         let strategy = snapshot.routing.rules.strategy.word();
         let strategy_wide = u16::try_from(strategy.len()).unwrap_or(0);
         let column = if wide { 44 } else { room.saturating_sub(strategy_wide) };
-        canvas.text(row.x + 1, row.y, column.saturating_sub(3), &target(snapshot), Role::Plain);
+        canvas.text(
+            row.x + 1,
+            row.y,
+            column.saturating_sub(3),
+            &target_within(snapshot, column.saturating_sub(3)),
+            Role::Plain,
+        );
         canvas.text(row.x + column, row.y, room.saturating_sub(column) + 2, strategy, Role::Muted);
     } else {
-        canvas.text(row.x + 1, row.y, room, &target(snapshot), Role::Plain);
+        canvas.text(row.x + 1, row.y, room, &target_within(snapshot, room), Role::Plain);
     }
     canvas.right(row.x, end, row.y, &right, Role::Plain);
 }
@@ -129,6 +135,18 @@ pub fn target(snapshot: &Snapshot) -> String {
         }
         (chosen, None) => format!("{chosen} -> nothing"),
     }
+}
+
+/// [`target`] in so many columns: the one in effect is cut last.
+fn target_within(snapshot: &Snapshot, room: u16) -> String {
+    const ARROW: &str = " -> ";
+    let whole = target(snapshot);
+    let room = usize::from(room);
+    let Some((chosen, effect)) = whole.split_once(ARROW).filter(|_| text::width(&whole) > room) else { return whole };
+    let room = room.saturating_sub(text::width(ARROW));
+    let effect_room = text::width(effect).min(room - room / 3);
+    let chosen = text::truncate(chosen, room - effect_room);
+    format!("{chosen}{ARROW}{}", text::truncate(effect, effect_room))
 }
 
 fn spend_long(snapshot: &Snapshot) -> String {

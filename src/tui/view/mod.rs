@@ -39,6 +39,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Option<Position> {
         let body = Rect::new(area.x, area.y + header_rows, area.width, area.height - header_rows - 1);
         parts(app, &mut canvas, body);
         let last = Rect::new(area.x, area.bottom() - 1, area.width, 1);
+        canvas.clear(last);
         footer::draw(app, &mut canvas, last);
         toasts::draw(app, &mut canvas, body);
     }

@@ -1,8 +1,10 @@
 //! Messages over the lower right of the screen; at the top right when they would cover the selected row.
 
 use crate::present::{labels, text};
+use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
 use crate::tui::notes::Note;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -15,7 +17,8 @@ const ROWS: usize = 3;
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
     let width = WIDEST.min(body.width.saturating_sub(4));
-    let blocks: Vec<(&Note, Vec<String>)> = app.notes.shown().map(|note| (note, lines(note, width))).collect();
+    let more = canvas.cx.keymap.key_for(&[Context::Everywhere], Action::Messages);
+    let blocks: Vec<(&Note, Vec<String>)> = app.notes.shown().map(|note| (note, lines(note, width, &more))).collect();
     let rows = blocks.iter().map(|(_, lines)| lines.len()).sum::<usize>();
     let rows = u16::try_from(rows).unwrap_or(u16::MAX).min(body.height.saturating_sub(2));
     if rows == 0 || width < 12 {
@@ -46,9 +49,37 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, body: Rect) {
     }
 }
 
-fn lines(note: &Note, width: u16) -> Vec<String> {
+/// What does not fit is cut with a mark, and the key that leads to the rest.
+fn lines(note: &Note, width: u16, more: &str) -> Vec<String> {
     let times = if note.times > 1 { format!(" x{}", note.times) } else { String::new() };
-    let mut lines = text::wrap(&format!("{}{times}", note.text), usize::from(width.saturating_sub(7)));
-    lines.truncate(ROWS);
+    let room = usize::from(width.saturating_sub(7));
+    let mut lines = text::wrap(&format!("{}{times}", note.text), room);
+    if lines.len() > ROWS {
+        lines.truncate(ROWS);
+        let end = if more.is_empty() { "...".to_owned() } else { format!("...  {more} lists it") };
+        if let Some(last) = lines.last_mut() {
+            let kept = text::truncate(last, room.saturating_sub(text::width(&end))).trim_end_matches('.').to_owned();
+            *last = kept + &end;
+        }
+    }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::UnixMs;
+    use crate::engine::protocol::Level;
+    use crate::tui::notes::Notes;
+
+    #[test]
+    fn a_message_that_is_too_long_says_where_the_rest_is() {
+        let mut notes = Notes::default();
+        notes.say(UnixMs(0), Level::Info, "word ".repeat(60), None);
+        let note = notes.shown().next().cloned();
+        let lines = note.map(|note| lines(&note, 60, "!")).unwrap_or_default();
+        assert_eq!(lines.len(), ROWS);
+        assert!(lines[ROWS - 1].ends_with("...  ! lists it"), "{lines:?}");
+        assert!(lines.iter().all(|line| text::width(line) <= 53), "{lines:?}");
+    }
 }

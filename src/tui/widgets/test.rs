@@ -1,6 +1,7 @@
 //! The quick connection test of a form: its steps in fixed rows, and what to do about the one that failed. The
 //! doctor has a layer of its own.
 
+use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{Step, StepState, TEST_STEPS, TestReport};
 use crate::present::remedy::{self, Subject};
@@ -101,7 +102,7 @@ impl ConnectionTest {
         for remedy in self.remedies(subject) {
             lines.wrapped(4, &remedy.headline, Role::Plain);
             if let Some(command) = &remedy.command {
-                lines.wrapped(8, command, Role::Plain);
+                lines.wrapped(8, in_fields(command, subject).as_ref().unwrap_or(command), Role::Plain);
             }
             for step in &remedy.steps {
                 lines.wrapped(4, step, Role::Plain);
@@ -135,6 +136,30 @@ impl ConnectionTest {
     }
 }
 
+/// What a command that changes a provider means in the form that is open: `Address: http://127.0.0.1:1234`. `None`
+/// for other commands.
+fn in_fields(command: &str, subject: &Subject<'_>) -> Option<String> {
+    let verbs = ["lmdeck providers add ", "lmdeck providers edit "];
+    let flags = verbs.into_iter().find_map(|verb| command.strip_prefix(verb))?;
+    let mut fields = Vec::new();
+    let mut words = flags.split_whitespace();
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--type" | "--endpoint" | "--key" => words.next()?.trim_matches('\''),
+            _ if fields.is_empty() && !word.starts_with("--") => continue,
+            _ => return None,
+        };
+        match word {
+            "--type" if value == subject.kind.word() => {}
+            "--type" => fields.push(format!("Kind: {}", Kind::from_word(value)?.label())),
+            "--endpoint" if value == subject.endpoint.written || value == subject.endpoint.origin => {}
+            "--endpoint" => fields.push(format!("Address: {value}")),
+            _ => fields.push(format!("Key: {value}")),
+        }
+    }
+    (!fields.is_empty()).then(|| fields.join("   "))
+}
+
 fn verdict(step: &Step) -> String {
     match step.ms.filter(|ms| *ms > 0) {
         Some(ms) if step.verdict.is_empty() => units::latency(ms),
@@ -150,4 +175,26 @@ fn step_row(label: &labels::Label, name: &str, verdict: &str) -> [Piece; 4] {
         Piece::plain(&text::pad_right(name, 10)),
         Piece::plain(verdict),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::config::{Endpoint, KeySource};
+
+    #[test]
+    fn in_a_form_a_remedy_names_its_fields() {
+        let endpoint = Endpoint::http("127.0.0.1", 8080);
+        let subject = Subject::draft(Kind::LmStudio, &endpoint, &KeySource::None);
+        let said = |command: &str| in_fields(command, &subject);
+        let add = format!("lmdeck providers add --type llama_cpp --endpoint {}", endpoint.origin);
+        assert_eq!(said(&add).as_deref(), Some("Kind: llama.cpp"));
+        let port = "lmdeck providers edit lm_studio --endpoint http://127.0.0.1:1234";
+        assert_eq!(said(port).as_deref(), Some("Address: http://127.0.0.1:1234"));
+        let key = "lmdeck providers edit lm_studio --key '${LM_API_TOKEN}'";
+        assert_eq!(said(key).as_deref(), Some("Key: ${LM_API_TOKEN}"));
+        for other in ["lms server start --port 1234", "lmdeck providers edit x --name X", "lmdeck providers add"] {
+            assert_eq!(said(other), None, "{other}");
+        }
+    }
 }

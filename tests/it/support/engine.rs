@@ -20,8 +20,8 @@ use lmdeck::engine::ports::{
 };
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, CallQuery, CallRow, CallStats, ConditionCheck, EditReport, ExportPart,
-    ExportQuery, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal, SavedPrompt,
-    StatsQuery, TestReport,
+    ExportQuery, ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, PolicyEdit, ProviderDraft, Refusal,
+    SavedPrompt, StatsQuery, TestReport,
 };
 use lmdeck::engine::{Engine, Options};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -540,6 +540,7 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        export: None,
         answers: None,
         clock: Arc::new(TokioClock),
         upstream,
@@ -569,9 +570,23 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
 
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.
 pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
+    engine_with(upstream, providers, None).await
+}
+
+/// An engine without providers whose export stands so.
+pub async fn engine_exporting(export: watch::Receiver<ExportView>) -> Engine {
+    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await
+}
+
+async fn engine_with(
+    upstream: Arc<dyn Upstream>,
+    providers: Vec<Profile>,
+    export: Option<watch::Receiver<ExportView>>,
+) -> Engine {
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
+        export,
         answers: None,
         clock: Arc::new(TokioClock),
         upstream,

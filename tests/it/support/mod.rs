@@ -1,5 +1,6 @@
 //! Helpers shared by the integration tests.
 
+pub mod collector;
 pub mod dashboard;
 pub mod engine;
 pub mod lent;

@@ -73,13 +73,12 @@ impl Asker<'_> {
 
     /// They change only when the server restarts.
     async fn llama_props(&mut self) -> LlamaProps {
-        let origin = self.profile.endpoint.origin.clone();
-        if let Some(props) = self.inner.memory.with(&origin, |known| known.props.clone()) {
+        if let Some(props) = self.inner.memory.with(self.root(), |known| known.props.clone()) {
             return props;
         }
         let Some(document) = self.extra("/props").await else { return LlamaProps::default() };
         let props = lists::llama_props(&document);
-        self.inner.memory.with(&origin, |known| known.props = Some(props.clone()));
+        self.inner.memory.with(self.root(), |known| known.props = Some(props.clone()));
         props
     }
 }

@@ -74,22 +74,20 @@ impl Asker<'_> {
             "v0" => return waits.then_some(true),
             _ => return None,
         }
-        let origin = self.profile.endpoint.origin.clone();
-        let known = self.inner.memory.with(&origin, |known| known.jit);
+        let known = self.inner.memory.with(self.root(), |known| known.jit);
         if let Some((_, jit)) = known.filter(|(seen, _)| seen.elapsed() < JIT_AGAIN) {
             return jit;
         }
         let compatible = self.extra("/v1/models").await?;
         let jit =
             lists::data_list(&compatible).ok().and_then(|shown| lists::lm_studio_jit(&listed.models, &shown.models));
-        self.inner.memory.with(&origin, |known| known.jit = Some((Instant::now(), jit)));
+        self.inner.memory.with(self.root(), |known| known.jit = Some((Instant::now(), jit)));
         jit
     }
 
     /// Whether the server proves to be LM Studio. A refused key says nothing either way.
     async fn greeted(&mut self) -> Result<bool, Failure> {
-        let origin = self.profile.endpoint.origin.clone();
-        if self.inner.memory.with(&origin, |known| known.greeted) {
+        if self.inner.memory.with(self.root(), |known| known.greeted) {
             return Ok(true);
         }
         let url = format!("{}/lmstudio-greeting", self.root());
@@ -97,7 +95,7 @@ impl Asker<'_> {
         let body = serde_json::from_slice::<Value>(&document.body).unwrap_or(Value::Null);
         let greeted = document.status == 200 && body.get("lmstudio") == Some(&Value::Bool(true));
         if greeted {
-            self.inner.memory.with(&origin, |known| known.greeted = true);
+            self.inner.memory.with(self.root(), |known| known.greeted = true);
         }
         Ok(greeted)
     }

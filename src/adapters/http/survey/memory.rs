@@ -13,7 +13,8 @@ const MEMORY_LIMIT: usize = 128;
 /// Builds of models whose description is remembered per server; when full, they are asked anew.
 pub const SHOWN_LIMIT: usize = 1024;
 
-/// Forgotten when a connection fails, for the server may come back as another one.
+/// By the address in front of `/v1`, for a route that is missing under one path may stand under another of the same
+/// server. Forgotten when a connection fails, for the server may come back as another one.
 #[derive(Default)]
 pub struct Memory(Mutex<HashMap<String, Known>>);
 
@@ -37,16 +38,18 @@ pub struct Known {
 pub struct Signs(pub Option<Kind>);
 
 impl Memory {
-    pub fn with<T>(&self, origin: &str, act: impl FnOnce(&mut Known) -> T) -> T {
+    pub fn with<T>(&self, root: &str, act: impl FnOnce(&mut Known) -> T) -> T {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= MEMORY_LIMIT && !map.contains_key(origin) {
+        if map.len() >= MEMORY_LIMIT && !map.contains_key(root) {
             map.clear();
         }
-        act(map.entry(origin.to_owned()).or_default())
+        act(map.entry(root.to_owned()).or_default())
     }
 
-    /// The server went away, or a person changed something: ask everything again.
+    /// The server went away, or a person changed something: ask everything again, under all its paths.
     pub fn forget(&self, origin: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(origin);
+        let under =
+            |root: &String| root.strip_prefix(origin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|root, _| !under(root));
     }
 }

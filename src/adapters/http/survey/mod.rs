@@ -22,11 +22,11 @@ use serde_json::Value;
 
 impl Asker<'_> {
     fn is_absent(&self, route: &'static str) -> bool {
-        self.inner.memory.with(&self.profile.endpoint.origin, |known| known.absent.contains(route))
+        self.inner.memory.with(self.root(), |known| known.absent.contains(route))
     }
 
     fn note_absent(&self, route: &'static str) {
-        self.inner.memory.with(&self.profile.endpoint.origin, |known| known.absent.insert(route));
+        self.inner.memory.with(self.root(), |known| known.absent.insert(route));
     }
 
     /// The address in front of `/v1`.
@@ -122,13 +122,12 @@ impl Asker<'_> {
 
     /// What the server says its version is, asked once until it restarts.
     async fn version(&mut self, route: &'static str) -> Option<String> {
-        let origin = self.profile.endpoint.origin.clone();
-        if let Some(version) = self.inner.memory.with(&origin, |known| known.version.clone()) {
+        if let Some(version) = self.inner.memory.with(self.root(), |known| known.version.clone()) {
             return Some(version);
         }
         let document = self.extra(route).await?;
         let version: String = document.get("version")?.as_str()?.chars().take(64).collect();
-        self.inner.memory.with(&origin, |known| known.version = Some(version.clone()));
+        self.inner.memory.with(self.root(), |known| known.version = Some(version.clone()));
         Some(version)
     }
 
@@ -156,8 +155,7 @@ impl Asker<'_> {
         if !self.reach.is_some_and(Reach::is_local) {
             return None;
         }
-        let origin = self.profile.endpoint.origin.clone();
-        if let Some(Signs(known)) = self.inner.memory.with(&origin, |known| known.signs) {
+        if let Some(Signs(known)) = self.inner.memory.with(self.root(), |known| known.signs) {
             return known;
         }
         let (took, status) = (self.took, self.status);
@@ -166,7 +164,7 @@ impl Asker<'_> {
             _ => None,
         };
         (self.took, self.status) = (took, status);
-        self.inner.memory.with(&origin, |known| known.signs = Some(Signs(looks_like)));
+        self.inner.memory.with(self.root(), |known| known.signs = Some(Signs(looks_like)));
         looks_like
     }
 

@@ -43,7 +43,6 @@ impl Asker<'_> {
     /// Fills in what the list leaves out. Describing a model neither loads it nor costs anything.
     async fn describe(&mut self, tags: &Value, listed: &mut lists::Listed) {
         let digests = lists::ollama_digests(tags);
-        let origin = self.profile.endpoint.origin.clone();
         let url = format!("{}/api/show", self.root());
         let (took, status) = (self.took, self.status);
         let mut asked = 0;
@@ -54,7 +53,7 @@ impl Asker<'_> {
             // Without a digest the name has to do.
             let key =
                 digests.get(model.id.as_str()).map_or_else(|| model.id.to_string(), |digest| (*digest).to_owned());
-            let known = self.inner.memory.with(&origin, |known| known.shown.get(&key).copied());
+            let known = self.inner.memory.with(self.root(), |known| known.shown.get(&key).copied());
             let shown = match known {
                 Some(shown) => shown,
                 None if asked == SHOWN_AT_ONCE => continue,
@@ -64,7 +63,7 @@ impl Asker<'_> {
                     let value = document.and_then(|document| self.read(&document));
                     // What cannot be described now is not asked for with every probe.
                     let shown = value.as_ref().map(lists::ollama_shown).unwrap_or_default();
-                    self.inner.memory.with(&origin, |known| {
+                    self.inner.memory.with(self.root(), |known| {
                         if known.shown.len() >= SHOWN_LIMIT {
                             known.shown.clear();
                         }

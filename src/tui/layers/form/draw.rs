@@ -1,6 +1,6 @@
 //! The form on the screen: beside the list where there is room, else over it.
 
-use super::ProviderForm;
+use super::{First, ProviderForm};
 use crate::present::remedy::Subject;
 use crate::present::tips::{Field, tips};
 use crate::present::{text, units};
@@ -12,6 +12,8 @@ use ratatui::layout::Rect;
 
 /// Columns of the list that stays in view.
 const LIST: u16 = 38;
+/// The widest a form gets.
+const WIDEST: u16 = 120;
 /// Labels and the mark before them.
 const LABEL: u16 = 13;
 
@@ -31,7 +33,7 @@ enum Row {
 
 impl ProviderForm {
     pub(super) fn draw_form(&self, canvas: &mut Canvas<'_>, whole: Rect) {
-        let area = if beside(whole) {
+        let area = if self.first != First::Alone && beside(whole) {
             let right = Rect { x: whole.x + LIST + 1, width: whole.width - LIST - 1, ..whole };
             canvas.clear(right);
             canvas.joint(whole.x + LIST, whole.y, false);
@@ -39,9 +41,10 @@ impl ProviderForm {
             right
         } else {
             canvas.clear(whole);
-            whole
+            // Further apart, a field and its remark are no longer read together.
+            Rect { width: whole.width.min(WIDEST), ..whole }
         };
-        canvas.rule(Rect { height: 1, ..area }, &self.title(), &self.status(), true);
+        canvas.rule(Rect { height: 1, width: whole.right() - area.x, ..area }, &self.title(), &self.status(), true);
         let roomy = area.height >= 30;
         let rows = self.rows(roomy);
         let most = usize::from(area.height.saturating_sub(1));
@@ -143,16 +146,24 @@ impl ProviderForm {
         canvas.spans(x, row.y, room, &[("[x] ", Role::Bad), (complaint, Role::Plain)]);
     }
 
+    /// What belongs into the field under the cursor; in its place what is wrong there, where its row cuts that.
+    fn help(&self, width: usize) -> &str {
+        const MARK_AND_EDGES: usize = 7;
+        let room = width.saturating_sub(usize::from(LABEL) + MARK_AND_EDGES);
+        let complaint = self.complaints.get(&self.focus).filter(|complaint| text::width(complaint) > room);
+        complaint.map_or(self.focus.help(), String::as_str)
+    }
+
     fn rest(&self, canvas: &mut Canvas<'_>, area: Rect, roomy: bool) {
         let mut lines = Lines::new(usize::from(area.width));
         if roomy {
             lines.title(self.focus.label());
-            let help = text::wrap(self.focus.help(), lines.width().saturating_sub(2));
+            let help = text::wrap(self.help(lines.width()), lines.width().saturating_sub(2));
             for place in 0..3 {
                 lines.put(2, &[Piece::plain(help.get(place).map_or("", String::as_str))]);
             }
         } else {
-            let help = format!("{}: {}", self.focus.label(), self.focus.help());
+            let help = format!("{}: {}", self.focus.label(), self.help(lines.width()));
             let most = if area.height >= ROOM_FOR_HELP { HELP_ROWS } else { 1 };
             let wrapped = text::wrap(&help, lines.width());
             // Always as many rows, so that nothing below moves from field to field.

@@ -77,7 +77,7 @@ impl Fields {
                 Some((name, _)) => format!("{name}:-...}}"),
                 None => line.value().to_owned(),
             },
-            Some(line) => "*".repeat(line.value().chars().count().min(40)),
+            Some(line) => "*".repeat(line.value().chars().count().min(24)),
             None => match (&self.kept_key, self.kind.key_variable()) {
                 (KeySource::Variable { name }, _) => format!("from {name}"),
                 (KeySource::File { tail: Some(tail) }, _) => format!("stored, ends {tail}"),
@@ -109,16 +109,22 @@ impl Fields {
             Field::Id => self.id.set(self.id.value().trim().to_owned()),
             Field::Address => {
                 let (base, removed) = super::paste::base_of(self.address.value().trim());
+                let scheme = missing_scheme(&base, self.kind);
+                let base = scheme.unwrap_or_default().to_owned() + &base;
                 if base != self.address.value() {
                     self.address.set(base);
                 }
-                return removed.map(|end| format!("{end} removed"));
+                return removed
+                    .map(|end| format!("{end} removed"))
+                    .or_else(|| scheme.map(|scheme| format!("{scheme} put before it")));
             }
             Field::Key => {
                 // The name of a variable alone is meant as a reference to it.
                 if let Some(line) = self.key.as_mut().filter(|line| is_variable(line.value())) {
                     line.set(format!("${{{}}}", line.value()));
                 }
+                let bare = |line: &&Line| !line.is_empty() && !line.value().starts_with("${");
+                return self.key.as_ref().filter(bare).map(|_| "readable in the file: better ${NAME}".to_owned());
             }
             _ => {}
         }
@@ -181,6 +187,15 @@ fn host_of(address: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']'])
 }
 
+/// What belongs before an address that is a host, with a port perhaps.
+fn missing_scheme(address: &str, kind: Kind) -> Option<&'static str> {
+    let host = address.split('/').next().unwrap_or(address);
+    let meant = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let like_a_host = host.contains(['.', ':']) || host == "localhost";
+    let bare = !address.contains("://") && like_a_host && host.chars().all(meant) && !host.starts_with([':', '.']);
+    bare.then(|| if kind.is_vendor() { "https://" } else { "http://" })
+}
+
 fn address_complaint(address: &str, kind: Kind) -> Option<String> {
     let example = kind.default_endpoint().unwrap_or("http://192.168.1.20:8000");
     if address.is_empty() {
@@ -190,7 +205,7 @@ fn address_complaint(address: &str, kind: Kind) -> Option<String> {
         return None;
     }
     let Some(rest) = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://")) else {
-        return Some(format!("it begins with http:// or https://, as in {example}"));
+        return Some(format!("it begins with http:// or https://: {example}"));
     };
     let authority = rest.split('/').next().unwrap_or(rest);
     if authority.contains('@') {
@@ -251,13 +266,35 @@ mod tests {
     }
 
     #[test]
+    fn a_host_without_its_scheme_gets_one() {
+        for (typed, kind, becomes) in [
+            ("192.168.1.20:8080", Kind::LlamaCpp, "http://192.168.1.20:8080"),
+            ("localhost:1234/v1/models", Kind::LmStudio, "http://localhost:1234/v1/models"),
+            ("[::1]:8080", Kind::LlamaCpp, "http://[::1]:8080"),
+            ("models.example", Kind::Openai, "https://models.example"),
+            ("ftp://x", Kind::LlamaCpp, "ftp://x"),
+            ("${MY_URL}", Kind::LlamaCpp, "${MY_URL}"),
+            ("user@host:80", Kind::LlamaCpp, "user@host:80"),
+            ("nonsense", Kind::LlamaCpp, "nonsense"),
+            ("", Kind::LlamaCpp, ""),
+        ] {
+            let mut fields = Fields::new(kind);
+            fields.address.set(typed.to_owned());
+            fields.tidy(Field::Address);
+            assert_eq!(fields.address.value(), becomes);
+        }
+    }
+
+    #[test]
     fn a_key_is_never_shown() {
         let mut fields = Fields::new(Kind::Openai);
         fields.key = Some(Line::new("sk-proj-abcdef"));
         assert_eq!(fields.key_shown(), "**************");
         fields.key = Some(Line::new("OPENAI_API_KEY"));
-        fields.tidy(Field::Key);
+        assert!(fields.tidy(Field::Key).is_none());
         assert_eq!(fields.key_shown(), "${OPENAI_API_KEY}");
+        fields.key = Some(Line::new("sk-proj-abcdef"));
+        assert!(fields.tidy(Field::Key).is_some_and(|said| said.contains("readable in the file")));
         fields.key = None;
         fields.kept_key = KeySource::File { tail: Some("41c9".into()) };
         assert_eq!(fields.key_shown(), "stored, ends 41c9");

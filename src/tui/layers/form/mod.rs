@@ -56,8 +56,17 @@ pub struct ProviderForm {
     waiting: Option<Waiting>,
     saving: Saving,
     extent: Option<EditReport>,
-    /// The first provider of all: a first prompt comes after the save.
-    first: bool,
+    first: First,
+}
+
+/// Whether it is the form of the first provider of all: then a first prompt comes after the save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    No,
+    /// With what was found beside it.
+    Beside,
+    /// Over the first page: there is no list to stand beside.
+    Alone,
 }
 
 impl Default for ProviderForm {
@@ -74,7 +83,17 @@ impl ProviderForm {
 
     /// An empty form that may be the first.
     pub fn first(cx: &Cx<'_>) -> Self {
-        Self { first: cx.snapshot.config.first_run, ..Self::new() }
+        let mut form = Self::new();
+        form.begins(cx);
+        form
+    }
+
+    fn begins(&mut self, cx: &Cx<'_>) {
+        self.first = match (cx.snapshot.config.first_run, cx.snapshot.providers.is_empty()) {
+            (false, _) => First::No,
+            (true, false) => First::Beside,
+            (true, true) => First::Alone,
+        };
     }
 
     /// A vendor of the first page: its address, its key by name, a model to begin with.
@@ -114,7 +133,7 @@ impl ProviderForm {
     /// Nothing was typed so far: leaving loses nothing.
     fn found_here(mut self, cx: &Cx<'_>) -> Self {
         self.address_typed = true;
-        self.first = cx.snapshot.config.first_run;
+        self.begins(cx);
         self.saved = self.fields.draft();
         self.test_at = Some(cx.now);
         self
@@ -142,7 +161,7 @@ impl ProviderForm {
             waiting: None,
             saving: Saving::default(),
             extent: None,
-            first: false,
+            first: First::No,
         }
     }
 
@@ -489,7 +508,7 @@ impl Part for ProviderForm {
     }
 
     fn shows_below(&self, area: Rect) -> bool {
-        draw::beside(area)
+        self.first != First::Alone && draw::beside(area)
     }
 
     fn about(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! What the form adds to saving: which command it is, the change looked at first, and findings beside their fields.
 
-use super::{ProviderForm, Waiting};
+use super::{First, ProviderForm, Waiting};
 use crate::domain::ids::ProviderId;
 use crate::engine::protocol::{Command, Level, Refusal, Reply, SavedPrompt};
 use crate::present::tips::Field;
@@ -47,7 +47,7 @@ impl ProviderForm {
             Some(Outcome::Saved) => {
                 let id = ProviderId::from(self.fields.id.value());
                 out.push(Effect::Close);
-                if self.first {
+                if self.first != First::No {
                     // The guide ends where the provider works: with a prompt that only has to be sent.
                     let prompt =
                         SavedPrompt { prompt: FIRST_PROMPT.into(), model: "auto".into(), ..SavedPrompt::default() };

@@ -27,13 +27,15 @@ use crate::tui::widgets::list::Selection;
 pub use entries::Entry;
 use entries::Run;
 use ratatui::layout::Rect;
+use std::borrow::Cow;
 
 pub use entries::all;
 
-/// The tallest it gets: what is below stays in sight.
-const TALLEST: u16 = 20;
+/// The tallest it gets: what is below stays in sight, unless that would be a row or two.
+const TALLEST: u16 = 21;
+const LEFT_BELOW: u16 = 3;
 /// Columns of a title and of a key, where there is room.
-const TITLE: u16 = 32;
+const TITLE: u16 = 28;
 const KEY: u16 = 10;
 /// Below this width the sentence gives way.
 const SENTENCES: u16 = 60;
@@ -146,8 +148,9 @@ impl Palette {
         canvas.text(row.x, row.y, 1, if chosen { ">" } else { " " }, Role::Plain);
         let x = row.x + 2;
         let room = end.saturating_sub(x);
-        let sentences = room >= SENTENCES;
-        let title = if sentences { TITLE.max(room * 2 / 5) } else { room.saturating_sub(KEY + 1) };
+        let beside_it = columns(room);
+        let sentences = beside_it.is_some();
+        let title = beside_it.unwrap_or_else(|| room.saturating_sub(KEY + 1));
         // A long name takes the columns of a key that is not there.
         let wide = if entry.key.is_empty() { title + KEY } else { title.saturating_sub(1) };
         let wide = if sentences { wide.saturating_sub(1) } else { wide };
@@ -157,9 +160,8 @@ impl Palette {
             canvas.text(x + title, row.y, KEY.saturating_sub(1), &entry.key, key);
         }
         if sentences {
-            let why = entry.why.as_ref().map(|why| format!("not now: {why}"));
             let x = x + title + KEY;
-            canvas.text(x, row.y, end.saturating_sub(x), why.as_deref().unwrap_or(&entry.about), beside);
+            canvas.text(x, row.y, end.saturating_sub(x), &about(entry), beside);
         }
         if chosen {
             canvas.select(row, 0..0);
@@ -248,13 +250,14 @@ impl Part for Palette {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let area = Rect { height: TALLEST.min(area.height), ..area };
+        let height = if area.height < TALLEST + LEFT_BELOW { area.height } else { TALLEST };
+        let area = Rect { height, ..area };
         canvas.clear(area);
         let count = format!("{} of {}", self.found.len(), self.entries.len());
         canvas.rule(Rect { height: 1, ..area }, "Commands", &count, true);
         canvas.text(area.x + 1, area.y + 1, 1, ":", Role::Accent);
         self.typed.draw(canvas, area.x + 3, area.y + 1, area.width.saturating_sub(4), true);
-        let list = Rect { y: area.y + 2, height: area.height.saturating_sub(3), ..area };
+        let list = Rect { y: area.y + 2, height: area.height.saturating_sub(4), ..area };
         let Some(place) = self.cursor.place(&self.found) else {
             canvas.text(list.x + 2, list.y, list.width.saturating_sub(3), "Nothing is called like this.", Role::Muted);
             return self.last_row(canvas, area);
@@ -280,6 +283,7 @@ impl Palette {
     fn last_row(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let row = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
         canvas.rule(row, "", "", false);
+        self.sentence(canvas, Rect { y: row.y.saturating_sub(1), ..row });
         let key = canvas.cx.keymap.key_for(&[Context::Palette], Action::CopyLine);
         let chosen = self.chosen().map(Entry::line);
         let (said, line) = match &chosen {
@@ -297,10 +301,33 @@ impl Palette {
     }
 }
 
+impl Palette {
+    /// The chosen entry's sentence in full, where its column is too narrow for it. The row is kept free for it.
+    fn sentence(&self, canvas: &mut Canvas<'_>, row: Rect) {
+        let Some(entry) = self.chosen() else { return };
+        let said = about(entry);
+        let room = row.width.saturating_sub(3);
+        let column = columns(room).map_or(0, |title| room.saturating_sub(title + KEY));
+        if text::width(&said) > usize::from(column) {
+            canvas.text(row.x + 2, row.y, room, &said, Role::Plain);
+        }
+    }
+}
+
+/// Columns of a title beside which there is room for a sentence.
+fn columns(room: u16) -> Option<u16> {
+    (room >= SENTENCES).then(|| TITLE.max(room * 3 / 8))
+}
+
+/// The sentence, or why it cannot be done now.
+fn about(entry: &Entry) -> Cow<'_, str> {
+    entry.why.as_ref().map_or(Cow::Borrowed(&entry.about), |why| Cow::Owned(format!("not now: {why}")))
+}
+
 /// `providers: pause, p: no probes. In a shell: lmdeck ...`
 fn told(entry: &Entry) -> String {
     let key = if entry.key.is_empty() { String::new() } else { format!(", {}", entry.key) };
-    let about = entry.why.as_ref().map_or_else(|| entry.about.clone(), |why| format!("not now: {why}"));
+    let about = about(entry);
     let line = entry.line().map(|line| format!(". In a shell: {line}")).unwrap_or_default();
     format!("{}{key}: {about}{line}", entry.title)
 }

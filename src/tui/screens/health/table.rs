@@ -39,7 +39,11 @@ fn day(provider: &ProviderView) -> String {
 /// The last cells of the timeline in a narrow table.
 const TIMELINE: u16 = 20;
 
+/// The widest it gets: further apart, a row is no longer read as one.
+const WIDEST: u16 = 150;
+
 pub(super) fn draw(screen: &Health, canvas: &mut Canvas<'_>, area: Rect, rows: &[&ProviderView]) {
+    let area = Rect { width: area.width.min(WIDEST), ..area };
     if area.height == 0 {
         return;
     }

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Bytes kept of an answer, and of its reasoning; what comes after is counted and not shown.
 const KEPT: usize = 4 * 1024 * 1024;
 
+/// So soon after the end a stop was meant for it.
+const JUST_ENDED: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Waiting,
@@ -64,6 +67,8 @@ pub struct Lane {
     pub phase: Phase,
     pub since: UnixMs,
     pub ended: Option<UnixMs>,
+    /// A stop came just after the end.
+    stop_missed: bool,
     pub target: Option<Target>,
     pub policy: String,
     /// What happened on the way, as sentences.
@@ -96,6 +101,7 @@ impl Lane {
             phase: Phase::Waiting,
             since: now,
             ended: None,
+            stop_missed: false,
             target: None,
             policy: String::new(),
             notes: Vec::new(),
@@ -167,6 +173,12 @@ impl Lane {
             self.phase = Phase::Stopped;
             self.ended = Some(now);
         }
+    }
+
+    /// Whether a stop was meant for the answer that ended while the key was on its way: once, nobody leaves by that.
+    pub fn missed_stop(&mut self, now: UnixMs) -> bool {
+        let just_ended = self.phase != Phase::Stopped && self.ended.is_some_and(|ended| now.since(ended) < JUST_ENDED);
+        just_ended && !std::mem::replace(&mut self.stop_missed, true)
     }
 
     /// What it is doing, for the title: `writing, 2.1 s`.

@@ -146,7 +146,14 @@ impl Playground {
     }
 
     fn stop(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> bool {
-        let Some(lane) = self.lane.as_mut().filter(|lane| lane.phase.runs()) else { return false };
+        let Some(lane) = self.lane.as_mut() else { return false };
+        if !lane.phase.runs() {
+            let missed = lane.missed_stop(cx.now);
+            if missed {
+                out.say(Level::Info, "the answer had ended already: ctrl-c again leaves".to_owned());
+            }
+            return missed;
+        }
         out.push(Effect::StopCall(lane.ticket));
         lane.stop(cx.now);
         true

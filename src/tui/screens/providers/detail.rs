@@ -16,6 +16,9 @@ use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
 use ratatui::layout::Rect;
 
+/// The widest a page gets: further apart, what belongs together is no longer read together.
+const WIDEST: u16 = 118;
+
 /// The command that mends it, where there is one.
 pub fn command_of(provider: &ProviderView) -> Option<String> {
     labels::what_to_do(provider).and_then(|remedy| remedy.command)
@@ -42,17 +45,22 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     let Some(provider) = screen.chosen(canvas.cx) else {
         return draw_found(screen, canvas, area, focused);
     };
-    let title = if area.width >= 70 {
-        let id = if provider.name == provider.id.as_str() { String::new() } else { format!("  {}", provider.id) };
-        format!("{}{id}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
-    } else {
-        format!("{}  {}  {}", provider.name, provider.kind.word(), provider.reach.word())
-    };
+    // Name, id and kind, each word once: a provider is often called like its kind.
+    let mut title = vec![provider.name.as_str()];
+    let id = Some(provider.id.as_str()).filter(|_| area.width >= 70);
+    for word in id.into_iter().chain([provider.kind.word()]) {
+        if !title.contains(&word) {
+            title.push(word);
+        }
+    }
+    title.push(provider.reach.word());
+    let title = title.join("  ");
     canvas.rule(Rect { height: 1, ..area }, &title, "", focused);
     let counter = format!("{} of {} models", screen.shown_models(provider).len(), provider.models.len());
     let top = Rect::new(area.x, area.y + 1, area.width, area.height.saturating_sub(1));
     let used = 1 + screen.model_filter.draw(canvas, top, &counter);
-    let inner = Rect::new(area.x + 1, area.y + used, area.width.saturating_sub(2), area.height.saturating_sub(used));
+    let wide = area.width.saturating_sub(2).min(WIDEST);
+    let inner = Rect::new(area.x + 1, area.y + used, wide, area.height.saturating_sub(used));
     let lines = build(screen, canvas, provider, inner, focused);
     screen.scroll.draw(&lines, canvas, inner);
 }
@@ -271,10 +279,8 @@ fn draw_found(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focused: 
     lines.labelled("Address", 13, &found.endpoint);
     lines.labelled("Answers", 13, &found.note);
     lines.blank();
-    lines.put(
-        0,
-        &[Piece::new("enter", Role::Accent), Piece::plain(" adds it: nothing is written before you save the form")],
-    );
+    lines.put(0, &[Piece::new("enter", Role::Accent), Piece::plain(" adds it by form")]);
+    lines.wrapped(0, "Nothing is written before you save the form.", Role::Muted);
     lines.blank();
     lines.title(&format!("Models {}", found.models.len()));
     for model in &found.models {

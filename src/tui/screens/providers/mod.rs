@@ -250,7 +250,10 @@ impl Part for Providers {
                 Some(provider) if action == A::Copy && detail::command_of(provider).is_none() => {
                     Some("nothing to copy: there is no command to run here".into())
                 }
-                Some(provider) => acts::why_not(action, provider),
+                Some(provider) => self
+                    .why_no_choice(provider)
+                    .filter(|_| action == A::ProviderUse)
+                    .or_else(|| acts::why_not(action, provider)),
             },
             A::ModelLoad | A::ModelUnload => match self.chosen(cx) {
                 None => Some("no provider is chosen: a adds one".into()),
@@ -327,10 +330,16 @@ impl Part for Providers {
         }
     }
 
-    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let mut freed = false;
         for found in &mut self.found {
             let known = cx.snapshot.providers.iter().find(|p| p.endpoint.origin == found.endpoint);
+            freed |= known.is_none() && found.configured_as.is_some();
             found.configured_as = known.map(|provider| provider.id.clone());
+        }
+        // What is offered again was looked at long ago.
+        if freed && self.looking.is_none() {
+            self.look(out);
         }
         self.look_around(cx);
     }

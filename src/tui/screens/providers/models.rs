@@ -278,6 +278,12 @@ impl Providers {
         })
     }
 
+    /// Why the model under the cursor cannot be the active target.
+    pub(super) fn why_no_choice(&self, provider: &ProviderView) -> Option<String> {
+        let model = self.model_under_cursor(provider).filter(|_| self.focus == Focus::Detail)?;
+        (!model.chat).then(|| format!("{} is no chat model: prompts cannot go there", model.id))
+    }
+
     /// Loads, unloads or chooses a model; `false` for other acts, or when the act is the whole provider's.
     pub(super) fn act_on_model(
         &mut self,

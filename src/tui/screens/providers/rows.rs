@@ -27,7 +27,9 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect, focu
     let title =
         if screen.filter.is_empty() { format!("Providers {all}") } else { format!("Providers {known} of {all}") };
     let saved = if canvas.cx.snapshot.config.first_run && all > 0 { "not saved" } else { "" };
-    canvas.rule(Rect { height: 1, ..area }, &title, saved, focused);
+    // In a narrow pane the count gives way: the rows are there to be counted.
+    let tight = !saved.is_empty() && usize::from(area.width) < text::width(&title) + text::width(saved) + 8;
+    canvas.rule(Rect { height: 1, ..area }, if tight { "Providers" } else { &title }, saved, focused);
     let mut y = area.y + 1;
     y += screen.filter.draw(canvas, Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y)), "");
     let rows = area.bottom().saturating_sub(y);

@@ -20,6 +20,9 @@ use crate::tui::canvas::Canvas;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
+/// Below this width sentences are short.
+const WIDE: u16 = 76;
+
 /// The vendors whose key is all they need.
 pub(super) fn vendors() -> impl Iterator<Item = Kind> {
     Kind::ALL.into_iter().filter(|kind| kind.is_vendor())
@@ -38,9 +41,11 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
     let x = area.x + 2;
     let mut y = area.y + 1;
     let roomy = area.height >= 18;
+    let wide = area.width >= WIDE;
+    let of = |long: &'static str, short: &'static str| if wide { long } else { short };
     if roomy {
-        let said = "lmdeck sends every prompt where your rules say, and shows what happened.";
-        canvas.text(x, y, width, said, Role::Plain);
+        let long = "lmdeck sends every prompt where your rules say, and shows what happened.";
+        canvas.text(x, y, width, of(long, "lmdeck sends every prompt where your rules say."), Role::Plain);
         y += 2;
     }
     canvas.text(x, y, width, "Found on this machine", Role::Title);
@@ -49,21 +54,43 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
     y = servers(screen, canvas, Rect::new(area.x, y, area.width, area.bottom().saturating_sub(y)));
     y += u16::from(roomy);
     canvas.text(x, y, width, "Or a vendor in the cloud", Role::Title);
-    canvas.right(x + 25, area.right().saturating_sub(2), y, "where its key is made, and its variable", Role::Muted);
+    let heads = of("where its key is made, and its variable", "its key's variable");
+    canvas.right(x + 25, area.right().saturating_sub(2), y, heads, Role::Muted);
     y += 1;
-    for kind in vendors() {
+    // On the smallest screens the row with the cursor is kept in sight.
+    let room = usize::from(area.bottom().saturating_sub(y));
+    let chosen = vendors().position(|kind| is_chosen(screen, canvas, &RowKey::Vendor(kind))).unwrap_or(0);
+    for kind in vendors().skip((chosen + 1).saturating_sub(room)).take(room) {
         vendor(screen, canvas, Rect::new(area.x, y, area.width, 1), kind);
         y += 1;
     }
     y += u16::from(roomy);
     let ways = [
-        ("enter", "this row's form, filled in; then a test, a save and a first prompt"),
-        ("a", "another machine: type or paste an address, a curl line, an env block"),
+        (
+            "enter",
+            of("this row's form, filled in; then a test, a save and a first prompt", "its form; then a first prompt"),
+        ),
+        (
+            "a",
+            of(
+                "another machine: type or paste an address, a curl line, an env block",
+                "another machine: an address, a curl line",
+            ),
+        ),
         ("f", "look again, after starting a server"),
         ("?", "help: every key of this page"),
-        ("q", "leave; lmdeck demo shows it all on simulated servers, no key needed"),
+        (
+            "q",
+            of(
+                "leave; lmdeck demo shows it all on simulated servers, no key needed",
+                "leave; lmdeck demo needs no server and no key",
+            ),
+        ),
     ];
     for (key, about) in ways {
+        if y >= area.bottom() {
+            return;
+        }
         canvas.text(x, y, 6, key, Role::Accent);
         canvas.text(x + 7, y, width.saturating_sub(7), about, Role::Plain);
         y += 1;
@@ -79,6 +106,9 @@ pub(super) fn draw(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) {
 fn servers(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
     let mut y = area.y;
     let mut line = |canvas: &mut Canvas<'_>, mark: &str, text: &str, role| {
+        if y >= area.bottom() {
+            return;
+        }
         canvas.text(area.x + 4, y, 4, mark, Role::Muted);
         canvas.text(area.x + 9, y, area.width.saturating_sub(10), text, role);
         y += 1;
@@ -91,11 +121,16 @@ fn servers(screen: &Providers, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
     let shown: Vec<&Found> = screen.found.iter().filter(|found| found.answered || !found.is_free()).collect();
     let answers = shown.iter().any(|found| found.answered);
     if shown.is_empty() {
-        line(canvas, "[-] ", &format!("no server answers on ports {ports}"), Role::Muted);
+        let none = if area.width >= WIDE { "no server answers on ports" } else { "no server on" };
+        line(canvas, "[-] ", &format!("{none} {ports}"), Role::Muted);
     }
     if !answers {
         let command = start(Kind::LmStudio, 1234, false, None).unwrap_or_default();
-        let hint = format!("Start LM Studio's: {command}, then f looks again.");
+        let hint = if area.width >= WIDE {
+            format!("Start LM Studio's: {command}, then f looks again.")
+        } else {
+            format!("Start one: {command}; then f")
+        };
         line(canvas, "", &hint, Role::Plain);
     }
     for found in shown {

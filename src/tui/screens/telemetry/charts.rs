@@ -37,6 +37,7 @@ fn build(sums: &Sums, canvas: &Canvas<'_>, width: usize) -> Lines {
     let mut lines = Lines::new(width);
     let snapshot = canvas.cx.snapshot;
     money(snapshot, &mut lines);
+    super::flow::lines(&snapshot.flow, &mut lines);
     if let Some(wrong) = &sums.wrong {
         lines.wrapped(0, wrong, Role::Bad);
         lines.blank();
@@ -243,7 +244,8 @@ fn rules(snapshot: &Snapshot, lines: &mut Lines) {
     if snapshot.routing.decided_today.is_empty() {
         return;
     }
-    lines.put(0, &[Piece::new("Decided by", Role::Title)]);
+    // Counted as calls come in: neither filter nor window narrows it.
+    lines.put(0, &[Piece::new("Decided by", Role::Title), Piece::new("   all calls of today", Role::Muted)]);
     let mut decided: Vec<&(String, u64)> = snapshot.routing.decided_today.iter().collect();
     decided.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     for (policy, count) in decided {

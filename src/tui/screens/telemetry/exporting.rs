@@ -6,7 +6,12 @@ use crate::tui::part::{Cx, Outbox, Ticket};
 
 /// Asks for the file; its name holds the moment.
 pub fn ask(filter: &str, cx: &Cx<'_>, out: &mut Outbox) -> Ticket {
-    let stamp: String = units::date_time(cx.now).chars().map(|c| if c.is_ascii_digit() { c } else { '-' }).collect();
+    // To the second: the offset behind it says nothing in a name.
+    let stamp: String = units::date_time(cx.now)
+        .chars()
+        .take("2026-11-22 05:33:38".len())
+        .map(|c| if c.is_ascii_digit() { c } else { '-' })
+        .collect();
     let format = ExportFormat::Jsonl;
     let file = Some(format!("calls-{stamp}.{}", format.word()));
     let query = ExportQuery { filter: filter.to_owned(), format, before: None, since: None, file };

@@ -10,6 +10,8 @@ use ratatui::layout::Rect;
 
 /// Lines that the sentence about a wrong filter may take.
 const SENTENCE_LINES: usize = 4;
+/// Rows of calls before the last one goes to the queue, limits and kept answers.
+const FEWEST_ROWS: u16 = 4;
 /// Keys offered at a time.
 const COMPLETIONS: usize = 3;
 
@@ -28,6 +30,9 @@ pub(super) fn draw(screen: &Telemetry, canvas: &mut Canvas<'_>, area: Rect) {
             }
         }
     }
+    let flow = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+    let shown = flow.y > y + FEWEST_ROWS && super::flow::line(canvas, flow);
+    let area = Rect { height: area.height - u16::from(shown), ..area };
     if y >= area.bottom() {
         return;
     }

@@ -13,6 +13,7 @@ mod calls;
 mod charts;
 mod detail;
 mod exporting;
+mod flow;
 mod list;
 mod log;
 mod pace;
