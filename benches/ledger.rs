@@ -200,7 +200,7 @@ fn record(number: i64, now: UnixMs) -> CallRecord {
         duration_ms: 3000,
         queue_ms: 0,
         ttft_ms: Some(u64::try_from(200 + (number * 31) % 2000).unwrap_or(0)),
-        usage: Some(Usage { input: 412, output: 96, cached: 0, reasoning: 0 }),
+        usage: Some(Usage { input: 412, output: 96, cached: 0, reasoning: 0, ..Usage::default() }),
         cost: if local {
             Cost::FREE
         } else {

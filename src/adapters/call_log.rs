@@ -88,6 +88,9 @@ struct Line<'a> {
     /// Put aside under a daily limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved_usd: Option<f64>,
+    /// Into the vendor's cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_cache_written: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -138,6 +141,7 @@ impl<'a> Line<'a> {
             prompt: record.prompt.as_deref(),
             answer: record.answer.as_deref(),
             reserved_usd: record.reserved.map(Money::dollars),
+            tokens_cache_written: record.usage.map(|usage| usage.cache_written).filter(|tokens| *tokens > 0),
         }
     }
 }

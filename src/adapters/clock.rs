@@ -2,6 +2,7 @@
 
 use crate::domain::budget::{CivilDate, Day};
 use crate::domain::routing::LocalTime;
+use crate::domain::schedule::Civil;
 use crate::domain::time::UnixMs;
 use crate::engine::ports::Clock;
 use jiff::Timestamp;
@@ -58,6 +59,17 @@ impl Clock for SystemClock {
         local_time(at, &self.zone(None))
     }
 
+    fn civil(&self, at: UnixMs, zone: Option<&str>) -> Civil {
+        civil(at, &self.zone(zone))
+    }
+
+    fn moment(&self, at: UnixMs, now: UnixMs) -> String {
+        let zone = self.zone(None);
+        let moment = Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone());
+        let same_day = civil(at, &zone).date == civil(now, &zone).date;
+        moment.strftime(if same_day { "%H:%M" } else { "%-d %b %H:%M" }).to_string()
+    }
+
     fn time_of_day(&self, at: UnixMs) -> String {
         let moment = Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(self.zone(None));
         moment.strftime("%H:%M:%S").to_string()
@@ -70,6 +82,19 @@ pub fn local_time(at: UnixMs, zone: &TimeZone) -> LocalTime {
     let here = moment.to_zoned(zone.clone());
     let small = |value: i8| u8::try_from(value).unwrap_or(0);
     LocalTime { hour: small(here.hour()), weekday: small(here.weekday().to_sunday_zero_offset()) }
+}
+
+/// Date and time of day of a moment in a zone. A time outside the years -9999 to 9999 is told in UTC.
+pub fn civil(at: UnixMs, zone: &TimeZone) -> Civil {
+    let Ok(moment) = Timestamp::from_millisecond(at.0) else { return Civil::utc(at) };
+    let here = moment.to_zoned(zone.clone());
+    let small = |value: i8| u16::try_from(value).unwrap_or(0);
+    Civil { date: civil_date(here.date()), minute: small(here.hour()) * 60 + small(here.minute()) }
+}
+
+fn civil_date(date: jiff::civil::Date) -> CivilDate {
+    let small = |value: i8| u8::try_from(value).unwrap_or(1);
+    CivilDate { year: date.year(), month: small(date.month()), day: small(date.day()) }
 }
 
 /// The time now. A machine whose clock stands before 1970 gets 1970.
@@ -93,10 +118,7 @@ pub fn civil_day(at: UnixMs, zone: &TimeZone) -> Day {
         let here = Timestamp::from_millisecond(at.0)?.to_zoned(zone.clone());
         let start = here.start_of_day()?.timestamp().as_millisecond();
         let end = here.tomorrow()?.start_of_day()?.timestamp().as_millisecond();
-        let date = here.date();
-        let small = |value: i8| u8::try_from(value).unwrap_or(1);
-        let date = CivilDate { year: date.year(), month: small(date.month()), day: small(date.day()) };
-        Ok::<_, jiff::Error>(Day { date, start: UnixMs(start), end: UnixMs(end) })
+        Ok::<_, jiff::Error>(Day { date: civil_date(here.date()), start: UnixMs(start), end: UnixMs(end) })
     };
     known().unwrap_or_else(|_| Day { date: CivilDate::utc(at), start: at, end: UnixMs(at.0.saturating_add(1)) })
 }

@@ -4,6 +4,7 @@
 //! `bootstrap` parses with [`args::Cli`], tries [`offline::run`] first, starts an engine and calls [`run`].
 //! Without a verb it opens the dashboard; `serve` is its own business too.
 
+mod agree;
 pub mod args;
 pub mod console;
 pub mod ending;

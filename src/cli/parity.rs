@@ -34,6 +34,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ConfigUndo | CommandName::LastGood => Ok("config undo"),
         CommandName::ConfigTrust => Ok("config trust"),
         CommandName::Explain => Ok("routes explain"),
+        CommandName::CountTokens => Ok("ask"),
         CommandName::EditPolicy => Ok("routes edit"),
         CommandName::TestRoutes => Ok("routes test"),
         CommandName::CheckCondition => Ok("routes check"),

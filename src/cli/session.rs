@@ -4,7 +4,7 @@ use super::console::Console;
 use super::ending::{DENIED, Ending, USAGE};
 use super::suggest;
 use crate::engine::handle::EngineHandle;
-use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Reply, Snapshot};
+use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Reply, RunId, Snapshot};
 use crate::present::labels::Role;
 use std::pin::pin;
 use std::sync::Arc;
@@ -49,6 +49,11 @@ impl Session {
         }
         self.console.say(Role::Muted, "-- asking the providers; one that is silent takes some seconds");
         or_refused(reply.await)
+    }
+
+    /// The name of a run that this process begins now.
+    pub fn run_id(&self) -> RunId {
+        RunId::of(std::process::id(), self.console.now())
     }
 
     /// A provider by its id, or who else could be meant.

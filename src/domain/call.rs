@@ -158,13 +158,20 @@ pub struct CallRequest {
     pub wants_usage: bool,
 }
 
-/// What a model's server said it used. `input` includes `cached`, `output` includes `reasoning`.
+/// What a model's server said it used. `input` includes `cached` and `cache_written`, that includes
+/// `cache_written_hour`, and `output` includes `reasoning`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cached: u64,
     pub reasoning: u64,
+    /// Written into the vendor's cache.
+    #[serde(default)]
+    pub cache_written: u64,
+    /// Of it what the vendor keeps for an hour, which costs more.
+    #[serde(default)]
+    pub cache_written_hour: u64,
 }
 
 /// Why the model stopped.
@@ -223,20 +230,9 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The model that answered, where it is another than was asked for: a dated version of the same name, or the
-    /// same with its quantization behind, is none.
+    /// The model that answered, where it is another than was asked for.
     pub fn answered_by_another(&self) -> Option<&str> {
-        let asked = self.target.model.as_str();
-        let answered = self.answered_by.as_deref()?;
-        let same = match answered.strip_prefix(asked) {
-            Some(rest) => {
-                rest.is_empty()
-                    || rest.starts_with('@')
-                    || rest.strip_prefix('-').is_some_and(|date| date.starts_with("20") && date.len() >= 8)
-            }
-            None => false,
-        };
-        (!same).then_some(answered)
+        self.answered_by.as_deref().filter(|answered| !self.target.model.is_also_called(answered))
     }
 }
 

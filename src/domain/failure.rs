@@ -3,6 +3,7 @@
 //!
 //! The words for people are made from these values in `present::remedy`, once for all front ends.
 
+use super::ids::ProviderId;
 use super::rate::RateState;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl ErrorCode {
     pub fn class(self) -> Class {
         let row = |word, http, exit, retry_same, next_target, breaker, advice| Class { word, http, exit, retry_same, next_target, breaker, advice };
         match self {
-            Self::Auth => row("auth", 401, 4, false, true, false, "check the provider's key: lmdeck providers test ID"),
+            Self::Auth => row("auth", 401, 4, false, true, false, "check the provider's key: lmdeck health says which"),
             Self::RateLimit => row("rate_limit", 429, 4, true, true, false, "wait, or let another provider take it: lmdeck routes explain"),
             Self::Quota => row("quota", 429, 4, false, true, false, "the account has no credit left: top it up, or use another provider"),
             Self::ContextLength => row("context_length", 400, 1, false, true, false, "shorten the prompt, or choose a model with a larger context"),
@@ -87,7 +88,7 @@ impl ErrorCode {
             Self::InvalidRequest => row("invalid_request", 400, 1, false, false, false, "mend the request: the message names the field"),
             Self::NotFound => row("not_found", 404, 4, false, true, false, "choose a model the provider lists: lmdeck models list"),
             Self::Timeout => row("timeout", 504, 4, true, true, true, "the server took too long: look at its load, or raise the provider's time-outs"),
-            Self::Network => row("network", 502, 4, true, true, true, "check the address and the network: lmdeck providers test ID"),
+            Self::Network => row("network", 502, 4, true, true, true, "check the address and the network: lmdeck health says whose"),
             Self::Overloaded => row("overloaded", 503, 4, true, true, true, "the server is busy: try again, or add a second target"),
             Self::Upstream => row("upstream", 502, 4, true, true, true, "the server failed: look at its log"),
             Self::BadAnswer => row("bad_answer", 502, 4, true, true, true, "the answer was not what this kind of server sends: check address and kind"),
@@ -99,6 +100,15 @@ impl ErrorCode {
             Self::NoRoute => row("no_route", 503, 4, false, false, false, "no target can take this call now: lmdeck routes explain says why"),
             Self::Cancelled => row("cancelled", 499, 1, false, false, false, "the caller stopped it"),
             Self::Internal => row("internal", 500, 1, false, false, false, "a fault in lmdeck: lmdeck logs has the details"),
+        }
+    }
+
+    /// The advice where it is known which provider it is about.
+    pub fn advice_at(self, provider: &ProviderId) -> String {
+        let advice = self.class().advice;
+        match (self, advice.split_once(':')) {
+            (Self::Auth | Self::Network, Some((what, _))) => format!("{what}: lmdeck providers doctor {provider}"),
+            _ => advice.to_owned(),
         }
     }
 
@@ -179,6 +189,24 @@ pub enum Cause {
     OtherModel { asked: String, answered: String },
     /// The server does not take this `response_format`.
     ResponseFormat,
+    /// The account's plan counts over a window, and nothing of it is left.
+    PlanUsedUp,
+}
+
+impl Cause {
+    /// Nobody got the request: no connection came about.
+    pub fn never_arrived(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::ConnectTimeout
+                | Self::BoundElsewhere { .. }
+                | Self::SpeaksTls
+                | Self::Dns
+                | Self::Tls { .. }
+                | Self::WrongReach { .. }
+        )
+    }
 }
 
 /// A failure on its way to a person: class, cause, and the server's own words where it had any.
@@ -207,6 +235,11 @@ impl Failure {
 
     pub fn plain(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(code, Cause::Other, message)
+    }
+
+    /// The server does not have the model that was named.
+    pub fn is_unknown_model(&self) -> bool {
+        self.code == ErrorCode::NotFound && matches!(self.cause, Cause::UnknownModel { .. })
     }
 
     pub fn cancelled() -> Self {

@@ -114,3 +114,58 @@ impl<'de> Deserialize<'de> for Target {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+impl ModelId {
+    /// Whether a server that answers under `name` means this model: it may add or leave out a path, a quantisation
+    /// (`key@q4_k_m`), an instance or a tag (`key:2`, `qwen3:latest`), a date, or the end of a file's name.
+    pub fn is_also_called(&self, name: &str) -> bool {
+        let (mut asked, mut answered) = (self.as_str().to_ascii_lowercase(), name.to_ascii_lowercase());
+        for text in [&mut asked, &mut answered] {
+            if let Some(name) = text.strip_suffix(".gguf") {
+                text.truncate(name.len());
+            }
+        }
+        let base = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or(text).to_owned();
+        if asked.contains(['/', '\\']) != answered.contains(['/', '\\']) {
+            (asked, answered) = (base(&asked), base(&answered));
+        }
+        adds_to(&asked, &answered) || adds_to(&answered, &asked)
+    }
+}
+
+/// Whether `long` is `short`, or it with a quantisation, an instance, a tag or a date behind.
+fn adds_to(short: &str, long: &str) -> bool {
+    long.strip_prefix(short).is_some_and(|rest| {
+        let date = rest.strip_prefix('-').is_some_and(|date| date.starts_with("20") && date.len() >= 8);
+        rest.is_empty() || rest.starts_with(['@', ':']) || date
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_model_has_many_names() {
+        for (asked, answered) in [
+            ("acme/demo-8b", "demo-8b:2"),
+            ("acme/demo-8b", "acme/demo-8b:2"),
+            ("demo-8b@q4_k_m", "Demo-8B"),
+            ("/models/demo-8b.gguf", "demo-8b"),
+            ("qwen3", "qwen3:latest"),
+            ("gpt-5.4", "gpt-5.4-2026-03-05"),
+            ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        ] {
+            assert!(ModelId::from(asked).is_also_called(answered), "{asked} {answered}");
+        }
+        for (asked, answered) in [
+            ("demo-8b", "demo-70b"),
+            ("qwen3:8b", "qwen3:70b"),
+            ("acme/demo-8b", "other/demo-8b"),
+            ("gpt-5.4", "gpt-5.4-mini"),
+            ("demo", ""),
+        ] {
+            assert!(!ModelId::from(asked).is_also_called(answered), "{asked} {answered}");
+        }
+    }
+}

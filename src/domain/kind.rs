@@ -20,6 +20,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind that people or the configuration call so.
+    pub fn called(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.label().eq_ignore_ascii_case(text) || kind.word() == text)
+    }
+
+    /// Whether its vendor counts the tokens of a request that is not sent to a model.
+    pub fn counts_tokens(self) -> bool {
+        self == Self::Anthropic
+    }
+
     pub const ALL: [Self; 9] = [
         Self::LmStudio,
         Self::LlamaCpp,
@@ -79,6 +89,11 @@ impl Kind {
             Self::Openrouter => Some("https://openrouter.ai/api/v1"),
             Self::OpenaiCompatible => None,
         }
+    }
+
+    /// Whether its servers load and unload models when they are told to.
+    pub fn loads_models(self) -> bool {
+        matches!(self, Self::LmStudio | Self::Ollama)
     }
 
     /// Whether this kind is a cloud vendor's own service.

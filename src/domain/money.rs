@@ -1,5 +1,6 @@
 //! Money as integers and prices per token.
 
+use super::call::Usage;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 
@@ -96,10 +97,21 @@ pub struct Price {
     pub output: Money,
     /// For prompt tokens the vendor served from its cache; the input price when `None`.
     pub cached_input: Option<Money>,
+    /// For prompt tokens that the vendor wrote into its cache; the input price when `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<Money>,
+    /// For those it keeps for an hour; the price of any other write when `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<Money>,
 }
 
 impl Price {
-    pub const FREE: Self = Self { input: Money::ZERO, output: Money::ZERO, cached_input: None };
+    pub const FREE: Self = Self::flat(Money::ZERO);
+
+    /// One figure per token, in and out alike.
+    pub const fn flat(per_token: Money) -> Self {
+        Self { input: per_token, output: per_token, cached_input: None, cache_write: None, cache_write_hour: None }
+    }
 
     /// From US dollars per million tokens, as vendors publish them.
     pub fn per_million(input: f64, output: f64, cached_input: Option<f64>) -> Option<Self> {
@@ -108,7 +120,17 @@ impl Price {
             Some(dollars) => Some(token(dollars)?),
             None => None,
         };
-        Some(Self { input: token(input)?, output: token(output)?, cached_input })
+        Some(Self { output: token(output)?, cached_input, ..Self::flat(token(input)?) })
+    }
+
+    /// With what writing into the vendor's cache costs, in US dollars per million tokens; `None` leaves it open.
+    pub fn with_cache_writes(self, write: Option<f64>, hour: Option<f64>) -> Self {
+        let token = |dollars: Option<f64>| dollars.and_then(|dollars| Money::from_dollars(dollars / 1e6));
+        Self {
+            cache_write: token(write).or(self.cache_write),
+            cache_write_hour: token(hour).or(self.cache_write_hour),
+            ..self
+        }
     }
 
     pub fn is_free(&self) -> bool {
@@ -117,11 +139,28 @@ impl Price {
 
     /// The cost of a call whose tokens are known. `cached` is part of `input`, as OpenAI counts.
     pub fn of(&self, input: u64, cached: u64, output: u64) -> Money {
-        let cached = cached.min(input);
+        self.of_usage(&Usage { input, output, cached, ..Usage::default() })
+    }
+
+    /// The same with what was written into the vendor's cache.
+    pub fn of_usage(&self, usage: &Usage) -> Money {
+        let cached = usage.cached.min(usage.input);
+        let written = usage.cache_written.min(usage.input - cached);
+        let hour = usage.cache_written_hour.min(written);
+        let write = self.cache_write.unwrap_or(self.input);
         self.input
-            .times(input - cached)
+            .times(usage.input - cached - written)
             .saturating_add(self.cached_input.unwrap_or(self.input).times(cached))
-            .saturating_add(self.output.times(output))
+            .saturating_add(write.times(written - hour))
+            .saturating_add(self.cache_write_hour.unwrap_or(write).times(hour))
+            .saturating_add(self.output.times(usage.output))
+    }
+
+    /// Whether every count of a usage has a figure of its own. A price of one figure is meant for all of them.
+    pub fn covers(&self, usage: &Usage) -> bool {
+        usage.cache_written == 0
+            || self.cache_write.is_some()
+            || (self.cached_input.is_none() && self.input == self.output)
     }
 }
 
@@ -136,6 +175,25 @@ mod tests {
         assert_eq!(glm.of(0, 0, 1_000_000), Money::from_dollars(2.20).unwrap());
         assert_eq!(glm.of(26_112, 0, 612), Money(17_013_600_000));
         assert_eq!(glm.of(1000, 1000, 0), Money::from_dollars(0.00011).unwrap());
+    }
+
+    #[test]
+    fn what_is_written_into_a_cache_has_its_own_price() {
+        let sonnet = Price::per_million(2.0, 10.0, Some(0.1)).unwrap();
+        let usage = Usage {
+            input: 1000,
+            output: 0,
+            cached: 100,
+            cache_written: 500,
+            cache_written_hour: 200,
+            ..Usage::default()
+        };
+        assert!(!sonnet.covers(&usage), "no figure for writes");
+        assert_eq!(sonnet.of_usage(&usage), Money(900 * 2_000_000 + 100 * 100_000));
+        let sonnet = sonnet.with_cache_writes(Some(2.5), Some(4.0));
+        assert!(sonnet.covers(&usage));
+        assert_eq!(sonnet.of_usage(&usage), Money(400 * 2_000_000 + 100 * 100_000 + 300 * 2_500_000 + 200 * 4_000_000));
+        assert!(Price::flat(Money(1)).covers(&usage), "one figure is meant for everything");
     }
 
     #[test]

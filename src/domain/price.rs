@@ -26,6 +26,14 @@ struct KindTable {
     #[serde(default)]
     source: String,
     models: BTreeMap<String, PerMillion>,
+    cache_writes: Option<CacheWrites>,
+}
+
+/// What writing into the vendor's cache costs, as a multiple of the input price, where it is a rule for all models.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct CacheWrites {
+    five_minutes: f64,
+    hour: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +41,7 @@ struct PerMillion {
     input: f64,
     output: f64,
     cached_input: Option<f64>,
+    cache_write: Option<f64>,
 }
 
 /// The date of the shipped table, and where its figures are from.
@@ -48,20 +57,27 @@ pub fn table_source() -> (String, String) {
 /// server says of them first.
 pub fn price_of(profile: &Profile, model: &ModelId, money: &MoneyRules) -> Option<Price> {
     let named = profile.models.iter().find(|named| &named.id == model).and_then(|named| named.price);
-    if named.is_some() {
-        return named;
+    if let Some(named) = named {
+        return Some(by_the_vendors_rule(profile.kind, named));
     }
     if let Some(&per_token) = money.kind_prices.get(profile.kind.word()) {
-        return Some(flat(per_token));
+        return Some(Price::flat(per_token));
     }
     if profile.kind.is_vendor() {
         return if flat_fee(profile) { Some(Price::FREE) } else { shipped(profile.kind, model.as_str()) };
     }
-    (own_server(profile) && !runs_elsewhere(profile.kind, model.as_str())).then(|| flat(money.local_price))
+    (own_server(profile) && !runs_elsewhere(profile.kind, model.as_str())).then(|| Price::flat(money.local_price))
 }
 
-fn flat(per_token: Money) -> Price {
-    Price { input: per_token, output: per_token, cached_input: None }
+/// With what cache writes cost by the vendor's rule, where the price does not say it.
+fn by_the_vendors_rule(kind: Kind, price: Price) -> Price {
+    let Some(rule) = TABLE.kinds.get(&kind).and_then(|table| table.cache_writes) else { return price };
+    let times = |factor: f64| Money::from_dollars(price.input.dollars() * factor);
+    Price {
+        cache_write: price.cache_write.or_else(|| times(rule.five_minutes)),
+        cache_write_hour: price.cache_write_hour.or_else(|| times(rule.hour)),
+        ..price
+    }
 }
 
 /// Z.AI's coding plan is paid by the month: its tokens are counted and cost nothing more.
@@ -83,7 +99,8 @@ fn runs_elsewhere(kind: Kind, model: &str) -> bool {
 fn shipped(kind: Kind, model: &str) -> Option<Price> {
     let models = &TABLE.kinds.get(&kind)?.models;
     let row = models.get(model).or_else(|| models.get(without_date(model)?))?;
-    Price::per_million(row.input, row.output, row.cached_input)
+    let price = Price::per_million(row.input, row.output, row.cached_input)?.with_cache_writes(row.cache_write, None);
+    Some(by_the_vendors_rule(kind, price))
 }
 
 /// A dated snapshot costs what its model costs: `-20251001` and `-2026-03-05` are taken off.
@@ -121,6 +138,7 @@ mod tests {
             for (model, row) in &table.models {
                 let price = shipped(*kind, model).unwrap();
                 assert!(price.cached_input.is_none_or(|cached| cached <= price.input), "{model}");
+                assert!(price.cache_write.is_none_or(|write| write >= price.input), "{model}");
                 assert!(row.input <= row.output, "{model}: input and output look swapped");
             }
         }
@@ -142,6 +160,7 @@ mod tests {
             capabilities: None,
             price: Some(Price::FREE),
             settings: ModelSettings::default(),
+            warmth: crate::domain::schedule::Warmth::default(),
         });
         assert_eq!(price_of(&zai, &glm, &money), Some(Price::FREE));
     }
@@ -162,10 +181,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cache_costs_to_write_follows_the_vendors_rule_unless_it_is_said() {
+        let money = MoneyRules::default();
+        let mut claude = profile(Kind::Anthropic, "api.anthropic.com");
+        let own = |price| ModelProfile {
+            id: "claude-own".into(),
+            context: None,
+            quality: None,
+            capabilities: None,
+            price,
+            settings: ModelSettings::default(),
+            warmth: crate::domain::schedule::Warmth::default(),
+        };
+        let written = |profile: &Profile| {
+            let price = price_of(profile, &"claude-own".into(), &money).unwrap();
+            (price.cache_write.map(|money| money.0), price.cache_write_hour.map(|money| money.0))
+        };
+        claude.models = vec![own(per_million(4.0, 20.0, None))];
+        assert_eq!(written(&claude), (Some(5_000_000), Some(8_000_000)));
+        claude.models = vec![own(per_million(4.0, 20.0, None).map(|price| price.with_cache_writes(Some(6.0), None)))];
+        assert_eq!(written(&claude), (Some(6_000_000), Some(8_000_000)));
+        // Only the newer families of this vendor charge for it.
+        let openai = profile(Kind::Openai, "api.openai.com");
+        let write = |model: &str| price_of(&openai, &model.into(), &money).unwrap().cache_write.map(|money| money.0);
+        assert_eq!((write("gpt-5.6-terra"), write("gpt-5.4")), (Some(2_500_000), None));
+    }
+
+    #[test]
     fn a_dated_snapshot_costs_what_its_model_costs_and_a_coding_plan_nothing_more() {
         let money = MoneyRules::default();
         let anthropic = profile(Kind::Anthropic, "api.anthropic.com");
-        assert_eq!(price_of(&anthropic, &"claude-haiku-4-5-20251001".into(), &money), per_million(1.0, 5.0, None));
+        let haiku = per_million(1.0, 5.0, None).map(|price| price.with_cache_writes(Some(1.25), Some(2.0)));
+        assert_eq!(price_of(&anthropic, &"claude-haiku-4-5-20251001".into(), &money), haiku);
         let openai = profile(Kind::Openai, "api.openai.com");
         let dated = price_of(&openai, &"gpt-5.4-2026-03-05".into(), &money);
         assert_eq!(dated, price_of(&openai, &"gpt-5.4".into(), &money));

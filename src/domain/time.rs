@@ -19,3 +19,29 @@ impl UnixMs {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 }
+
+/// The longest span that is read; years of it mean nothing here.
+const LONGEST_SPAN: f64 = 1e9;
+
+/// A span as people and vendors write it: `1s`, `12ms`, `6m0s`, `1h2m3.5s`, `7d`.
+pub fn span(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let number: f64 = rest.get(..end)?.parse().ok()?;
+        rest = rest.get(end..)?;
+        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match rest.get(..unit_end)? {
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        sum += number * unit;
+        rest = rest.get(unit_end..)?;
+    }
+    (!text.is_empty() && sum <= LONGEST_SPAN).then(|| Duration::from_secs_f64(sum))
+}

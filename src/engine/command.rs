@@ -8,7 +8,7 @@ use super::rehearsal::rehearse;
 use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
 use super::what_if::what_if;
 use super::{last_good, unconfigured};
-use crate::domain::config::{Origin, Profile};
+use crate::domain::config::Profile;
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::routing::{ActiveChoice, explain, world_for};
 use std::sync::Arc;
@@ -27,9 +27,9 @@ impl Supervisor {
         }
         match command {
             Command::Probe { which } => self.probe_now(&which, asker),
-            Command::TestProvider { draft, answer } => self.test_draft(*draft, answer, asker),
-            Command::TestSaved { id, answer } => match self.profile(&id) {
-                Ok(profile) => self.test(profile, answer, asker),
+            Command::TestProvider { draft, answer, run } => self.test_draft(*draft, answer, run, asker),
+            Command::TestSaved { id, answer, run } => match self.profile(&id) {
+                Ok(profile) => self.test(profile, answer, run, asker),
                 Err(refusal) => reply_to(asker, *refusal),
             },
             Command::Discover => self.discover(asker),
@@ -60,7 +60,8 @@ impl Supervisor {
             Command::Explain { mut facts } => {
                 let live = self.live_now();
                 presets::label(&mut facts, &live.config, &live.world);
-                let world = world_for(facts.work, &live.world);
+                let world = self.busy_world(&live);
+                let world = world_for(facts.work, &world);
                 reply_to(asker, Reply::Explained(Box::new(explain(&facts, &live.config.rules, &world))));
             }
             Command::ListCalls { query } => self.list_calls(*query, asker),
@@ -77,6 +78,7 @@ impl Supervisor {
                 reply_to(asker, Reply::Done);
             }
             Command::ListIncidents { query } => self.list_incidents(*query, asker),
+            Command::CountTokens { request, run } => self.count_tokens(&request, run, asker),
             Command::Budget { days } => self.budget(days, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
@@ -123,7 +125,7 @@ impl Supervisor {
             Reply::Done
         } else {
             let remedy = "it may have ended already: lmdeck calls show";
-            Reply::refused(1, format!("no call {id} is running"), remedy)
+            Reply::unknown(format!("no call {id} is running"), remedy)
         };
         reply_to(asker, reply);
     }
@@ -133,7 +135,7 @@ impl Supervisor {
             let known: Vec<&str> = self.state.providers.iter().map(|provider| provider.profile.id.as_str()).collect();
             let known =
                 if known.is_empty() { "none is configured".into() } else { format!("there are {}", known.join(", ")) };
-            Box::new(Reply::refused(1, format!("no provider {id}"), known))
+            Box::new(Reply::unknown(format!("no provider {id}"), known))
         })
     }
 
@@ -170,29 +172,6 @@ impl Supervisor {
         if let Some(reply) = asker {
             self.waiting_probes.push(WaitingProbe { left, found: Vec::new(), reply });
         }
-    }
-
-    fn test_draft(&self, draft: super::protocol::ProviderDraft, answer: bool, asker: Asker) {
-        let base = ProviderId::from(draft.id.as_str());
-        // One only found on this machine is unknown to the file: its draft is a new provider's.
-        let known = self.state.provider(&base).filter(|provider| provider.profile.origin != Origin::Discovery);
-        let base = known.map(|provider| provider.profile.id.clone());
-        let ports = self.ports.clone();
-        tokio::spawn(async move {
-            let config = ports.config.clone();
-            let profile = tokio::task::spawn_blocking(move || config.profile_of(base.as_ref(), &draft)).await;
-            let reply = match profile {
-                Ok(Ok(profile)) => Reply::Tested(ports.upstream.test(Arc::new(profile), answer).await),
-                Ok(Err(refusal)) => Reply::Refused(refusal),
-                Err(_) => crashed(),
-            };
-            reply_to(asker, reply);
-        });
-    }
-
-    fn test(&self, profile: Arc<Profile>, with_answer: bool, asker: Asker) {
-        let test = self.ports.upstream.test(profile, with_answer);
-        later(asker, async move { Reply::Tested(test.await) });
     }
 
     fn discover(&self, asker: Asker) {

@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod count;
 mod diagnosis;
 mod exporting;
 pub mod handle;
@@ -18,6 +19,7 @@ mod loads;
 mod models;
 mod observed;
 mod pins;
+mod plans;
 pub mod ports;
 mod presets;
 pub mod protocol;
@@ -33,6 +35,7 @@ pub mod till;
 mod traffic;
 mod unconfigured;
 mod view;
+mod warm;
 mod watched;
 mod what_if;
 
@@ -88,7 +91,8 @@ impl Engine {
             stop.clone(),
         );
         let till = supervisor.till.clone();
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone()));
+        let plans = supervisor.plans.clone();
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone(), plans));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
         Self { handle, task, stop, ports, till }

@@ -4,7 +4,7 @@
 use super::command::Asker;
 use super::loads::last_time;
 use super::ports::{ModelAct, ModelDone, ModelJob};
-use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply};
+use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply, UNKNOWN_NAME};
 use super::state::State;
 use super::supervisor::{Input, Supervisor};
 use crate::domain::config::Profile;
@@ -42,11 +42,25 @@ pub struct ModelJobDone {
     result: Result<ModelDone, Failure>,
 }
 
+impl ModelJobs {
+    /// Whether a server is at work on this model.
+    pub(super) fn at_work(&self, target: &Target) -> bool {
+        self.running.iter().any(|job| job.target == *target)
+    }
+}
+
+impl ModelAct {
+    /// Whether who asks for `other` may wait for this instead.
+    fn does_for(self, other: Self) -> bool {
+        self == other || matches!((self, other), (Self::Keep { .. }, Self::Load { context: None } | Self::Keep { .. }))
+    }
+}
+
 impl Supervisor {
     pub(super) fn model_job(&mut self, profile: Arc<Profile>, model: ModelId, act: ModelAct, asker: Asker) {
         let target = Target { provider: profile.id.clone(), model };
         if let Some(running) = self.jobs.running.iter_mut().find(|job| job.target == target && !job.done) {
-            if running.act == act {
+            if running.act.does_for(act) {
                 return running.waiting.push(asker);
             }
             let doing = if running.act == ModelAct::Unload { "is being unloaded" } else { "is loading already" };
@@ -99,10 +113,13 @@ impl Supervisor {
         let Some(job) = found else { return };
         job.done = true;
         let (last_ms, waiting) = (job.last_ms, std::mem::take(&mut job.waiting));
-        if matches!((&result, act), (Ok(done), ModelAct::Load { .. }) if !done.already) {
+        if act != ModelAct::Unload && result.as_ref().is_ok_and(|done| !done.already) {
             self.traffic.loads.remember_time(self.ports.ledger.as_ref(), &target, took_ms);
         }
-        let failed = result.as_ref().err().map(|failure| failure.message.clone());
+        self.warm_done(&target, act, took_ms, &result);
+        // Of a model that is kept warm it was told apart.
+        let told = matches!(act, ModelAct::Keep { .. });
+        let failed = result.as_ref().err().map(|failure| failure.message.clone()).filter(|_| !told);
         let reply = match result {
             Ok(done) => Reply::Model(ModelReport {
                 target: target.clone(),
@@ -114,9 +131,10 @@ impl Supervisor {
                 last_ms,
             }),
             Err(failure) => Reply::Refused(Refusal {
+                remedy: failure.code.advice_at(&target.provider),
+                // A name that the server does not know was typed wrong.
+                exit: if failure.is_unknown_model() { UNKNOWN_NAME } else { failure.code.class().exit },
                 message: failure.message,
-                remedy: failure.code.class().advice.to_owned(),
-                exit: failure.code.class().exit,
                 issues: Vec::new(),
                 difference: None,
             }),

@@ -8,19 +8,22 @@ use super::protocol::{
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
 use crate::domain::config::{Config, Issue, Profile};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::incident::{Incident, Past, Slot};
 use crate::domain::money::Money;
+use crate::domain::plan::PlanUse;
 use crate::domain::rate::RateState;
 use crate::domain::routing::{LocalTime, RuleSet};
+use crate::domain::schedule::Civil;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// The wall clock. Durations inside the engine use tokio's clock.
@@ -37,6 +40,17 @@ pub trait Clock: Send + Sync {
     fn local_time(&self, at: UnixMs) -> LocalTime {
         LocalTime::utc(at)
     }
+    /// Date and time of day in the IANA zone given or the machine's own; in UTC where it has none.
+    fn civil(&self, at: UnixMs, zone: Option<&str>) -> Civil {
+        let _ = zone;
+        Civil::utc(at)
+    }
+    /// As in `18:40` on the machine's own clock, with the day where it is not that of `now`.
+    fn moment(&self, at: UnixMs, now: UnixMs) -> String {
+        let (there, here) = (Civil::utc(at), Civil::utc(now));
+        let day = if there.date == here.date { String::new() } else { format!("{} ", there.date) };
+        format!("{day}{:02}:{:02} UTC", there.minute / 60, there.minute % 60)
+    }
     /// As in `12:04:05` on the machine's own clock; in UTC, and said so, where it has none.
     fn time_of_day(&self, at: UnixMs) -> String {
         let second = at.0.div_euclid(1000).rem_euclid(86_400);
@@ -44,9 +58,20 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// Steps of one doctor's run that nobody took yet: more than a run has. When full, the step is told by the
+/// Steps of one run of a test that nobody took yet: more than a run has. When full, the step is told by the
 /// report alone.
 pub const STEP_CAPACITY: usize = 16;
+
+/// Asks a model its one question at the end of a connection test: a call like any other, which passes the day's
+/// limit and is recorded.
+pub trait Question: Send + Sync {
+    /// The model the server says it is, once it has answered. Dropping the future stops the call; it is recorded all
+    /// the same.
+    ///
+    /// # Errors
+    /// As a call fails; `budget` where the day's limit does not reach.
+    fn ask(&self, job: UpstreamJob) -> BoxFuture<'static, Result<Option<String>, Failure>>;
+}
 
 /// The provider side: probes, connection tests, calls.
 pub trait Upstream: Send + Sync {
@@ -58,19 +83,30 @@ pub trait Upstream: Send + Sync {
     /// One free probe with the retries of its profile. Never fails: a failure is in the report.
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport>;
 
-    /// The steps of a connection test in order; `answer` ends with one small completion.
-    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport>;
+    /// The steps of a connection test in order, each told to `steps` as it ends. With somebody to ask it, the model
+    /// answers one small question at the end. Dropping the future ends its work.
+    fn test(
+        &self,
+        profile: Arc<Profile>,
+        question: Option<Arc<dyn Question>>,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport>;
 
-    /// Every step of a connection, one by one ([`super::protocol::DOCTOR_STEPS`]), each told to `steps` as it
-    /// ends. Dropping the future ends its work.
+    /// The same with every step of a connection by itself ([`super::protocol::DOCTOR_STEPS`]).
     fn diagnose(
         &self,
         profile: Arc<Profile>,
-        answer: bool,
+        question: Option<Arc<dyn Question>>,
         steps: mpsc::Sender<Step>,
     ) -> BoxFuture<'static, TestReport> {
-        drop(steps);
-        self.test(profile, answer)
+        self.test(profile, question, steps)
+    }
+
+    /// How many tokens a request has by its vendor's own count, within the job's time. Free; the text goes to the
+    /// vendor, who gives it to no model. Dropping the future ends the work.
+    fn count(&self, job: UpstreamJob) -> BoxFuture<'static, Result<u64, Failure>> {
+        let what = format!("{} does not count tokens", job.profile.kind.label());
+        Box::pin(std::future::ready(Err(Failure::plain(ErrorCode::InvalidRequest, what))))
     }
 
     /// Asks the known ports of this machine. `configured` are the providers that exist already.
@@ -101,6 +137,10 @@ pub enum ModelAct {
         context: Option<u64>,
     },
     Unload,
+    /// Load, and where the server unloads by itself it stays for so long from now on.
+    Keep {
+        stay: Duration,
+    },
 }
 
 /// What became of a [`ModelJob`].
@@ -125,7 +165,7 @@ pub struct UpstreamJob {
     /// The instances that the request came through already.
     pub through: Vec<String>,
     /// The rest of the call's deadline.
-    pub time_left: std::time::Duration,
+    pub time_left: Duration,
 }
 
 /// A response whose head is good.
@@ -326,7 +366,7 @@ pub trait Ledger: Send + Sync {
     fn export(&self, query: ExportQuery, now: UnixMs) -> BoxFuture<'static, Result<ExportPart, String>>;
 }
 
-/// Where the day's limit is divided among processes. All methods block on disk: call them off the async threads.
+/// Where the day's limit and the plans are divided among processes. All methods block on disk: call them off the async threads.
 pub trait BudgetStore: Send + Sync {
     /// Gives a lease what it asks for, in one step that no other process can get between.
     ///
@@ -351,6 +391,30 @@ pub trait BudgetStore: Send + Sync {
     /// # Errors
     /// A sentence.
     fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String>;
+
+    /// Changes what is counted of a provider's plan, in one step that no other process can get between. `change` gets
+    /// what stands there, and returns what is to stand there; `None` leaves it.
+    ///
+    /// # Errors
+    /// A sentence: nothing was changed.
+    fn plan_use(
+        &self,
+        provider: &ProviderId,
+        change: &mut (dyn FnMut(Option<PlanUse>) -> Option<PlanUse> + Send),
+    ) -> Result<(), String>;
+
+    /// What is counted of all plans.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn plan_uses(&self) -> Result<Vec<(ProviderId, PlanUse)>, String>;
+
+    /// Requests that were sent to a provider since a moment, by the record: when each began, and its tokens where
+    /// it answered; the oldest first.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn sent(&self, provider: &ProviderId, since: UnixMs) -> Result<Vec<(UnixMs, u64)>, String>;
 }
 
 /// A store's answer to an [`Ask`].

@@ -1,6 +1,7 @@
 //! What the supervisor publishes after a change: the world for calls, the picture for front ends, and the
 //! announcement when an unlabelled request would go elsewhere than before.
 
+use super::call::add_waits;
 use super::live::{self, Live};
 use super::presets;
 use super::protocol::{Event, EventKind, Level};
@@ -33,8 +34,12 @@ impl Supervisor {
         for provider in &mut self.state.providers {
             provider.list(&self.state.config, &self.traffic, now);
         }
+        let profiles = || self.state.providers.iter().map(|provider| provider.profile.as_ref());
+        let limited = profiles().filter_map(|profile| self.plans.limited(profile, 0, now)).collect();
+        self.room_again = self.plans.next_room(profiles(), now).map(|wait| Instant::now() + wait);
         World {
             now,
+            limited,
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, now),
             budget_exhausted: local_only && limit.is_some_and(|limit| used >= limit),
@@ -128,7 +133,7 @@ impl Supervisor {
             &live,
             (&self.today, &self.observed, self.till.position()),
             running,
-            &self.traffic,
+            (&self.traffic, &self.plans, &self.warm),
             now,
         );
         self.fade = (!snapshot.flow.limits.is_empty()).then(|| Instant::now() + LIMITS_FADE);
@@ -165,5 +170,12 @@ impl Supervisor {
     pub(super) fn live_now(&mut self) -> Arc<Live> {
         self.publish_live();
         self.live.borrow().clone()
+    }
+
+    /// The world with the queues of this very moment, for an explanation.
+    pub(super) fn busy_world(&self, live: &Live) -> World {
+        let mut world = live.world.clone();
+        add_waits(live, &self.traffic, &mut world);
+        world
     }
 }

@@ -9,8 +9,19 @@ use crate::domain::ids::CallId;
 impl Supervisor {
     pub(super) fn list_calls(&self, query: CallQuery, asker: Asker) {
         let now = self.ports.clock.now();
+        let (filter, before) = (query.filter.clone(), query.before.clone());
         let calls = self.ports.ledger.calls(query, now);
-        later(asker, async move { calls.await.map_or_else(ledger_refusal, Reply::Calls) });
+        let ledger = self.ports.ledger.clone();
+        later(asker, async move {
+            match calls.await {
+                Ok(page) => Reply::Calls(page),
+                Err(message) if unreadable(&filter) => bad_filter(message),
+                Err(message) => match before {
+                    Some(id) if matches!(ledger.call(id.clone()).await, Ok(None)) => no_such_call(message),
+                    _ => ledger_refusal(message),
+                },
+            }
+        });
     }
 
     pub(super) fn get_call(&self, id: CallId, asker: Asker) {
@@ -18,7 +29,7 @@ impl Supervisor {
         later(asker, async move {
             match call.await {
                 Ok(Some(record)) => Reply::Call(Box::new(record)),
-                Ok(None) => Reply::refused(1, format!("no call {id} is recorded"), "lmdeck calls list shows what is"),
+                Ok(None) => no_such_call(format!("no call {id} is recorded")),
                 Err(message) => ledger_refusal(message),
             }
         });
@@ -30,13 +41,20 @@ impl Supervisor {
     }
 
     pub(super) fn call_stats(&self, query: StatsQuery, asker: Asker) {
+        let filter = query.filter.clone();
         let stats = self.ports.ledger.stats(query, self.ports.clock.now());
-        later(asker, async move { stats.await.map_or_else(ledger_refusal, |stats| Reply::Stats(Box::new(stats))) });
+        later(asker, async move {
+            match stats.await {
+                Ok(stats) => Reply::Stats(Box::new(stats)),
+                Err(message) => question_refused(message, &filter),
+            }
+        });
     }
 
     pub(super) fn export_calls(&self, query: ExportQuery, asker: Asker) {
+        let filter = query.filter.clone();
         let part = self.ports.ledger.export(query, self.ports.clock.now());
-        later(asker, async move { part.await.map_or_else(ledger_refusal, Reply::Exported) });
+        later(asker, async move { part.await.map_or_else(|why| question_refused(why, &filter), Reply::Exported) });
     }
 
     pub(super) fn read_log(&self, query: LogQuery, asker: Asker) {
@@ -64,8 +82,25 @@ impl Supervisor {
     }
 }
 
+/// Whether it was the caller's words that could not be understood.
+fn unreadable(filter: &str) -> bool {
+    crate::domain::filter::parse(filter).is_err()
+}
+
+fn question_refused(message: String, filter: &str) -> Reply {
+    if unreadable(filter) { bad_filter(message) } else { ledger_refusal(message) }
+}
+
+fn bad_filter(message: String) -> Reply {
+    Reply::refused(2, message, "mend the filter: lmdeck calls list --help shows how it is written")
+}
+
+fn no_such_call(message: String) -> Reply {
+    Reply::unknown(message, "lmdeck calls list shows what is")
+}
+
 fn ledger_refusal(message: String) -> Reply {
-    Reply::refused(1, message, "mend the filter, or look at the state folder: lmdeck config path names it")
+    Reply::refused(1, message, "look at the state folder: lmdeck config path names it")
 }
 
 fn history_refusal(message: String) -> Reply {

@@ -8,6 +8,7 @@ use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::observed::Observed;
+use super::plans::Plans;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
 use super::protocol::{Event, EventKind, Level, ProbeWhich, Reply, Snapshot};
 use super::rules_version::numbered;
@@ -16,6 +17,7 @@ use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::unconfigured::Unconfigured;
 use super::view::Views;
+use super::warm::Warm;
 use super::watched::UPTIME_SPAN;
 use super::{LiveReader, Options};
 use crate::domain::call::Status;
@@ -23,6 +25,7 @@ use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
+use crate::domain::kind::Kind;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
@@ -87,6 +90,8 @@ pub enum Input {
     },
     /// How many answers the file of kept answers holds.
     KeptOnDisk(u64),
+    /// What is used of plans was read again.
+    PlansRead,
 }
 
 /// A probe command whose providers have not all answered.
@@ -126,6 +131,10 @@ pub struct Supervisor {
     pub(super) stop: CancellationToken,
     pub(super) diagnoses: Diagnoses,
     pub(super) till: Arc<Till>,
+    pub(super) warm: Warm,
+    pub(super) plans: Arc<Plans>,
+    /// When a plan's window that is used up has room again.
+    pub(super) room_again: Option<Instant>,
     /// What was said of the day's money: the day, and whether it was said that nothing is left.
     pub(super) alerted: Option<(UnixMs, bool)>,
     /// It was said that calls do not reach the collector.
@@ -146,6 +155,7 @@ impl Supervisor {
     ) -> (Self, watch::Receiver<Arc<Snapshot>>, LiveReader, mpsc::Sender<Input>) {
         let now = ports.clock.now();
         let till = Till::new(ports.clock.clone(), ports.budget.clone());
+        let plans = Plans::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
         let mut views = Views::new(&options);
         let config = match loaded {
@@ -174,6 +184,11 @@ impl Supervisor {
             ready: false,
             candidates_known: false,
         };
+        if config.providers.iter().any(|profile| profile.plan.is_some() || profile.kind == Kind::ZAiGlm)
+            && let Err(sentence) = plans.hear()
+        {
+            tracing::warn!("what is used of the plans could not be read: {sentence}");
+        }
         let (live, live_reader) = watch::channel(Arc::new(live));
         let (snapshots, snapshot_reader) = watch::channel(Arc::new(views.empty()));
         let day_start = ports.clock.day_start(now, config.money.timezone.as_deref());
@@ -204,6 +219,9 @@ impl Supervisor {
             announced_ready: false,
             stop,
             diagnoses: Diagnoses::default(),
+            warm: Warm::default(),
+            plans,
+            room_again: None,
             till,
             alerted: None,
             export_in_trouble: false,
@@ -221,6 +239,8 @@ impl Supervisor {
         self.carry_out(first);
         self.look_around();
         self.sync_day();
+        self.refresh_plans();
+        self.warm_anew();
         self.publish();
         let mut changes = self.ports.config.changes();
         let mut published = Instant::now();
@@ -276,8 +296,8 @@ impl Supervisor {
             Input::Loaded { result, answer } => self.loaded(*result, answer),
             Input::LastGood { loaded, answer } => self.run_last_good(&loaded, answer),
             Input::Day { start, sums } if start == self.day_start => self.today = sums,
-            // Sums of a day that has ended say nothing.
-            Input::Day { .. } => {}
+            // Sums of a day that has ended say nothing; what plans have left is shown by the next picture.
+            Input::Day { .. } | Input::PlansRead => {}
             Input::ModelJobDone(done) => self.model_job_done(*done),
             Input::LoadedByCall(provider) => self.look_again(&provider),
             Input::RuleFailed { policy, why, applied, rules_version } => {
@@ -458,6 +478,8 @@ impl Supervisor {
             self.schedule.remove(&id);
         }
         self.model_jobs_forget();
+        self.refresh_plans();
+        self.warm_anew();
         self.carry_out(effects);
     }
 
@@ -465,7 +487,12 @@ impl Supervisor {
     fn next_wake(&self, publish: Option<Instant>) -> Instant {
         let probe = self.schedule.values().min().copied();
         let day = self.day_synced + DAY_RESYNC;
-        [probe, publish, self.fade].into_iter().flatten().chain([day]).min().unwrap_or(day)
+        [probe, publish, self.fade, self.room_again, self.warm.next()]
+            .into_iter()
+            .flatten()
+            .chain([day])
+            .min()
+            .unwrap_or(day)
     }
 
     /// Starts what is due. Returns whether something a picture shows may have changed.
@@ -478,11 +505,14 @@ impl Supervisor {
             let effects = self.state.probe(|profile| profile.id == id && profile.enabled);
             self.carry_out(effects);
         }
+        let kept_warm = self.warm.next().is_some_and(|at| at <= now) && self.keep_warm();
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
+            self.refresh_plans();
         }
-        // Nothing else that is shown changes before a result arrives.
-        self.fade.take_if(|at| *at <= now).is_some()
+        // Otherwise nothing shown changes before a result arrives.
+        let faded = self.fade.take_if(|at| *at <= now).is_some();
+        self.room_again.take_if(|at| *at <= now).is_some() || faded || kept_warm
     }
 
     /// Reads the day's sums; at midnight a new day begins at zero.

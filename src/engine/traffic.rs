@@ -16,7 +16,7 @@ use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
-use crate::domain::routing::{Decision, NoteKind};
+use crate::domain::routing::{Decision, NoteKind, spills};
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -297,23 +297,21 @@ impl Traffic {
         Ok(())
     }
 
-    /// How long a call would wait for a slot at `provider`, where that is beyond the bound: those ahead, each as long
-    /// as usual, over its slots. Who is kept away comes back at half the bound, so that nobody flaps.
-    pub fn long_wait(&self, provider: &ProviderId, slots: usize, bound_ms: u64) -> Option<u64> {
+    /// How long a call would wait for a slot at `provider`: those ahead, each as long as usual, over its slots; and
+    /// whether callers are kept away from it until that is less. `load_ms` is what its model takes to load.
+    pub fn wait_for_slot(&self, provider: &ProviderId, slots: usize, load_ms: u64, bound_ms: u64) -> (u64, bool) {
         let (waiting, running) = self.slots.at(provider);
         let ahead = (waiting + running + 1).saturating_sub(slots.max(1));
         let mut inner = self.lock();
         let usual = inner.took.get(provider).copied().unwrap_or(0);
         let wait = expected_wait_ms(ahead, usual, slots);
-        let bound = if inner.spilling.contains(provider) { bound_ms / 2 } else { bound_ms };
-        if wait > bound {
-            inner.spilling.insert(provider.clone());
-            // Never below the bound, which a decision compares it with.
-            Some(wait.max(bound_ms.saturating_add(1)))
-        } else {
+        let spilling = spills(wait, load_ms, bound_ms, inner.spilling.contains(provider));
+        if !spilling {
             inner.spilling.remove(provider);
-            None
+        } else if !inner.spilling.contains(provider) {
+            inner.spilling.insert(provider.clone());
         }
+        (wait, spilling)
     }
 
     /// What calls left behind at the targets of `provider`; nothing for those without a trace.

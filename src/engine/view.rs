@@ -4,6 +4,7 @@
 use super::Options;
 use super::live::{Live, reach_of};
 use super::observed::Observed;
+use super::plans::Plans;
 use super::ports::{DaySums, Loaded, Unusable};
 use super::protocol::{
     ConfigView, ExportView, FlowView, GatewayView, ProviderView, RoutingView, RunningCall, Snapshot, SpendView,
@@ -11,6 +12,7 @@ use super::protocol::{
 use super::state::{Provider, State};
 use super::till::Position;
 use super::traffic::Traffic;
+use super::warm::Warm;
 use crate::domain::call::Facts;
 use crate::domain::config::{Config, Issue, Origin};
 use crate::domain::incident::Incident;
@@ -129,7 +131,7 @@ impl Views {
         live: &Live,
         (today, observed, position): (&DaySums, &Observed, Position),
         running: Vec<RunningCall>,
-        traffic: &Traffic,
+        (traffic, plans, warm): (&Traffic, &Plans, &Warm),
         now: UnixMs,
     ) -> Snapshot {
         let config = self.config_view(state);
@@ -146,8 +148,8 @@ impl Views {
                 .iter()
                 .find(|view| view.id == provider.profile.id)
                 .cloned()
-                .unwrap_or_else(|| Arc::new(provider_view(provider, traffic, now)));
-            keep(&mut view, provider_view(provider, traffic, now));
+                .unwrap_or_else(|| Arc::new(provider_view(provider, (traffic, plans, warm), now)));
+            keep(&mut view, provider_view(provider, (traffic, plans, warm), now));
             views.push(view);
         }
         let same = views.len() == self.providers.len()
@@ -243,7 +245,7 @@ fn spend_view(state: &State, today: &DaySums, position: Position) -> SpendView {
     }
 }
 
-fn provider_view(provider: &Provider, traffic: &Traffic, now: UnixMs) -> ProviderView {
+fn provider_view(provider: &Provider, (traffic, plans, warm): (&Traffic, &Plans, &Warm), now: UnixMs) -> ProviderView {
     let profile = &provider.profile;
     let mut latencies: Vec<u64> = provider.history.iter().filter_map(|point| point.latency_ms).collect();
     ProviderView {
@@ -276,6 +278,8 @@ fn provider_view(provider: &Provider, traffic: &Traffic, now: UnixMs) -> Provide
         model_changes: provider.model_changes.iter().cloned().collect(),
         rate: traffic.rate(&profile.id),
         day: provider.watch.slots().clone(),
+        plan: plans.view(profile, now),
+        warm: warm.views(provider),
     }
 }
 

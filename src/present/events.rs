@@ -1,7 +1,7 @@
 //! What just changed, in a sentence: messages of the dashboard, lines of the plain mode and of `health --watch`.
 
 use super::remedy::{Subject, remedy};
-use super::{budget, escape, models, reason, units};
+use super::{budget, escape, models, reason, units, warm};
 use crate::domain::config::KeySource;
 use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::State;
@@ -78,6 +78,9 @@ pub fn sentence(event: &EventKind, provider: Option<&ProviderView>) -> String {
                 "The collector {} gets the calls again; {calls} did not reach it since the start.",
                 quoted(endpoint)
             )
+        }
+        EventKind::KeptWarm { target, took_ms, failure, again_in_ms } => {
+            warm::told(target, *took_ms, failure.as_ref(), *again_in_ms)
         }
     }
 }

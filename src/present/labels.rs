@@ -1,8 +1,8 @@
 //! Marks, words and one-line descriptions of what is: the same in the dashboard's status line, the plain mode and
 //! the command line. A mark is four cells wide and never stands alone: the word follows it.
 
-use super::remedy::{Remedy, Subject, caution, remedy};
-use super::{escape, reason, units};
+use super::remedy::{Remedy, Subject, caution, plan_used_up, remedy};
+use super::{escape, plan, reason, units};
 use crate::domain::call::Status;
 use crate::domain::config::{Severity, WithheldWhy};
 use crate::domain::failure::Cause;
@@ -60,6 +60,8 @@ pub fn provider(view: &ProviderView) -> Label {
         label(OFF, "off", Role::Muted)
     } else if view.withheld.is_some() {
         label(FAIL, "unavailable", Role::Bad)
+    } else if view.health.state.usable() && plan::until(view).is_some() {
+        label(CARE, "parked", Role::Warn)
     } else {
         state(view.health.state)
     }
@@ -133,6 +135,7 @@ pub fn why(view: &ProviderView) -> String {
     match (&health.failure, health.state) {
         (Some(failure), State::Unauthorized) => reason::of_key(failure, &view.key_source),
         (Some(failure), State::Down) => reason::short(failure),
+        (_, state) if state.usable() && plan::until(view).is_some() => plan::used_up(view).unwrap_or_default(),
         _ => escape::line_capped(&health.reason, 120).into_owned(),
     }
 }
@@ -152,6 +155,7 @@ pub fn note(view: &ProviderView) -> String {
         _ if !view.enabled => "off".into(),
         Some(failure) if matches!(health.state, State::Down | State::Unauthorized) => reason::note(failure),
         _ if health.state == State::Paused => "paused".into(),
+        _ if health.state.usable() && plan::until(view).is_some() => "plan used".into(),
         _ if health.ladder.listed == Some(false) && caution_of(view).is_some() => "no model".into(),
         _ => health.latency_ms.map_or_else(|| units::MISSING.into(), units::latency),
     }
@@ -169,10 +173,16 @@ pub fn what_to_do(view: &ProviderView) -> Option<Remedy> {
         return None;
     }
     let subject = Subject::of(view);
+    if let Some(until) = plan::until(view).filter(|_| health.state.usable()) {
+        return Some(plan_used_up(&subject, &until));
+    }
     match (&health.failure, &health.trouble) {
         (Some(failure), _) if health.state != State::Up => Some(remedy(failure, &subject)),
         // Its probes are good, and the last call to it was not.
-        (_, Some(failure)) if health.state.usable() => Some(remedy(failure, &subject)),
+        // That of a plan is over when it is parked no longer.
+        (_, Some(failure)) if health.state.usable() && failure.cause != Cause::PlanUsedUp => {
+            Some(remedy(failure, &subject))
+        }
         _ => caution_of(view).map(|cause| caution(&cause, &subject)),
     }
 }
@@ -233,6 +243,7 @@ pub fn status_note(view: &ProviderView, now: UnixMs) -> String {
         return why(view);
     }
     match health.state {
+        State::Up | State::Unknown if plan::until(view).is_some() => plan::used_up(view).unwrap_or_default(),
         State::Up | State::Unknown => slots(view).map_or_else(String::new, |slots| format!("{slots} slots busy")),
         State::Paused => format!("for {}", since(view, now)),
         State::Degraded | State::Down | State::Unauthorized => {
@@ -367,6 +378,8 @@ pub(super) mod tests {
             loading: Vec::new(),
             model_changes: Vec::new(),
             rate: None,
+            plan: None,
+            warm: Vec::new(),
         }
     }
 

@@ -19,20 +19,24 @@ pub fn lines_by_clock(rate: &RateState, now: UnixMs) -> Vec<String> {
 }
 
 fn line(window: &RateWindow, when: impl Fn(UnixMs) -> String) -> String {
-    let left = units::thousands(window.remaining);
-    let what = window.counts.words();
-    let left = match window.limit {
-        Some(limit) => format!("{left} of {} {what} left", units::thousands(limit)),
-        None => format!("{left} {what} left"),
-    };
+    let left = left(window);
     match window.resets_at {
         Some(until) => format!("{left}, resets {}", when(until)),
         None => left,
     }
 }
 
+/// `482 of 500 requests left`.
+pub fn left(window: &RateWindow) -> String {
+    let (left, what) = (units::thousands(window.remaining), window.counts.words());
+    match window.limit {
+        Some(limit) => format!("{left} of {} {what} left", units::thousands(limit)),
+        None => format!("{left} {what} left"),
+    }
+}
+
 /// Seconds while they matter, then minutes, hours, days.
-fn wait(wait: Duration) -> String {
+pub fn wait(wait: Duration) -> String {
     match wait.as_millis().div_ceil(1000).max(1) {
         seconds @ ..=119 => format!("{seconds} s"),
         seconds @ ..=7199 => format!("{} min", seconds.div_ceil(60)),

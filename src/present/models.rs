@@ -152,7 +152,7 @@ fn name(id: &ModelId) -> String {
 
 /// Whether lmdeck can have models loaded and unloaded there.
 pub fn can_load(kind: Kind) -> bool {
-    matches!(kind, Kind::LmStudio | Kind::Ollama)
+    kind.loads_models()
 }
 
 /// How a kind of server that has no interface for it loads a model.

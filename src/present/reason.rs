@@ -56,6 +56,7 @@ pub fn short_cause(cause: &Cause) -> String {
         Cause::StillLoading => "still loading its model".into(),
         Cause::OtherModel { .. } => "another model answered".into(),
         Cause::ResponseFormat => "response_format not taken".into(),
+        Cause::PlanUsedUp => "the plan's window is used up".into(),
     }
 }
 
@@ -85,6 +86,7 @@ pub fn note(failure: &Failure) -> String {
         Cause::StillLoading => "loading".into(),
         Cause::OtherModel { .. } => "model".into(),
         Cause::ResponseFormat => "format".into(),
+        Cause::PlanUsedUp => "plan used".into(),
     }
 }
 

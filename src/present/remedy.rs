@@ -239,12 +239,21 @@ impl<'a> Subject<'a> {
 pub fn remedy(failure: &Failure, subject: &Subject<'_>) -> Remedy {
     match &failure.cause {
         Cause::Other => by_code(failure, subject),
+        Cause::PlanUsedUp => {
+            let wait = failure.retry_after_ms.map(|ms| format!("for another {}", units::duration(ms)));
+            server::plan_used_up(subject, wait.as_deref())
+        }
         // A refusal of the request and a busy server are no faults to look for in a log.
         Cause::ServerError { .. } if matches!(failure.code, ErrorCode::InvalidRequest | ErrorCode::Overloaded) => {
             by_code(failure, subject)
         }
         cause => by_cause(cause, subject),
     }
+}
+
+/// What it means that an account's plan is used up, and until when.
+pub fn plan_used_up(subject: &Subject<'_>, until: &str) -> Remedy {
+    server::plan_used_up(subject, Some(&format!("until {until}")))
 }
 
 /// What to do about something a connection test warns of.
@@ -284,6 +293,7 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::StillLoading => server::still_loading(subject),
         Cause::OtherModel { asked, answered } => server::other_model(subject, asked, answered),
         Cause::ResponseFormat => server::response_format(subject),
+        Cause::PlanUsedUp => server::plan_used_up(subject, None),
         Cause::Other => Remedy::new(format!("{} failed in a way lmdeck has no name for.", subject.who_first()))
             .step("lmdeck logs has the details.")
             .command(subject.test_command()),
@@ -396,6 +406,7 @@ mod tests {
             Cause::StillLoading,
             Cause::OtherModel { asked: "a".into(), answered: "b".into() },
             Cause::ResponseFormat,
+            Cause::PlanUsedUp,
         ]
     }
 

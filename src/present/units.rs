@@ -157,6 +157,16 @@ pub fn age(age: Duration) -> String {
     }
 }
 
+/// `the last 3 days`, `the last day`.
+pub fn the_last(span: Duration) -> String {
+    match age(span).as_str() {
+        "<1 min" | "1 min" => "the last minute".into(),
+        "1 h" => "the last hour".into(),
+        "1 day" => "the last day".into(),
+        several => format!("the last {several}"),
+    }
+}
+
 /// `48 tok/s`; one decimal under ten.
 pub fn rate(per_second: f64) -> String {
     if !per_second.is_finite() || per_second < 0.0 {

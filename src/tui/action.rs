@@ -54,6 +54,8 @@ pub enum Action {
     PromptEdit,
     AnswerWhy,
     AnswerFold,
+    PromptCount,
+    FormKind,
     // routing
     RouteAdd,
     RouteDelete,

@@ -1,6 +1,7 @@
 //! Which events of the engine become messages, and where each leads.
 
 use crate::domain::health::State;
+use crate::domain::ids::ProviderId;
 use crate::engine::protocol::{Event, EventKind};
 use crate::present::events::{self, FLAPS};
 use crate::tui::notes::Lead;
@@ -28,6 +29,10 @@ pub fn message(event: &Event) -> Option<(String, Option<Lead>)> {
         | EventKind::RecordsDropped { .. }
         | EventKind::ExportChanged { trouble: Some(_), .. } => Some(Lead::Log),
         EventKind::ConfigLoaded { .. } | EventKind::BudgetAlert { .. } | EventKind::ExportChanged { .. } => None,
+        EventKind::KeptWarm { target, .. } => {
+            let provider = target.split_once('/').map_or(target.as_str(), |(provider, _)| provider);
+            Some(Lead::Page(ProviderId::from(provider)))
+        }
     };
     Some((events::sentence(&event.kind, None), lead))
 }

@@ -27,6 +27,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::ConfigReload => Ok("broken.reload"),
         CommandName::ConfigTrust => Ok("providers.trust"),
         CommandName::Explain => Ok("routing.type"),
+        CommandName::CountTokens => Ok("prompt.count"),
         CommandName::ListCalls => Ok("tab.5"),
         CommandName::GetCall => Ok("calls.open"),
         CommandName::CallStats => Ok("calls.charts"),

@@ -15,6 +15,7 @@ use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     BudgetStore, Clock, ConfigStore, Frame, Ledger, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer,
@@ -309,7 +310,12 @@ impl Upstream for Vendor {
         Box::pin(async move { ProbeReport { at: UnixMs(NOON), latency_ms: 1, reach: Some(reach), outcome } })
     }
 
-    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        _: Arc<Profile>,
+        _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
+        _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
+    ) -> BoxFuture<'static, TestReport> {
         Box::pin(async {
             TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
         })
@@ -375,6 +381,7 @@ fn provider(id: &str, kind: Kind, models: &[(&str, Option<Price>)]) -> Profile {
             capabilities: None,
             price: *price,
             settings: ModelSettings::default(),
+            warmth: Warmth::default(),
         })
         .collect();
     profile

@@ -11,6 +11,7 @@ use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Message, Role};
 use lmdeck::domain::config::{ModelProfile, ModelSettings, Profile};
 use lmdeck::domain::failure::{ErrorCode, Failure};
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::engine::ports::{Clock as _, Upstream};
 use lmdeck::engine::protocol::{Command, ProbeWhich};
 use lmdeck::present::labels::what_to_do;
@@ -158,8 +159,8 @@ fn z_ai() -> Vec<Row> {
     rows.push(Row { wait: Some((1000, 7_200_000)), ..row("1308: the plan's window, with the time in the words", ZAi, Streamed, |sim| {
         let at = jiff::Timestamp::from_millisecond(TokioClock.now().0 + 3_600_000).unwrap();
         business(sim, 1308, &format!("Usage limit reached for 5 hour. Your limit will reset at {at:.0}"));
-    }, E::RateLimit, "other", "takes no more calls for another") });
-    rows.push(Row { wait: Some((1, 86_400_000)), ..row("1304: the day's number", ZAi, Whole, |sim| business(sim, 1304, "daily limit"), E::RateLimit, "other", "takes no more calls for another") });
+    }, E::RateLimit, "plan_used_up", "used up for this window: parked for another") });
+    rows.push(Row { wait: Some((1, 86_400_000)), ..row("1304: the day's number", ZAi, Whole, |sim| business(sim, 1304, "daily limit"), E::RateLimit, "plan_used_up", "used up for this window: parked for another") });
     rows
 }
 
@@ -391,5 +392,6 @@ fn named(id: &str) -> ModelProfile {
         capabilities: None,
         price: None,
         settings: ModelSettings::default(),
+        warmth: Warmth::default(),
     }
 }

@@ -24,7 +24,7 @@ use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Reply, Snapshot,
-    Step, StepState, TestReport,
+    Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
 use std::io::{self, Cursor, Write};
@@ -800,6 +800,38 @@ async fn a_dry_run_sends_nothing() {
 }
 
 #[tokio::test]
+async fn a_count_is_asked_for_by_name_and_says_that_the_vendor_saw_the_prompt() {
+    let script = |desk: &Desk, reply: Reply| {
+        desk.engine
+            .on(CommandName::Explain, Reply::Explained(Box::new(explanation())))
+            .on(CommandName::CountTokens, reply);
+    };
+    let counted = TokenCount { target: Target::new("zai", "glm-4.6"), by: Kind::Anthropic, tokens: 1204 };
+    let desk = Desk::new();
+    script(&desk, Reply::Counted(counted.clone()));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x"]).await, 0);
+    assert!(
+        desk.out.text().contains("count  1,204 tokens, counted by Anthropic; estimated 1; may cost $"),
+        "{}",
+        desk.out.text()
+    );
+    assert_eq!(desk.err.text(), "-- no model was asked; Anthropic has seen the prompt to count it\n");
+    assert_eq!(desk.engine.requests(), []);
+
+    let desk = Desk::new();
+    script(&desk, Reply::Counted(counted));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x", "--json"]).await, 0);
+    assert_eq!(desk.json()["counted"]["tokens"], 1204);
+
+    let desk = Desk::new();
+    script(&desk, Reply::refused(4, "zai/glm-4.6 would answer, and only Anthropic counts", "the estimate stands"));
+    assert_eq!(desk.run(&["ask", "--dry-run", "--count", "x"]).await, 4);
+    assert!(desk.err.text().starts_with("-- nothing was sent\nerror: zai/glm-4.6 would answer"), "{}", desk.err.text());
+    // Without a dry run the answer's own count comes with it.
+    assert!(usage_error(&["ask", "--count", "x"]).contains("--dry-run"));
+}
+
+#[tokio::test]
 async fn a_chain_that_leads_nowhere_exits_4_and_5_where_a_rule_denies() {
     for (denied, exit) in [(None, 4), (Some("stays at home".to_owned()), 5)] {
         let mut nowhere = explanation();
@@ -895,7 +927,7 @@ async fn calls_show_tells_facts_money_and_every_attempt() {
     assert!(text.starts_with("[!]  c1212  2025-11-21 22:13:58\n"), "{text}");
     for part in [
         "money      $0.0010 computed",
-        "1,211 in (0 cached), 133 out",
+        "1,211 in, 133 out",
         "overloaded: 503: all 4 slots were busy",
         "ok, first token 0.52 s",
     ] {
@@ -1144,6 +1176,29 @@ async fn providers_test_prints_every_step_and_fails_as_the_test_did() {
     assert_eq!(desk.run(&["providers", "test", "workstation", "--answer", "--json"]).await, 0);
     assert_eq!(desk.json()["passed"], true);
     assert!(matches!(desk.engine.commands()[..], [Command::TestSaved { answer: true, .. }]));
+}
+
+#[tokio::test]
+async fn an_answer_that_costs_money_is_asked_about_first() {
+    for verb in ["test", "doctor"] {
+        let words = ["providers", verb, "zai", "--answer"];
+        for (typed, exit) in [("y\n", 0), ("n\n", 1), ("", 1)] {
+            let mut desk = Desk::new();
+            desk.input = typed.into();
+            desk.engine.on(CommandName::TestSaved, tested(None)).on(CommandName::Diagnose, tested(None));
+            assert_eq!(desk.run(&words).await, exit, "{typed:?}: {}", desk.err.text());
+            assert_eq!(desk.engine.commands().len(), usize::from(exit == 0), "{typed:?}");
+            assert!(desk.err.text().contains("One short answer of Z.AI GLM may cost"), "{}", desk.err.text());
+        }
+        // Nobody there to ask: it has to be said.
+        let mut desk = Desk::new();
+        desk.at_keyboard = false;
+        desk.engine.on(CommandName::TestSaved, tested(None)).on(CommandName::Diagnose, tested(None));
+        assert_eq!(desk.run(&words).await, 2);
+        assert!(desk.err.text().contains("--yes"), "{}", desk.err.text());
+        assert!(desk.engine.commands().is_empty());
+        assert_eq!(desk.run(&["providers", verb, "zai", "--answer", "--yes"]).await, 0);
+    }
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ fn refused(kind: Kind, model: &str, body: &Value) -> Failure {
 }
 
 fn context(kind: Kind) -> Context {
-    Context { kind, path: "/v1/x".into(), secrets: Vec::new() }
+    Context { kind, path: "/v1/x".into(), secrets: Vec::new(), now: UnixMs(0) }
 }
 
 /// What a stream amounts to.
@@ -241,7 +241,7 @@ fn a_streamed_message_reads_as_a_chat() {
     assert_eq!(read.finish, Some(Finish::Stop));
     assert_eq!(
         read.usage,
-        Some(Usage { input: 2111, output: 9, cached: 2000, reasoning: 0 }),
+        Some(Usage { input: 2111, output: 9, cached: 2000, cache_written: 100, ..Usage::default() }),
         "the cache is input too"
     );
     assert_eq!((read.model.as_deref(), read.id.as_deref()), (Some("claude-demo-5"), Some("msg_01")));
@@ -287,7 +287,10 @@ fn a_whole_message_reads_as_a_chat() {
     assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(answer["usage"]["prompt_tokens"], 2111);
     assert_eq!((&answer["object"], &answer["created"]), (&json!("chat.completion"), &json!(CREATED)));
-    assert_eq!(frame.seen.usage, Some(Usage { input: 2111, output: 31, cached: 2000, reasoning: 0 }));
+    assert_eq!(
+        frame.seen.usage,
+        Some(Usage { input: 2111, output: 31, cached: 2000, cache_written: 100, ..Usage::default() })
+    );
     assert!(frame.seen.end && frame.seen.tool);
 }
 
@@ -371,7 +374,7 @@ fn a_streamed_response_reads_as_a_chat() {
     let read = stream(Dialect::Responses, Kind::Openai, RESPONSES);
     assert_eq!((read.text.as_str(), read.reasoning.as_str(), read.end), ("I look.", "Look first.", true));
     assert_eq!(read.finish, Some(Finish::ToolCalls));
-    assert_eq!(read.usage, Some(Usage { input: 50, output: 30, cached: 20, reasoning: 8 }));
+    assert_eq!(read.usage, Some(Usage { input: 50, output: 30, cached: 20, reasoning: 8, ..Usage::default() }));
     assert_eq!(calls(&read.raw), [("call_1".to_owned(), "weather".to_owned(), r#"{"city":"Oslo"}"#.to_owned())]);
     assert!(read.raw.ends_with("data: [DONE]\n\n"));
     let cut = &RESPONSES[..RESPONSES.rfind("event: response.completed").unwrap()];
@@ -456,7 +459,7 @@ fn z_ai_is_asked_in_the_words_it_knows() {
 fn z_ai_s_reasoning_and_its_usage_come_unasked() {
     let read = stream(Dialect::Chat, Kind::ZAiGlm, Z_AI);
     assert_eq!((read.text.as_str(), read.reasoning.as_str(), read.end), ("yes", "hm", true));
-    assert_eq!(read.usage, Some(Usage { input: 9, output: 3, cached: 4, reasoning: 0 }));
+    assert_eq!(read.usage, Some(Usage { input: 9, output: 3, cached: 4, reasoning: 0, ..Usage::default() }));
     for (word, code) in [
         ("sensitive", ErrorCode::ContentFilter),
         ("network_error", ErrorCode::Upstream),
@@ -464,6 +467,49 @@ fn z_ai_s_reasoning_and_its_usage_come_unasked() {
     ] {
         let failed = Z_AI.replace("\"finish_reason\":\"stop\"", &format!("\"finish_reason\":\"{word}\""));
         assert_eq!(stream(Dialect::Chat, Kind::ZAiGlm, &failed).failure.unwrap().code, code);
+    }
+}
+
+// ---------------------------------------------------------------- what was used
+
+#[test]
+fn every_vendor_s_counts_are_read_with_their_parts_and_told_alike() {
+    let openai = |input, output, cached, reasoning| Usage { input, output, cached, reasoning, ..Usage::default() };
+    let read = stream(Dialect::Chat, Kind::Openai, include_str!("golden/openai/usage.sse"));
+    assert_eq!(read.usage, Some(Usage { cache_written: 512, ..openai(2006, 300, 1024, 256) }));
+    assert_eq!((read.text.as_str(), read.usage_only, read.end), ("yes", 1, true));
+    for (dialect, kind, body, usage) in [
+        (Dialect::Chat, Kind::Openai, include_str!("golden/openai/completion.json"), openai(1117, 46, 1024, 40)),
+        (Dialect::Chat, Kind::ZAiGlm, include_str!("golden/z_ai/completion.json"), openai(512, 90, 384, 64)),
+        // Neither what was read from the cache nor what was written into it is part of `input_tokens` there.
+        (
+            Dialect::Messages,
+            Kind::Anthropic,
+            include_str!("golden/anthropic/cache_writes.json"),
+            Usage { cache_written: 1500, cache_written_hour: 500, ..openai(2350, 12, 800, 4) },
+        ),
+    ] {
+        let frame = whole(dialect, &context(kind), body.into(), CREATED).unwrap();
+        assert_eq!(frame.seen.usage, Some(usage), "{kind:?}");
+        let told: Value = serde_json::from_slice(&frame.raw).unwrap();
+        assert_eq!(told["usage"]["prompt_tokens"], usage.input, "{kind:?}");
+        assert_eq!(told["usage"]["prompt_tokens_details"]["cached_tokens"], usage.cached, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_was_written_into_a_cache_is_known_from_its_parts_too() {
+    let body = include_str!("golden/anthropic/cache_writes.json");
+    // Older answers hold the sum alone, a proxy may leave it out.
+    let sum_alone = body.replace(
+        "\"cache_creation\": { \"ephemeral_5m_input_tokens\": 1000, \"ephemeral_1h_input_tokens\": 500 },",
+        "",
+    );
+    let parts_alone = body.replace("\"cache_creation_input_tokens\": 1500,", "");
+    for (body, hour) in [(sum_alone, 0), (parts_alone, 500)] {
+        let frame = whole(Dialect::Messages, &context(Kind::Anthropic), body.into(), CREATED).unwrap();
+        let usage = frame.seen.usage.unwrap();
+        assert_eq!((usage.input, usage.cache_written, usage.cache_written_hour), (2350, 1500, hour));
     }
 }
 
@@ -670,7 +716,7 @@ async fn anthropic_is_spoken_to_natively() {
         let read = run(&sim, "demo-8b", raw(stream)).await;
         assert_eq!((read.text.as_str(), read.failure), ("Hello, world!", None));
         assert_eq!(read.finish, Some(Finish::ToolCalls));
-        assert_eq!(read.usage, Some(Usage { input: 40, output: 4, cached: 30, reasoning: 0 }));
+        assert_eq!(read.usage, Some(Usage { input: 40, output: 4, cached: 30, reasoning: 0, ..Usage::default() }));
         assert!(read.raw.contains("chat.completion"), "{}", read.raw);
     }
     let seen = sim.seen();
@@ -780,6 +826,21 @@ async fn embeddings_and_completions_travel_as_they_came() {
     let failure = run(&claude, "demo-8b", Body::RawOpenaiEmbeddings { json: "{}".into() }).await.failure.unwrap();
     assert_eq!(failure.message, "Anthropic offers no embeddings");
     assert!(claude.seen().is_empty());
+}
+
+#[tokio::test]
+async fn z_ai_is_reached_at_its_general_and_its_coding_base() {
+    let sim = Sim::start(SimKind::ZAi).await;
+    for base in ["/api/paas/v4", "/api/coding/paas/v4"] {
+        let mut job = job(&sim, "demo-8b", raw(true));
+        let mut profile = (*job.profile).clone();
+        profile.endpoint.api_base = format!("{}{base}", profile.endpoint.origin);
+        job.profile = std::sync::Arc::new(profile);
+        let answer = upstream().start(job).await.unwrap();
+        let read = collected(answer.frames.collect::<Vec<_>>().await.into_iter());
+        assert_eq!((read.text.as_str(), read.failure), ("Hello, world!", None), "{base}");
+        assert_eq!(sim.seen().last().unwrap().path, format!("{base}/chat/completions"));
+    }
 }
 
 #[tokio::test]
@@ -922,4 +983,18 @@ async fn a_vendor_with_nothing_left_is_parked_before_it_has_to_refuse() {
     let (_, headers, _) = door.post("/v1/chat/completions", &ask).await;
     assert_eq!(provider(&headers), "openai");
     assert_eq!(claude.asked("/v1/messages"), 2, "it was not asked again");
+}
+
+#[test]
+fn a_limit_inside_a_stream_of_z_ai_says_until_when_as_one_in_a_whole_answer_does() {
+    // 2026-09-11 14:45:20 UTC
+    let now = UnixMs(1_789_137_920_000);
+    let error = r#"{"error":{"code":"1308","message":"Usage limit reached for 5 hour. Your limit will reset at 2026-09-12 00:35:41"}}"#;
+    for frame in [format!("data: {error}\n\n"), format!("event: error\ndata: {error}\n\n")] {
+        let mut reader = Reader::new(Dialect::Chat, Context { now, ..context(Kind::ZAiGlm) }, CREATED);
+        reader.push(frame.clone().into());
+        let failure = reader.next_frame().unwrap().unwrap_err();
+        assert_eq!((failure.code, &failure.cause), (ErrorCode::RateLimit, &Cause::PlanUsedUp), "{frame}");
+        assert_eq!(failure.retry_after_ms, Some(6_621_000), "16:35:41 UTC");
+    }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
-use super::support::engine::engine_on;
+use super::support::engine::{Book, engine_on, engine_over};
 use super::support::sim::{Fault, LmStudioApi, PlainPort, Sim, SimKind, SimModel, free_port, profile_at};
 use clap::Parser as _;
 use jiff::tz::TimeZone;
@@ -10,9 +10,12 @@ use lmdeck::adapters::clock::SystemClock;
 use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
-use lmdeck::domain::config::{Endpoint, KeySource, Profile};
+use lmdeck::domain::call::Status;
+use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, ModelSettings, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode};
+use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::protocol::{Command, DOCTOR_STEPS, EventKind, Reply, RunId, Step, StepState, TestReport};
@@ -195,6 +198,117 @@ async fn whoever_hangs_up_ends_the_work_too() {
     sim.wait_until("the model writes", |sim| sim.streaming() == 1).await;
     drop(asked);
     sim.wait_until("the call is cancelled", |sim| sim.streaming() == 0).await;
+}
+
+#[tokio::test]
+async fn what_a_compatible_server_really_is_is_offered_as_a_correction() {
+    for (sim_kind, shown) in [
+        (SimKind::LmStudio(LmStudioApi::V1), "LM Studio"),
+        (SimKind::LlamaCpp, "llama.cpp"),
+        (SimKind::Ollama, "Ollama"),
+        (SimKind::Vllm, "vLLM"),
+    ] {
+        let sim = Sim::start(sim_kind).await;
+        let profile = profile_at("p", Kind::OpenaiCompatible, sim.endpoint_at("127.0.0.1"), None);
+        let engine = engine(profile).await;
+        let id = || "p".into();
+        for command in [
+            Command::Diagnose { id: id(), answer: false, run: RunId(1) },
+            Command::TestSaved { id: id(), answer: false, run: RunId(2) },
+        ] {
+            let Reply::Tested(report) = engine.handle.ask(command).await else { panic!("no report") };
+            assert!(report.passed(), "{report:?}");
+            assert_eq!(
+                verdict(&report, "kind"),
+                format!("it looks like {shown}, and is configured as OpenAI-compatible")
+            );
+            let cause = Cause::OtherProgram { looks_like: Some(shown.into()) };
+            assert!(report.cautions.contains(&cause), "{report:?}");
+            let snapshot = engine.handle.snapshot();
+            let subject = Subject::of(&snapshot.providers[0]);
+            let command = caution(&cause, &subject).command.unwrap();
+            let word = Kind::called(shown).unwrap().word();
+            assert_eq!(command, format!("lmdeck providers edit p --type {word}"));
+        }
+    }
+}
+
+// ---- what its one question costs
+
+/// A vendor with a price, at an engine with a daily limit of so many dollars.
+async fn paying(sim: &Sim, limit: f64) -> (Engine, Arc<Book>, Profile) {
+    let mut profile = sim.profile("claude");
+    profile.models = vec![ModelProfile {
+        id: "demo-8b".into(),
+        context: None,
+        quality: None,
+        capabilities: None,
+        price: Price::per_million(3.0, 15.0, Some(0.3)),
+        settings: ModelSettings::default(),
+    }];
+    let mut config = Config { providers: vec![profile.clone()], ..Config::default() };
+    config.money.daily_limit = Money::from_dollars(limit);
+    let (engine, _, book) = engine_over(config, Past::default(), transport()).await;
+    (engine, book, profile)
+}
+
+#[tokio::test]
+async fn the_one_question_is_a_call_that_is_paid_for_and_recorded() {
+    let sim = Sim::start(SimKind::Anthropic).await;
+    sim.cache_written(5);
+    let (engine, book, _) = paying(&sim, 1.0).await;
+    for command in [
+        Command::Diagnose { id: "claude".into(), answer: true, run: RunId(1) },
+        Command::TestSaved { id: "claude".into(), answer: true, run: RunId(2) },
+    ] {
+        let Reply::Tested(report) = engine.handle.ask(command).await else { panic!("no report") };
+        assert!(report.passed(), "{report:?}");
+        let record = book.records.lock().unwrap().pop().unwrap();
+        assert_eq!((record.facts.client.as_str(), record.policy.as_str()), ("doctor", "named"));
+        assert_eq!(record.target.map(|target| target.to_string()).as_deref(), Some("claude/demo-8b"));
+        assert_eq!(record.cost.provenance, Provenance::Computed, "{:?}", record.cost);
+        let usage = record.usage.unwrap();
+        assert_eq!(usage.cache_written, 5);
+        let (cost, reserved) = (record.cost.amount.unwrap(), record.reserved.unwrap());
+        assert!(Money::ZERO < cost && cost < reserved, "{cost} of {reserved}");
+    }
+    let mut snapshots = engine.handle.snapshots();
+    let answered = snapshots.wait_for(|snapshot| snapshot.providers[0].health.ladder.answering == Some(true));
+    timeout(Duration::from_secs(10), answered).await.expect("the answer is no news").unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_that_does_not_reach_keeps_the_question_at_home() {
+    let sim = Sim::start(SimKind::Anthropic).await;
+    let (engine, book, _) = paying(&sim, 0.000_001).await;
+    let command = Command::Diagnose { id: "claude".into(), answer: true, run: RunId(1) };
+    let Reply::Tested(report) = engine.handle.ask(command).await else { panic!("no report") };
+    assert_eq!(report.failure.as_ref().map(|failure| failure.code), Some(ErrorCode::Budget), "{report:?}");
+    assert!(verdict(&report, "answer").contains("the day's limit"), "{report:?}");
+    assert_eq!(sim.chats().len(), 0);
+    let records = book.records.lock().unwrap();
+    assert_eq!(records.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::Denied]);
+}
+
+#[tokio::test]
+async fn a_question_that_is_stopped_is_recorded_and_counts_as_it_may_have_cost() {
+    let sim = Sim::start(SimKind::Anthropic).await;
+    let (engine, book, _) = paying(&sim, 1.0).await;
+    sim.fault(Fault::Stall { after: 1 });
+    let run = RunId(3);
+    let asked = engine.handle.ask_later(Command::TestSaved { id: "claude".into(), answer: true, run }).unwrap();
+    sim.wait_until("the model writes", |sim| sim.streaming() == 1).await;
+    engine.handle.ask(Command::StopDiagnosis { run }).await;
+    drop(asked);
+    sim.wait_until("the call is cancelled", |sim| sim.streaming() == 0).await;
+    let record = loop {
+        if let Some(record) = book.records.lock().unwrap().pop() {
+            break record;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((record.status, record.cost.provenance), (Status::Cancelled, Provenance::Estimated));
+    assert_eq!(record.cost.amount, record.reserved);
 }
 
 // ---- on the command line

@@ -8,7 +8,7 @@ use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
-use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply};
+use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -535,7 +535,7 @@ async fn with_nothing_configured_a_server_found_later_is_used_as_well() {
         assert!(snapshot.providers.iter().all(|provider| provider.is_discovered()));
         assert!(snapshot.config.first_run, "nothing was saved");
         let draft = Box::new(ProviderDraft { id: id.into(), kind: Some(Kind::LlamaCpp), ..ProviderDraft::default() });
-        let tested = handle.ask(Command::TestProvider { draft, answer: false }).await;
+        let tested = handle.ask(Command::TestProvider { draft, answer: false, run: RunId(1) }).await;
         assert!(matches!(tested, Reply::Tested(_)), "the form that saves it tests it first: {tested:?}");
     }
     let (events, _) = collect(handle.dispatch(ask("auto"))).await;

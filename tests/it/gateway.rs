@@ -220,7 +220,7 @@ fn record() -> CallRecord {
         duration_ms: 1500,
         queue_ms: 0,
         ttft_ms: Some(200),
-        usage: Some(Usage { input: 31, output: 9, cached: 0, reasoning: 0 }),
+        usage: Some(Usage { input: 31, output: 9, cached: 0, reasoning: 0, ..Usage::default() }),
         cost: Cost::FREE,
         cache: "off".into(),
         attempts: Vec::new(),

@@ -50,7 +50,7 @@ fn call(id: &str, ts: i64) -> CallRecord {
         duration_ms: 3000,
         queue_ms: 0,
         ttft_ms: Some(410),
-        usage: Some(Usage { input: 412, output: 96, cached: 0, reasoning: 0 }),
+        usage: Some(Usage { input: 412, output: 96, cached: 0, reasoning: 0, ..Usage::default() }),
         cost: Cost::FREE,
         cache: "off".into(),
         attempts: vec![],
@@ -186,6 +186,8 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
         output,
         cached,
         reasoning,
+        cache_written: input / 3,
+        cache_written_hour: input / 7,
     });
     let finish = prop::sample::select(vec![
         Finish::Stop,
@@ -867,7 +869,7 @@ fn the_line_of_a_call_has_the_documented_fields_in_order() {
         failure: Some(Failure::new(ErrorCode::Overloaded, Cause::ServerError { status: 503 }, "busy\u{1b}[31m")),
         answered_by: None,
     };
-    let usage = Some(Usage { input: 1200, output: 133, cached: 5, reasoning: 0 });
+    let usage = Some(Usage { input: 1200, output: 133, cached: 5, reasoning: 0, ..Usage::default() });
     let cost = Cost { amount: Money::from_dollars(0.001), provenance: Provenance::Computed };
     let record = CallRecord { attempts: vec![attempt], usage, cost, duration_ms: 4100, ..call("c1212", NOON.0 + 250) };
     assert_eq!(
@@ -883,6 +885,9 @@ fn the_line_of_a_call_has_the_documented_fields_in_order() {
             r#""answered_by":null}]}"#
         )
     );
+    let usage = Some(Usage { input: 900, cache_written: 700, cache_written_hour: 300, ..Usage::default() });
+    let written = call_log::line(&CallRecord { usage, ..record }).unwrap();
+    assert!(written.contains(r#""tokens_in":900,"#) && written.contains(r#""tokens_cache_written":700"#), "{written}");
     let unpriced: serde_json::Value = serde_json::from_str(&call_log::line(&failed("c1", 0)).unwrap()).unwrap();
     assert_eq!(unpriced["cost_usd"], serde_json::Value::Null);
     assert_eq!(unpriced["errorCode"], "upstream");

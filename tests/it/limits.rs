@@ -1,12 +1,15 @@
 //! Limits per minute, what vendors say is left, and local servers that are busy: who is passed over, and what is said.
 
-use crate::support::engine::{Act, ask, collect, house, profile};
+use crate::support::engine::{Act, House, ask, collect, house, profile};
 use lmdeck::domain::call::{CallRequest, Facts};
 use lmdeck::domain::failure::ErrorCode;
+use lmdeck::domain::health::ModelInfo;
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::rate::{LastMinute, Needs, RateLimit, RateState, RateUnit, RateWindow};
+use lmdeck::domain::routing::spills;
 use lmdeck::domain::time::UnixMs;
+use lmdeck::engine::protocol::{Command, Reply};
 use proptest::prelude::*;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -120,6 +123,102 @@ async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() 
     assert_eq!(busy.await.unwrap().1.record.target.as_ref().unwrap().provider.as_str(), "local");
     let back = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
     assert_eq!(back.target.as_ref().unwrap().provider.as_str(), "local");
+}
+
+/// A local server with one slot whose calls take three seconds, beside a vendor.
+async fn local_first(models: &[(&str, Option<bool>)], bound_ms: u64) -> House {
+    let names: Vec<&str> = models.iter().map(|(name, _)| *name).collect();
+    let mut local = profile("local", Kind::LmStudio, &names);
+    local.max_concurrent = Some(1);
+    house(vec![profile("zai", Kind::ZAiGlm, &["glm-4.6"]), local], |config, stage| {
+        config.rules.spillover_ms = Some(bound_ms);
+        let known = |&(id, loaded): &(&str, Option<bool>)| ModelInfo { loaded, ..ModelInfo::named(id) };
+        stage.probe_finds("local", models.iter().map(known).collect());
+        for name in &names {
+            stage.acts(&format!("local/{name}"), (0..20).map(|_| Act::SayAfter(Duration::from_secs(3), "slow")));
+        }
+    })
+    .await
+}
+
+async fn chain(house: &House) -> Vec<String> {
+    let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    record.chain.iter().map(ToString::to_string).collect()
+}
+
+/// Loads it once, so that its time is known, and takes it out again.
+async fn load_takes(house: &House, model: &str, time: Duration) {
+    house.stage.load_takes(time);
+    let load = Command::LoadModel { provider: "local".into(), model: model.into(), context: None };
+    assert!(matches!(house.engine.handle.ask(load).await, Reply::Model(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loaded_model_comes_first_then_one_that_has_to_load_the_quicker_the_sooner_then_the_cloud() {
+    let house = local_first(&[("slow", Some(false)), ("quick", Some(false)), ("there", Some(true))], 60_000).await;
+    load_takes(&house, "slow", Duration::from_secs(40)).await;
+    load_takes(&house, "quick", Duration::from_secs(8)).await;
+    assert_eq!(chain(&house).await, ["local/there", "local/quick", "local/slow", "zai/glm-4.6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_would_load_for_longer_than_the_bound_comes_after_the_cloud() {
+    let house = local_first(&[("slow", Some(false)), ("quick", Some(false))], 20_000).await;
+    load_takes(&house, "slow", Duration::from_secs(40)).await;
+    load_takes(&house, "quick", Duration::from_secs(8)).await;
+    assert_eq!(chain(&house).await, ["local/quick", "zai/glm-4.6", "local/slow"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_slot_and_the_load_are_counted_together() {
+    // Neither three seconds of waiting nor four of loading are too long, both are.
+    let house = local_first(&[("m", Some(false))], 5_000).await;
+    load_takes(&house, "m", Duration::from_secs(4)).await;
+    assert_eq!(chain(&house).await[0], "local/m");
+    let busy = tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))));
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(chain(&house).await, ["zai/glm-4.6", "local/m"]);
+    busy.await.unwrap();
+    // With nobody waiting it gets its calls back, although its load is more than half of the bound.
+    assert_eq!(chain(&house).await[0], "local/m");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_says_who_is_busy_now() {
+    let house = local_first(&[("m", Some(true))], 2_000).await;
+    chain(&house).await;
+    let busy = tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))));
+    sleep(Duration::from_millis(200)).await;
+    let explain = Command::Explain { facts: Box::default() };
+    let Reply::Explained(explained) = house.engine.handle.ask(explain).await else { panic!("no explanation") };
+    let last = explained.decision.chain.last().unwrap();
+    assert_eq!((last.target.to_string().as_str(), &*last.why), ("local/m", "local, behind the cloud while it is busy"));
+    busy.await.unwrap();
+}
+
+proptest! {
+    /// While the wait hovers between half of the bound and the bound, calls stay where they are; whoever is sent away
+    /// comes back when nobody waits, however long the load.
+    #[test]
+    fn a_wait_that_hovers_around_the_bound_moves_calls_once(
+        bound in 100..100_000u64,
+        share in 0.0..1.0f64,
+        hovers in prop::collection::vec(0.51..1.4f64, 1..60),
+    ) {
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+        let part = |whole: u64, share: f64| (whole as f64 * share) as u64;
+        let load = part(bound, share);
+        let mut away = false;
+        let mut moves = 0;
+        for hover in hovers {
+            let before = away;
+            away = spills(part(bound - load, hover) + 1, load, bound, away);
+            moves += u32::from(away != before);
+        }
+        prop_assert!(moves <= 1, "{moves}");
+        prop_assert!(!spills(0, load, bound, true));
+        prop_assert!(spills(0, bound + 1, bound, false));
+    }
 }
 
 #[test]

@@ -49,10 +49,15 @@ mod queue;
 mod routes_cli;
 mod rules;
 
+mod plans;
+mod warm;
+
 mod bench_verb;
 mod calls;
 
 mod otlp;
+mod token_count;
+mod unknown_names;
 
 mod presets;
 mod presets_cli;

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Stopped;
+pub struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> UnixMs {
@@ -87,7 +87,8 @@ fn told(models: &[ModelInfo]) -> String {
             "price",
             model.price.map(|price| {
                 let cached = price.cached_input.map(|cached| format!(" cached {}", cached.0)).unwrap_or_default();
-                format!("{} {}{cached}", price.input.0, price.output.0)
+                let written = price.cache_write.map(|written| format!(" written {}", written.0)).unwrap_or_default();
+                format!("{} {}{cached}{written}", price.input.0, price.output.0)
             }),
         );
         out += &line;
@@ -400,7 +401,7 @@ async fn studio_house() -> House {
 }
 
 /// Waits until a picture shows what the test waits for.
-async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
+pub async fn settle(house: &House, shown: impl Fn(&ProviderView) -> bool) -> Arc<ProviderView> {
     let mut pictures = house.engine.handle.snapshots();
     let picture = tokio::time::timeout(
         Duration::from_mins(2),

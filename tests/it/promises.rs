@@ -73,10 +73,11 @@ async fn look(upstream: Arc<HttpUpstream>, profile: Profile) {
     let engine = engine_on(upstream.clone(), vec![profile.clone()]).await;
     engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
     engine.handle.ask(Command::Discover).await;
-    engine.handle.ask(Command::TestSaved { id: id.clone(), answer: false }).await;
+    engine.handle.ask(Command::TestSaved { id: id.clone(), answer: false, run: RunId(1) }).await;
     engine.handle.ask(Command::Diagnose { id, answer: false, run: RunId(1) }).await;
     // The form tests a profile that is not saved.
-    upstream.test(Arc::new(profile), false).await;
+    let (steps, _) = tokio::sync::mpsc::channel(16);
+    upstream.test(Arc::new(profile), None, steps).await;
     engine.stop().await;
 }
 
@@ -169,7 +170,8 @@ async fn use_it(upstream: &Arc<HttpUpstream>, profile: &Profile) -> Option<Cause
     let engine = engine_on(upstream.clone(), vec![profile.clone()]).await;
     let (_, outcome) = collect(engine.handle.dispatch(ask("p/demo-8b"))).await;
     assert_eq!(outcome.failure.is_some(), sent.is_err());
-    let Reply::Tested(report) = engine.handle.ask(Command::TestSaved { id: profile.id.clone(), answer: true }).await
+    let Reply::Tested(report) =
+        engine.handle.ask(Command::TestSaved { id: profile.id.clone(), answer: true, run: RunId(1) }).await
     else {
         panic!("no report")
     };

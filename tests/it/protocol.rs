@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
-use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, Priority, Reject, Status, Usage};
+use lmdeck::domain::call::{
+    Attempt, Body, CallRecord, CallRequest, Facts, Finish, Message, Priority, Reject, Role, Status, Usage,
+};
 use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
@@ -30,9 +32,10 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PolicyDraft, PolicyEdit, PresetDraft, PresetEdit, ProbePoint, ProbeWhich,
-    ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt,
-    Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, WhatIf,
+    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, PresetDraft, PresetEdit, ProbePoint,
+    ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall,
+    SavedPrompt, Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WarmStanding,
+    WarmView, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -111,7 +114,7 @@ fn record() -> CallRecord {
         duration_ms: 12,
         queue_ms: 1,
         ttft_ms: None,
-        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4 }),
+        usage: Some(Usage { input: 1, output: 2, cached: 3, reasoning: 4, ..Usage::default() }),
         cost: Cost { amount: Some(Money(i64::MAX)), provenance: Provenance::Estimated },
         cache: "off".into(),
         attempts: vec![Attempt {
@@ -209,8 +212,8 @@ fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![
         Command::Probe { which: ProbeWhich::One(id()) },
-        Command::TestProvider { draft: Box::new(draft()), answer: true },
-        Command::TestSaved { id: id(), answer: false },
+        Command::TestProvider { draft: Box::new(draft()), answer: true, run: RunId(1) },
+        Command::TestSaved { id: id(), answer: false, run: RunId(1) },
         Command::Discover,
         Command::Pause { id: id(), paused: true },
         Command::UseTarget { choice: ActiveChoice::Target(target()) },
@@ -272,6 +275,19 @@ fn commands() -> Vec<Command> {
                 },
             }),
             dry_run: true,
+        },
+        Command::CountTokens {
+            request: Box::new(CallRequest {
+                facts: Facts { requested_model: "claude".into(), ..Facts::default() },
+                body: Body::Chat {
+                    messages: vec![Message { role: Role::User, content: "hi".into() }],
+                    max_tokens: None,
+                    temperature: Some(0.5),
+                    stream: true,
+                },
+                wants_usage: false,
+            }),
+            run: RunId(9),
         },
         Command::TestRoutes {
             cases: vec![RouteCase {
@@ -353,6 +369,7 @@ fn the_names_of_commands_are_fixed() {
             "edit_policy",
             "budget",
             "edit_preset",
+            "count_tokens",
             "test_routes",
             "cache",
             "call_stats",
@@ -399,10 +416,11 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Refused(_) => "refused",
         Reply::Condition(_) => "condition",
         Reply::WhatIf(_) => "what_if",
+        Reply::Counted(_) => "counted",
     }
 }
 
-const REPLIES: usize = 21;
+const REPLIES: usize = 22;
 
 fn incident() -> Incident {
     Incident {
@@ -453,6 +471,11 @@ fn budget_report() -> BudgetReport {
     }
 }
 
+fn counted() -> TokenCount {
+    TokenCount { target: target(), by: Kind::Anthropic, tokens: 1204 }
+}
+
+#[expect(clippy::too_many_lines, reason = "one example of every reply")]
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -505,6 +528,7 @@ fn replies() -> Vec<Reply> {
             issues: vec![issue()],
         }),
         Reply::Budget(Box::new(budget_report())),
+        Reply::Counted(counted()),
         Reply::RoutesTested(vec![Err("no such provider".into())]),
         Reply::Cache(Box::new(CacheReport { view: CacheView::default(), on_disk: Some((2, 900)), cleared: Some(1) })),
         summed_up(),
@@ -589,10 +613,11 @@ fn event_name(kind: &EventKind) -> &'static str {
         EventKind::ModelsChanged { .. } => "models_changed",
         EventKind::BudgetAlert { .. } => "budget_alert",
         EventKind::ExportChanged { .. } => "export_changed",
+        EventKind::KeptWarm { .. } => "kept_warm",
     }
 }
 
-const EVENTS: usize = 11;
+const EVENTS: usize = 12;
 
 #[test]
 fn every_event_travels_under_its_fixed_name() {
@@ -630,6 +655,12 @@ fn every_event_travels_under_its_fixed_name() {
             changes: ModelChanges { new: vec!["n".into()], gone: vec!["g".into()], ..ModelChanges::default() },
         },
         EventKind::ExportChanged { endpoint: "http://c".into(), trouble: Some("refused".into()), dropped: 2 },
+        EventKind::KeptWarm {
+            target: "lm_studio/m".into(),
+            took_ms: 34_000,
+            failure: Some(failure()),
+            again_in_ms: Some(30_000),
+        },
     ];
     assert_eq!(kinds.iter().map(event_name).collect::<BTreeSet<_>>().len(), EVENTS, "an example of every event");
     for (kind, level) in kinds.into_iter().zip([Level::Info, Level::Warning, Level::Error].into_iter().cycle()) {
@@ -676,7 +707,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },
-        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0 } },
+        CallEvent::Usage { usage: Usage { input: 1, output: 2, cached: 0, reasoning: 0, ..Usage::default() } },
         CallEvent::End(Box::new(CallOutcome {
             record: record().into(),
             failure: Some(failure()),
@@ -767,6 +798,26 @@ fn snapshot() -> Snapshot {
             }],
         }),
         day: VecDeque::from([Slot::of(UnixMs(1), State::Down, None)]),
+        plan: Some(PlanView {
+            windows: vec![PlanLeft {
+                window_s: 18_000,
+                left: RateWindow {
+                    counts: RateUnit::Requests,
+                    limit: Some(120),
+                    remaining: 0,
+                    resets_at: Some(UnixMs(8)),
+                },
+            }],
+            used_up_until: Some(UnixMs(8)),
+            told: true,
+        }),
+        warm: vec![WarmView {
+            model: "m".into(),
+            keep: Some("mon-fri 08:00-18:00".into()),
+            preload: None,
+            loaded_since: Some(UnixMs(9)),
+            standing: WarmStanding::GaveUp { why: "no memory".into() },
+        }],
     };
     let policy = Policy {
         name: "private".into(),

@@ -2,17 +2,21 @@
 //! follow a first key, the messages, the clipboard and the person's editor.
 
 use super::support::dashboard::{SIZES, keys, letters, options, picture, screen};
-use super::support::snapshot::{NOW, evening, health_event, model, provider, with_provider};
+use super::support::snapshot::{NOW, ago, evening, health_event, model, provider, with_provider};
 use clap::Parser as _;
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::parity::verb_for;
 use lmdeck::domain::health::State;
 use lmdeck::domain::kind::Kind;
-use lmdeck::engine::protocol::{Command, CommandName, ProbeWhich, Reply, Snapshot};
+use lmdeck::domain::rate::{RateUnit, RateWindow};
+use lmdeck::engine::protocol::{
+    Command, CommandName, PlanLeft, PlanView, ProbeWhich, Reply, Snapshot, WarmStanding, WarmView,
+};
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::{App, TuiOptions};
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 struct Desk {
     app: App,
@@ -225,6 +229,7 @@ fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
     let form_or_layer = [
         // Their line depends on what the form holds, or is that of the act which leads there.
         CommandName::TestProvider,
+        CommandName::CountTokens,
         CommandName::AddProvider,
         CommandName::PreviewEdit,
         CommandName::EditProvider,
@@ -529,4 +534,36 @@ proptest! {
             screen(&desk.app, size.0, size.1);
         }
     }
+}
+
+#[test]
+fn a_plan_that_is_used_up_and_models_kept_warm_stand_on_their_provider_s_page() {
+    let plan = |until| PlanView {
+        windows: vec![PlanLeft {
+            window_s: 18_000,
+            left: RateWindow { counts: RateUnit::Requests, limit: Some(120), remaining: 0, resets_at: Some(until) },
+        }],
+        used_up_until: Some(until),
+        told: false,
+    };
+    let warm = WarmView {
+        model: "acme/chat".into(),
+        keep: Some("mon-fri 08:00-18:00".into()),
+        preload: None,
+        loaded_since: Some(ago(720_000)),
+        standing: WarmStanding::Loaded,
+    };
+    let evening = evening();
+    let first = evening.providers[0].id.clone();
+    let snapshot = with_provider(evening, first.as_str(), |view| {
+        view.plan = Some(plan(NOW.plus(Duration::from_hours(1))));
+        view.warm = vec![warm];
+    });
+    let mut desk = Desk::with(snapshot, options());
+    desk.shows("parked")
+        .shows("plan's window used up, parked until ")
+        .shows("0 of 120 requests left in 5 h, full again at ");
+    desk.shows("acme/chat kept warm mon-fri 08:00-18:00; loaded 12 min ago");
+    desk.shows("used up for this window: parked until");
+    desk.press("2").shows("parked");
 }

@@ -607,11 +607,62 @@ fn the_connection_is_tested_400_ms_after_a_valid_address_is_left() {
     desk.press("tab").wait(Duration::from_millis(300));
     assert_eq!(desk.commands().len(), before);
     desk.wait(Duration::from_millis(100));
-    let Command::TestProvider { draft, answer } = desk.last() else { panic!("{:?}", desk.last()) };
+    let Command::TestProvider { draft, answer, .. } = desk.last() else { panic!("{:?}", desk.last()) };
     assert_eq!((draft.endpoint.as_str(), answer), ("http://100.88.3.7:1234", false));
-    desk.shows("running, 0 s").shows("[>]  address");
+    desk.shows("running, 0 s, esc stops it").shows("[>]  address");
     desk.answer(Reply::Tested(report(StepState::Passed)));
     desk.shows("[ok] connect   fine, 9 ms").shows("ran 40 ms");
+}
+
+#[test]
+fn the_steps_of_a_test_turn_in_place_as_they_end_and_esc_stops_it() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");
+    let Command::TestProvider { run, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    desk.tell(step_done(run, "address", StepState::Passed, "fine"));
+    desk.shows("[ok] address   fine").shows("[>]  connect").shows("running, 0 s, esc stops it");
+    // Of another run.
+    desk.tell(step_done(RunId(run.0 + 1), "connect", StepState::Passed, "fine"));
+    desk.shows("[>]  connect");
+    desk.tell(step_done(run, "connect", StepState::Passed, "fine"));
+    desk.shows("[ok] connect   fine, 9 ms").shows("[>]  http");
+    desk.press("esc");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    let mut stopped = report(StepState::Passed);
+    stopped.steps.truncate(2);
+    stopped.failure = Some(Failure::cancelled());
+    let asked = desk.asked.iter().rev().find(|(_, command)| matches!(command, Command::TestProvider { .. }));
+    let (ticket, _) = asked.cloned().unwrap();
+    desk.tell(Msg::Reply(ticket, Box::new(Reply::Tested(stopped))));
+    desk.shows("[ok] connect   fine, 9 ms").shows("stopped <1 min ago").shows("Stopped: ctrl-t takes all steps again");
+    // The next one leaves: the form is changed, so it asks.
+    desk.press("esc");
+    desk.shows("What you typed is not saved");
+}
+
+#[test]
+fn a_server_of_another_kind_is_offered_as_a_correction_that_one_key_takes() {
+    let mut desk = desk();
+    desk.press("a left").press("tab tab tab ctrl-u").type_in("http://127.0.0.1:8080").press("ctrl-t");
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!(draft.kind, Some(Kind::OpenaiCompatible));
+    let mut other = report(StepState::Passed);
+    other.cautions = vec![Cause::OtherProgram { looks_like: Some("llama.cpp".into()) }];
+    desk.answer(Reply::Tested(other));
+    desk.shows("is llama.cpp, not OpenAI-compatible").shows("ctrl-g takes it as llama.cpp");
+    desk.press("ctrl-g").shows("< llama.cpp >").wait(Duration::from_millis(400));
+    let Command::TestProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.kind, draft.endpoint.as_str()), (Some(Kind::LlamaCpp), "http://127.0.0.1:8080"));
+}
+
+#[test]
+fn an_edit_ends_the_test_of_what_stood_there_before() {
+    let mut desk = desk();
+    desk.press("a tab tab tab ctrl-u").type_in("http://10.0.0.1:1").press("ctrl-t");
+    let Command::TestProvider { run, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    desk.type_in("2");
+    assert_eq!(desk.last(), Command::StopDiagnosis { run });
+    desk.shows("not tried yet");
 }
 
 #[test]
@@ -757,7 +808,7 @@ fn an_answer_from_the_cloud_is_asked_for_only_after_a_question() {
         Command::Diagnose { id, answer, .. } => (id.to_string(), answer),
         other => panic!("{other:?}"),
     };
-    desk.press("c").shows("may charge").press("enter");
+    desk.press("c").shows("may cost").press("enter");
     assert_eq!(asked(&desk), ("claude".to_owned(), false));
     desk.press("c right enter");
     assert_eq!(asked(&desk), ("claude".to_owned(), true));

@@ -6,12 +6,15 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::call::{Body, Finish, Message, Reject, Role, Usage};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::Target;
+use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Cost;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Chosen, Decision, Explanation, RuleTrace};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::handle::EngineHandle;
-use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, CommandName, Reply, SavedPrompt, Snapshot};
+use lmdeck::engine::protocol::{
+    CallEvent, CallOutcome, Command, CommandName, Reply, SavedPrompt, Snapshot, TokenCount,
+};
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::part::{Tab, Ticket};
@@ -233,6 +236,40 @@ fn by_teaching(engine: &FakeEngine) {
     engine.on(CommandName::Explain, Reply::Explained(Box::new(explained)));
 }
 
+#[test]
+fn a_vendors_count_is_asked_for_by_a_key_only_and_holds_for_this_text() {
+    let claude = Target::new("claude", "claude-3-5-haiku-20241022");
+    let mut desk = Desk::with(evening(), |engine| {
+        let counted = TokenCount { target: claude.clone(), by: Kind::Anthropic, tokens: 1204 };
+        engine
+            .on(CommandName::Explain, Reply::Explained(Box::new(explanation(&claude, "named"))))
+            .on(CommandName::CountTokens, Reply::Counted(counted));
+    });
+    let asked = |desk: &Desk| {
+        desk.engine.commands().iter().filter(|command| command.name() == CommandName::CountTokens).count()
+    };
+    desk.type_in("Explain dependent origination to a twelve-year-old, in 150 words.").wait(150).wait(60_000);
+    assert_eq!(asked(&desk), 0, "the text left the machine before anybody asked");
+    assert!(desk.row("Next").contains("17 tokens in"));
+    desk.press("ctrl-n");
+    assert_eq!(asked(&desk), 1);
+    let next = desk.row("Next");
+    assert!(next.contains("1,204 tokens, counted by Anthropic"), "{next}");
+    desk.type_in("!");
+    assert!(!desk.row("Next").contains("counted"));
+    desk.wait(150);
+    assert!(desk.row("Next").contains("17 tokens in"));
+    assert_eq!(asked(&desk), 1);
+}
+
+#[test]
+fn who_does_not_count_is_not_asked_to() {
+    let mut desk = Desk::with(evening(), by_teaching);
+    desk.type_in("hello").wait(150).press("ctrl-n");
+    assert!(!desk.engine.commands().iter().any(|command| command.name() == CommandName::CountTokens));
+    assert!(desk.screen().contains("only Anthropic counts tokens"), "{}", desk.screen());
+}
+
 fn head(target: Target) -> CallEvent {
     let record = record("c1", 0, "playground", "teaching_generation", target, 620, 3900, 38, 71, Cost::FREE);
     answered(&record, &[]).into_iter().find(|event| matches!(event, CallEvent::Head(_))).unwrap()
@@ -354,7 +391,7 @@ fn a_model_that_loads_says_so_and_reasoning_is_folded() {
         "Because.",
     ]);
     let mut full = record("c1", 0, "playground", "", gpt(), 9000, 16_000, 38, 71, Cost::FREE);
-    full.usage = Some(Usage { input: 38, output: 71, cached: 0, reasoning: 412 });
+    full.usage = Some(Usage { input: 38, output: 71, cached: 0, reasoning: 412, ..Usage::default() });
     desk.press("z").event(answered(&full, &[]).pop().unwrap());
     desk.sees(&["thought 3.1 s, 412 tokens, z unfolds"]).sees_not("brevity");
 }

@@ -13,8 +13,9 @@ use lmdeck::domain::ids::ModelId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Money;
 use lmdeck::domain::reach::Reach;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
-use lmdeck::engine::ports::{Clock, Frame, Seen, Upstream, UpstreamJob};
+use lmdeck::engine::ports::{Clock, Frame, Question, Seen, Upstream, UpstreamJob};
 use lmdeck::engine::protocol::{StepState, TestReport};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -155,9 +156,38 @@ async fn probe_failure(upstream: &HttpUpstream, profile: Profile) -> Failure {
 }
 
 async fn test(upstream: &HttpUpstream, profile: Profile, answer: bool) -> TestReport {
-    tokio::time::timeout(Duration::from_secs(20), upstream.test(Arc::new(profile), answer))
+    let question = answer.then(|| Arc::new(Straight(upstream.clone())) as Arc<dyn Question>);
+    let (steps, mut told) = tokio::sync::mpsc::channel(16);
+    let report = tokio::time::timeout(Duration::from_secs(20), upstream.test(Arc::new(profile), question, steps))
         .await
-        .expect("the test hung")
+        .expect("the test hung");
+    let mut live = Vec::new();
+    while let Ok(step) = told.try_recv() {
+        live.push(step);
+    }
+    assert_eq!(live, report.steps, "every step is told as it ends");
+    report
+}
+
+/// Asks the model without a word about money, up to its first word.
+struct Straight(HttpUpstream);
+
+impl Question for Straight {
+    fn ask(&self, job: UpstreamJob) -> BoxFuture<'static, Result<Option<String>, Failure>> {
+        let upstream = self.0.clone();
+        Box::pin(async move {
+            let mut answer = upstream.start(job).await?;
+            let mut model = None;
+            while let Some(frame) = answer.frames.next().await {
+                let frame = frame?;
+                model = frame.seen.model.clone().or(model);
+                if frame.seen.answer_bytes() {
+                    return Ok(model);
+                }
+            }
+            Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer"))
+        })
+    }
 }
 
 /// Each step as `name: state`, for comparison at a glance.
@@ -197,7 +227,7 @@ async fn every_kind_of_server_streams_its_answer() {
         assert!(outcome.ended(), "{kind:?}");
         assert_eq!(
             outcome.pick(|seen| seen.usage),
-            Some(Usage { input: 31, output: 6, cached: 7, reasoning: 2 }),
+            Some(Usage { input: 31, output: 6, cached: 7, reasoning: 2, ..Usage::default() }),
             "{kind:?}"
         );
         assert_eq!(outcome.pick(|seen| seen.finish), Some(Finish::Stop), "{kind:?}");
@@ -904,6 +934,22 @@ async fn a_connection_test_costs_nothing_unless_asked_to() {
 }
 
 #[tokio::test]
+async fn an_answer_in_an_unknown_shape_names_the_field_and_the_version_of_the_server() {
+    let odd = r#"{"choices":[{"index":0,"delta":{"content":{"parts":["hi"]}}}]}"#;
+    for kind in [SimKind::Ollama, SimKind::LlamaCpp, SimKind::Vllm] {
+        let sim = Sim::start(kind).await;
+        let upstream = upstream();
+        let version = found(&upstream, sim.profile("p")).await.version.unwrap();
+        sim.fault(Fault::Frame { after: 0, frame: format!("data: {odd}\n\ndata: [DONE]\n\n") });
+        let failure = run(&upstream, job(sim.profile("p"), chat(true))).await.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer, "{kind:?}: {failure:?}");
+        let field = "choices[0].delta.content: expected a text, came an object";
+        assert!(failure.message.contains(field), "{}", failure.message);
+        assert!(failure.message.ends_with(&format!("(it says it is version {version})")), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
 async fn a_server_of_another_kind_is_pointed_out() {
     let sim = Sim::start(SimKind::LlamaCpp).await;
     let report = test(&upstream(), profile_at("p", Kind::Vllm, sim.endpoint(), None), false).await;
@@ -1063,5 +1109,6 @@ fn named(id: &str) -> ModelProfile {
         capabilities: None,
         price: None,
         settings: ModelSettings::default(),
+        warmth: Warmth::default(),
     }
 }

@@ -16,6 +16,7 @@ use super::presets;
 use super::profiles::{self, Written};
 use super::sections;
 use super::trust::{Journey, Trust};
+use super::warmth;
 use crate::domain::config::{Config, Issue, KeySource, Profile, Severity};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
@@ -94,6 +95,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let in_file = lint::places(&placed);
     let rules = sections::rules(value, reading.version, placed);
     lint::check(&rules, &in_file, &providers, &mut findings);
+    warmth::check(value, &providers, &mut findings);
     check_cost_names(value, &mut findings);
     let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);

@@ -5,6 +5,7 @@ use super::document::what;
 use super::expand::Expanded;
 use super::findings::Findings;
 use super::path::Path;
+use super::profiles::length;
 use super::schema::{self, Row, Shape};
 use super::suggest::closest;
 use crate::domain::config::Severity;
@@ -42,6 +43,8 @@ pub fn value_fits(value: &Value, row: &Row) -> Result<(), String> {
             .as_sequence()
             .is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(|word| words.contains(&word)))),
         Shape::Listen => value.as_str().is_some_and(|text| super::sections::listen(text).is_some()),
+        Shape::Span(low, high) => length(value).is_some_and(|length| (low..=high).contains(&length.as_secs_f64())),
+        Shape::Hours | Shape::Moments => return super::warmth::fits(value, row.shape),
         Shape::Models => {
             value.as_sequence().is_some_and(|items| items.iter().all(|item| item.is_string() || item.is_mapping()))
         }

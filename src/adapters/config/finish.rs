@@ -107,6 +107,7 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         origin,
         place: written.place.bracketed(),
         line,
+        plan: written.plan,
     };
     Some(Finished { profile, journeys })
 }

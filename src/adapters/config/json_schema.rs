@@ -111,6 +111,15 @@ fn value_of(row: &Row, steps: &[&str]) -> Value {
         }
         Shape::Word(words) => or_reference(row, json!({ "enum": words })),
         Shape::Switch => or_reference(row, json!({ "type": "boolean" })),
+        Shape::Span(low, high) => or_reference(
+            row,
+            json!({ "anyOf": [
+                { "type": "number", "minimum": low, "maximum": high },
+                { "type": "string", "pattern": r"^([0-9.]+(ms|s|m|h|d))+$" },
+            ] }),
+        ),
+        Shape::Hours => json!({ "type": ["boolean", "string", "null"] }),
+        Shape::Moments => json!({ "type": ["string", "null"] }),
         Shape::Whole(low, high) => or_reference(row, json!({ "type": "integer", "minimum": low, "maximum": high })),
         Shape::Figure(low, high) | Shape::Seconds(low, high) => {
             or_reference(row, json!({ "type": "number", "minimum": low, "maximum": high }))
@@ -149,6 +158,9 @@ fn examples(row: &Row) -> Vec<Value> {
         ("routing.policies[].when", _) => vec![json!("request.type == \"prayer_generation\"")],
         ("routing.policies[].use" | "routing.request_priorities.*", _) => vec![json!(["lm_studio", "cloud"])],
         ("gateway.cors_origins", _) => vec![json!(["https://app.example", "http://localhost:3000"])],
+        ("providers[].plan.window", _) => vec![json!("5h")],
+        (_, Shape::Hours) => vec![json!(true), json!("mon-fri 08:00-18:00")],
+        (_, Shape::Moments) => vec![json!("mon-fri 07:55")],
         ("budget.timezone", _) => vec![json!("local"), json!("Europe/Berlin")],
         (_, Shape::Secret) => vec![json!("${OPENAI_API_KEY}")],
         (_, Shape::Secrets) => vec![json!(["${LMDECK_KEY}"])],

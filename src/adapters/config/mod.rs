@@ -38,6 +38,7 @@ mod store;
 mod suggest;
 mod tree;
 mod trust;
+mod warmth;
 mod watch;
 
 pub use json_schema::json_schema;

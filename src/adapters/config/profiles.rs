@@ -7,7 +7,10 @@ use crate::domain::config::{ModelProfile, ModelSettings};
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
 use crate::domain::money::Price;
+use crate::domain::plan::{Plan, PlanWindow, Resets, WEEK};
 use crate::domain::rate::RateLimit;
+use crate::domain::schedule::Warmth;
+use crate::domain::time::span;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +44,7 @@ pub struct Written {
     pub place: Path,
     /// From a section of the original layout.
     pub original: bool,
+    pub plan: Option<Plan>,
 }
 
 /// Times that were said.
@@ -81,6 +85,7 @@ impl Written {
             aliases: BTreeMap::new(),
             place,
             original: false,
+            plan: None,
         }
     }
 }
@@ -228,6 +233,7 @@ fn provider(raw: &Value, item: &Value, place: &Path) -> Option<Written> {
     made.max_retries = count(item, "max_retries").and_then(|number| u32::try_from(number).ok());
     made.max_concurrent = count(item, "max_concurrent").and_then(|number| usize::try_from(number).ok());
     made.rate_limit = item.get("rate_limit").and_then(rate_limit);
+    made.plan = item.get("plan").and_then(plan);
     Some(made)
 }
 
@@ -240,13 +246,36 @@ pub fn rate_limit(section: &Value) -> Option<RateLimit> {
     (limit != RateLimit::default()).then_some(limit)
 }
 
+/// `None` when it bounds nothing.
+fn plan(section: &Value) -> Option<Plan> {
+    let bound = |length: Duration, section: &Value| {
+        let (requests, tokens) = (count(section, "requests"), count(section, "tokens"));
+        (requests.is_some() || tokens.is_some()).then_some(PlanWindow { length, requests, tokens })
+    };
+    let length = section.get("window").and_then(length);
+    let first = length.and_then(|length| bound(length, section));
+    let week = section.get("week").and_then(|week| bound(WEEK, week));
+    let windows: Vec<PlanWindow> = [first, week].into_iter().flatten().collect();
+    let resets = text(section, "resets").as_deref().and_then(Resets::from_word).unwrap_or_default();
+    (!windows.is_empty()).then_some(Plan { resets, windows })
+}
+
+/// A span: seconds, or as in `5h`.
+pub fn length(value: &Value) -> Option<Duration> {
+    match value {
+        Value::String(text) => span(text.trim()),
+        other => Duration::try_from_secs_f64(other.as_f64()?).ok(),
+    }
+}
+
 fn model(item: &Value) -> Option<ModelProfile> {
     if let Some(id) = item.as_str() {
         return Some(named(id));
     }
     let price = item.get("price").and_then(|price| {
         let figure = |key: &str| price.get(key).and_then(Value::as_f64);
-        Price::per_million(figure("input")?, figure("output")?, figure("cached_input"))
+        let made = Price::per_million(figure("input")?, figure("output")?, figure("cached_input"))?;
+        Some(made.with_cache_writes(figure("cache_write"), figure("cache_write_hour")))
     });
     let capabilities = item.get("capabilities").filter(|value| value.is_sequence());
     Some(ModelProfile {
@@ -256,6 +285,7 @@ fn model(item: &Value) -> Option<ModelProfile> {
         capabilities: capabilities.map(|_| texts(item, "capabilities")),
         price,
         settings: settings(item),
+        warmth: super::warmth::read(item),
     })
 }
 
@@ -268,6 +298,7 @@ pub fn named(id: &str) -> ModelProfile {
         capabilities: None,
         price: None,
         settings: ModelSettings::default(),
+        warmth: Warmth::default(),
     }
 }
 

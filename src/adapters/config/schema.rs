@@ -36,6 +36,12 @@ pub enum Shape {
     Listen,
     /// A list of models: a name, or a section with an id.
     Models,
+    /// A span of so many seconds: a number, or text such as `5h`.
+    Span(f64, f64),
+    /// Hours of the week, or a switch.
+    Hours,
+    /// Moments of the week.
+    Moments,
 }
 
 impl Shape {
@@ -55,6 +61,9 @@ impl Shape {
             Self::Words(words) => format!("a list of {}", words.join(", ")),
             Self::Listen => "an address and port such as 127.0.0.1:4141".into(),
             Self::Models => "a list of models, each a name or a section with an id".into(),
+            Self::Span(low, high) => format!("a span such as 5h, 90m or 7d, from {low} to {high} seconds"),
+            Self::Hours => "true, false or hours such as mon-fri 08:00-18:00".into(),
+            Self::Moments => "times such as mon-fri 07:55".into(),
         }
     }
 
@@ -72,6 +81,7 @@ impl Shape {
                 | Self::Words(_)
                 | Self::Listen
                 | Self::Models
+                | Self::Moments
         )
     }
 }

@@ -3,6 +3,7 @@
 
 use super::schema::{Row, Shape};
 use crate::domain::config::{AlertFor, DesktopBy};
+use crate::domain::plan::Resets;
 
 /// Kinds of providers, as `domain::kind::Kind::word` spells them.
 pub const KINDS: &[&str] =
@@ -44,9 +45,13 @@ pub const TABLE: &[Row] = &[
     row("providers[].models[].price.input", MONEY, "", "for a million prompt tokens").required(),
     row("providers[].models[].price.output", MONEY, "", "for a million answer tokens").required(),
     row("providers[].models[].price.cached_input", MONEY, "the input price", "for a million prompt tokens that the vendor had cached"),
+    row("providers[].models[].price.cache_write", MONEY, "by the vendor's rule", "for a million prompt tokens written into the vendor's cache"),
+    row("providers[].models[].price.cache_write_hour", MONEY, "by the vendor's rule", "for a million of them kept there for an hour"),
     row("providers[].models[].max_tokens", COUNT, "", "the longest answer asked for"),
     row("providers[].models[].temperature", TEMPERATURE, "", "how freely it chooses words"),
     row("providers[].models[].system_prompt", Shape::Prompt, "", "used by the playground, ask and presets"),
+    row("providers[].models[].keep_warm", Shape::Hours, "false", "true, or the hours in which a local server is told to load it whenever it is not loaded, as in mon-fri 08:00-18:00"),
+    row("providers[].models[].preload", Shape::Moments, "", "when a local server is told to load it once, as in mon-fri 07:55"),
     row("providers[].preferred_models", Shape::Texts, "[]", "models to choose first"),
     row("providers[].connect_timeout", SILENCE, "2", "seconds to wait for a connection"),
     row("providers[].first_token_timeout", SILENCE, "120 local, 60 cloud", "seconds to wait for the first token of a stream"),
@@ -57,6 +62,14 @@ pub const TABLE: &[Row] = &[
     row("providers[].rate_limit", Shape::Section, "", "what may be used per minute; without room its targets are passed over"),
     row("providers[].rate_limit.requests_per_minute", COUNT, "", "calls per minute"),
     row("providers[].rate_limit.tokens_per_minute", COUNT, "", "tokens per minute"),
+    row("providers[].plan", Shape::Section, "", "what the account's plan allows; used up, its targets are parked until its window has room again"),
+    row("providers[].plan.window", Shape::Span(60.0, 2_678_400.0), "", "the window that requests and tokens count over, as in 5h"),
+    row("providers[].plan.requests", COUNT, "", "requests in a window; each that is sent counts"),
+    row("providers[].plan.tokens", COUNT, "", "tokens in a window, in and out"),
+    row("providers[].plan.resets", Shape::Word(Resets::WORDS), "rolling", "rolling: each request by itself; first_call: all at once, a window after the first request; clock: whole windows from midnight in budget.timezone, weeks from Monday"),
+    row("providers[].plan.week", Shape::Section, "", "a second bound over seven days"),
+    row("providers[].plan.week.requests", COUNT, "", "requests in a week"),
+    row("providers[].plan.week.tokens", COUNT, "", "tokens in a week"),
     row("providers[].health", Shape::Section, "", "how it is probed; probes cost nothing"),
     row("providers[].health.interval", Shape::Seconds(1.0, 86_400.0), "30", "seconds between probes"),
     row("providers[].health.timeout", Shape::Seconds(0.1, 300.0), "2", "seconds one try may take"),

@@ -2,6 +2,7 @@
 //! folder is watched, not the file.
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -39,9 +40,9 @@ impl Watching {
 
 fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<RecommendedWatcher> {
     let (wake, woken) = sync_channel::<()>(WAKE_CAPACITY);
-    let names = files.clone();
+    let mut interest = Interest::of(files.clone());
     let mut watcher =
-        notify::recommended_watcher(move |event: notify::Result<notify::Event>| notice(&event, &names, &wake))?;
+        notify::recommended_watcher(move |event: notify::Result<notify::Event>| notice(&event, &mut interest, &wake))?;
     for folder in folders(&files) {
         if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
             tracing::debug!(%error, folder = %folder.display(), "a folder is not watched");
@@ -68,9 +69,11 @@ fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<Recom
     Ok(watcher)
 }
 
-fn notice(event: &notify::Result<notify::Event>, files: &[PathBuf], wake: &SyncSender<()>) {
+fn notice(event: &notify::Result<notify::Event>, interest: &mut Interest, wake: &SyncSender<()>) {
     // An error may stand for anything, lost events included.
-    if event.as_ref().is_ok_and(|event| event.kind.is_access() || !event.paths.iter().any(|path| concerns(path, files)))
+    if event
+        .as_ref()
+        .is_ok_and(|event| event.kind.is_access() || !event.paths.iter().any(|path| interest.concerned_by(path)))
     {
         return;
     }
@@ -79,13 +82,35 @@ fn notice(event: &notify::Result<notify::Event>, files: &[PathBuf], wake: &SyncS
     }
 }
 
-/// Whether something at this path may be one of the files, what a link leads to, or a folder on the way.
-fn concerns(path: &Path, files: &[PathBuf]) -> bool {
-    files.iter().any(|file| {
-        file.starts_with(path)
-            || file.file_name() == path.file_name()
-            || file.canonicalize().is_ok_and(|real| real.file_name() == path.file_name())
-    })
+/// What the events of the folders are held against. Folders may be busy with other things, so the disk is asked
+/// where links lead only when one of the files itself has changed.
+struct Interest {
+    files: Vec<PathBuf>,
+    /// The names at the end of links.
+    real_names: Vec<OsString>,
+}
+
+impl Interest {
+    fn of(files: Vec<PathBuf>) -> Self {
+        let mut interest = Self { files, real_names: Vec::new() };
+        interest.follow_links();
+        interest
+    }
+
+    fn follow_links(&mut self) {
+        let real = |file: &PathBuf| Some(file.canonicalize().ok()?.file_name()?.to_owned());
+        self.real_names = self.files.iter().filter_map(real).collect();
+    }
+
+    /// Whether something at this path may be one of the files, what a link leads to, or a folder on the way.
+    fn concerned_by(&mut self, path: &Path) -> bool {
+        if self.files.iter().any(|file| file.starts_with(path) || file.file_name() == path.file_name()) {
+            // It may lead elsewhere from now on.
+            self.follow_links();
+            return true;
+        }
+        path.file_name().is_some_and(|name| self.real_names.iter().any(|real| real == name))
+    }
 }
 
 /// The folders of the files and of what links lead to; for a folder that is not there, the nearest one above.
@@ -116,4 +141,30 @@ fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
             Some(bytes)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_busy_folder_costs_no_look_at_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, first, second) =
+            (folder.path().join("ai_models.yaml"), folder.path().join("first.yaml"), folder.path().join("second.yaml"));
+        std::fs::write(&first, "").unwrap();
+        std::os::unix::fs::symlink(&first, &link).unwrap();
+        let mut interest = Interest::of(vec![link.clone()]);
+        assert!(interest.concerned_by(&first) && interest.concerned_by(folder.path()));
+        std::fs::write(&second, "").unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&second, &link).unwrap();
+        // Other files tell nothing of the link: where it led before is what is known.
+        assert!(!interest.concerned_by(&folder.path().join("other.log")));
+        assert!(interest.concerned_by(&first) && !interest.concerned_by(&second));
+        // The link itself does.
+        assert!(interest.concerned_by(&link));
+        assert!(interest.concerned_by(&second) && !interest.concerned_by(&first));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::clients::{headers, near_way, too_far, way};
 use super::fetch::{BodyError, body};
+use super::survey::of_version;
 use super::{Inner, held_back, transport};
 use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
 use crate::adapters::wire::dialect::{Dialect, Reader, prepare, whole};
@@ -35,7 +36,7 @@ const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// again.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Failure> {
+pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer, Failure> {
     let deadline = Instant::now() + job.time_left;
     let profile = &job.profile;
     if let Some(failure) = held_back(profile) {
@@ -63,24 +64,28 @@ pub async fn start(inner: &Inner, job: UpstreamJob) -> Result<UpstreamAnswer, Fa
     {
         return Err(too_far(address));
     }
+    let now = inner.clock.now();
     let context = Context {
         kind: profile.kind,
         path: response.url().path().to_owned(),
         secrets: profile.key.iter().cloned().collect(),
+        now,
     };
     let attempt = Attempt {
+        inner,
         context,
         dialect: request.dialect,
-        created: u64::try_from(inner.clock.now().0 / 1000).unwrap_or(0),
+        created: u64::try_from(now.0 / 1000).unwrap_or(0),
         deadline,
         time_left: job.time_left,
         profile: job.profile,
     };
-    attempt.judge(inner, response, request.stream).await
+    attempt.judge(response, request.stream).await
 }
 
 /// What the rest of an attempt needs once its head is there.
 struct Attempt {
+    inner: Arc<Inner>,
     context: Context,
     dialect: Dialect,
     /// When the answer began, in seconds since 1970.
@@ -91,7 +96,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn judge(self, inner: &Inner, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
+    async fn judge(self, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
         let status = response.status().as_u16();
         if !(200..300).contains(&status) {
             let headers = response.headers().clone();
@@ -103,7 +108,7 @@ impl Attempt {
                 headers: &headers,
                 body: &body,
                 secrets: &self.context.secrets,
-                now: inner.clock.now(),
+                now: self.inner.clock.now(),
             }));
         }
         let content_type = response
@@ -115,7 +120,11 @@ impl Attempt {
         let events = begins(content_type.as_bytes(), "text/event-stream");
         if stream && !events {
             let body = self.words(response).await;
-            return Err(instead_of_stream(&self.context, &content_type, &body));
+            return Err(with_version(
+                &self.inner,
+                &self.profile,
+                instead_of_stream(&self.context, &content_type, &body),
+            ));
         }
         if !stream && events {
             let message = "a stream came where a whole answer was asked for";
@@ -125,7 +134,7 @@ impl Attempt {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
             return Err(Failure::new(ErrorCode::BadAnswer, Cause::HtmlPage, message));
         }
-        let rate = rate::read(response.headers(), inner.clock.now());
+        let rate = rate::read(response.headers(), self.inner.clock.now());
         let frames = if stream {
             stream::unfold(Box::new(Incoming::new(self, response)), Incoming::next).boxed()
         } else {
@@ -150,7 +159,8 @@ impl Attempt {
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {
         match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
-            Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created),
+            Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created)
+                .map_err(|failure| with_version(&self.inner, &self.profile, failure)),
             Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
             Ok(Err(BodyError::Cut(error))) => Err(self.cut(&error)),
             Err(_) => Err(past_deadline(self.time_left)),
@@ -169,6 +179,7 @@ impl Attempt {
 
 /// A stream on its way in.
 struct Incoming {
+    inner: Arc<Inner>,
     profile: Arc<Profile>,
     response: Option<Response>,
     reader: Reader,
@@ -178,14 +189,15 @@ struct Incoming {
 
 impl Incoming {
     fn new(attempt: Attempt, response: Response) -> Self {
-        let Attempt { context, dialect, created, profile, .. } = attempt;
+        let Attempt { inner, context, dialect, created, profile, .. } = attempt;
         let reader = Reader::new(dialect, context, created);
-        Self { profile, response: Some(response), reader, bytes: 0, over: false }
+        Self { inner, profile, response: Some(response), reader, bytes: 0, over: false }
     }
 
     async fn next(mut self: Box<Self>) -> Option<(Result<Frame, Failure>, Box<Self>)> {
         loop {
             if let Some(frame) = self.reader.next_frame() {
+                let frame = frame.map_err(|failure| with_version(&self.inner, &self.profile, failure));
                 return Some((frame, self));
             }
             if self.over || self.reader.done() {
@@ -229,6 +241,18 @@ impl Incoming {
             let _ = timeout(DRAIN_TIME, response.chunk()).await;
         });
     }
+}
+
+/// An answer that cannot be read is told with the version that its server last said it is.
+fn with_version(inner: &Inner, profile: &Profile, mut failure: Failure) -> Failure {
+    if failure.code == ErrorCode::BadAnswer {
+        let version = inner.memory.with(&profile.endpoint.origin, |known| {
+            let told = known.props.as_ref().and_then(|props| props.version.clone());
+            known.version.clone().or(told)
+        });
+        failure.message = of_version(failure.message, version.as_ref());
+    }
+    failure
 }
 
 fn past_deadline(time_left: Duration) -> Failure {

@@ -125,7 +125,7 @@ impl<'a> Asker<'a> {
             return Err(self.unreadable(document, content_type));
         };
         match ServerError::in_body(&value) {
-            Some(error) => Err(inside(&error, kind, &document.path, &secrets)),
+            Some(error) => Err(inside(&error, kind, &document.path, &secrets, self.inner.clock.now())),
             None => Ok(value),
         }
     }

@@ -28,7 +28,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
-use crate::engine::ports::{Clock, ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::ports::{Clock, ModelDone, ModelJob, Question, Upstream, UpstreamAnswer, UpstreamJob};
 use crate::engine::protocol::{Found, Step, TestReport};
 use clients::Clients;
 use futures_util::future::BoxFuture;
@@ -112,24 +112,38 @@ impl Upstream for HttpUpstream {
         Box::pin(async move { probe::probe(&inner, &profile).await })
     }
 
-    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        profile: Arc<Profile>,
+        question: Option<Arc<dyn Question>>,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
         let inner = self.inner.clone();
-        Box::pin(async move { connection_test::test(&inner, &profile, answer).await })
+        Box::pin(async move { connection_test::test(&inner, &profile, question.as_deref(), steps).await })
     }
 
     fn diagnose(
         &self,
         profile: Arc<Profile>,
-        answer: bool,
+        question: Option<Arc<dyn Question>>,
         steps: mpsc::Sender<Step>,
     ) -> BoxFuture<'static, TestReport> {
         let inner = self.inner.clone();
-        Box::pin(async move { connection_test::diagnose(&inner, &profile, answer, steps).await })
+        Box::pin(async move { connection_test::diagnose(&inner, &profile, question.as_deref(), steps).await })
     }
 
     fn discover(&self, configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         let inner = self.inner.clone();
         Box::pin(async move { discover::discover(&inner, &configured).await })
+    }
+
+    fn count(&self, job: UpstreamJob) -> BoxFuture<'static, Result<u64, Failure>> {
+        let upstream = self.clone();
+        Box::pin(async move {
+            let counting = upstream.count_tokens(&job.profile, &job.model, &job.body);
+            let late = || Failure::new(ErrorCode::Timeout, Cause::Deadline, "the vendor did not count in time");
+            tokio::time::timeout(job.time_left, counting).await.unwrap_or_else(|_| Err(late()))
+        })
     }
 
     fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
@@ -139,7 +153,7 @@ impl Upstream for HttpUpstream {
 
     fn start(&self, job: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
         let inner = self.inner.clone();
-        Box::pin(async move { call::start(&inner, job).await })
+        Box::pin(async move { call::start(inner, job).await })
     }
 }
 

@@ -70,13 +70,19 @@ impl Asker<'_> {
         })?;
         let known = named_model(&listed.models, model)?;
         let copies: Vec<String> = known.instances.iter().map(|instance| instance.id.clone()).collect();
-        match act {
-            ModelAct::Load { context } if !copies.is_empty() => {
+        // What was loaded by name stays until it is unloaded by name: there is nothing to prolong.
+        let load = match act {
+            ModelAct::Load { context } => Some(context),
+            ModelAct::Keep { .. } => Some(None),
+            ModelAct::Unload => None,
+        };
+        match load {
+            Some(context) if !copies.is_empty() => {
                 let with = known.instances.iter().find_map(|instance| instance.context);
                 already_loaded(model, context, with)?;
                 Ok(ModelDone { already: true, context: with, instances: copies })
             }
-            ModelAct::Load { context } => {
+            Some(context) => {
                 let mut body = json!({ "model": model.as_str(), "echo_load_config": true });
                 if let Some(context) = context {
                     body["context_length"] = json!(context);
@@ -90,8 +96,8 @@ impl Asker<'_> {
                 let context = answer.pointer("/load_config/context_length").and_then(Value::as_u64).or(context);
                 Ok(ModelDone { already: false, context, instances: vec![id.to_owned()] })
             }
-            ModelAct::Unload if copies.is_empty() => Ok(ModelDone { already: true, ..ModelDone::default() }),
-            ModelAct::Unload => {
+            None if copies.is_empty() => Ok(ModelDone { already: true, ..ModelDone::default() }),
+            None => {
                 // A model's own name means all its copies, a copy's name that one.
                 let one = copies.iter().find(|id| id.as_str() == model.as_str() && known.id != *model);
                 let wanted = one.map_or_else(|| copies.clone(), |id| vec![id.clone()]);
@@ -129,6 +135,13 @@ impl Asker<'_> {
             (ModelAct::Load { context: None }, _) => {}
             (ModelAct::Unload, None) => return Ok(ModelDone { already: true, ..ModelDone::default() }),
             (ModelAct::Unload, Some(_)) => body["keep_alive"] = json!(0),
+            (ModelAct::Keep { stay }, loaded) => {
+                body["keep_alive"] = json!(format!("{}s", stay.as_secs()));
+                // With another window than it has Ollama would load it anew.
+                if let Some(context) = loaded.and_then(|loaded| loaded.context) {
+                    body["options"] = json!({ "num_ctx": context });
+                }
+            }
         }
         // Without a prompt nothing is written: the model is loaded, or with no time to live unloaded.
         let route = if known.chat { "generate" } else { "embed" };
@@ -141,9 +154,11 @@ impl Asker<'_> {
         }
         let context = match act {
             ModelAct::Load { context } => context,
+            ModelAct::Keep { .. } => now.and_then(|loaded| loaded.context),
             ModelAct::Unload => None,
         };
-        Ok(ModelDone { already: false, context, instances })
+        let already = matches!(act, ModelAct::Keep { .. }) && now.is_some();
+        Ok(ModelDone { already, context, instances })
     }
 }
 

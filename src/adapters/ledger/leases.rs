@@ -1,67 +1,39 @@
 //! The day's limit among the processes that share the ledger's file: each holds leases, a lease counts in full
 //! until it is given back, so that one nobody returned counts as spent. Each change is one transaction.
 
-use super::file::{self, BUSY_WAIT};
+use super::own::OwnConnection;
+use super::plans;
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
+use crate::domain::ids::ProviderId;
 use crate::domain::money::Money;
+use crate::domain::plan::PlanUse;
 use crate::domain::time::UnixMs;
 use crate::engine::ports::{BudgetStore, Given, Standing};
 use crate::engine::protocol::DaySpend;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::path::Path;
 
-/// Leases are written and read here; on a connection of its own, since it must be on the disk before a call goes
-/// out, and the writer's batches must not hold it up.
+/// Leases are written and read here, and what is counted of plans.
 pub struct Leases {
-    path: PathBuf,
-    /// The connection with the file's number: another file may have taken its place.
-    open: Mutex<Option<(u64, Connection)>>,
+    /// A lease must outlive a power cut, or its money could be given out twice.
+    money: OwnConnection,
+    plans: OwnConnection,
 }
 
 impl Leases {
     /// Nothing is opened before the first question.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), open: Mutex::default() }
-    }
-
-    /// Runs `work` in one transaction that no other process can get between.
-    fn within<T>(&self, work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, String> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = std::fs::metadata(&self.path).map(|file| file.ino()).ok();
-        if open.as_ref().is_some_and(|(known, _)| Some(*known) != number) {
-            *open = None;
-        }
-        let answer = (|| {
-            if open.is_none() {
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection = Connection::open_with_flags(&self.path, flags)?;
-                connection.busy_timeout(BUSY_WAIT)?;
-                // A lease must outlive a power cut, or its money could be given out twice.
-                connection.pragma_update(None, "synchronous", "FULL")?;
-                *open = Some((number.unwrap_or_default(), connection));
-            }
-            let Some((_, connection)) = open.as_mut() else { return Err(rusqlite::Error::InvalidQuery) };
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = work(&transaction)?;
-            transaction.commit()?;
-            Ok(answer)
-        })();
-        answer.map_err(|error| {
-            *open = None;
-            file::sentence(&self.path, &error)
-        })
+        Self { money: OwnConnection::new(path, "FULL"), plans: OwnConnection::new(path, "NORMAL") }
     }
 }
 
 impl BudgetStore for Leases {
     fn ask(&self, ask: &Ask, day_start: UnixMs) -> Result<Given, String> {
-        self.within(|transaction| grant(transaction, ask, day_start))
+        self.money.within(|transaction| grant(transaction, ask, day_start))
     }
 
     fn give_back(&self, slack: &[Slack]) -> Result<(), String> {
-        self.within(|transaction| {
+        self.money.within(|transaction| {
             for one in slack {
                 transaction
                     .prepare_cached("UPDATE budget_leases SET granted_pico = ?2, spent_pico = ?3 WHERE id = ?1")?
@@ -72,7 +44,7 @@ impl BudgetStore for Leases {
     }
 
     fn standing(&self, day: CivilDate, day_start: UnixMs, own: Option<LeaseId>) -> Result<Standing, String> {
-        self.within(|transaction| {
+        self.money.within(|transaction| {
             let later = last_day(transaction)?.filter(|last| *last > day);
             let outside = outside(transaction, later.unwrap_or(day), day_start)?;
             let (granted, spent) = held(transaction, later.unwrap_or(day), own)?;
@@ -85,7 +57,26 @@ impl BudgetStore for Leases {
     }
 
     fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String> {
-        self.within(|transaction| days.iter().map(|day| spend(transaction, day)).collect())
+        self.money.within(|transaction| days.iter().map(|day| spend(transaction, day)).collect())
+    }
+
+    fn plan_use(
+        &self,
+        provider: &ProviderId,
+        change: &mut (dyn FnMut(Option<PlanUse>) -> Option<PlanUse> + Send),
+    ) -> Result<(), String> {
+        self.plans.within(|transaction| match change(plans::read(transaction, provider)?) {
+            Some(used) => plans::write(transaction, provider, &used),
+            None => Ok(()),
+        })
+    }
+
+    fn plan_uses(&self) -> Result<Vec<(ProviderId, PlanUse)>, String> {
+        self.plans.reading(plans::all)
+    }
+
+    fn sent(&self, provider: &ProviderId, since: UnixMs) -> Result<Vec<(UnixMs, u64)>, String> {
+        self.plans.reading(|transaction| plans::sent(transaction, provider, since))
     }
 }
 

@@ -8,6 +8,8 @@ mod export;
 mod file;
 mod ids;
 mod leases;
+mod own;
+mod plans;
 mod retention;
 mod row;
 mod schema;

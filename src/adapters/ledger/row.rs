@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 46] = [
+const COLUMNS: [&str; 48] = [
     "id",
     "ts",
     "label_id",
@@ -63,6 +63,8 @@ const COLUMNS: [&str; 46] = [
     "answer",
     "work",
     "reserved_pico",
+    "tokens_cache_written",
+    "tokens_cache_written_hour",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -167,6 +169,8 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         record.answer.clone().into(),
         text(facts.work.word()),
         record.reserved.map(|amount| amount.0).into(),
+        usage(|usage| usage.cache_written),
+        usage(|usage| usage.cache_written_hour),
     ])
 }
 
@@ -257,6 +261,8 @@ fn usage(row: &Row<'_>) -> rusqlite::Result<Option<Usage>> {
         output: count_or_none(row, "tokens_out")?.unwrap_or(0),
         cached: count_or_none(row, "tokens_cached")?.unwrap_or(0),
         reasoning: count_or_none(row, "tokens_reasoning")?.unwrap_or(0),
+        cache_written: count_or_none(row, "tokens_cache_written")?.unwrap_or(0),
+        cache_written_hour: count_or_none(row, "tokens_cache_written_hour")?.unwrap_or(0),
     }))
 }
 

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 5] = [FIRST, WORK, WATCH, VIEWS, BUDGET];
+const STEPS: [&str; 6] = [FIRST, WORK, WATCH, VIEWS, BUDGET, CACHE_WRITES];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -162,6 +162,12 @@ CREATE TABLE budget_days (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE calls ADD COLUMN reserved_pico INTEGER;
+";
+
+/// Prompt tokens that went into the vendor's cache, and of them those kept for an hour.
+const CACHE_WRITES: &str = "
+ALTER TABLE calls ADD COLUMN tokens_cache_written INTEGER;
+ALTER TABLE calls ADD COLUMN tokens_cache_written_hour INTEGER;
 ";
 
 /// Why a file could not be brought up to date.

@@ -11,6 +11,7 @@ use crate::domain::call::{Finish, Usage};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::secret::Secret;
+use crate::domain::time::UnixMs;
 use crate::engine::ports::{Frame, Seen};
 use bytes::Bytes;
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub struct Context {
     pub path: String,
     /// Hidden wherever the server repeats them.
     pub secrets: Vec<Secret>,
+    /// When the answer began.
+    pub now: UnixMs,
 }
 
 /// A stream on its way in. Push chunks, take frames, and call [`Self::finish`] when the connection ends.
@@ -174,7 +177,7 @@ impl StreamReader {
                 Ok(value) => ServerError::in_body(&value).unwrap_or_else(|| ServerError::from_value(&value)),
                 Err(_) => ServerError::from_text(data),
             };
-            self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets));
+            self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets, self.context.now));
             return;
         }
         match read_next(self.context.kind, data, &self.told) {
@@ -197,7 +200,7 @@ impl StreamReader {
 
     fn take_chunk(&mut self, raw: Bytes, mut chunk: Read) {
         if let Some(error) = chunk.error.take() {
-            self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets));
+            self.fail(inside(&error, self.context.kind, &self.context.path, &self.context.secrets, self.context.now));
             return;
         }
         self.answer.take(&chunk);
@@ -285,7 +288,7 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
     let refuse = |why: &str| bad_answer(&format!("the answer cannot be used: {why}"), &context.secrets);
     let mut read = read(context.kind, &body).map_err(|why| refuse(&why))?;
     if let Some(error) = read.error.take() {
-        return Err(inside(&error, context.kind, &context.path, &context.secrets));
+        return Err(inside(&error, context.kind, &context.path, &context.secrets, context.now));
     }
     if let Some((code, sentence)) = read.failed {
         return Err(Failure::new(code, failed_cause(code), sentence));
@@ -331,7 +334,7 @@ pub fn instead_of_stream(context: &Context, content_type: &str, body: &[u8]) -> 
     }
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return match ServerError::in_body(&value) {
-            Some(error) => inside(&error, context.kind, &context.path, &context.secrets),
+            Some(error) => inside(&error, context.kind, &context.path, &context.secrets, context.now),
             None => Failure::plain(ErrorCode::BadAnswer, "a whole answer came where a stream was asked for"),
         };
     }
@@ -345,7 +348,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn context(kind: Kind) -> Context {
-        Context { kind, path: "/v1/chat/completions".into(), secrets: Vec::new() }
+        Context { kind, path: "/v1/chat/completions".into(), secrets: Vec::new(), now: UnixMs(0) }
     }
 
     fn stream(kind: Kind, input: &str) -> (String, Option<Failure>, bool) {

@@ -63,11 +63,11 @@ impl ChunkWriter {
     }
 }
 
-/// Counts in the OpenAI shape. `written` are the input tokens that went into the vendor's cache.
-pub fn usage(usage: Usage, written: u64) -> Value {
+/// Counts in the OpenAI shape.
+pub fn usage(usage: Usage) -> Value {
     let mut details = json!({"cached_tokens": usage.cached});
-    if written > 0 {
-        details["cache_write_tokens"] = written.into();
+    if usage.cache_written > 0 {
+        details["cache_write_tokens"] = usage.cache_written.into();
     }
     json!({
         "prompt_tokens": usage.input,

@@ -23,7 +23,13 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
     let answer: Answer<'_> =
         serde_json::from_slice(&body).map_err(|error| refuse(&format!("it is not readable JSON: {error}")))?;
     if let Some(error) = answer.error.and_then(|error| serde_json::from_str(error.get()).ok()) {
-        return Err(inside(&ServerError::from_value(&error), context.kind, &context.path, &context.secrets));
+        return Err(inside(
+            &ServerError::from_value(&error),
+            context.kind,
+            &context.path,
+            &context.secrets,
+            context.now,
+        ));
     }
     if answer.data.0 == 0 {
         return Err(refuse("data: expected a list with vectors, found none"));

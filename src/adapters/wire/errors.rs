@@ -151,13 +151,22 @@ fn told_elsewhere(failure: &Failure, error: &ServerError, reply: &Reply<'_>) -> 
     if failure.code != ErrorCode::RateLimit {
         return None;
     }
-    let by_words = (reply.kind == Kind::ZAiGlm).then(|| z_ai::wait(error.number, &error.message, reply.now)).flatten();
-    by_words.or_else(|| Some(rate::read(reply.headers, reply.now)?.exhausted_until(reply.now)?.since(reply.now)))
+    in_words(failure, error, reply.kind, reply.now)
+        .or_else(|| Some(rate::read(reply.headers, reply.now)?.exhausted_until(reply.now)?.since(reply.now)))
+}
+
+/// A wait that stands in the words of a limit.
+fn in_words(failure: &Failure, error: &ServerError, kind: Kind, now: UnixMs) -> Option<Duration> {
+    (failure.code == ErrorCode::RateLimit && kind == Kind::ZAiGlm)
+        .then(|| z_ai::wait(error.number, &error.message, now))
+        .flatten()
 }
 
 /// What an error inside a good status means.
-pub fn inside(error: &ServerError, kind: Kind, path: &str, secrets: &[Secret]) -> Failure {
-    judge(error, kind, 200, path, secrets)
+pub fn inside(error: &ServerError, kind: Kind, path: &str, secrets: &[Secret], now: UnixMs) -> Failure {
+    let failure = judge(error, kind, 200, path, secrets);
+    let wait = in_words(&failure, error, kind, now);
+    failure.retry_after(wait)
 }
 
 fn judge(error: &ServerError, kind: Kind, status: u16, path: &str, secrets: &[Secret]) -> Failure {
@@ -167,16 +176,17 @@ fn judge(error: &ServerError, kind: Kind, status: u16, path: &str, secrets: &[Se
         Some(number @ 400..=599) if status < 400 => u16::try_from(number).unwrap_or(status),
         _ => status,
     };
-    let z_ai = (kind == Kind::ZAiGlm).then(|| error.number.and_then(z_ai::business_code)).flatten();
+    let z_ai = error.number.filter(|_| kind == Kind::ZAiGlm);
+    let z_ai = z_ai.and_then(|number| z_ai::business_code(number).map(|(code, summary)| (number, code, summary)));
     let own = || {
         let (code, cause, summary) = (kind == Kind::Anthropic).then(|| anthropic::errors::judge(error, meant))??;
         Some((code, cause, summary.to_owned()))
     };
     let (code, cause, summary) = match z_ai {
-        Some((ErrorCode::NotFound, summary)) => {
+        Some((_, ErrorCode::NotFound, summary)) => {
             (ErrorCode::NotFound, Cause::UnknownModel { offered: Vec::new() }, summary.to_owned())
         }
-        Some((code, summary)) => (code, z_ai::cause(code, status), summary.to_owned()),
+        Some((number, code, summary)) => (code, z_ai::cause(number, code, status), summary.to_owned()),
         None => own()
             .or_else(|| by_words(error, path))
             .or_else(|| by_type(error, meant))
@@ -373,11 +383,11 @@ mod tests {
     #[test]
     fn an_error_behind_a_200_keeps_its_own_number() {
         let error = |json: &str| ServerError::from_value(&serde_json::from_str(json).unwrap());
-        let limited = inside(&error(r#"{"code":429,"message":"slow"}"#), Kind::Openrouter, "/x", &[]);
+        let limited = inside(&error(r#"{"code":429,"message":"slow"}"#), Kind::Openrouter, "/x", &[], UnixMs(0));
         assert_eq!((limited.code, limited.message.as_str()), (ErrorCode::RateLimit, "too many requests (slow)"));
-        let lost = inside(&error(r#""Unexpected endpoint or method. (GET /x)""#), Kind::LmStudio, "/x", &[]);
+        let lost = inside(&error(r#""Unexpected endpoint or method. (GET /x)""#), Kind::LmStudio, "/x", &[], UnixMs(0));
         assert_eq!(lost.cause, Cause::WrongPath { path: "/x".into() });
-        assert_eq!(inside(&error(r#"{"odd":true}"#), Kind::Vllm, "/x", &[]).code, ErrorCode::Upstream);
+        assert_eq!(inside(&error(r#"{"odd":true}"#), Kind::Vllm, "/x", &[], UnixMs(0)).code, ErrorCode::Upstream);
     }
 
     #[test]

@@ -204,11 +204,14 @@ struct WireUsage {
 }
 
 #[derive(Deserialize, Default)]
+#[expect(clippy::struct_field_names, reason = "the names are the vendor's")]
 struct Details {
     #[serde(default)]
     cached_tokens: Count,
     #[serde(default)]
     reasoning_tokens: Count,
+    #[serde(default)]
+    cache_write_tokens: Count,
 }
 
 impl WireUsage {
@@ -222,6 +225,8 @@ impl WireUsage {
             output: self.completion_tokens.0.unwrap_or(0),
             cached: detail(&self.prompt_tokens_details, |d| d.cached_tokens).unwrap_or(0),
             reasoning: detail(&self.completion_tokens_details, |d| d.reasoning_tokens).unwrap_or(0),
+            cache_written: detail(&self.prompt_tokens_details, |d| d.cache_write_tokens).unwrap_or(0),
+            cache_written_hour: 0,
         })
     }
 
@@ -261,7 +266,12 @@ mod tests {
         let alone = seen(
             r#"{"choices":[],"usage":{"prompt_tokens":31,"completion_tokens":9,"total_tokens":40,"prompt_tokens_details":{"cached_tokens":7},"completion_tokens_details":{"reasoning_tokens":2}}}"#,
         );
-        assert_eq!(alone.usage, Some(Usage { input: 31, output: 9, cached: 7, reasoning: 2 }));
+        assert_eq!(alone.usage, Some(Usage { input: 31, output: 9, cached: 7, reasoning: 2, ..Usage::default() }));
+        let written = seen(
+            r#"{"choices":[],"usage":{"prompt_tokens":31,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":7,"cache_write_tokens":12}}}"#,
+        );
+        let counts = Usage { input: 31, output: 9, cached: 7, cache_written: 12, ..Usage::default() };
+        assert_eq!(written.usage, Some(counts));
         assert!(alone.usage_only);
         let with_choice = seen(
             r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,

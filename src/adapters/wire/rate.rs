@@ -2,7 +2,7 @@
 //! write a time: a duration (`6m0s`), a date, seconds from now, or since 1970 in seconds or milliseconds.
 
 use crate::domain::rate::{RateState, RateUnit, RateWindow};
-use crate::domain::time::UnixMs;
+use crate::domain::time::{UnixMs, span};
 use http::HeaderMap;
 use std::time::Duration;
 
@@ -83,32 +83,9 @@ fn time(text: &str, now: UnixMs) -> Option<UnixMs> {
             _ => now.plus(Duration::from_secs_f64(number)),
         }
     } else {
-        now.plus(duration(text)?)
+        now.plus(span(text)?)
     };
     (at.since(now) <= LONGEST).then_some(at)
-}
-
-/// `1s`, `12ms`, `6m0s`, `1h2m3.5s`, `1d`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut sum = 0.0;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let number: f64 = rest.get(..end)?.parse().ok()?;
-        rest = rest.get(end..)?;
-        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = match rest.get(..unit_end)? {
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86_400.0,
-            _ => return None,
-        };
-        sum += number * unit;
-        rest = rest.get(unit_end..)?;
-    }
-    (!text.is_empty() && sum <= LONGEST.as_secs_f64()).then(|| Duration::from_secs_f64(sum))
 }
 
 #[cfg(test)]

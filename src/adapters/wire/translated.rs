@@ -40,7 +40,7 @@ impl Trouble {
     /// In the form the engine takes.
     pub fn into_failure(self, context: &Context) -> Failure {
         match self {
-            Self::Server(error) => inside(&error, context.kind, &context.path, &context.secrets),
+            Self::Server(error) => inside(&error, context.kind, &context.path, &context.secrets, context.now),
             Self::Shape(why) => bad_answer(&format!("the answer cannot be used: {why}"), &context.secrets),
             Self::Failed(failure) => failure,
         }

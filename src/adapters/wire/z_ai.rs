@@ -49,9 +49,10 @@ pub fn failed_finish(reason: &str) -> Option<(ErrorCode, &'static str)> {
     })
 }
 
-/// The cause that belongs to a business code's class.
-pub fn cause(code: ErrorCode, status: u16) -> Cause {
+/// The cause that belongs to a business code and its class.
+pub fn cause(number: u32, code: ErrorCode, status: u16) -> Cause {
     match code {
+        _ if matches!(number, 1304 | 1308 | 1310 | 1316) => Cause::PlanUsedUp,
         ErrorCode::Auth => Cause::KeyRefused { status: if status == 403 { 403 } else { 401 } },
         ErrorCode::Upstream | ErrorCode::Overloaded => Cause::ServerError { status },
         _ => Cause::Other,

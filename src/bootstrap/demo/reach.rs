@@ -5,7 +5,7 @@ use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::reach::Reach;
-use crate::engine::ports::{ModelDone, ModelJob, Upstream, UpstreamAnswer, UpstreamJob};
+use crate::engine::ports::{ModelDone, ModelJob, Question, Upstream, UpstreamAnswer, UpstreamJob};
 use crate::engine::protocol::{Found, Step, TestReport};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -29,22 +29,31 @@ impl Upstream for ByKind {
         })
     }
 
-    fn test(&self, profile: Arc<Profile>, answer: bool) -> BoxFuture<'static, TestReport> {
-        self.0.test(profile, answer)
+    fn test(
+        &self,
+        profile: Arc<Profile>,
+        question: Option<Arc<dyn Question>>,
+        steps: mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        self.0.test(profile, question, steps)
     }
 
     fn diagnose(
         &self,
         profile: Arc<Profile>,
-        answer: bool,
+        question: Option<Arc<dyn Question>>,
         steps: mpsc::Sender<Step>,
     ) -> BoxFuture<'static, TestReport> {
-        self.0.diagnose(profile, answer, steps)
+        self.0.diagnose(profile, question, steps)
     }
 
     /// The person's own servers have no part in the demo: nobody looks for them.
     fn discover(&self, _configured: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn count(&self, job: UpstreamJob) -> BoxFuture<'static, Result<u64, Failure>> {
+        self.0.count(job)
     }
 
     fn model(&self, job: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {

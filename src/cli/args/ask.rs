@@ -8,10 +8,12 @@ Examples:
   lmdeck ask -m zai/glm-4.6 --max-tokens 200 \"Explain dependent origination.\"
   lmdeck ask --type teaching_generation --tag privacy=high - < question.txt
   lmdeck ask --preset generate-prayer --var intention=\"a quiet mind\"
-  lmdeck ask --dry-run \"Where would this go?\"";
+  lmdeck ask --dry-run \"Where would this go?\"
+  lmdeck ask --dry-run --count -m claude - < long.txt";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = ASK_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AskArgs {
     /// The prompt; - reads it from standard input (at most 16 MiB)
     pub prompt: Option<String>,
@@ -62,6 +64,10 @@ pub struct SendArgs {
     /// Say where it would go and what it may cost; send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: have the target's vendor count the tokens. Only Anthropic does; it is free, no model sees the
+    /// prompt, and the prompt is sent to the vendor
+    #[arg(long, requires = "dry_run")]
+    pub count: bool,
     /// Ask for the whole answer at once
     #[arg(long)]
     pub no_stream: bool,

@@ -49,24 +49,30 @@ pub enum ProvidersVerb {
     },
     /// Test a connection step by step
     #[command(after_help = "Examples:\n  lmdeck providers test lm_studio\n  \
-                            lmdeck providers test zai --answer     (a cloud provider bills the completion)")]
+                            lmdeck providers test zai --answer     (a cloud provider bills it: asks first)")]
     Test {
         /// A provider
         id: String,
-        /// End with one small completion; cloud providers bill it
+        /// End with one small completion; cloud providers bill it, so that it is asked about first
         #[arg(long)]
         answer: bool,
+        /// Do not ask before a completion that costs money
+        #[arg(long)]
+        yes: bool,
     },
     /// Take every step of a connection, told as it ends: address, DNS, TCP, TLS, HTTP, kind, auth, models, loaded
     #[command(after_help = "Examples:\n  lmdeck providers doctor lm_studio\n  \
-                            lmdeck providers doctor zai --answer     (a cloud provider bills the completion)\n\n\
+                            lmdeck providers doctor zai --answer     (a cloud provider bills it: asks first)\n\n\
                             ctrl-c stops it and keeps what it found.")]
     Doctor {
         /// A provider
         id: String,
-        /// End with one small completion; cloud providers bill it
+        /// End with one small completion; cloud providers bill it, so that it is asked about first
         #[arg(long)]
         answer: bool,
+        /// Do not ask before a completion that costs money
+        #[arg(long)]
+        yes: bool,
     },
     /// Look for model servers on this machine
     Discover {

@@ -6,7 +6,7 @@ use super::{explain, models, presets, routes};
 use crate::cli::args::{AskArgs, PriorityWord, RunArgs, SendArgs};
 use crate::cli::console::Console;
 use crate::cli::ending::{Ending, FAILED};
-use crate::cli::session::{Session, find};
+use crate::cli::session::{Session, find, unexpected};
 use crate::cli::suggest;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::Role as Speaker;
@@ -14,7 +14,7 @@ use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::Target;
 use crate::domain::preset::Preset;
-use crate::engine::protocol::{CallOutcome, ProbeWhich};
+use crate::engine::protocol::{CallOutcome, Command, ProbeWhich, Reply, TokenCount};
 use crate::present::labels::Role;
 use crate::present::may_cost::tokens_of;
 use crate::present::service_answer::{preset_answer, service_answer, service_refusal};
@@ -58,7 +58,7 @@ pub async fn send(
     let wanted = request.facts.requested_model.clone();
     look_first(session, &wanted).await?;
     if args.dry_run {
-        return dry_run(session, &request, preset).await;
+        return dry_run(session, &request, args.count, preset).await;
     }
     let mut interrupted = session.console.interrupted();
     let mut events = session.handle.dispatch(request);
@@ -92,15 +92,31 @@ pub async fn send(
     }
 }
 
-async fn dry_run(session: &mut Session, request: &CallRequest, preset: Option<&Preset>) -> Result<(), Ending> {
+async fn dry_run(
+    session: &mut Session,
+    request: &CallRequest,
+    counting: bool,
+    preset: Option<&Preset>,
+) -> Result<(), Ending> {
     let explanation = routes::ask(session, &request.facts).await?;
-    if let (Some(preset), Body::Chat { messages, .. }) = (preset, &request.body) {
-        presets::print_filled(session, preset, messages, &explanation, &request.facts)?;
+    let counted = if counting && !explanation.decision.chain.is_empty() {
+        Some(count(session, request.clone()).await)
     } else {
-        explain::print(session, &explanation, &request.facts)?;
+        None
+    };
+    let known = counted.as_ref().and_then(|counted| counted.as_ref().ok());
+    if let (Some(preset), Body::Chat { messages, .. }) = (preset, &request.body) {
+        presets::print_filled(session, preset, messages, &explanation, &request.facts, known)?;
+    } else {
+        explain::print(session, &explanation, &request.facts, known)?;
     }
-    session.console.say(Role::Muted, "-- nothing was sent");
-    explain::ending(&explanation)
+    let sent = match known {
+        Some(count) => format!("-- no model was asked; {} has seen the prompt to count it", count.by.label()),
+        None => "-- nothing was sent".to_owned(),
+    };
+    session.console.say(Role::Muted, &sent);
+    explain::ending(&explanation)?;
+    counted.transpose().map(|_| ())
 }
 
 fn finish(
@@ -134,6 +150,14 @@ fn finish(
         refusal.remedy = format!("did you mean {near}? {}", refusal.remedy);
     }
     Err(ending)
+}
+
+/// The vendor's own count of the prompt.
+async fn count(session: &Session, request: CallRequest) -> Result<TokenCount, Ending> {
+    match session.ask(Command::CountTokens { request: Box::new(request), run: session.run_id() }).await? {
+        Reply::Counted(count) => Ok(count),
+        _ => Err(unexpected("ask --count")),
+    }
 }
 
 /// The nearest known name for a target that nobody knows.

@@ -1,6 +1,7 @@
 //! `bench`: the same job at several targets, one after the other, so that they do not take each other's machine.
 
 use super::routes;
+use crate::cli::agree;
 use crate::cli::args::BenchArgs;
 use crate::cli::ending::{Ending, FAILED, UNAVAILABLE};
 use crate::cli::session::Session;
@@ -13,7 +14,6 @@ use crate::present::labels::Role;
 use crate::present::may_cost::{may_cost, tokens_of};
 use crate::present::{escape, reason, units};
 use serde_json::{Value, json};
-use std::io::Read as _;
 use std::sync::Arc;
 
 /// Tokens of the answer at most.
@@ -21,7 +21,6 @@ const JOB_TOKENS: u64 = 500;
 /// Long enough for any model to use its tokens up.
 const JOB: &str = "Write an essay of at least 800 words about how rivers shape the land they cross. Begin at once, \
                    without a heading, and do not stop early.";
-const LONGEST_ANSWER: u64 = 64;
 
 /// One target of the comparison.
 struct Entry {
@@ -134,6 +133,9 @@ fn request(facts: Facts, salt: i64) -> CallRequest {
 async fn resolve(session: &Session, asked: String, runs: u32) -> Result<Entry, Ending> {
     let explanation = routes::ask(session, &facts(&asked)).await?;
     let Some(chosen) = explanation.decision.chain.first() else {
+        if explanation.decision.names_nothing() {
+            return Err(Ending::usage(explanation.sentence, "lmdeck models list names all targets"));
+        }
         return Ok(Entry { asked, target: Err(explanation.sentence), may_cost: None, paid: false });
     };
     let snapshot = session.handle.snapshot();
@@ -158,26 +160,12 @@ fn agree(session: &mut Session, entries: &[Entry]) -> Result<(), Ending> {
             session.console.say(Role::Plain, &escape::line(&format!("{target}  {cost}")));
         }
     }
-    if !session.console.input_is_terminal {
-        return Err(Ending::usage(
-            "some of these calls cost money",
-            "run it with --yes, or name only local targets: lmdeck bench lm_studio",
-        ));
-    }
-    session.console.say(Role::Plain, "Make these calls? y or n");
-    let mut answer = String::new();
-    let mut byte = [0];
-    while answer.len() < usize::try_from(LONGEST_ANSWER).unwrap_or(64) {
-        match session.console.input.read(&mut byte) {
-            Ok(1) if byte[0] != b'\n' => answer.push(char::from(byte[0])),
-            _ => break,
-        }
-    }
-    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    session.console.say(Role::Muted, "-- nothing was sent");
-    Err(Ending::Exit(FAILED))
+    agree::to_cost(
+        &mut session.console,
+        "Make these calls?",
+        "some of these calls cost money",
+        "run it with --yes, or name only local targets: lmdeck bench lm_studio",
+    )
 }
 
 /// The middle one of what was seen; the lower of two.

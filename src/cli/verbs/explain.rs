@@ -1,7 +1,7 @@
 //! A decision in words: the answer in one sentence, the chain with what it may cost, who was left out and why.
 //! Used by `routes explain` and `ask --dry-run`.
 
-use crate::cli::ending::{DENIED, Ending, UNAVAILABLE};
+use crate::cli::ending::{DENIED, Ending, UNAVAILABLE, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::words;
@@ -9,15 +9,21 @@ use crate::domain::call::{CallRecord, Facts, Reject};
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use crate::domain::routing::Explanation;
-use crate::engine::protocol::{Command, Reply, Snapshot};
+use crate::engine::protocol::{Command, Reply, Snapshot, TokenCount};
 use crate::present::labels::Role;
 use crate::present::may_cost::may_cost;
-use crate::present::routes;
+use crate::present::{routes, units, usage};
 use serde_json::{Value, json};
 
-pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) -> Result<(), Ending> {
+/// With the vendor's count of the prompt, where it was asked for.
+pub fn print(
+    session: &mut Session,
+    explanation: &Explanation,
+    facts: &Facts,
+    counted: Option<&TokenCount>,
+) -> Result<(), Ending> {
     if session.console.json {
-        let value = as_json(session, explanation, facts);
+        let value = as_json(session, explanation, facts, counted);
         return session.console.document(&value);
     }
     let sentence = session.console.paint(Role::Accent, &explanation.sentence);
@@ -26,6 +32,17 @@ pub fn print(session: &mut Session, explanation: &Explanation, facts: &Facts) ->
     let chain: Vec<Place> =
         explanation.decision.chain.iter().map(|chosen| Place { target: &chosen.target, why: &chosen.why }).collect();
     print_chain(session, &snapshot, facts, &chain, &explanation.decision.rejected)?;
+    if let Some(count) = counted {
+        let label = session.console.paint(Role::Muted, "count");
+        let cost = match cost_of(session, facts, count) {
+            Some(Money::ZERO) => "free".to_owned(),
+            Some(amount) => format!("may cost {}", units::money(amount)),
+            None => "price unknown".to_owned(),
+        };
+        let estimate = units::thousands(facts.prompt_tokens);
+        let line = format!("{label}  {}; estimated {estimate}; {cost}", usage::counted(count));
+        session.console.line(&line)?;
+    }
     print_rules(session, explanation)
 }
 
@@ -46,13 +63,21 @@ fn print_rules(session: &mut Session, explanation: &Explanation) -> Result<(), E
     table.print(&mut session.console)
 }
 
-/// Exit 4 when no target is left; 5 when a rule is what leaves none.
+/// What the prompt may cost by its vendor's count.
+fn cost_of(session: &Session, facts: &Facts, count: &TokenCount) -> Option<Money> {
+    let facts = Facts { prompt_tokens: count.tokens, ..facts.clone() };
+    may_cost(&session.handle.snapshot(), &facts, &count.target)
+}
+
+/// Exit 4 when no target is left; 5 when a rule is what leaves none, 2 when nobody has what was named.
 pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
     let decision = &explanation.decision;
     if !decision.chain.is_empty() {
         Ok(())
     } else if decision.denied.is_some() {
         Err(Ending::Exit(DENIED))
+    } else if decision.names_nothing() {
+        Err(Ending::Exit(USAGE))
     } else {
         Err(Ending::Exit(UNAVAILABLE))
     }
@@ -127,7 +152,17 @@ fn print_chain(
     table.print(&mut session.console)
 }
 
-pub fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
+pub fn as_json(session: &Session, explanation: &Explanation, facts: &Facts, counted: Option<&TokenCount>) -> Value {
+    let mut value = uncounted(session, explanation, facts);
+    if let Some(count) = counted {
+        let cost = cost_of(session, facts, count).map(Money::dollars);
+        value["counted"] =
+            json!({"target": count.target, "by": count.by, "tokens": count.tokens, "may_cost_usd": cost});
+    }
+    value
+}
+
+fn uncounted(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
     let snapshot = session.handle.snapshot();
     let decision = &explanation.decision;
     let chain: Vec<Value> = decision

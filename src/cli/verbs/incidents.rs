@@ -43,7 +43,7 @@ pub async fn run(
     }
     if found.is_empty() {
         let what = if open { "No incident is open" } else { "No incident" };
-        session.console.say(Role::Plain, &format!("{what} in the last {}.", units::age(since)));
+        session.console.say(Role::Plain, &format!("{what} in {}.", units::the_last(since)));
         session
             .console
             .say(Role::Muted, "What nobody watched is not known: the dashboard watches, and so does lmdeck serve.");

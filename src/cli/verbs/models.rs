@@ -3,7 +3,7 @@
 mod load;
 
 use crate::cli::args::ModelsVerb;
-use crate::cli::ending::{Ending, UNAVAILABLE, USAGE};
+use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unknown_provider};
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
@@ -11,7 +11,7 @@ use crate::domain::ids::Target;
 use crate::domain::routing::{ActiveChoice, Unclear, choice};
 use crate::engine::protocol::{Command, ModelView, ProviderView, Snapshot};
 use crate::present::labels::Role;
-use crate::present::{escape, models as words, units};
+use crate::present::{escape, models as words, units, warm};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
                         fields.insert("target".into(), json!(view.target(model)));
                         fields.insert("provider".into(), json!(view.id));
                         fields.insert("state".into(), json!(view.health.state));
+                        let warm = view.warm.iter().find(|warm| warm.model == model.id);
+                        fields.insert("warm".into(), json!(warm));
                     }
                     value
                 })
@@ -54,7 +56,15 @@ async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
             .say(Role::Plain, "No models are known: lmdeck health says which provider does not answer, and why.");
         return Ok(());
     }
-    print(session, &views)
+    print(session, &views)?;
+    let now = session.console.now();
+    for view in &views {
+        for warm in &view.warm {
+            let said = format!("-- {}: {}", view.id, warm::line(warm, now));
+            session.console.say(Role::Muted, &said);
+        }
+    }
+    Ok(())
 }
 
 /// The fields of one model. Prices are US dollars per million tokens.
@@ -64,6 +74,7 @@ pub fn as_json(model: &ModelView) -> Value {
             "input": price.input.dollars() * 1e6,
             "output": price.output.dollars() * 1e6,
             "cached_input": price.cached_input.map(|cached| cached.dollars() * 1e6),
+            "cache_write": price.cache_write.map(|write| write.dollars() * 1e6),
         })
     });
     json!({
@@ -207,9 +218,12 @@ fn unknown_target(snapshot: &Snapshot, word: &str) -> Ending {
         Some(near) => format!("did you mean {near}? lmdeck models list names all"),
         None => "lmdeck models list names all targets".to_owned(),
     };
-    let unlisted = snapshot.providers.iter().any(|view| view.enabled && view.models.is_empty());
-    let exit = if unlisted { UNAVAILABLE } else { USAGE };
-    Ending::new(exit, format!("no target is called {word}"), remedy)
+    let silent = snapshot.providers.iter().filter(|view| view.enabled && view.models.is_empty());
+    let remedy = match silent.map(|view| view.id.as_str()).next() {
+        Some(id) => format!("{remedy}; {id} lists none now: write {id}/MODEL for one of its own"),
+        None => remedy,
+    };
+    Ending::usage(format!("no target is called {word}"), remedy)
 }
 
 /// Everything that may stand for a target.

@@ -10,7 +10,7 @@ use crate::cli::table::{Cell, Column, Table};
 use crate::domain::call::{Facts, Message, Role as Speaker};
 use crate::domain::preset::{Asked, Preset, Values};
 use crate::domain::routing::Explanation;
-use crate::engine::protocol::{Command, PresetDraft, PresetEdit};
+use crate::engine::protocol::{Command, PresetDraft, PresetEdit, TokenCount};
 use crate::present::escape;
 use crate::present::labels::Role;
 use crate::present::presets::{Giving, unfilled, unknown, variables};
@@ -155,10 +155,11 @@ pub fn print_filled(
     messages: &[Message],
     explanation: &Explanation,
     facts: &Facts,
+    counted: Option<&TokenCount>,
 ) -> Result<(), Ending> {
     let said = |role| messages.iter().find(|message| message.role == role).map(|message| message.content.as_str());
     if session.console.json {
-        let mut value = explain::as_json(session, explanation, facts);
+        let mut value = explain::as_json(session, explanation, facts, counted);
         value["preset"] = json!(preset.name);
         value["system_prompt"] = json!(said(Speaker::System));
         value["prompt"] = json!(said(Speaker::User));
@@ -169,7 +170,7 @@ pub fn print_filled(
             print_text(&mut session.console, label, text)?;
         }
     }
-    explain::print(session, explanation, facts)
+    explain::print(session, explanation, facts, counted)
 }
 
 async fn add(session: &mut Session, name: &str, fields: &PresetArgs) -> Result<(), Ending> {

@@ -194,7 +194,7 @@ async fn test(
     if fields.no_test {
         return Ok(());
     }
-    let command = Command::TestProvider { draft: Box::new(draft.clone()), answer: false };
+    let command = Command::TestProvider { draft: Box::new(draft.clone()), answer: false, run: session.run_id() };
     let Reply::Tested(report) = session.ask(command).await? else { return Err(unexpected("the test")) };
     providers::say_steps(session, &report);
     let endpoint = endpoint(draft, saved);

@@ -6,15 +6,15 @@ mod doctor;
 use super::health;
 use crate::cli::args::ProvidersVerb;
 use crate::cli::ending::Ending;
-use crate::cli::session::{Session, unexpected};
+use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::verbs::{edited, models, provider_edit};
 use crate::cli::words;
 use crate::domain::health::Ladder;
-use crate::engine::protocol::{Command, ProviderView, Reply, StepState, TestReport};
+use crate::engine::protocol::{Command, ProviderView, StepState, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Remedy, Subject, caution};
-use crate::present::{escape, limits, models as model_words, reason, units};
+use crate::present::{escape, limits, models as model_words, plan, reason, units, warm};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Ending> {
@@ -31,23 +31,16 @@ pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Endi
         }
         ProvidersVerb::Enable { id } => enable(session, id, true).await,
         ProvidersVerb::Disable { id } => enable(session, id, false).await,
-        ProvidersVerb::Test { id, answer } => {
-            let id = session.provider(id)?.id.clone();
-            let reply = session.ask(Command::TestSaved { id: id.clone(), answer: *answer }).await?;
-            let Reply::Tested(report) = reply else { return Err(unexpected("providers test")) };
-            if session.console.json {
-                session.console.document(&test_json(id.as_str(), &report))?;
-            } else {
-                print_steps(session, &report)?;
-            }
-            let view = session.provider(id.as_str())?;
-            say_cautions(session, &report, &Subject::of(&view));
-            match &report.failure {
-                Some(failure) => Err(Ending::of_failure(id.as_str(), failure, Some(&Subject::of(&view)))),
-                None => Ok(()),
-            }
+        ProvidersVerb::Test { id, answer, yes } => {
+            let question = doctor::Question { answer: *answer, yes: *yes };
+            let walk = |id, run| Command::TestSaved { id, answer: question.answer, run };
+            doctor::run(session, id, question, walk).await
         }
-        ProvidersVerb::Doctor { id, answer } => doctor::run(session, id, *answer).await,
+        ProvidersVerb::Doctor { id, answer, yes } => {
+            let question = doctor::Question { answer: *answer, yes: *yes };
+            let walk = |id, run| Command::Diagnose { id, answer: question.answer, run };
+            doctor::run(session, id, question, walk).await
+        }
         ProvidersVerb::Discover { add } => discover::run(session, *add).await,
     }
 }
@@ -104,6 +97,8 @@ fn as_json(view: &ProviderView) -> Value {
         fields.insert("looks_like".into(), json!(view.health.looks_like));
         fields.insert("memory_bytes".into(), json!(view.health.activity.memory_bytes));
         fields.insert("loading".into(), json!(view.loading));
+        fields.insert("plan".into(), json!(view.plan));
+        fields.insert("warm".into(), json!(view.warm));
     }
     value
 }
@@ -168,6 +163,8 @@ async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
     for line in view.rate.iter().flat_map(|rate| limits::lines(rate, now)) {
         rows.push(("limit", line));
     }
+    rows.extend(plan::lines(&view, now).into_iter().map(|line| ("plan", line)));
+    rows.extend(view.warm.iter().map(|warm| ("warm", warm::line(warm, now))));
     for (label, value) in rows {
         table.row(vec![Cell::new(Role::Muted, label), value.into()]);
     }
@@ -212,23 +209,7 @@ async fn enable(session: &mut Session, id: &str, enabled: bool) -> Result<(), En
     edited::tell(session, reply, &format!("{id} is switched {word}"))
 }
 
-/// The steps of a connection test, one a line.
-pub fn print_steps(session: &mut Session, report: &TestReport) -> Result<(), Ending> {
-    let mut table =
-        Table::new(vec![Column::mark(), Column::left("", 9), Column::right("", 8).gap(3), Column::left("", 0)]);
-    for step in &report.steps {
-        let took = step.ms.map_or_else(|| "-".to_owned(), units::latency);
-        table.row(vec![
-            Cell::mark(&labels::step(step.state)),
-            step.name.as_str().into(),
-            took.into(),
-            step.verdict.as_str().into(),
-        ]);
-    }
-    table.print(&mut session.console)
-}
-
-/// The same on standard error, where the test is only on the way to something else.
+/// The steps of a connection test on standard error, where it is only on the way to something else.
 pub fn say_steps(session: &mut Session, report: &TestReport) {
     for step in report.steps.iter().filter(|step| step.state != StepState::Skipped) {
         let label = labels::step(step.state);

@@ -36,7 +36,7 @@ pub async fn run(session: &mut Session, verb: &RoutesVerb) -> Result<(), Ending>
             session.probed().await?;
             let facts = facts_of(sample);
             let explanation = ask(session, &facts).await?;
-            explain::print(session, &explanation, &facts)?;
+            explain::print(session, &explanation, &facts, None)?;
             explain::ending(&explanation)
         }
         RoutesVerb::Strategy { strategy: None } => {

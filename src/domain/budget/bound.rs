@@ -45,10 +45,12 @@ impl Bound {
             .saturating_add(sizes.hosted_inputs.saturating_mul(HOSTED_INPUT_TOKENS))
             .saturating_add(ADDED_TOKENS);
         let output_tokens = choices.max_tokens.saturating_mul(choices.count.max(1));
-        let mut dearest = price.input.max(price.cached_input.unwrap_or_default());
+        let or_none = Option::unwrap_or_default;
+        // Some vendors write into their cache unasked.
+        let mut dearest = price.input.max(or_none(price.cached_input)).max(or_none(price.cache_write));
         if sizes.writes_cache {
-            // Writing an hour's cache costs twice the input, the dearest there is.
-            dearest = dearest.times(2);
+            // Where nobody says it, an hour's cache costs twice the input to write, the dearest there is.
+            dearest = dearest.max(price.cache_write_hour.unwrap_or_default()).max(price.input.times(2));
         }
         let amount = dearest.times(input_tokens).saturating_add(price.output.times(output_tokens));
         Self { input_tokens, output_tokens, amount }
@@ -58,6 +60,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::call::Usage;
     use proptest::prelude::*;
 
     #[test]
@@ -81,14 +84,28 @@ mod tests {
             bytes in 0u64..2_000_000,
             max_tokens in 0u64..200_000,
             count in 1u64..8,
-            shares in (0.0..=1.0f64, 0.0..=1.0f64, 0.0..=1.0f64),
+            shares in (0.0..=1.0f64, 0.0..=1.0f64, 0.0..=1.0f64, 0.0..=1.0f64, 0.0..=1.0f64),
+            writes in (prop::option::of(0.0..2000.0f64), prop::option::of(0.0..4000.0f64)),
+            writes_cache in any::<bool>(),
         ) {
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a small number")]
             let part = |whole: u64, share: f64| (whole as f64 * share) as u64;
-            let price = Price::per_million(rates.0, rates.1, rates.2).unwrap();
+            let price = Price::per_million(rates.0, rates.1, rates.2).unwrap().with_cache_writes(writes.0, writes.1);
             let input = part(bytes, shares.0);
-            let cost = price.of(input, part(input, shares.1), part(max_tokens * count, shares.2));
-            let bound = Bound::of(&price, Sizes { bytes, ..Sizes::default() }, Choices { max_tokens, count });
+            let cached = part(input, shares.1);
+            let cache_written = part(input - cached, shares.3);
+            let usage = Usage {
+                input,
+                output: part(max_tokens * count, shares.2),
+                cached,
+                cache_written,
+                // Nothing is kept for an hour that was not marked to be.
+                cache_written_hour: if writes_cache { part(cache_written, shares.4) } else { 0 },
+                ..Usage::default()
+            };
+            let cost = price.of_usage(&usage);
+            let sizes = Sizes { bytes, writes_cache, ..Sizes::default() };
+            let bound = Bound::of(&price, sizes, Choices { max_tokens, count });
             prop_assert!(cost <= bound.amount);
         }
     }

@@ -19,6 +19,32 @@ pub struct CivilDate {
 }
 
 impl CivilDate {
+    /// 0 to 6; Sunday is 0.
+    pub fn weekday(self) -> u8 {
+        // Sakamoto's: what each month adds to the days of the year before it.
+        const ADDS: [i32; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
+        let year = i32::from(self.year) - i32::from(self.month < 3);
+        let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+        let adds = ADDS.get(usize::from(self.month.saturating_sub(1))).copied().unwrap_or(0);
+        u8::try_from((year + leaps + adds + i32::from(self.day)).rem_euclid(7)).unwrap_or(0)
+    }
+
+    /// The day before.
+    pub fn before(self) -> Self {
+        if self.day > 1 {
+            return Self { day: self.day - 1, ..self };
+        }
+        let (year, month) =
+            if self.month > 1 { (self.year, self.month - 1) } else { (self.year.saturating_sub(1), 12) };
+        let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        let day = match month {
+            2 => 28 + u8::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        Self { year, month, day }
+    }
+
     /// The date in UTC; years beyond 9999 either way are held there.
     pub fn utc(at: UnixMs) -> Self {
         // Howard Hinnant's days-to-civil, with eras of 400 years that begin in March.
@@ -109,6 +135,18 @@ mod tests {
         }
         for wrong in ["", "2026", "2026-13-01", "2026-00-10", "2026-01-32", "x-1-1"] {
             assert!(wrong.parse::<CivilDate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn weekdays_are_those_of_the_calendar() {
+        let weekday = |text: &str| text.parse::<CivilDate>().unwrap().weekday();
+        assert_eq!((weekday("1970-01-01"), weekday("2026-11-22"), weekday("2024-02-29")), (4, 0, 4));
+        for day in 0..20_000i64 {
+            let days_since_a_thursday = u8::try_from((day + 4) % 7).unwrap();
+            let date = CivilDate::utc(UnixMs(day * MS_PER_DAY));
+            assert_eq!(date.weekday(), days_since_a_thursday);
+            assert_eq!(CivilDate::utc(UnixMs((day + 1) * MS_PER_DAY)).before(), date);
         }
     }
 

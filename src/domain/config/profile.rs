@@ -3,7 +3,9 @@
 use crate::domain::ids::{ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::money::Price;
+use crate::domain::plan::Plan;
 use crate::domain::rate::RateLimit;
+use crate::domain::schedule::Warmth;
 use crate::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +80,8 @@ pub struct ModelProfile {
     pub capabilities: Option<Vec<String>>,
     pub price: Option<Price>,
     pub settings: ModelSettings,
+    /// When it is kept in its server's memory.
+    pub warmth: Warmth,
 }
 
 /// Parameters for calls to a model; a caller's own win over these.
@@ -192,6 +196,8 @@ pub struct Profile {
     /// `fallback_models[0]`; empty when no file holds it.
     pub place: String,
     pub line: Option<usize>,
+    /// What a plan of this account allows.
+    pub plan: Option<Plan>,
 }
 
 impl Profile {
@@ -220,6 +226,7 @@ impl Profile {
             origin: Origin::Providers,
             place: String::new(),
             line: None,
+            plan: None,
         }
     }
 

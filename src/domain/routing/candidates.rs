@@ -380,7 +380,8 @@ impl<'a> Board<'a> {
     }
 
     fn limited(&self, provider: &WorldProvider) -> Option<&Limited> {
-        self.world.limited.iter().find(|limited| limited.provider == provider.id)
+        let here = |limited: &&Limited| limited.provider == provider.id && limited.until > self.world.now;
+        self.world.limited.iter().find(here)
     }
 
     fn judge_money(&self, reach: Reach) -> Option<Out> {

@@ -44,7 +44,8 @@ pub fn decide(facts: &Facts, rules: &RuleSet, world: &World) -> Decision {
     }
     let decision = match wanted {
         Meaning::Nothing | Meaning::Strategy(_) | Meaning::Fastest => {
-            Board::new(world, facts, request.guard(None), Scope::All).finish("none".to_owned(), rules.version)
+            let board = Board::new(world, facts, request.guard(None), Scope::All);
+            board.finish(Decision::NOTHING_NAMED.to_owned(), rules.version)
         }
         _ => {
             let mut board = Board::new(world, facts, request.guard(None), scope_of(&wanted));

@@ -17,6 +17,7 @@ mod world;
 pub use choice::{Unclear, choice};
 pub use decide::decide;
 pub use explain::explain;
+pub use order::spills;
 pub use policy::{Effects, Fallback, Outcome, Policy};
 pub use reads::{PinKey, Reads};
 pub use resolve::{Named, closest, request_type, stands_for_something};
@@ -129,6 +130,16 @@ pub struct Decision {
     /// Policies that were looked at and did not decide although their condition is not false.
     #[serde(default)]
     pub notes: Vec<PolicyNote>,
+}
+
+impl Decision {
+    /// [`Self::by`] where nobody has what the caller named.
+    pub const NOTHING_NAMED: &str = "none";
+
+    /// The caller named what nobody has.
+    pub fn names_nothing(&self) -> bool {
+        self.by == Self::NOTHING_NAMED
+    }
 }
 
 /// A policy that was passed over, or that applied without a result of its condition.

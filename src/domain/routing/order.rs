@@ -41,7 +41,7 @@ pub(super) fn push_all(board: &mut Board<'_>, strategy: Strategy, facts: &Facts,
                 }
                 if let Some(bound) = rules.spillover_ms.filter(|_| local && local_first) {
                     side.retain(|&place| {
-                        let over = expected_wait(world, place) > bound;
+                        let over = is_spilled(world, place, bound);
                         if over {
                             spilled.push(place);
                         }
@@ -121,15 +121,27 @@ fn load_ms(world: &World, (p, m): Place) -> Option<u64> {
     world.load_ms.get(&target).copied()
 }
 
-/// How long a call would wait there before it is worked on: for a slot, and for the model.
-fn expected_wait(world: &World, (p, m): Place) -> u64 {
+/// Whether a call of a local model goes to the cloud first: it would wait too long for a slot and for the model.
+fn is_spilled(world: &World, (p, m): Place, bound: u64) -> bool {
     let provider = &world.providers[p];
     let slot = world.waits.iter().find(|(id, _)| id == &provider.id).map_or(0, |(_, ms)| *ms);
+    let already = world.spilling.contains(&provider.id);
     let load = match provider.models[m].loaded {
         Some(false) => load_ms(world, (p, m)).unwrap_or(0),
         Some(true) | None => 0,
     };
-    slot.saturating_add(load)
+    spills(slot, load, bound, already)
+}
+
+/// Whether calls are kept away from a local server where they would wait so long for a slot, and so long for the model
+/// to load. Who is kept away `already` comes back when the wait for a slot is half of what would send others away, so
+/// that nobody flaps; a load takes as long as it takes.
+pub fn spills(slot_ms: u64, load_ms: u64, bound_ms: u64, already: bool) -> bool {
+    match bound_ms.checked_sub(load_ms) {
+        None => true,
+        Some(room) if already => slot_ms > room / 2,
+        Some(room) => slot_ms > room,
+    }
 }
 
 /// What this request would cost there; `None` when no price is known.

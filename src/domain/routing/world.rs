@@ -35,12 +35,15 @@ pub struct World {
     /// Providers without room for this request in their limits per minute.
     #[serde(default)]
     pub limited: Vec<Limited>,
-    /// How long a call would wait for a slot at local servers that are busy, in milliseconds; an absent one is free.
+    /// How long a call would wait for a slot at local servers, in milliseconds; an absent one is free.
     #[serde(default)]
     pub waits: Vec<(ProviderId, u64)>,
     /// How long loading took the last time, in milliseconds.
     #[serde(default)]
     pub load_ms: Arc<BTreeMap<Target, u64>>,
+    /// Local servers that callers are kept away from because they were too busy: they get calls back late.
+    #[serde(default)]
+    pub spilling: Vec<ProviderId>,
     /// Presets by name, each with what it asks for.
     #[serde(default)]
     pub presets: Arc<BTreeMap<String, String>>,
@@ -53,6 +56,9 @@ pub struct Limited {
     pub until: UnixMs,
     /// The reason in words, with the time of day.
     pub why: String,
+    /// It is the account's plan that is used up, not a limit per minute.
+    #[serde(default)]
+    pub plan: bool,
 }
 
 /// The providers, shared by all copies of a world until one of them is changed.

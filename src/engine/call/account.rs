@@ -247,6 +247,12 @@ impl Ticket {
         self.current.as_ref().and_then(|trial| trial.ttft).map(ms)
     }
 
+    /// Tokens in and out of the attempt under way, where they were told.
+    pub fn attempt_tokens(&self) -> Option<u64> {
+        let usage = self.current.as_ref()?.usage?;
+        Some(usage.input.saturating_add(usage.output))
+    }
+
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
     }
@@ -286,8 +292,9 @@ impl Ticket {
         // Counts of an answer that broke off are those of its beginning.
         match trial.usage.filter(|_| failure.is_none() || trial.finish.is_some()) {
             Some(usage) => Cost {
-                amount: Some(price.of(usage.input, usage.cached, usage.output)),
-                provenance: Provenance::Computed,
+                amount: Some(price.of_usage(&usage)),
+                // What a write into the vendor's cache costs was guessed where no figure says it.
+                provenance: if price.covers(&usage) { Provenance::Computed } else { Provenance::Estimated },
             },
             None if price.is_free() => Cost::FREE,
             // Nobody knows what it came to: at most what was put aside.
@@ -332,8 +339,8 @@ impl Ticket {
 
 /// From the world where it knows the model, since that tells what a server runs elsewhere; else from the profile.
 pub fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
-    let provider = live.world.providers.iter().find(|provider| provider.id == target.provider)?;
-    match provider.models.iter().find(|model| model.id == target.model) {
+    let provider = live.world.providers.iter().find(|provider| provider.id == target.provider);
+    match provider.and_then(|provider| provider.models.iter().find(|model| model.id == target.model)) {
         Some(model) => model.price,
         None => price_of(live.profiles.get(&target.provider)?, &target.model, &live.config.money),
     }

@@ -1,6 +1,7 @@
 //! The chain of targets: attempts in order, retries on the same target, the step to the next one.
 
 use super::super::live::Live;
+use super::super::plans::Taken;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
 use super::account::Ticket;
@@ -10,10 +11,13 @@ use super::queue::Slot;
 use super::{Shared, limited, needs};
 use crate::domain::budget::WhenExhausted;
 use crate::domain::call::CallRequest;
+use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::queue::Bounds;
-use crate::domain::routing::{Chosen, Decision, WorldProvider};
+use crate::domain::rate::Needs;
+use crate::domain::routing::{Chosen, Decision, Limited, WorldProvider};
+use crate::domain::time::UnixMs;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,11 +73,10 @@ pub async fn walk(
         }
         let _slot = slot(shared, live, request, target, ticket, deadline).await?;
         let (share, at) = (needs(request), shared.ports.clock.now());
-        let limit = live.profiles.get(&target.provider).and_then(|profile| profile.rate_limit);
-        if let Err(until) = shared.traffic.take_share(&target.provider, limit, share, at) {
-            let failure = limited(&format!("{} has no room in its limits", target.provider), until, at, shared);
-            ticket.skip(target, "limited", failure.message.clone());
-            ended_in.get_or_insert(failure);
+        let profile = live.profiles.get(&target.provider);
+        if let Err(full) = minute_share(shared, profile, chosen, share, at) {
+            ticket.skip(target, "limited", full.message.clone());
+            ended_in.get_or_insert(full);
             continue;
         }
         if !shared.traffic.admits(target, shared.ports.clock.now()) {
@@ -94,12 +97,16 @@ pub async fn walk(
         let mut tries_left = allowed_tries(live, chosen);
         loop {
             tries_left -= 1;
-            let Err(failure) = try_once(&attempt, ticket).await else {
-                succeeded(shared, live, target, ticket);
-                if let (Some(usage), _) = ticket.came() {
-                    let used = usage.input.saturating_add(usage.output);
-                    shared.traffic.correct_share(&target.provider, at, share, used);
+            let tried = match try_counted(&attempt, profile, ticket, share, at).await {
+                Ok(tried) => tried,
+                Err(full) => {
+                    shared.traffic.note(target, false, false, shared.ports.clock.now());
+                    ended_in.get_or_insert(full);
+                    break;
                 }
+            };
+            let Err(failure) = tried else {
+                succeeded(shared, live, target, ticket);
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
                     keep.keep(usage, finish, shared.ports.clock.now()).await;
@@ -107,14 +114,8 @@ pub async fn walk(
                 return Ok(());
             };
             if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
-                // Nobody was asked: the target counts as one that could not be tried.
-                ticket.unsent(&failure);
-                shared.traffic.note(target, false, false, shared.ports.clock.now());
-                if live.config.money.when_exhausted == WhenExhausted::Refuse {
-                    return Err(failure);
-                }
                 let next = decision.chain.get(index + 1).map(|chosen| &chosen.target);
-                announce(events, target, &failure, next).await?;
+                let failure = unpaid(shared, live, ticket, events, target, failure, next).await?;
                 ended_in.get_or_insert(failure);
                 break;
             }
@@ -144,6 +145,91 @@ pub async fn walk(
     Err(ended_in.unwrap_or_else(|| {
         Failure::plain(ErrorCode::NoRoute, "every target of the chain is resting after repeated failures")
     }))
+}
+
+/// There was no money for this target, and nobody was asked: it counts as one that could not be tried.
+///
+/// # Errors
+/// The failure itself, where the configuration wants calls refused then.
+async fn unpaid(
+    shared: &Shared,
+    live: &Live,
+    ticket: &mut Ticket,
+    events: &mpsc::Sender<CallEvent>,
+    target: &Target,
+    failure: Failure,
+    next: Option<&Target>,
+) -> Result<Failure, Failure> {
+    ticket.unsent(&failure);
+    shared.traffic.note(target, false, false, shared.ports.clock.now());
+    if live.config.money.when_exhausted == WhenExhausted::Refuse {
+        return Err(failure);
+    }
+    announce(events, target, &failure, next).await?;
+    Ok(failure)
+}
+
+/// The call's share of its provider's limits per minute.
+fn minute_share(
+    shared: &Shared,
+    profile: Option<&Arc<Profile>>,
+    chosen: &Chosen,
+    share: Needs,
+    at: UnixMs,
+) -> Result<(), Failure> {
+    let provider = &chosen.target.provider;
+    let limit = profile.and_then(|profile| profile.rate_limit);
+    let taken = shared.traffic.take_share(provider, limit, share, at);
+    taken.map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))
+}
+
+/// One try, counted against its provider's plan, where it has one: every request that is sent counts.
+///
+/// # Errors
+/// The plan has no room for it: nothing was sent.
+async fn try_counted(
+    attempt: &Attempt<'_>,
+    profile: Option<&Arc<Profile>>,
+    ticket: &mut Ticket,
+    share: Needs,
+    at: UnixMs,
+) -> Result<Result<(), Failure>, Failure> {
+    let (shared, target) = (attempt.shared, &attempt.chosen.target);
+    let taken = match profile.filter(|profile| profile.plan.is_some()) {
+        None => None,
+        Some(profile) => match plan_share(shared, attempt.live, profile, share).await {
+            Ok(taken) => taken,
+            Err(full) => {
+                ticket.skip(target, "limited", full.message.clone());
+                return Err(full);
+            }
+        },
+    };
+    let tried = try_once(attempt, ticket).await;
+    match (&tried, taken) {
+        (Ok(()), taken) => {
+            if let Some(used) = ticket.attempt_tokens() {
+                shared.traffic.correct_share(&target.provider, at, share, used);
+                if let Some(taken) = taken {
+                    shared.plans.correct(taken, used);
+                }
+            }
+        }
+        (Err(failure), Some(taken)) if !ticket.on_its_way() || failure.cause.never_arrived() => {
+            shared.plans.give_back(taken);
+        }
+        (Err(_), _) => {}
+    }
+    Ok(tried)
+}
+
+async fn plan_share(shared: &Shared, live: &Live, profile: &Profile, share: Needs) -> Result<Option<Taken>, Failure> {
+    let zone = live.config.money.timezone.as_deref();
+    shared.plans.take(profile, zone, share.tokens()).await.map_err(|until| {
+        let now = shared.ports.clock.now();
+        let why = shared.plans.used_up(until, now);
+        shared.no_room(&Limited { provider: profile.id.clone(), until, why, plan: true }, now)
+    })
 }
 
 fn nothing_kept() -> Failure {
@@ -261,7 +347,12 @@ fn failed(
     if failure.code == ErrorCode::RateLimit
         && let Some(wait) = failure.retry_after_ms
     {
-        shared.traffic.park(&target.provider, now.plus(Duration::from_millis(wait)));
+        let until = now.plus(Duration::from_millis(wait));
+        if failure.cause == Cause::PlanUsedUp {
+            shared.plans.tell(&target.provider, until);
+        } else {
+            shared.traffic.park(&target.provider, until);
+        }
     }
     let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();
     let far = live.world.providers.iter().any(|known| known.id == target.provider && account(known));

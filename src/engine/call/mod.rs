@@ -5,13 +5,15 @@ mod account;
 mod attempt;
 pub(super) mod cache;
 mod chain;
-mod params;
+mod examine;
+pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;
 mod reserve;
 
 use super::handle::{CALL_CAPACITY, Caller};
 use super::pins::Pins;
+use super::plans::Plans;
 use super::ports::Ports;
 use super::presets;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
@@ -20,12 +22,16 @@ use super::till::Till;
 use super::traffic::{Ended, Traffic};
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
-use crate::domain::failure::{ErrorCode, Failure};
-use crate::domain::ids::CallId;
+use crate::domain::failure::{Cause, ErrorCode, Failure};
+use crate::domain::ids::{CallId, Target};
 use crate::domain::rate::Needs;
-use crate::domain::routing::{Decision, Limited, NoteKind, PinKey, World, decide, explain, request_type, world_for};
+use crate::domain::routing::{
+    Decision, Limited, NoteKind, PinKey, World, WorldProvider, decide, explain, request_type, world_for,
+};
 use crate::domain::time::UnixMs;
 use account::Ticket;
+pub(super) use examine::Examiner;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -54,6 +60,7 @@ struct Shared {
     inputs: mpsc::Sender<Input>,
     pins: Pins,
     till: Arc<Till>,
+    plans: Arc<Plans>,
 }
 
 impl CallRunner {
@@ -63,8 +70,9 @@ impl CallRunner {
         traffic: Arc<Traffic>,
         inputs: mpsc::Sender<Input>,
         till: Arc<Till>,
+        plans: Arc<Plans>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default(), till }) }
+        Self { shared: Arc::new(Shared { ports, live, traffic, inputs, pins: Pins::default(), till, plans }) }
     }
 }
 
@@ -151,16 +159,14 @@ impl Shared {
         let needs = needs(request);
         for provider in &live.world.providers {
             let Some(profile) = live.profiles.get(&provider.id) else { continue };
-            if let Some(until) = self.traffic.limited_until(&provider.id, profile.rate_limit, needs, now) {
+            if let Some(limited) = self.plans.limited(profile, needs.tokens(), now) {
+                world.limited.push(limited);
+            } else if let Some(until) = self.traffic.limited_until(&provider.id, profile.rate_limit, needs, now) {
                 let why = format!("no room in its limits until {}", self.ports.clock.time_of_day(until));
-                world.limited.push(Limited { provider: provider.id.clone(), until, why });
-            }
-            if let Some(bound) = live.config.rules.spillover_ms.filter(|_| provider.reach.is_local()) {
-                let slots = profile.max_concurrent.unwrap_or(live.config.limits.max_concurrent_requests);
-                let wait = self.traffic.long_wait(&provider.id, slots, bound);
-                world.waits.extend(wait.map(|wait| (provider.id.clone(), wait)));
+                world.limited.push(Limited { provider: provider.id.clone(), until, why, plan: false });
             }
         }
+        add_waits(live, &self.traffic, world);
     }
 
     /// Takes the call's share of its client's limit.
@@ -216,6 +222,16 @@ impl Shared {
         self.live.borrow().clone()
     }
 
+    /// Nobody else is left, and this one has no room.
+    fn no_room(&self, limited_by: &Limited, now: UnixMs) -> Failure {
+        if limited_by.plan {
+            let message = format!("{}: {}", limited_by.provider, limited_by.why);
+            return Failure::new(ErrorCode::RateLimit, Cause::PlanUsedUp, message)
+                .retry_after(Some(limited_by.until.since(now)));
+        }
+        limited(&format!("{} has no room in its limits", limited_by.provider), limited_by.until, now, self)
+    }
+
     /// The provider without room now that has some soonest.
     fn first_room(&self, live: &Live, request: &CallRequest) -> Option<(Limited, UnixMs)> {
         let now = self.ports.clock.now();
@@ -245,7 +261,7 @@ impl Shared {
             && ticket.rejects().iter().any(|reject| reject.code == "limited")
             && let Some((first, now)) = self.first_room(live, request)
         {
-            return Err(limited(&format!("{} has no room in its limits", first.provider), first.until, now, self));
+            return Err(self.no_room(&first, now));
         }
         if decision.chain.is_empty() {
             return Err(no_route(live, request, ticket.policy()));
@@ -254,6 +270,35 @@ impl Shared {
         let deadline = ticket.started() + limit;
         chain::walk(self, live, request, decision, ticket, events, deadline).await
     }
+}
+
+/// How long calls wait at local servers now, and which of these they are kept away from, where the rules ask.
+pub(super) fn add_waits(live: &Live, traffic: &Traffic, world: &mut World) {
+    let Some(bound) = live.config.rules.spillover_ms else { return };
+    for provider in live.world.providers.iter().filter(|provider| provider.reach.is_local()) {
+        let Some(profile) = live.profiles.get(&provider.id) else { continue };
+        let slots = profile.max_concurrent.unwrap_or(live.config.limits.max_concurrent_requests);
+        let load = least_load(provider, &world.load_ms);
+        let (wait, spilling) = traffic.wait_for_slot(&provider.id, slots, load, bound);
+        if wait > 0 {
+            world.waits.push((provider.id.clone(), wait));
+        }
+        if spilling {
+            world.spilling.push(provider.id.clone());
+        }
+    }
+}
+
+/// How long the model that is there soonest would have to load.
+fn least_load(provider: &WorldProvider, known: &BTreeMap<Target, u64>) -> u64 {
+    if known.is_empty() {
+        return 0;
+    }
+    let loads = provider.models.iter().filter(|model| model.candidate && model.chat && !model.remote).map(|model| {
+        let target = || Target { provider: provider.id.clone(), model: model.id.clone() };
+        if model.loaded == Some(false) { known.get(&target()).copied().unwrap_or(0) } else { 0 }
+    });
+    loads.min().unwrap_or(0)
 }
 
 /// What a request is expected to take of limits.
@@ -268,7 +313,7 @@ fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
 
 /// Why nobody can take the call.
 fn no_route(live: &Live, request: &CallRequest, by: &str) -> Failure {
-    let code = if by == "none" { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+    let code = if by == Decision::NOTHING_NAMED { ErrorCode::NotFound } else { ErrorCode::NoRoute };
     Failure::plain(
         code,
         explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,

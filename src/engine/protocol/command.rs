@@ -6,7 +6,7 @@ use super::policy::{PolicyEdit, RouteCase};
 use super::preset::PresetEdit;
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::stats::{ExportQuery, StatsQuery};
-use crate::domain::call::Facts;
+use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
@@ -60,11 +60,16 @@ pub enum Command {
     TestProvider {
         draft: Box<ProviderDraft>,
         answer: bool,
+        /// Each step is announced under it as [`super::EventKind::StepDone`].
+        #[serde(default)]
+        run: RunId,
     },
     /// The same for a provider of the configuration.
     TestSaved {
         id: ProviderId,
         answer: bool,
+        #[serde(default)]
+        run: RunId,
     },
     /// Looks for known servers on loopback.
     Discover,
@@ -159,7 +164,7 @@ pub enum Command {
         answer: bool,
         run: RunId,
     },
-    /// Ends the work of a run; its asker gets the steps that were done.
+    /// Ends the work of a run of a test or of the doctor; its asker gets the steps that were done.
     StopDiagnosis {
         run: RunId,
     },
@@ -212,6 +217,12 @@ pub enum Command {
     EditPreset {
         edit: Box<PresetEdit>,
         dry_run: bool,
+    },
+    /// Has the vendor of the target that would answer count the tokens of a prompt: the prompt goes there, and to no
+    /// model. Stopped by the name of its run.
+    CountTokens {
+        request: Box<CallRequest>,
+        run: RunId,
     },
 }
 
@@ -278,10 +289,11 @@ pub enum CommandName {
     ExplainWith,
     Budget,
     EditPreset,
+    CountTokens,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -322,6 +334,7 @@ impl CommandName {
         Self::ExplainWith,
         Self::Budget,
         Self::EditPreset,
+        Self::CountTokens,
     ];
 }
 
@@ -369,6 +382,7 @@ impl Command {
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
             Self::EditPreset { .. } => CommandName::EditPreset,
+            Self::CountTokens { .. } => CommandName::CountTokens,
         }
     }
 
@@ -419,7 +433,8 @@ impl Command {
             | Self::ExportCalls { .. }
             | Self::CheckCondition { .. }
             | Self::ExplainWith { .. }
-            | Self::Budget { .. } => false,
+            | Self::Budget { .. }
+            | Self::CountTokens { .. } => false,
         }
     }
 }

@@ -11,7 +11,7 @@ pub const DOCTOR_STEPS: [&str; 10] =
     ["address", "DNS", "TCP", "TLS", "HTTP", "kind", "auth", "models", "loaded", "answer"];
 
 /// One run of the doctor, named by who asks for it: its steps are announced under this name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub u64);
 

@@ -97,4 +97,12 @@ pub enum EventKind {
         /// Calls given up since the start.
         dropped: u64,
     },
+    /// A model that the person keeps warm was loaded, or could not be.
+    KeptWarm {
+        target: String,
+        took_ms: u64,
+        failure: Option<Failure>,
+        /// When it is tried again; `None` with a failure: not before its next hours.
+        again_in_ms: Option<u64>,
+    },
 }

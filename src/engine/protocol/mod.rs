@@ -25,10 +25,11 @@ pub use preset::{PresetDraft, PresetEdit};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use reply::{
     CacheReport, EditReport, Found, LedgerCheck, ModelReport, Refusal, Reply, ReportParts, Step, StepState, TestReport,
+    TokenCount, UNKNOWN_NAME,
 };
 pub use snapshot::{
-    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, ProbePoint, ProviderView, RoutingView,
-    RunningCall, Snapshot, SpendView,
+    ConfigView, GatewayView, LoadingCall, LoadingView, ModelView, ModelsEntry, PlanLeft, PlanView, ProbePoint,
+    ProviderView, RoutingView, RunningCall, Snapshot, SpendView, WarmStanding, WarmView,
 };
 pub use stats::{
     CallStats, CallSums, ExportFormat, ExportPart, ExportQuery, GroupBy, Percentiles, StatsGroup, StatsQuery,

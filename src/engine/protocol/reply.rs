@@ -16,6 +16,9 @@ use crate::domain::routing::Explanation;
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
+/// The exit code of a name that nothing has, whatever it names: the words were wrong, not the world.
+pub const UNKNOWN_NAME: u8 = 2;
+
 /// What the engine answers to one command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", content = "with", rename_all = "snake_case")]
@@ -44,6 +47,15 @@ pub enum Reply {
     Refused(Refusal),
     Condition(ConditionCheck),
     WhatIf(Box<WhatIf>),
+    Counted(TokenCount),
+}
+
+/// The tokens of a prompt as the vendor of its target counts them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCount {
+    pub target: Target,
+    pub by: Kind,
+    pub tokens: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +73,11 @@ pub struct Refusal {
 }
 
 impl Reply {
+    /// A name that nothing has: the caller's mistake.
+    pub fn unknown(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::refused(UNKNOWN_NAME, message, remedy)
+    }
+
     pub fn refused(exit: u8, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Refused(Refusal {
             message: message.into(),

@@ -9,7 +9,7 @@ use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
 use crate::domain::preset::Preset;
-use crate::domain::rate::RateState;
+use crate::domain::rate::{RateState, RateWindow};
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::shared::SharedList;
@@ -122,12 +122,23 @@ pub struct ProviderView {
     /// What was seen in the last 24 hours, oldest first, by this process or another; what is missing was not asked.
     #[serde(default)]
     pub day: VecDeque<Slot>,
+    /// What is left of the account's plan.
+    #[serde(default)]
+    pub plan: Option<PlanView>,
+    /// Models that are kept in its memory, by the person's wish.
+    #[serde(default)]
+    pub warm: Vec<WarmView>,
 }
 
 impl ProviderView {
     /// Found on this machine and used as it is, while nothing is configured.
     pub fn is_discovered(&self) -> bool {
         self.origin == Origin::Discovery
+    }
+
+    /// Until when no call goes there: after a rate limit, or because its plan is used up.
+    pub fn parked(&self) -> Option<UnixMs> {
+        self.parked_until.max(self.plan.as_ref().and_then(|plan| plan.used_up_until))
     }
 
     /// The models that lmdeck may choose by itself: named in the profile, or held by a near server. What a cloud
@@ -184,6 +195,59 @@ pub struct LoadingView {
     pub unloading: bool,
     /// A call loads it, not a command.
     pub by_call: bool,
+}
+
+/// What is left of an account's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// What is left of each window, by the plan of the profile; nothing without one.
+    pub windows: Vec<PlanLeft>,
+    /// Until when there is no room for a call.
+    pub used_up_until: Option<UnixMs>,
+    /// The vendor says so itself.
+    pub told: bool,
+}
+
+/// One bound of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLeft {
+    /// How long its window is, in seconds.
+    pub window_s: u64,
+    pub left: RateWindow,
+}
+
+/// When a model is kept in its server's memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmView {
+    pub model: ModelId,
+    /// The hours, as written.
+    pub keep: Option<String>,
+    /// The moments, as written.
+    pub preload: Option<String>,
+    /// Since when it is there, where this process saw it come.
+    pub loaded_since: Option<UnixMs>,
+    pub standing: WarmStanding,
+}
+
+/// How it stands with a model that is to be kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum WarmStanding {
+    Loaded,
+    /// Not there, and about to be loaded.
+    Wanted,
+    /// Nothing asks for it now.
+    Resting,
+    /// A person unloaded it: left alone until its next hours.
+    Held,
+    /// It could not be loaded, and is not tried again before its next hours.
+    GaveUp {
+        why: String,
+    },
+    /// Its provider is paused, off, or does not answer.
+    Away,
+    /// lmdeck cannot have this server load anything.
+    Powerless,
 }
 
 /// One change of a provider's list.

@@ -76,7 +76,7 @@ fn pairs(snapshot: &Snapshot) -> impl Iterator<Item = (&ProviderView, &ModelView
 
 fn brief(provider: &ProviderView, model: &ModelView, now: UnixMs) -> Value {
     let still = |until: Option<UnixMs>| until.is_some_and(|until| until > now);
-    let rate_limited = still(provider.parked_until);
+    let rate_limited = still(provider.parked());
     json!({
         "provider": provider.kind.word(),
         "model_name": model.id,

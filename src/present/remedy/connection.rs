@@ -234,9 +234,7 @@ pub(super) fn other_program(on: &Subject<'_>, looks_like: Option<&str>) -> Remed
             .step(PROXY);
     }
     let port = on.endpoint.port;
-    let known = looks_like.and_then(|text| {
-        Kind::ALL.into_iter().find(|kind| kind.label().eq_ignore_ascii_case(text) || kind.word() == text)
-    });
+    let known = looks_like.and_then(Kind::called);
     if let Some(kind) = known.filter(|kind| *kind != on.kind) {
         return Remedy::new(format!(
             "{} is {}, not {}. If that is what you want:",

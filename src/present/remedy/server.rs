@@ -163,6 +163,13 @@ pub(super) fn other_model(on: &Subject<'_>, asked: &str, answered: &str) -> Reme
     }
 }
 
+pub(super) fn plan_used_up(subject: &Subject<'_>, until: Option<&str>) -> Remedy {
+    let until = until.unwrap_or("until its window has room again");
+    Remedy::new(format!("The plan of {} is used up for this window: parked {until}.", subject.who()))
+        .step("Calls go to the next target of their order meanwhile; which that is: lmdeck routes explain.")
+        .step("Where the vendor allows more than the file says, correct plan in its section: lmdeck config set.")
+}
+
 pub(super) fn response_format(on: &Subject<'_>) -> Remedy {
     Remedy::new(format!(
         "{} takes response_format json_schema or text, and was sent another one, as json_object.",

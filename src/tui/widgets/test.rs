@@ -1,9 +1,10 @@
 //! The quick connection test of a form: its steps in fixed rows, and what to do about the one that failed. The
 //! doctor has a layer of its own.
 
+use crate::domain::failure::ErrorCode;
 use crate::domain::kind::Kind;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Step, StepState, TEST_STEPS, TestReport};
+use crate::engine::protocol::{RunId, Step, StepState, TEST_STEPS, TestReport};
 use crate::present::remedy::{self, Subject};
 use crate::present::{labels, text, units};
 use crate::tui::canvas::Canvas;
@@ -12,13 +13,19 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
 
+/// Under the steps of a run that was stopped.
+const STOPPED: &str = "Stopped: ctrl-t takes all steps again.";
+
 #[derive(Debug, Default)]
 pub enum ConnectionTest {
     #[default]
     NotRun,
     Running {
         ticket: Ticket,
+        run: RunId,
         since: UnixMs,
+        /// Those that have ended.
+        steps: Vec<Step>,
     },
     Done {
         report: TestReport,
@@ -40,11 +47,44 @@ impl ConnectionTest {
         }
     }
 
+    /// The run under way.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Running { run, .. } => Some(*run),
+            _ => None,
+        }
+    }
+
+    /// A step of some run ended.
+    pub fn heard(&mut self, of: RunId, step: &Step) {
+        if let Self::Running { run, steps, .. } = self
+            && *run == of
+        {
+            steps.push(step.clone());
+        }
+    }
+
+    /// The steps that have ended, in order.
+    fn ended(&self) -> &[Step] {
+        match self {
+            Self::Running { steps, .. } => steps,
+            Self::Done { report, .. } => &report.steps,
+            Self::NotRun | Self::Refused(_) => &[],
+        }
+    }
+
+    /// Somebody stopped it.
+    fn stopped(&self) -> bool {
+        let failure = self.report().and_then(|report| report.failure.as_ref());
+        failure.is_some_and(|failure| failure.code == ErrorCode::Cancelled)
+    }
+
     /// What is going on, for a heading's right end. While it runs the picture is drawn again every second.
     pub fn status(&self, canvas: &Canvas<'_>) -> String {
         match self {
             Self::NotRun => "not tried yet".into(),
-            Self::Running { since, .. } => canvas.running(*since),
+            Self::Running { since, .. } => format!("{}, esc stops it", canvas.running(*since)),
+            Self::Done { at, .. } if self.stopped() => format!("stopped {} ago", canvas.age(*at)),
             Self::Done { report, at } => {
                 format!("ran {}, {} ago", units::duration(report.total_ms), canvas.age(*at))
             }
@@ -53,12 +93,12 @@ impl ConnectionTest {
     }
 
     fn rows(&self) -> Vec<(labels::Label, String, String)> {
-        let step = |name: &str| self.report().and_then(|report| report.steps.iter().find(|step| step.name == name));
+        let ended = self.ended();
         let row = |(place, name): (usize, &&str)| {
-            if let Some(step) = step(name) {
+            if let Some(step) = ended.iter().find(|step| step.name == *name) {
                 return (labels::step(step.state), (*name).to_owned(), verdict(step));
             }
-            let running = matches!(self, Self::Running { .. }) && place == 0;
+            let running = self.run().is_some() && place == ended.len();
             let mark = if running { labels::RUNNING } else { labels::NOT_YET };
             let label = labels::Label { mark, word: "".into(), role: labels::Role::Muted };
             (label, (*name).to_owned(), String::new())
@@ -75,9 +115,8 @@ impl ConnectionTest {
 
     /// Passed steps in one row, the others in their own.
     pub fn folded(&self, lines: &mut Lines) {
-        let Some(report) = self.report() else { return };
-        let passed: Vec<String> = report
-            .steps
+        let ended = self.ended();
+        let passed: Vec<String> = ended
             .iter()
             .filter(|step| step.state == StepState::Passed)
             .map(|step| match step.ms.filter(|ms| *ms > 0) {
@@ -89,8 +128,12 @@ impl ConnectionTest {
             let said = format!("{}: {}", units::count(passed.len() as u64, "step", "steps"), passed.join(", "));
             lines.put(2, &[Piece::new(labels::OK, Role::Good), Piece::plain(" "), Piece::plain(&said)]);
         }
-        for step in report.steps.iter().filter(|step| matches!(step.state, StepState::Warned | StepState::Failed)) {
+        for step in ended.iter().filter(|step| matches!(step.state, StepState::Warned | StepState::Failed)) {
             lines.put(2, &step_row(&labels::step(step.state), &step.name, &verdict(step)));
+        }
+        if let (Some(_), Some(next)) = (self.run(), TEST_STEPS.get(ended.len())) {
+            let label = labels::Label { mark: labels::RUNNING, word: "".into(), role: labels::Role::Muted };
+            lines.put(2, &step_row(&label, next, ""));
         }
     }
 
@@ -98,6 +141,9 @@ impl ConnectionTest {
     pub fn advice(&self, subject: &Subject<'_>, lines: &mut Lines) {
         if let Self::Refused(why) = self {
             lines.wrapped(2, why, Role::Plain);
+        }
+        if self.stopped() {
+            lines.wrapped(4, STOPPED, Role::Plain);
         }
         for remedy in self.remedies(subject) {
             lines.wrapped(4, &remedy.headline, Role::Plain);
@@ -111,7 +157,7 @@ impl ConnectionTest {
     }
 
     pub fn remedies(&self, subject: &Subject<'_>) -> Vec<remedy::Remedy> {
-        let Some(report) = self.report() else { return Vec::new() };
+        let Some(report) = self.report().filter(|_| !self.stopped()) else { return Vec::new() };
         let failed = report.failure.as_ref().map(|failure| remedy::remedy(failure, subject));
         failed.into_iter().chain(report.cautions.iter().map(|cause| remedy::caution(cause, subject))).collect()
     }
@@ -121,6 +167,7 @@ impl ConnectionTest {
         match self {
             Self::NotRun | Self::Running { .. } => None,
             Self::Refused(why) => Some(format!("Connection: not tried. {why}")),
+            Self::Done { .. } if self.stopped() => Some(format!("Connection: {STOPPED}")),
             Self::Done { report, .. } => {
                 let worst = [StepState::Failed, StepState::Warned]
                     .into_iter()

@@ -13,6 +13,7 @@ use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::RuleSet;
+use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, ModelAct, ModelDone, ModelJob, Ports,
@@ -56,6 +57,8 @@ pub struct SeenJob {
     pub target: Target,
     pub body: Body,
     pub local_only: bool,
+    /// When it came.
+    pub at: Instant,
 }
 
 #[derive(Default)]
@@ -192,7 +195,12 @@ impl Upstream for Stage {
         })
     }
 
-    fn test(&self, _: Arc<Profile>, _: bool) -> BoxFuture<'static, TestReport> {
+    fn test(
+        &self,
+        _: Arc<Profile>,
+        _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
+        _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
+    ) -> BoxFuture<'static, TestReport> {
         Box::pin(async {
             TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
         })
@@ -225,7 +233,7 @@ impl Upstream for Stage {
         let target = Target { provider: job.profile.id.clone(), model: job.model.clone() };
         let mut script = self.script.lock().unwrap();
         let act = script.acts.get_mut(&target.to_string()).and_then(VecDeque::pop_front).unwrap_or(Act::Say("ok"));
-        script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only });
+        script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only, at: Instant::now() });
         let mut hangup = Hangup(Some(self.cancelled.clone()));
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
@@ -397,7 +405,7 @@ impl ConfigStore for Desk {
 /// Records in memory.
 #[derive(Default)]
 pub struct Book {
-    records: Mutex<Vec<CallRecord>>,
+    pub records: Mutex<Vec<CallRecord>>,
     notes: Mutex<BTreeMap<String, String>>,
     next: AtomicU64,
     /// What an engine finds at its start.
@@ -535,6 +543,20 @@ pub async fn house_with_past(providers: Vec<Profile>, past: Past, set: impl FnOn
     House { engine, stage, desk, book }
 }
 
+/// An engine on these ports, after its first round of probes.
+pub async fn started(ports: Ports, loaded: Result<Loaded, Unusable>, schedule_probes: bool) -> Engine {
+    let options =
+        Options { schedule_probes, state_dir: String::new(), rejected: None, read_only: false, system: String::new() };
+    let engine = Engine::start(ports, loaded, options);
+    let mut snapshots = engine.handle.snapshots();
+    let checked = snapshots.wait_for(|snapshot| {
+        let providers = &snapshot.providers;
+        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
+    });
+    drop(checked.await.unwrap());
+    engine
+}
+
 /// An engine on any upstream, after its first round of probes.
 pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
@@ -548,23 +570,9 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         ledger: book.clone(),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
-        budget: Arc::new(super::lent::Lent),
+        budget: Arc::<super::lent::Lent>::default(),
     };
-    let loaded = desk.load();
-    let options = Options {
-        schedule_probes: true,
-        state_dir: String::new(),
-        rejected: None,
-        read_only: false,
-        system: String::new(),
-    };
-    let engine = Engine::start(ports, loaded, options);
-    let mut snapshots = engine.handle.snapshots();
-    let checked = snapshots.wait_for(|snapshot| {
-        let providers = &snapshot.providers;
-        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
-    });
-    drop(checked.await.unwrap());
+    let engine = started(ports, desk.load(), true).await;
     (engine, desk, book)
 }
 
@@ -594,23 +602,9 @@ async fn engine_with(
         ledger: Arc::new(Book::default()),
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
-        budget: Arc::new(super::lent::Lent),
+        budget: Arc::<super::lent::Lent>::default(),
     };
-    let options = Options {
-        schedule_probes: false,
-        state_dir: String::new(),
-        rejected: None,
-        read_only: false,
-        system: String::new(),
-    };
-    let engine = Engine::start(ports, desk.load(), options);
-    let mut snapshots = engine.handle.snapshots();
-    let checked = snapshots.wait_for(|snapshot| {
-        let providers = &snapshot.providers;
-        providers.iter().all(|provider| !provider.enabled || provider.health.last_checked.is_some())
-    });
-    drop(checked.await.unwrap());
-    engine
+    started(ports, desk.load(), false).await
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
@@ -634,6 +628,7 @@ pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
                 capabilities: None,
                 price: None,
                 settings: ModelSettings::default(),
+                warmth: Warmth::default(),
             })
             .collect(),
         timeouts: Timeouts {

@@ -191,6 +191,8 @@ pub fn provider(id: &str, name: &str, kind: Kind, origin: &str) -> ProviderView 
         loading: Vec::new(),
         model_changes: Vec::new(),
         rate: None,
+        plan: None,
+        warm: Vec::new(),
         day: VecDeque::new(),
     }
 }

@@ -2,23 +2,21 @@
 
 use super::Run;
 use crate::adapters::http::clients::is_own_server;
-use crate::adapters::http::{Inner, call};
 use crate::adapters::wire::words::quote;
 use crate::domain::call::{Body, Message, Role};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::ModelId;
-use crate::engine::ports::UpstreamJob;
-use futures_util::StreamExt;
+use crate::engine::ports::{Question, UpstreamJob};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// Tokens that the small completion may cost.
 const ANSWER_TOKENS: u64 = 16;
 
 impl Run {
-    pub(super) async fn answer(&mut self, inner: &Inner, profile: &Arc<Profile>) -> Result<(), Failure> {
+    pub(super) async fn answer(&mut self, question: &dyn Question, profile: &Arc<Profile>) -> Result<(), Failure> {
         let started = Instant::now();
         let Some((model, loaded)) = self.model_to_ask(profile) else {
             let failure = Failure::new(ErrorCode::NotFound, Cause::NoModelLoaded, "there is no model to ask");
@@ -39,10 +37,10 @@ impl Run {
             through: Vec::new(),
             time_left,
         };
-        match first_words(inner, job).await {
+        match question.ask(job).await {
             Ok(said_by) => {
                 let took = Some(started.elapsed());
-                match said_by.filter(|answered| is_own_server(profile.kind) && !same_model(model.as_str(), answered)) {
+                match said_by.filter(|answered| is_own_server(profile.kind) && !model.is_also_called(answered)) {
                     Some(answered) => {
                         let answered = quote(&answered, &self.secrets);
                         self.warn("answer", &format!("asked for {model}, and {answered} answered"), took);
@@ -69,54 +67,5 @@ impl Run {
             .map(|model| (model.id.clone(), model.loaded))
             .or_else(|| named().next().map(|id| (id.clone(), None)))
             .or_else(|| chat().next().map(|model| (model.id.clone(), model.loaded)))
-    }
-}
-
-/// Waits for the first answer bytes; the rest is not needed and cancelled. The model the server says it is.
-async fn first_words(inner: &Inner, job: UpstreamJob) -> Result<Option<String>, Failure> {
-    let deadline = Instant::now() + job.time_left;
-    let mut answer = call::start(inner, job).await?;
-    let mut model = None;
-    loop {
-        match timeout_at(deadline, answer.frames.next()).await {
-            Ok(Some(Ok(frame))) => {
-                model = frame.seen.model.clone().or(model);
-                if frame.seen.answer_bytes() {
-                    return Ok(model);
-                }
-            }
-            Ok(Some(Err(failure))) => return Err(failure),
-            Ok(None) => return Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer")),
-            Err(_) => return Err(Failure::new(ErrorCode::Timeout, Cause::FirstTokenTimeout, "no token came in time")),
-        }
-    }
-}
-
-/// Whether two names mean one model: an instance (`key:2`), a quantisation (`key@q4_k_m`), a path or a tag may
-/// be added or left out.
-fn same_model(asked: &str, answered: &str) -> bool {
-    let name = |text: &str| {
-        let text = text.rsplit(['/', '\\']).next().unwrap_or(text);
-        let text = text.split(['@', ':']).next().unwrap_or(text).to_ascii_lowercase();
-        text.strip_suffix(".gguf").unwrap_or(&text).to_owned()
-    };
-    name(asked) == name(answered)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_model_has_many_names() {
-        for (asked, answered) in [
-            ("acme/demo-8b", "demo-8b:2"),
-            ("demo-8b@q4_k_m", "Demo-8B"),
-            ("/models/demo-8b.gguf", "demo-8b"),
-            ("qwen3", "qwen3:latest"),
-        ] {
-            assert!(same_model(asked, answered), "{asked} {answered}");
-        }
-        assert!(!same_model("demo-8b", "demo-70b"));
     }
 }

@@ -9,12 +9,17 @@ use crate::domain::failure::Cause;
 use crate::domain::health::ProbeFound;
 use crate::domain::kind::Kind;
 use crate::engine::protocol::StepState;
+use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 impl Run {
-    pub(super) async fn kind(&mut self, profile: &Profile, asker: &mut Asker<'_>) {
+    /// `shown` is what the survey saw it to be, where that is another kind.
+    pub(super) async fn kind(&mut self, profile: &Profile, shown: Option<Kind>, asker: &mut Asker<'_>) {
         let label = profile.kind.label();
         if !is_own_server(profile.kind) {
+            if let Some(kind) = shown {
+                return self.other_kind(profile, kind, None);
+            }
             self.step("kind", StepState::Passed, &format!("answers as {label} does"), None);
             return;
         }
@@ -25,14 +30,16 @@ impl Run {
             Ok(Identified::Server(kind)) if kind == profile.kind => {
                 self.step("kind", StepState::Passed, &format!("it is {label}"), took);
             }
-            Ok(Identified::Server(kind)) => {
-                let looks_like = kind.label().to_owned();
-                let verdict = format!("it looks like {looks_like}, and is configured as {label}");
-                self.step("kind", StepState::Warned, &verdict, took);
-                self.cautions.push(Cause::OtherProgram { looks_like: Some(looks_like) });
-            }
+            Ok(Identified::Server(kind)) => self.other_kind(profile, kind, took),
             _ => self.step("kind", StepState::Warned, &format!("nothing shows that it is {label}"), took),
         }
+    }
+
+    fn other_kind(&mut self, profile: &Profile, kind: Kind, took: Option<Duration>) {
+        let looks_like = kind.label().to_owned();
+        let verdict = format!("it looks like {looks_like}, and is configured as {}", profile.kind.label());
+        self.step("kind", StepState::Warned, &verdict, took);
+        self.cautions.push(Cause::OtherProgram { looks_like: Some(looks_like) });
     }
 
     pub(super) fn models(&mut self, profile: &Profile, found: &ProbeFound) {

@@ -1,5 +1,5 @@
 //! The steps of a connection, in order, each with its time and a verdict in words: the quick test, and the
-//! doctor, who takes every step by itself and tells each as it ends.
+//! doctor, who takes every step by itself. Each is told as it ends.
 
 mod answer;
 mod kind;
@@ -14,6 +14,7 @@ use crate::domain::failure::{Cause, Failure};
 use crate::domain::health::ModelInfo;
 use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
+use crate::engine::ports::Question;
 use crate::engine::protocol::{DOCTOR_STEPS, Step, StepState, TEST_STEPS, TestReport};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,20 +22,30 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// The quick test.
-pub async fn test(inner: &Inner, profile: &Arc<Profile>, answer: bool) -> TestReport {
-    let mut run = Run::begin(inner, profile, None);
-    let failure = run.quick(inner, profile, answer).await.err();
+/// The quick test: each step is told to `steps` as it ends.
+pub async fn test(
+    inner: &Inner,
+    profile: &Arc<Profile>,
+    question: Option<&dyn Question>,
+    steps: mpsc::Sender<Step>,
+) -> TestReport {
+    let mut run = Run::begin(inner, profile, steps);
+    let failure = run.quick(inner, profile, question).await.err();
     for name in TEST_STEPS.iter().skip(run.steps.len()) {
         run.step(name, StepState::Skipped, if failure.is_some() { "not reached" } else { "not asked for" }, None);
     }
     run.report(failure)
 }
 
-/// The doctor: each step is told to `steps` as it ends.
-pub async fn diagnose(inner: &Inner, profile: &Arc<Profile>, answer: bool, steps: mpsc::Sender<Step>) -> TestReport {
-    let mut run = Run::begin(inner, profile, Some(steps));
-    let failure = run.slow(inner, profile, answer).await.err();
+/// The doctor, in the same way.
+pub async fn diagnose(
+    inner: &Inner,
+    profile: &Arc<Profile>,
+    question: Option<&dyn Question>,
+    steps: mpsc::Sender<Step>,
+) -> TestReport {
+    let mut run = Run::begin(inner, profile, steps);
+    let failure = run.slow(inner, profile, question).await.err();
     let stopped_at = run.steps.iter().find(|step| step.state == StepState::Failed).map(|step| step.name.clone());
     for name in DOCTOR_STEPS.iter().skip(run.steps.len()) {
         let why = stopped_at.as_ref().map_or_else(|| "not asked for".to_owned(), |step| format!("needs {step}"));
@@ -50,11 +61,11 @@ struct Run {
     models: Vec<ModelInfo>,
     cautions: Vec<Cause>,
     secrets: Vec<Secret>,
-    told: Option<mpsc::Sender<Step>>,
+    told: mpsc::Sender<Step>,
 }
 
 impl Run {
-    fn begin(inner: &Inner, profile: &Profile, told: Option<mpsc::Sender<Step>>) -> Self {
+    fn begin(inner: &Inner, profile: &Profile, told: mpsc::Sender<Step>) -> Self {
         // A person who tests has just changed something: nothing known before counts.
         inner.memory.forget(&profile.endpoint.origin);
         Self {
@@ -70,10 +81,8 @@ impl Run {
     fn step(&mut self, name: &str, state: StepState, verdict: &str, took: Option<Duration>) {
         let verdict = quote(verdict, &self.secrets);
         let step = Step { name: name.to_owned(), state, verdict, ms: took.map(ms) };
-        if let Some(told) = &self.told {
-            // Full, or nobody listens: the report holds it.
-            let _ = told.try_send(step.clone());
-        }
+        // Full, or nobody listens: the report holds it.
+        let _ = self.told.try_send(step.clone());
         self.steps.push(step);
     }
 

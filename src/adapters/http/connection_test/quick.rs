@@ -8,6 +8,7 @@ use crate::adapters::http::{Inner, elsewhere, held_back, transport};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeFound;
+use crate::engine::ports::Question;
 use crate::engine::protocol::StepState;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +17,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 impl Run {
-    pub(super) async fn quick(&mut self, inner: &Inner, profile: &Arc<Profile>, answer: bool) -> Result<(), Failure> {
+    pub(super) async fn quick(
+        &mut self,
+        inner: &Inner,
+        profile: &Arc<Profile>,
+        question: Option<&dyn Question>,
+    ) -> Result<(), Failure> {
         if let Some(failure) = held_back(profile) {
             // What is missing is here, not there: nothing is asked, not even for the name.
             for name in ["address", "connect", "http", "kind"] {
@@ -28,8 +34,8 @@ impl Run {
         self.connect(inner, profile, &addresses).await?;
         let found = self.http_kind_key(inner, profile).await?;
         self.models(profile, &found);
-        if answer {
-            self.answer(inner, profile).await?;
+        if let Some(question) = question {
+            self.answer(question, profile).await?;
         }
         Ok(())
     }
@@ -120,7 +126,7 @@ impl Run {
         match outcome {
             Ok(found) => {
                 speaks(self);
-                self.kind(profile, &mut asker).await;
+                self.kind(profile, found.looks_like, &mut asker).await;
                 let verdict = match (&profile.key, found.authenticated) {
                     (Some(_), Some(true)) => "the key was accepted",
                     (Some(_), _) => "the key could not be checked without a paid request",

@@ -10,6 +10,7 @@ use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeFound;
 use crate::domain::kind::Kind;
+use crate::engine::ports::Question;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 impl Run {
-    pub(super) async fn slow(&mut self, inner: &Inner, profile: &Arc<Profile>, answer: bool) -> Result<(), Failure> {
+    pub(super) async fn slow(
+        &mut self,
+        inner: &Inner,
+        profile: &Arc<Profile>,
+        question: Option<&dyn Question>,
+    ) -> Result<(), Failure> {
         self.written_address(profile);
         let way = way(profile, connect_limit(profile));
         if proxied(way) {
@@ -41,8 +47,8 @@ impl Run {
         let found = self.kind_and_auth(inner, profile).await?;
         self.models(profile, &found);
         self.loaded(profile, &found);
-        if answer {
-            return self.answer(inner, profile).await;
+        if let Some(question) = question {
+            return self.answer(question, profile).await;
         }
         self.answer_left_out(profile, &found);
         Ok(())
@@ -169,7 +175,7 @@ impl Run {
         let looks = format!("looks like {}", profile.kind.label());
         match outcome {
             Ok(found) => {
-                self.kind(profile, &mut asker).await;
+                self.kind(profile, found.looks_like, &mut asker).await;
                 let verdict = match (&profile.key, found.authenticated) {
                     (Some(_), Some(true)) => "the key was accepted",
                     (Some(_), _) => "the key could not be checked without a paid request",

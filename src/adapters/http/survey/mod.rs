@@ -202,7 +202,7 @@ fn malformed(detail: String) -> Failure {
 }
 
 /// A finding with the version of the server that it was made at, where known.
-fn of_version(detail: String, version: Option<&String>) -> String {
+pub(super) fn of_version(detail: String, version: Option<&String>) -> String {
     match version {
         Some(version) => format!("{detail} (it says it is version {})", quote(version, &[])),
         None => detail,

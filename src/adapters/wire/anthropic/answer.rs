@@ -18,6 +18,7 @@ pub struct Counts {
     output: Option<u64>,
     read: u64,
     written: u64,
+    written_hour: u64,
     thinking: u64,
 }
 
@@ -29,6 +30,13 @@ impl Counts {
         self.input = count("input_tokens").or(self.input);
         self.output = count("output_tokens").or(self.output);
         self.read = count("cache_read_input_tokens").unwrap_or(self.read);
+        if let Some(parts) = usage.get("cache_creation") {
+            let part = |name: &str| parts.get(name).and_then(Value::as_u64);
+            self.written_hour = part("ephemeral_1h_input_tokens").unwrap_or(self.written_hour);
+            let short = part("ephemeral_5m_input_tokens");
+            // The sum stands beside its parts; where it is left out they make it.
+            self.written = short.map_or(self.written, |short| short.saturating_add(self.written_hour));
+        }
         self.written = count("cache_creation_input_tokens").unwrap_or(self.written);
         if let Some(details) = usage.get("output_tokens_details") {
             let thinking = ["thinking_tokens", "reasoning_tokens"];
@@ -47,12 +55,14 @@ impl Counts {
             output: self.output.unwrap_or(0),
             cached: self.read,
             reasoning: self.thinking,
+            cache_written: self.written,
+            cache_written_hour: self.written_hour.min(self.written),
         })
     }
 
     /// In the OpenAI shape.
     pub fn json(&self) -> Option<Value> {
-        self.usage().map(|usage| chunk::usage(usage, self.written))
+        self.usage().map(chunk::usage)
     }
 }
 

@@ -45,7 +45,12 @@ pub fn openrouter_list(document: &Value) -> Result<Listed, String> {
 fn price(at: &mut Entry<'_>) -> Option<Price> {
     let input = dollars(at, "prompt")?;
     let output = dollars(at, "completion")?;
-    Some(Price { input, output, cached_input: dollars(at, "input_cache_read") })
+    Some(Price {
+        output,
+        cached_input: dollars(at, "input_cache_read"),
+        cache_write: dollars(at, "input_cache_write"),
+        ..Price::flat(input)
+    })
 }
 
 fn dollars(at: &mut Entry<'_>, name: &str) -> Option<Money> {

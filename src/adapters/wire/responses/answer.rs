@@ -91,18 +91,19 @@ impl Said {
 }
 
 /// The counts of a response.
-pub fn usage(response: &Value) -> Option<(Usage, u64)> {
+pub fn usage(response: &Value) -> Option<Usage> {
     let usage = response.get("usage").filter(|usage| usage.is_object())?;
     let count = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64);
     let detail = |group: &str, name: &str| usage.get(group).and_then(|group| count(group, name)).unwrap_or(0);
     let input = count(usage, "input_tokens")?;
-    let counts = Usage {
+    Some(Usage {
         input,
         output: count(usage, "output_tokens").unwrap_or(0),
         cached: detail("input_tokens_details", "cached_tokens"),
         reasoning: detail("output_tokens_details", "reasoning_tokens"),
-    };
-    Some((counts, detail("input_tokens_details", "cache_write_tokens")))
+        cache_written: detail("input_tokens_details", "cache_write_tokens"),
+        cache_written_hour: 0,
+    })
 }
 
 /// How a response ended.
@@ -171,8 +172,7 @@ fn read(body: &[u8], created: u64) -> Result<Frame, Trouble> {
     };
     let said = Said::read(output)?;
     let (finish, word) = ended(&response, !said.calls.is_empty())?;
-    let counts = usage(&response);
-    let used = counts.map(|(usage, _)| usage);
+    let used = usage(&response);
     if !said.anything()
         && let Some(failure) = nothing_said(finish, used)
     {
@@ -181,7 +181,7 @@ fn read(body: &[u8], created: u64) -> Result<Frame, Trouble> {
     let text = |name: &str| response.get(name).and_then(Value::as_str).unwrap_or_default();
     let (id, model) = (text("id"), text("model"));
     let created = response.get("created_at").and_then(Value::as_u64).unwrap_or(created);
-    let usage_json = counts.map(|(usage, written)| chunk::usage(usage, written));
+    let usage_json = used.map(chunk::usage);
     let raw = ChunkWriter::new(id, model, created).completion(&said.message_json(), word, usage_json.as_ref());
     let seen = Seen {
         text: said.text + &said.refusal,

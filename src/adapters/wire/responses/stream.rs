@@ -132,8 +132,7 @@ impl Events {
             }
         }
         let (finish, word) = if self.calls.is_empty() { (finish, word) } else { ended(response, true)? };
-        let counts = usage(response);
-        let used = counts.map(|(usage, _)| usage);
+        let used = usage(response);
         if !self.answered
             && let Some(failure) = nothing_said(finish, used)
         {
@@ -141,8 +140,8 @@ impl Events {
         }
         let raw = self.writer()?.delta(&json!({}), Some(word));
         frames.push(Frame { raw, seen: Seen { finish: Some(finish), ..Seen::default() } });
-        if let Some((usage, written)) = counts {
-            let raw = self.writer()?.usage(&chunk::usage(usage, written));
+        if let Some(usage) = used {
+            let raw = self.writer()?.usage(&chunk::usage(usage));
             frames.push(Frame { raw, seen: Seen { usage: Some(usage), usage_only: true, ..Seen::default() } });
         }
         frames.push(Frame { raw: Bytes::from_static(DONE), seen: Seen { end: true, ..Seen::default() } });

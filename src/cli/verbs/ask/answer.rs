@@ -1,7 +1,7 @@
 //! The answer under way: its text to one stream, what happens to it to the other.
 
 use crate::cli::console::Console;
-use crate::cli::ending::Ending;
+use crate::cli::ending::{Ending, USAGE};
 use crate::cli::words;
 use crate::domain::call::CallRecord;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -190,6 +190,18 @@ pub fn say_rejects(console: &mut Console, record: &CallRecord, failure: &Failure
     }
 }
 
+/// The model that was named is none: nobody has it, or the one it was named at says so.
+fn names_nothing(record: &CallRecord, failure: &Failure) -> bool {
+    let named = record.target.as_ref().is_some_and(|target| {
+        let asked = &record.facts.requested_model;
+        *asked == target.to_string() || asked == target.model.as_str()
+    });
+    match record.attempts.last() {
+        None => failure.code == ErrorCode::NotFound,
+        Some(_) => named && failure.is_unknown_model(),
+    }
+}
+
 pub fn failure(snapshot: &Snapshot, outcome: &CallOutcome, failure: &Failure) -> Ending {
     let last = outcome.record.attempts.last();
     let what = match (failure.code, last) {
@@ -199,7 +211,8 @@ pub fn failure(snapshot: &Snapshot, outcome: &CallOutcome, failure: &Failure) ->
         (_, None) => "no answer".to_owned(),
     };
     let todo = text_of_call(failure, &outcome.record, &snapshot.providers);
-    Ending::new(failure.code.class().exit, format!("{what}: {}", failure.message), todo)
+    let exit = if names_nothing(&outcome.record, failure) { USAGE } else { failure.code.class().exit };
+    Ending::new(exit, format!("{what}: {}", failure.message), todo)
 }
 
 fn what(record: &CallRecord) -> String {

@@ -8,7 +8,7 @@ use crate::cli::words;
 use crate::domain::call::CallRecord;
 use crate::engine::protocol::{CallRow, Command, Reply};
 use crate::present::labels::{self, Role};
-use crate::present::units;
+use crate::present::{units, usage};
 use serde_json::{Value, json};
 
 pub async fn run(session: &mut Session, id: &str) -> Result<(), Ending> {
@@ -59,6 +59,7 @@ fn whole_json(record: &CallRecord) -> Value {
         "finish_reason": record.finish,
         "queue_ms": record.queue_ms,
         "tokens_cached": record.usage.map(|usage| usage.cached),
+        "tokens_cache_written": record.usage.map(|usage| usage.cache_written),
         "cache": record.cache,
         "attempts": attempts,
         "prompt": record.prompt,
@@ -92,14 +93,8 @@ fn facts(record: &CallRecord, row: &CallRow) -> Vec<(&'static str, String)> {
         ("money", money(record, row)),
         ("cache", or_dash(&record.cache)),
     ];
-    if let Some(usage) = record.usage {
-        let tokens = format!(
-            "{} in ({} cached), {} out",
-            units::thousands(usage.input),
-            units::thousands(usage.cached),
-            units::thousands(usage.output)
-        );
-        rows.insert(7, ("tokens", tokens));
+    if let Some(used) = record.usage {
+        rows.insert(7, ("tokens", usage::words(&used)));
     }
     if !facts.session.is_empty() {
         rows.push(("session", facts.session.clone()));

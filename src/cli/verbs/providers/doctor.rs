@@ -1,24 +1,39 @@
-//! `providers doctor ID`: a line per step as it ends, then what to do.
+//! `providers doctor` and `providers test`: a line per step as it ends, then what to do.
 
 use super::{say_cautions, test_json};
+use crate::cli::agree;
 use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unexpected};
 use crate::domain::failure::ErrorCode;
-use crate::engine::protocol::{Command, EventKind, Reply, RunId, Step, TestReport};
+use crate::domain::ids::ProviderId;
+use crate::engine::protocol::{Command, EventKind, ProviderView, Reply, RunId, Step, TestReport};
 use crate::present::labels::{self, Role};
 use crate::present::remedy::{Subject, remedy};
-use crate::present::units;
+use crate::present::{escape, may_cost, units};
 use serde_json::{Value, json};
 use std::pin::pin;
 use tokio::sync::broadcast::error::RecvError;
 
-pub(super) async fn run(session: &mut Session, id: &str, answer: bool) -> Result<(), Ending> {
+/// What is asked of the model at the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub answer: bool,
+    /// What it costs is agreed to already.
+    pub yes: bool,
+}
+
+pub(super) async fn run(
+    session: &mut Session,
+    id: &str,
+    question: Question,
+    walk: impl FnOnce(ProviderId, RunId) -> Command,
+) -> Result<(), Ending> {
     let view = session.provider(id)?;
-    if answer && view.kind.is_vendor() {
-        session.console.say(Role::Muted, &format!("-- {} may charge for one short answer", view.kind.label()));
+    if question.answer && !question.yes {
+        agree(session, &view)?;
     }
-    let (report, ended_by) =
-        follow(session, Command::Diagnose { id: view.id.clone(), answer, run: run_id(session) }).await?;
+    let run = session.run_id();
+    let (report, ended_by) = follow(session, run, walk(view.id.clone(), run)).await?;
     if session.console.json {
         let subject = Subject::of(&view);
         let mut value = test_json(view.id.as_str(), &report);
@@ -41,13 +56,17 @@ pub(super) async fn run(session: &mut Session, id: &str, answer: bool) -> Result
     }
 }
 
-fn run_id(session: &Session) -> RunId {
-    RunId::of(std::process::id(), session.console.now())
+/// Nothing is asked of a model that costs money before the person says so.
+fn agree(session: &mut Session, view: &ProviderView) -> Result<(), Ending> {
+    let Some(cost) = may_cost::one_question(view) else { return Ok(()) };
+    session.console.say(Role::Plain, &escape::line(&format!("One short answer of {} {cost}.", view.name)));
+    let remedy =
+        format!("run it with --yes, or without --answer: the other steps are free (providers test {})", view.id);
+    agree::to_cost(&mut session.console, "Ask for it?", "this answer costs money", &remedy)
 }
 
 /// Prints the steps as they end; the report, and the exit code of who stopped it.
-async fn follow(session: &mut Session, command: Command) -> Result<(TestReport, Option<u8>), Ending> {
-    let Command::Diagnose { run, .. } = command else { return Err(unexpected("providers doctor")) };
+async fn follow(session: &mut Session, run: RunId, command: Command) -> Result<(TestReport, Option<u8>), Ending> {
     let (handle, mut events) = (session.handle.clone(), session.handle.events());
     let mut interrupted = session.console.interrupted();
     let mut reply = pin!(handle.ask(command));
@@ -97,7 +116,7 @@ fn print(session: &mut Session, step: &Step) -> Result<(), Ending> {
     let console = &mut session.console;
     let mark = console.paint(label.role, label.mark);
     let role = if label.role == Role::Muted { Role::Muted } else { Role::Plain };
-    let rest = console.paint(role, &format!("{:<8} {took:>8}   {}", step.name, step.verdict));
+    let rest = console.paint(role, &format!("{:<9}  {took:>8}   {}", step.name, step.verdict));
     console.line(&format!("{mark} {rest}"))?;
     console.flush()
 }

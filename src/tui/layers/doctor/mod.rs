@@ -9,7 +9,7 @@ use crate::engine::protocol::{
     Command, DOCTOR_STEPS, Event, EventKind, ProviderView, Reply, RunId, Step, StepState, TestReport,
 };
 use crate::present::remedy::{Remedy, Subject, caution, remedy};
-use crate::present::{labels, text, units};
+use crate::present::{labels, may_cost, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
@@ -74,6 +74,14 @@ impl Doctor {
         match self.phase {
             Phase::Running { run, .. } => Some(run),
             _ => None,
+        }
+    }
+
+    /// What asking the model costs, where it does.
+    fn may_cost(&self, cx: &Cx<'_>) -> Option<String> {
+        match acts::find(cx.snapshot, &self.id) {
+            Some(provider) => may_cost::one_question(provider),
+            None => Some("may cost something".to_owned()),
         }
     }
 
@@ -162,8 +170,9 @@ impl Part for Doctor {
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::ProviderTest => self.start(false, cx, out),
-            Action::FormTest if acts::find(cx.snapshot, &self.id).is_none_or(|p| !p.reach.is_local()) => {
-                let lines = vec![format!("{} may charge for one short answer.", self.name)];
+            Action::FormTest if self.may_cost(cx).is_some() => {
+                let cost = self.may_cost(cx).unwrap_or_default();
+                let lines = vec![format!("One short answer of {} {cost}.", self.name)];
                 let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
                 out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
             }

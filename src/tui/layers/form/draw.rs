@@ -185,6 +185,9 @@ impl ProviderForm {
         } else {
             self.test.folded(&mut lines);
         }
+        if let Some(kind) = self.other_kind() {
+            lines.wrapped(4, &format!("ctrl-g takes it as {}.", kind.label()), Role::Plain);
+        }
         self.test.advice(&subject, &mut lines);
         if let Some(written) = self.written(canvas) {
             lines.blank();

@@ -7,10 +7,14 @@ mod paste;
 mod writing;
 
 use crate::domain::config::{Endpoint, KeySource};
+use crate::domain::failure::Cause;
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
+use crate::domain::reach::Reach;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, EditReport, Found, Level, ProviderDraft, ProviderView, Reply, TestReport};
+use crate::engine::protocol::{
+    Command, EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, RunId, TestReport,
+};
 use crate::present::server_commands::key_page;
 use crate::present::tips::{Field, first_model};
 use crate::tui::action::Action;
@@ -219,7 +223,7 @@ impl ProviderForm {
     }
 
     /// Something was typed or chosen: what was known of the connection is of another provider now.
-    fn edited(&mut self, cx: &Cx<'_>) {
+    fn edited(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         self.complaints.remove(&self.focus);
         self.remarks.remove(&self.focus);
         self.extent = None;
@@ -229,6 +233,7 @@ impl ProviderForm {
             _ => {}
         }
         if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
+            self.stop_test(out);
             self.test = ConnectionTest::default();
             self.tested = None;
             self.test_at = None;
@@ -256,7 +261,7 @@ impl ProviderForm {
         }
     }
 
-    fn choose(&mut self, forward: bool, cx: &Cx<'_>) {
+    fn choose(&mut self, forward: bool, cx: &Cx<'_>, out: &mut Outbox) {
         match self.focus {
             Field::Kind => {
                 let place = Kind::ALL.iter().position(|kind| *kind == self.fields.kind).unwrap_or(0);
@@ -270,7 +275,7 @@ impl ProviderForm {
             Field::Enabled => self.fields.enabled = !self.fields.enabled,
             _ => return,
         }
-        self.edited(cx);
+        self.edited(cx, out);
     }
 
     fn check(&mut self, field: Field, cx: &Cx<'_>) {
@@ -323,8 +328,43 @@ impl ProviderForm {
         }
         let draft = self.testable();
         self.tested = Some(draft.clone());
-        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer });
-        self.test = ConnectionTest::Running { ticket, since: cx.now };
+        self.stop_test(out);
+        let run = RunId::of(std::process::id(), cx.now);
+        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer, run });
+        self.test = ConnectionTest::Running { ticket, run, since: cx.now, steps: Vec::new() };
+    }
+
+    /// Ends the work of a test under way; what it found until then stays in sight.
+    fn stop_test(&self, out: &mut Outbox) {
+        if let Some(run) = self.test.run() {
+            out.tell(Command::StopDiagnosis { run }, "");
+        }
+    }
+
+    /// What the server really is, where the test says that it is another kind than the form.
+    fn other_kind(&self) -> Option<Kind> {
+        let report = self.test.report()?;
+        let causes = report.cautions.iter().chain(report.failure.as_ref().map(|failure| &failure.cause));
+        let named = causes.filter_map(|cause| match cause {
+            Cause::OtherProgram { looks_like } => looks_like.as_deref(),
+            _ => None,
+        });
+        named.filter_map(Kind::called).find(|kind| *kind != self.fields.kind)
+    }
+
+    /// The form as the server's own kind, tested again.
+    fn take_kind(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if let Some(kind) = self.other_kind() {
+            (self.fields.kind, self.focus) = (kind, Field::Kind);
+            self.taken_over(Field::Address);
+            self.edited(cx, out);
+            self.schedule(cx);
+        }
+    }
+
+    /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
+    fn may_cost(&self) -> bool {
+        !Reach::of_host(&self.endpoint().host).is_local()
     }
 
     /// The whole form is looked at; the first field in error gets the focus.
@@ -383,7 +423,7 @@ impl Part for ProviderForm {
         Fields::is_text(self.focus)
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+    fn key(&mut self, key: Key, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let focus = self.focus;
         if focus == Field::Key && self.fields.key.is_none() && key.text().is_none() {
             // Only deleting changes a key that is kept: it removes it.
@@ -406,7 +446,7 @@ impl Part for ProviderForm {
         let Some(line) = self.fields.line_mut(focus) else { return used };
         let changed = line.value() != before || (focus == Field::Key && used);
         if changed {
-            self.edited(cx);
+            self.edited(cx, out);
         }
         used
     }
@@ -423,7 +463,7 @@ impl Part for ProviderForm {
                     line.set("");
                 }
                 line.paste(text);
-                self.edited(cx);
+                self.edited(cx, out);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
@@ -434,6 +474,7 @@ impl Part for ProviderForm {
             Action::ChoiceNext | Action::ChoicePrevious if Fields::is_text(self.focus) => {
                 Some("this field takes text".into())
             }
+            Action::FormKind if self.other_kind().is_none() => Some("no test has shown that it is another kind".into()),
             Action::FormSave if self.saving.is_asked() => Some("it is being saved".into()),
             Action::FormSave if self.own.is_some() && !self.modified() => Some("nothing was changed".into()),
             _ => None,
@@ -444,13 +485,13 @@ impl Part for ProviderForm {
         match action {
             Action::FieldNext => self.leave_field(true, cx),
             Action::FieldPrevious => self.leave_field(false, cx),
-            Action::ChoiceNext => self.choose(true, cx),
-            Action::ChoicePrevious => self.choose(false, cx),
+            Action::ChoiceNext => self.choose(true, cx, out),
+            Action::ChoicePrevious => self.choose(false, cx, out),
             Action::FormTest => {
                 // Asked for again after a good test: one word from the model as well.
                 let again = self.tested.as_ref() == Some(&self.testable());
                 let answer = again && self.test.report().is_some_and(TestReport::passed);
-                if answer && self.fields.kind.is_vendor() {
+                if answer && self.may_cost() {
                     let lines = vec![format!("{} may charge for one short answer.", self.fields.kind.label())];
                     let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
                     out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
@@ -459,16 +500,25 @@ impl Part for ProviderForm {
                 }
             }
             Action::AnswerNow => self.run_test(true, cx, out),
+            Action::FormKind => self.take_kind(cx, out),
             Action::FormDifference => {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
             Action::FormSave => self.save(cx, out),
             Action::FormSaveOnTop => self.saving.reread(out),
+            // The first esc ends a test that somebody waits for.
+            Action::FormLeave | Action::Back | Action::Cancel if self.test.run().is_some() => self.stop_test(out),
             Action::FormLeave | Action::Back => leave(self.modified(), "form", "What you typed is not saved.", out),
             Action::FormDiscard => out.push(Effect::Close),
             _ => return false,
         }
         true
+    }
+
+    fn event(&mut self, event: &Event, _: &Cx<'_>) {
+        if let EventKind::StepDone { run, step } = &event.kind {
+            self.test.heard(*run, step);
+        }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {

@@ -90,14 +90,33 @@ impl Playground {
         self.lane.as_ref().is_some_and(|lane| lane.phase.runs())
     }
 
-    fn text_changed(&mut self, now: UnixMs) {
+    fn text_changed(&mut self, now: UnixMs, out: &mut Outbox) {
         self.unsent = !self.fields.prompt.is_blank();
+        self.preview.stop_count(out);
         self.preview.typed(now);
     }
 
     fn complain(&mut self, complaint: &Complaint, out: &mut Outbox) {
         self.focus = Focus::Field(complaint.field);
         out.say(Level::Warning, escape::line_capped(&complaint.text, 200));
+    }
+
+    /// Only when asked for: the text leaves the machine before it is sent.
+    fn count(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        match self.fields.request() {
+            Ok(request) => self.preview.count(request, cx.now, out),
+            Err(Complaint { text, .. }) => out.say(Level::Warning, escape::line_capped(&text, 200)),
+        }
+    }
+
+    /// Whether the target that would answer has a vendor who counts.
+    fn can_be_counted(&self, cx: &Cx<'_>) -> bool {
+        let facts = self.fields.facts().unwrap_or_default();
+        let first = self.preview.of(&facts).and_then(|explanation| explanation.decision.chain.first());
+        first.is_none_or(|first| {
+            let provider = cx.snapshot.providers.iter().find(|view| view.id == first.target.provider);
+            provider.is_none_or(|view| view.kind.counts_tokens())
+        })
     }
 
     fn send(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
@@ -224,7 +243,7 @@ impl Part for Playground {
         self.focus != Focus::Answer
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+    fn key(&mut self, key: Key, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         let Focus::Field(field) = self.focus else { return false };
         // Keys of the table come before those of the text, where both know them; undo is for texts only.
         let meant = cx.keymap.meaning(self.contexts(), None, key);
@@ -241,7 +260,7 @@ impl Part for Playground {
             (editor.key(key), editor.edits() != before)
         };
         if changed {
-            self.text_changed(cx.now);
+            self.text_changed(cx.now, out);
         }
         used || !key.ctrl && !key.alt && self.leave_by_arrow(field, key.code)
     }
@@ -257,11 +276,15 @@ impl Part for Playground {
         } else if let Err(why) = self.fields.editor_mut(field).paste(text) {
             out.say(Level::Warning, why);
         }
-        self.text_changed(cx.now);
+        self.text_changed(cx.now, out);
     }
 
-    fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
+    fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         match action {
+            Action::PromptCount if self.fields.prompt.is_blank() => Some("there is nothing to count yet".into()),
+            Action::PromptCount if !self.can_be_counted(cx) => {
+                Some("only Anthropic counts tokens without a model; the estimate stands".into())
+            }
             Action::PromptSend if self.runs() => Some("an answer is on its way: ctrl-c stops it".into()),
             Action::PromptSend if !self.fields.prompt.is_blank() => {
                 self.fields.facts().ok().and_then(|facts| self.preview.refusal(&facts).map(str::to_owned))
@@ -280,17 +303,18 @@ impl Part for Playground {
         let editor = self.focus.field().unwrap_or_default();
         match action {
             Action::PromptSend => self.send(cx, out),
-            Action::Cancel => return self.stop(cx, out),
+            Action::PromptCount => self.count(cx, out),
+            Action::Cancel => return self.preview.stop_count(out) || self.stop(cx, out),
             Action::PromptNewLine => {
                 self.fields.editor_mut(editor).new_line();
                 self.focus = Focus::Field(if editor == Field::System { editor } else { Field::Prompt });
-                self.text_changed(cx.now);
+                self.text_changed(cx.now, out);
             }
             Action::PromptUndo | Action::PromptRedo => {
                 let editor = self.fields.editor_mut(editor);
                 let done = if action == Action::PromptUndo { editor.undo() } else { editor.redo() };
                 if done {
-                    self.text_changed(cx.now);
+                    self.text_changed(cx.now, out);
                 }
             }
             Action::PromptTarget => self.open_targets(out),
@@ -306,7 +330,7 @@ impl Part for Playground {
             Action::PresetKeep => self.keep(out),
             Action::PresetDrop => {
                 self.fields.preset = None;
-                self.text_changed(cx.now);
+                self.text_changed(cx.now, out);
             }
             Action::AnswerWhy => out.push(Effect::Open(Box::new(self.why()))),
             Action::AnswerFold => {
@@ -323,8 +347,11 @@ impl Part for Playground {
         true
     }
 
-    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, _: &mut Outbox) {
-        if self.preview.reply(ticket, reply) || self.explaining != Some(ticket) {
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, out: &mut Outbox) {
+        if self.preview.counted(ticket, reply, out)
+            || self.preview.reply(ticket, reply)
+            || self.explaining != Some(ticket)
+        {
             return;
         }
         self.explaining = None;
@@ -385,11 +412,11 @@ impl Part for Playground {
         self.preview.typed(cx.now);
     }
 
-    fn edited(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+    fn edited(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
         let field = self.in_editor();
         if self.fields.editor(field).text() != text {
             self.fields.editor_mut(field).replace(text);
-            self.text_changed(cx.now);
+            self.text_changed(cx.now, out);
         }
     }
 

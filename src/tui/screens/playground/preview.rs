@@ -1,12 +1,13 @@
 //! The decision for what is typed, asked a moment after typing, and its row.
 
 use super::fields::{Complaint, Fields};
-use crate::domain::call::Facts;
+use crate::domain::call::{CallRequest, Facts};
+use crate::domain::ids::Target;
 use crate::domain::routing::{Decision, Explanation};
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, Reply, Snapshot};
+use crate::engine::protocol::{Command, Level, Reply, RunId, Snapshot, TokenCount};
 use crate::present::may_cost::may_cost;
-use crate::present::units;
+use crate::present::{units, usage};
 use crate::tui::part::{Outbox, Ticket};
 use crate::tui::theme::Role;
 use std::time::Duration;
@@ -19,6 +20,19 @@ pub struct Preview {
     due: Option<UnixMs>,
     asked: Option<(Ticket, Facts)>,
     known: Option<(Facts, Result<Explanation, String>)>,
+    count: Count,
+}
+
+/// The vendor's count of what is typed, where the person asked for it.
+#[derive(Default)]
+enum Count {
+    #[default]
+    NotAsked,
+    Running {
+        ticket: Ticket,
+        run: RunId,
+    },
+    Known(TokenCount),
 }
 
 /// The row in pieces: what comes first, by which rule, and the figures for its right end.
@@ -33,9 +47,52 @@ pub struct Words {
 }
 
 impl Preview {
-    /// Something was typed.
+    /// Something was typed: a count was of another text.
     pub fn typed(&mut self, now: UnixMs) {
         self.due = Some(now.plus(PAUSE));
+        if let Count::Known(_) = self.count {
+            self.count = Count::NotAsked;
+        }
+    }
+
+    /// Has the vendor count this prompt.
+    pub fn count(&mut self, request: CallRequest, now: UnixMs, out: &mut Outbox) {
+        self.stop_count(out);
+        let run = RunId::of(std::process::id(), now);
+        let ticket = out.ask(Command::CountTokens { request: Box::new(request), run });
+        self.count = Count::Running { ticket, run };
+    }
+
+    /// Ends a count under way; `false` when there is none.
+    pub fn stop_count(&mut self, out: &mut Outbox) -> bool {
+        let Count::Running { run, .. } = self.count else { return false };
+        out.tell(Command::StopDiagnosis { run }, "");
+        self.count = Count::NotAsked;
+        true
+    }
+
+    /// Takes the reply to a count; `false` when it is to something else.
+    pub fn counted(&mut self, ticket: Ticket, reply: &Reply, out: &mut Outbox) -> bool {
+        if !matches!(self.count, Count::Running { ticket: asked, .. } if asked == ticket) {
+            return false;
+        }
+        self.count = match reply {
+            Reply::Counted(count) => Count::Known(count.clone()),
+            Reply::Refused(refusal) => {
+                out.say(Level::Warning, format!("not counted: {}", refusal.message));
+                Count::NotAsked
+            }
+            _ => Count::NotAsked,
+        };
+        true
+    }
+
+    /// The vendor's count, where it is of what would be sent now.
+    fn count_at(&self, target: &Target) -> Option<&TokenCount> {
+        match &self.count {
+            Count::Known(count) if count.target == *target => Some(count),
+            _ => None,
+        }
     }
 
     /// The world has changed: what was said may no longer hold.
@@ -95,7 +152,10 @@ impl Preview {
         let Some(first) = explanation.decision.chain.first() else {
             return sentence(&explanation.sentence, Role::Bad);
         };
-        let cost = match may_cost(snapshot, facts, &first.target) {
+        let counted = self.count_at(&first.target);
+        let tokens_in = counted.map_or(facts.prompt_tokens, |count| count.tokens);
+        let exact = Facts { prompt_tokens: tokens_in, ..facts.clone() };
+        let cost = match may_cost(snapshot, &exact, &first.target) {
             Some(amount) if amount.0 == 0 => "free".to_owned(),
             Some(amount) => format!("may cost {}", units::money(amount)),
             None => "price unknown".to_owned(),
@@ -104,11 +164,13 @@ impl Preview {
             let figures = [cost.clone(), cost];
             return Words { target: first.target.to_string(), by: by(&explanation.decision), figures, sentence: None };
         }
-        let tokens = match facts.prompt_tokens {
-            1 => "1 token".to_owned(),
-            count => format!("{} tokens", units::tokens(count)),
+        let tokens = match (counted, &self.count, facts.prompt_tokens) {
+            (Some(count), ..) => usage::counted(count),
+            (None, Count::Running { .. }, _) => "being counted".to_owned(),
+            (None, _, 1) => "1 token in".to_owned(),
+            (None, _, count) => format!("{} tokens in", units::tokens(count)),
         };
-        let figures = [format!("{tokens} in   {cost}"), cost];
+        let figures = [format!("{tokens}   {cost}"), cost];
         Words { target: first.target.to_string(), by: by(&explanation.decision), figures, sentence: None }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::time::UnixMs;
 use crate::engine::protocol::ProviderView;
 use crate::present::models as words_of_models;
 use crate::present::remedy::Remedy;
-use crate::present::{labels, limits, text, units};
+use crate::present::{labels, limits, plan, text, units, warm};
 use crate::tui::canvas::Canvas;
 use crate::tui::screens::acts;
 use crate::tui::theme::Role;
@@ -34,6 +34,9 @@ fn state_words(provider: &ProviderView, age: &str) -> String {
         format!("{word}: {why}")
     } else if provider.health.state == State::Unknown {
         if provider.probing { "being asked for the first time".into() } else { format!("{word}: {why}") }
+    } else if plan::until(provider).is_some() && provider.health.state.usable() {
+        // Its age is that of being up.
+        format!("{word}: {why}")
     } else if why.is_empty() {
         format!("{word} for {age}")
     } else {
@@ -199,6 +202,12 @@ fn facts(provider: &ProviderView, now: UnixMs, lines: &mut Lines, wide: bool) {
     let left = provider.rate.iter().flat_map(|rate| limits::lines_by_clock(rate, now));
     for line in left.take(if wide { 4 } else { 1 }) {
         lines.labelled("Limit", column, &line);
+    }
+    for line in plan::lines(provider, now).into_iter().take(if wide { 4 } else { 2 }) {
+        lines.labelled("Plan", column, &line);
+    }
+    for warm in &provider.warm {
+        lines.labelled("Warm", column, &warm::line(warm, now));
     }
 }
 

@@ -108,7 +108,7 @@ fn over(snapshot: &Snapshot) -> bool {
 fn provider_differs(a: &ProviderView, b: &ProviderView) -> bool {
     let health = a.health.state != b.health.state || a.health.reason != b.health.reason;
     let given = a.id != b.id || a.enabled != b.enabled || a.local != b.local || a.reach != b.reach;
-    let held = a.withheld != b.withheld || a.parked_until != b.parked_until;
+    let held = a.withheld != b.withheld || a.parked() != b.parked();
     health || given || held || a.models.len() != b.models.len() || a.models.iter().zip(&b.models).any(model_differs)
 }
 

@@ -10,7 +10,7 @@ use crate::domain::ids::Target;
 use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
 use crate::present::remedy::of_call;
-use crate::present::{escape, labels, models, reason, text, units};
+use crate::present::{escape, labels, models, reason, text, units, usage};
 use crate::tui::part::Cx;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
@@ -213,16 +213,7 @@ fn settled(record: &CallRecord, row: &CallRow) -> String {
 }
 
 fn tokens(record: &CallRecord) -> String {
-    let Some(usage) = record.usage else { return "not told by the server".into() };
-    let mut said = units::thousands(usage.input) + " in";
-    if usage.cached > 0 {
-        said = format!("{said} ({} cached)", units::thousands(usage.cached));
-    }
-    said = format!("{said}, {} out", units::thousands(usage.output));
-    if usage.reasoning > 0 {
-        said = format!("{said} ({} reasoning)", units::thousands(usage.reasoning));
-    }
-    said
+    record.usage.map_or_else(|| "not told by the server".into(), |used| usage::words(&used))
 }
 
 fn time(record: &CallRecord) -> String {
