@@ -245,6 +245,7 @@ async fn paying(sim: &Sim, limit: f64) -> (Engine, Arc<Book>, Profile) {
         capabilities: None,
         price: Price::per_million(3.0, 15.0, Some(0.3)),
         settings: ModelSettings::default(),
+        warmth: lmdeck::domain::schedule::Warmth::default(),
     }];
     let mut config = Config { providers: vec![profile.clone()], ..Config::default() };
     config.money.daily_limit = Money::from_dollars(limit);
