@@ -208,6 +208,7 @@ fn prompt() -> SavedPrompt {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one example of every command")]
 fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![

@@ -13,7 +13,6 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = ASK_EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AskArgs {
     /// The prompt; - reads it from standard input (at most 16 MiB)
     pub prompt: Option<String>,
@@ -39,6 +38,7 @@ pub struct VarArgs {
 
 /// What is said of a request beside its texts.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SendArgs {
     /// provider/model, a provider, a model id, a preset, auto, local or cloud [default: auto, or what the preset says]
     #[arg(long, short, visible_alias = "target", value_name = "TARGET")]
