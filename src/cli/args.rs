@@ -8,12 +8,14 @@ mod ask;
 mod calls;
 mod change;
 mod look;
+mod presets;
 mod routes;
 
-pub use ask::{AskArgs, PriorityWord, SampleArgs, Trait, WorkWord};
+pub use ask::{AskArgs, PriorityWord, SampleArgs, SendArgs, Trait, VarArgs, WorkWord};
 pub use calls::{BenchArgs, CallsVerb, FilterArgs};
 pub use change::{AddArgs, ConfigVerb, EditArgs, FieldArgs, KindWord, ModelsVerb, ProvidersVerb, StrategyWord};
 pub use look::{CacheVerb, ConnectArgs, HealthVerb, LevelWord, LogsArgs, ReportArgs};
+pub use presets::{PresetArgs, PresetsVerb, RunArgs};
 pub use routes::{MoveArgs, PolicyArgs, ReplayArgs, RoutesVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -205,6 +207,12 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  lmdeck bench\n  lmdeck bench lm_studio zai/glm-4.6 --runs 3\n\n\
                             Targets that cost money are asked about first, unless --yes is given.")]
     Bench(BenchArgs),
+    /// Named prompts with variables
+    #[command(arg_required_else_help = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+    Presets {
+        #[command(subcommand)]
+        verb: PresetsVerb,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

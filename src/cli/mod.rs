@@ -46,6 +46,7 @@ async fn verb(cli: &Cli, session: &mut Session) -> Result<(), Ending> {
         Verb::Probe { id } => verbs::health::probe(session, id.as_deref()).await,
         Verb::Routes { verb } => verbs::routes::run(session, verb).await,
         Verb::Ask(args) => verbs::ask::run(session, args).await,
+        Verb::Presets { verb } => verbs::presets::run(session, verb).await,
         Verb::Calls { verb } => verbs::calls::run(session, verb).await,
         Verb::Bench(args) => verbs::bench::run(session, args).await,
         Verb::Connect(args) => verbs::connect::run(session, args).await,

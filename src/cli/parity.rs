@@ -53,6 +53,7 @@ pub fn verb_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Observed => Ok("routes show"),
         // Stopped by ctrl-c while it runs.
         CommandName::Replay | CommandName::StopReplay => Ok("routes replay"),
+        CommandName::EditPreset => Ok("presets edit"),
         CommandName::SavePrompt | CommandName::ListPrompts => Err(SHELL_HAS_ITS_OWN),
         // Stopped by ctrl-c while it runs.
         CommandName::Diagnose | CommandName::StopDiagnosis => Ok("providers doctor"),

@@ -15,6 +15,7 @@ pub mod incidents;
 pub mod logs;
 pub mod models;
 pub mod policies;
+pub mod presets;
 mod provider_edit;
 pub mod providers;
 mod replay;

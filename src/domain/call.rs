@@ -137,6 +137,18 @@ pub enum Body {
     RawOpenaiCompletion { json: String },
 }
 
+impl Body {
+    /// Bytes of all that is asked.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Chat { messages, .. } => messages.iter().map(|message| message.content.len()).sum(),
+            Self::RawOpenaiChat { json } | Self::RawOpenaiEmbeddings { json } | Self::RawOpenaiCompletion { json } => {
+                json.len()
+            }
+        }
+    }
+}
+
 /// One call as a front end hands it to the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRequest {

@@ -17,6 +17,7 @@ pub mod kind;
 pub mod model;
 pub mod money;
 pub mod plan;
+pub mod preset;
 pub mod price;
 pub mod quality;
 pub mod queue;

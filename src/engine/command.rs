@@ -56,7 +56,7 @@ impl Supervisor {
             Command::ConfigTrust => {
                 self.change_file(asker, |ports| ports.config.trust());
             }
-            Command::Explain { facts } => self.explain(&facts, asker),
+            Command::Explain { facts } => self.explain(*facts, asker),
             Command::ListCalls { query } => self.list_calls(*query, asker),
             Command::GetCall { id } => self.get_call(id, asker),
             Command::ReadLog { query } => self.read_log(*query, asker),
@@ -77,7 +77,8 @@ impl Supervisor {
             Command::Replay { query, run } => self.replay(*query, run, asker),
             Command::LastGood { act } => self.last_good(act, asker),
             Command::Report { draft } => self.report(draft, asker),
-            Command::EditPolicy { edit, dry_run } => self.edit_policy(*edit, dry_run, asker),
+            Command::EditPolicy { edit, dry_run } => self.edit_or_preview(ConfigEdit::Policy(*edit), dry_run, asker),
+            Command::EditPreset { edit, dry_run } => self.edit_or_preview(ConfigEdit::Preset(*edit), dry_run, asker),
             Command::Cache { act } => self.cache(act, asker),
             Command::TestRoutes { cases } => {
                 let config = self.state.config.clone();
@@ -205,8 +206,7 @@ impl Supervisor {
         self.change_file(asker, move |ports| ports.config.edit(&edit, false));
     }
 
-    fn edit_policy(&self, edit: super::protocol::PolicyEdit, dry_run: bool, asker: Asker) {
-        let edit = ConfigEdit::Policy(edit);
+    fn edit_or_preview(&self, edit: ConfigEdit, dry_run: bool, asker: Asker) {
         if dry_run {
             self.blocking(asker, move |ports| edited(ports.config.edit(&edit, true)));
         } else {

@@ -4,6 +4,7 @@
 use super::call::params;
 use super::command::{Asker, reply_to};
 use super::ports::UpstreamJob;
+use super::presets;
 use super::protocol::{Reply, RunId, TokenCount};
 use super::runs::hung_up;
 use super::supervisor::Supervisor;
@@ -50,7 +51,9 @@ impl Supervisor {
     /// What is to be counted and where: as a call would go out now.
     fn counting(&mut self, request: &CallRequest) -> Result<UpstreamJob, Box<Reply>> {
         let live = self.live_now();
-        let (facts, rules) = (&request.facts, &live.config.rules);
+        let mut facts = request.facts.clone();
+        presets::label(&mut facts, &live.config, &live.world);
+        let (facts, rules) = (&facts, &live.config.rules);
         let world = world_for(facts.work, &live.world);
         let decision = decide(facts, rules, &world);
         let Some(first) = decision.chain.first() else {
@@ -69,7 +72,8 @@ impl Supervisor {
             return Err(Box::new(Reply::refused(5, what, "the estimate stands")));
         }
         let usual = live.config.limits.default_max_tokens;
-        let body = params::settle(&request.body, &profile, &target.model, usual, &decision.effects)
+        let preset = presets::meant(facts, &live.config, &live.world);
+        let body = params::settle(&request.body, &profile, &target.model, usual, preset, &decision.effects)
             .map_err(|failure| Box::new(Reply::refused(1, failure.message, failure.code.class().advice)))?;
         Ok(UpstreamJob {
             profile,

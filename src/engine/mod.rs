@@ -23,6 +23,7 @@ mod observed;
 mod pins;
 mod plans;
 pub mod ports;
+mod presets;
 pub mod protocol;
 mod publish;
 mod records;

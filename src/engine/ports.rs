@@ -2,8 +2,8 @@
 
 use super::protocol::{
     CallEvent, CallPage, CallQuery, CallStats, ConditionCheck, DaySpend, EditReport, ExportPart, ExportQuery,
-    ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, ObservedSums, PolicyEdit, ProviderDraft, Refusal,
-    SavedPrompt, StatsQuery, Step, TestReport,
+    ExportView, Found, IncidentQuery, LedgerCheck, LogLine, LogQuery, ObservedSums, PolicyEdit, PresetEdit,
+    ProviderDraft, Refusal, SavedPrompt, StatsQuery, Step, TestReport,
 };
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
@@ -230,6 +230,7 @@ pub enum ConfigEdit {
     SetOrder { request_type: String, items: Vec<String> },
     Set { path: String, value: String },
     Policy(PolicyEdit),
+    Preset(PresetEdit),
 }
 
 /// A configuration as loaded, with what there is to say about it.

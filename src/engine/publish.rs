@@ -2,6 +2,7 @@
 //! announcement when an unlabelled request would go elsewhere than before.
 
 use super::live::{self, Live};
+use super::presets;
 use super::protocol::{Event, EventKind, Level};
 use super::supervisor::{LIMITS_FADE, Supervisor};
 use crate::domain::budget::WhenExhausted;
@@ -45,6 +46,7 @@ impl Supervisor {
             budget: BudgetFacts { used, limit },
             time: self.ports.clock.local_time(now),
             load_ms: Arc::new(self.load_times()),
+            presets: presets::names(&self.state.config),
             ..World::default()
         }
     }

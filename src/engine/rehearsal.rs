@@ -1,5 +1,6 @@
 //! A world in which everything configured is up: what rules are tried out against without asking anybody.
 
+use super::presets;
 use super::protocol::{CaseWorld, RouteCase};
 use crate::domain::config::{Config, Profile};
 use crate::domain::health::State;
@@ -16,7 +17,9 @@ use crate::domain::routing::{
 pub fn rehearse(cases: &[RouteCase], config: &Config) -> Vec<Result<Explanation, String>> {
     let explained = |case: &RouteCase| {
         let world = world(&case.world, config)?;
-        Ok(explain(&case.facts, &config.rules, &world_for(case.facts.work, &world)))
+        let mut facts = case.facts.clone();
+        presets::label(&mut facts, config, &world);
+        Ok(explain(&facts, &config.rules, &world_for(facts.work, &world)))
     };
     cases.iter().map(explained).collect()
 }
@@ -24,6 +27,7 @@ pub fn rehearse(cases: &[RouteCase], config: &Config) -> Vec<Result<Explanation,
 fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
     let mut world = World {
         providers: config.providers.iter().map(|profile| provider(profile, config)).collect(),
+        presets: presets::names(config),
         ..World::default()
     };
     for id in &change.down {

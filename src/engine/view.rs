@@ -176,6 +176,7 @@ impl Views {
             gateway_listen: state.config.gateway.listen.to_string(),
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
             default_max_tokens: state.config.limits.default_max_tokens,
+            presets: state.config.presets.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::command::{Asker, reply_to};
 use super::moment::world_now;
 use super::ports::Ports;
+use super::presets;
 use super::protocol::{Command, PolicyEdit, Reply, WhatIf};
 use super::supervisor::Supervisor;
 use crate::domain::call::Facts;
@@ -27,22 +28,24 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn explain(&mut self, facts: &Facts, asker: Asker) {
-        let (world, rules) = self.moment(facts);
-        let mut explanation = explain(facts, &rules, &world_for(facts.work, &world));
+    pub(super) fn explain(&mut self, mut facts: Facts, asker: Asker) {
+        let (world, rules) = self.moment(&mut facts);
+        let mut explanation = explain(&facts, &rules, &world_for(facts.work, &world));
         if !self.options.schedule_probes {
-            explanation.unseen = self.unseen(facts);
+            explanation.unseen = self.unseen(&facts);
         }
         reply_to(asker, Reply::Explained(Box::new(explanation)));
     }
 
-    pub(super) fn explain_with(&mut self, edit: PolicyEdit, facts: Facts, asker: Asker) {
-        let (world, rules) = self.moment(&facts);
+    pub(super) fn explain_with(&mut self, edit: PolicyEdit, mut facts: Facts, asker: Asker) {
+        let (world, rules) = self.moment(&mut facts);
         self.blocking(asker, move |ports| what_if(ports, &edit, &facts, &rules, &world));
     }
 
-    fn moment(&mut self, facts: &Facts) -> (World, RuleSet) {
+    /// The world of this moment for a request, which gets the labels of the preset it names, and the rules in force.
+    fn moment(&mut self, facts: &mut Facts) -> (World, RuleSet) {
         let live = self.live_now();
+        presets::label(facts, &live.config, &live.world);
         let clock = self.ports.clock.as_ref();
         let (world, _) = world_now(&live, facts, (&self.traffic, &self.plans, clock), clock.now());
         (world, live.config.rules.clone())

@@ -25,7 +25,8 @@ pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
             .filter(|model| model.nameable())
             .map(|model| row(provider.target(model).to_string(), provider.kind.word()))
     });
-    let data: Vec<Value> = choices.chain(targets).collect();
+    let presets = snapshot.config.presets.iter().map(|preset| row(preset.name.clone(), "lmdeck"));
+    let data: Vec<Value> = choices.chain(presets).chain(targets).collect();
     json_response(StatusCode::OK, &json!({ "object": "list", "data": data }))
 }
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// All paths with their methods, for the answers to wrong ones.
 const ROUTES: &str = "GET /v1/models, POST /v1/chat/completions, POST /v1/completions, \
      POST /v1/embeddings, GET /health, GET /ready, \
-     GET /api/v1/llm/model-status, GET /api/v1/llm/models, POST /api/v1/llm/switch-model, POST /api/v1/llm/generate";
+     GET /api/v1/llm/model-status, GET /api/v1/llm/models, POST /api/v1/llm/switch-model, POST /api/v1/llm/generate, \
+     POST /api/v1/llm/PRESET";
 
 /// What every handler knows.
 pub struct Gateway {
@@ -43,6 +44,8 @@ pub fn build(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/llm/models", get(service::models))
         .route("/api/v1/llm/switch-model", post(service::switch_model))
         .route("/api/v1/llm/generate", post(service::generate))
+        // The names above are no preset's: the configuration's check refuses them.
+        .route("/api/v1/llm/{preset}", post(service::preset))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod may_cost;
 pub mod models;
 pub mod plan;
+pub mod presets;
 pub mod reason;
 pub mod remedy;
 pub mod replay;

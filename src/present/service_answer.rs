@@ -1,4 +1,5 @@
-//! The answer of the service API's `generate`, which `lmdeck ask --json` prints too: one place for its fields.
+//! The answer of the service API's `generate` and presets, which `ask --json` and `presets run --json` print too: one
+//! place for its fields.
 
 use crate::domain::call::CallRecord;
 use crate::domain::failure::Failure;
@@ -66,6 +67,22 @@ pub fn service_refusal(failure: &Failure, remedy: &str) -> Value {
         "cached": false,
         "metadata": metadata,
     })
+}
+
+/// The same answer as a preset gives it: the text under its own name, and whether a local model wrote it.
+pub fn preset_answer(answer: Value, field: &str) -> Value {
+    let Value::Object(mut answer) = answer else { return answer };
+    let is_local = answer["metadata"]["local_model"].clone();
+    let mut shaped = Map::new();
+    shaped.insert(field.to_owned(), answer["content"].take());
+    for (name, value) in answer.into_iter().filter(|(name, _)| name != "content") {
+        let before_is_local = name == "provider";
+        shaped.insert(name, value);
+        if before_is_local {
+            shaped.insert("is_local".into(), is_local.clone());
+        }
+    }
+    Value::Object(shaped)
 }
 
 fn add_failure(metadata: &mut Map<String, Value>, failure: &Failure, remedy: &str) {

@@ -151,6 +151,11 @@ pub enum Action {
     ReplayAgain,
     /// Ten times as many calls.
     ReplayMore,
+    // presets
+    PresetPick,
+    PresetKeep,
+    /// The prompt stays as plain text.
+    PresetDrop,
 }
 
 impl Action {

@@ -53,6 +53,7 @@ pub fn action_for(command: CommandName) -> Result<&'static str, &'static str> {
         CommandName::Replay => Ok("rule.replay"),
         CommandName::StopReplay => Ok("replay.close"),
         CommandName::Observed => Err("the list of rules shows it from the snapshot"),
+        CommandName::EditPreset => Ok("preset.save"),
         CommandName::TestRoutes => {
             Err("a table of requests is a file for scripts; the dashboard tries one request at a time")
         }

@@ -8,6 +8,7 @@ use super::notes::Notes;
 use super::widgets::filter::{Change, Filter};
 use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ProviderId};
+use crate::domain::preset::{Preset, Values};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
 use ratatui::layout::Rect;
@@ -70,6 +71,12 @@ pub enum Place {
     },
     /// For the tester of the rules: a recorded call's facts.
     Sample(CallId, Box<Facts>),
+    /// For the playground: a preset to fill the prompt with.
+    Preset(Box<Preset>),
+    /// The prompt as it stands is this preset now.
+    Kept(Box<Preset>),
+    /// What the variables of its preset are to be, this time and the next.
+    Values(Box<Values>),
 }
 
 /// What a part wants done.

@@ -117,7 +117,7 @@ fn the_original_layout_becomes_ordinary_profiles_rules_and_limits() {
 }
 
 #[test]
-fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_force() {
+fn the_example_is_read_in_full_and_all_of_it_is_in_force() {
     let loaded = Place::holding(EXAMPLE).load(KEYS).unwrap();
     let box_ = profile(&loaded, "workstation");
     assert_eq!((box_.display_name(), box_.local, box_.place.as_str()), ("Workstation", true, "providers[1]"));
@@ -139,7 +139,7 @@ fn the_example_is_read_in_full_and_says_once_per_section_what_is_not_yet_in_forc
         .filter(|issue| issue.severity == Severity::Note)
         .map(|issue| issue.path.as_str())
         .collect();
-    assert_eq!(notes, ["presets"]);
+    assert!(notes.is_empty(), "{notes:?}");
     let lm_studio = profile(&loaded, "lm_studio");
     let limit = lm_studio.rate_limit.unwrap();
     assert_eq!((limit.requests_per_minute, limit.tokens_per_minute), (Some(600), Some(1_000_000)));

@@ -785,6 +785,7 @@ fn expected(mut value: serde_yaml::Value, edit: &ConfigEdit, report: &EditReport
                 typed => drop(map.insert(key.into(), typed)),
             }
         }
+        ConfigEdit::Preset(edit) => panic!("edits of presets are tried in presets: {edit:?}"),
         ConfigEdit::Policy(edit) => panic!("edits of policies are tried in routes_cli: {edit:?}"),
     }
     value

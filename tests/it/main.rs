@@ -60,3 +60,7 @@ mod calls;
 mod otlp;
 mod token_count;
 mod unknown_names;
+
+mod presets;
+mod presets_cli;
+mod tui_presets;

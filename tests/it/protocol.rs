@@ -36,9 +36,10 @@ use lmdeck::engine::protocol::{
     CallSums, CaseWorld, Command, CommandName, ConditionCheck, ConditionSlip, ConfigView, DraftSecret, EditReport,
     Event, EventKind, ExportFormat, ExportPart, ExportQuery, Found, GatewayView, GroupBy, IncidentQuery, LastGoodAct,
     LedgerCheck, Level, LoadingCall, LoadingView, LogLine, LogQuery, ModelReport, ModelView, ModelsEntry,
-    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, ProbePoint, ProbeWhich, ProviderDraft,
-    ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall, SavedPrompt, Snapshot,
-    SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WarmStanding, WarmView, WhatIf,
+    PROTOCOL_VERSION, Percentiles, PlanLeft, PlanView, PolicyDraft, PolicyEdit, PresetDraft, PresetEdit, ProbePoint,
+    ProbeWhich, ProviderDraft, ProviderView, Refusal, Reply, ReportParts, RouteCase, RoutingView, RunId, RunningCall,
+    SavedPrompt, Snapshot, SpendView, StatsGroup, StatsQuery, Step, StepState, TestReport, TokenCount, WarmStanding,
+    WarmView, WhatIf,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -269,6 +270,18 @@ fn commands() -> Vec<Command> {
             dry_run: true,
         },
         Command::Budget { days: 7 },
+        Command::EditPreset {
+            edit: Box::new(PresetEdit::Edit {
+                name: "generate-prayer".into(),
+                draft: PresetDraft {
+                    prompt: Some("Pray for {{intention}}.".into()),
+                    defaults: Some([("intention".to_owned(), "peace".to_owned())].into()),
+                    clear: vec!["temperature".into()],
+                    ..PresetDraft::default()
+                },
+            }),
+            dry_run: true,
+        },
         Command::CountTokens {
             request: Box::new(CallRequest {
                 facts: Facts { requested_model: "claude".into(), ..Facts::default() },
@@ -372,6 +385,7 @@ fn the_names_of_commands_are_fixed() {
             "report",
             "edit_policy",
             "budget",
+            "edit_preset",
             "count_tokens",
             "test_routes",
             "cache",

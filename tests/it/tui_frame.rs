@@ -234,6 +234,7 @@ fn what_has_a_verb_and_a_key_has_the_verb_as_its_line() {
         CommandName::PreviewEdit,
         CommandName::EditProvider,
         CommandName::SetOrder,
+        CommandName::EditPreset,
         // The condition is the editor's.
         CommandName::CheckCondition,
         CommandName::ConfigSet,

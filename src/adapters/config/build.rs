@@ -12,6 +12,7 @@ use super::lint;
 use super::origins;
 use super::path::Path;
 use super::policies;
+use super::presets;
 use super::profiles::{self, Written};
 use super::sections;
 use super::trust::{Journey, Trust};
@@ -96,6 +97,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     lint::check(&rules, &in_file, &providers, &mut findings);
     warmth::check(value, &providers, &mut findings);
     check_cost_names(value, &mut findings);
+    let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let mut gateway = sections::gateway(value);
     gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
@@ -131,6 +133,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         telemetry,
         ui: sections::ui(value),
         cache: sections::cache(value),
+        presets: presets.into(),
     };
     let mut issues = findings.issues;
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), issue.line.unwrap_or(0), issue.column.unwrap_or(0)));

@@ -1,27 +1,21 @@
 //! Holds a file's values against the table of keys: unknown keys, wrong types and values, keys with a newer
-//! name, parts that are not yet in force.
+//! name.
 
 use super::document::what;
 use super::expand::Expanded;
 use super::findings::Findings;
 use super::path::Path;
 use super::profiles::length;
-use super::schema::{self, LATER, Row, Shape};
+use super::schema::{self, Row, Shape};
 use super::suggest::closest;
 use crate::domain::config::Severity;
 use serde_yaml::Value;
-use std::collections::BTreeMap;
 
 /// Checks all of `expanded`.
 pub fn check(expanded: &Expanded, findings: &mut Findings<'_>) {
-    let mut checker = Checker { expanded, findings, later: BTreeMap::new() };
+    let mut checker = Checker { expanded, findings };
     checker.section(&expanded.value, &Path::root());
     checker.newer_keys();
-    for (group, sentence) in LATER {
-        if let Some(path) = checker.later.get(group) {
-            checker.findings.key(Severity::Note, path, *sentence, "nothing to do: it is kept for a later version");
-        }
-    }
 }
 
 /// Checks one value against a row, for `config set`.
@@ -65,8 +59,6 @@ fn is_single(value: &Value) -> bool {
 struct Checker<'c, 'f> {
     expanded: &'c Expanded,
     findings: &'c mut Findings<'f>,
-    /// Where each group of parts that are not yet in force begins.
-    later: BTreeMap<&'static str, Path>,
 }
 
 impl Checker<'_, '_> {
@@ -118,11 +110,6 @@ impl Checker<'_, '_> {
     fn row(&mut self, value: &Value, at: &Path, row: &'static Row) {
         if value.is_null() {
             return;
-        }
-        let empty = value.as_sequence().is_some_and(Vec::is_empty)
-            || value.as_mapping().is_some_and(serde_yaml::Mapping::is_empty);
-        if !row.later.is_empty() && !empty {
-            self.later.entry(row.later).or_insert_with(|| at.clone());
         }
         match (row.shape, value) {
             (Shape::Section, Value::Mapping(_)) => self.section(value, at),

@@ -74,9 +74,6 @@ fn property(row: &Row, steps: &[&str]) -> Value {
         about =
             format!("{about}. A section of the original service: it works as it stands; new things go to new sections");
     }
-    if !row.later.is_empty() {
-        about = format!("{about}. Checked and kept; not yet in force");
-    }
     schema["description"] = json!(about);
     let examples = examples(row);
     if !examples.is_empty() {

@@ -27,6 +27,7 @@ mod masked;
 mod origins;
 mod path;
 mod policies;
+mod presets;
 mod profiles;
 mod save;
 mod schema;

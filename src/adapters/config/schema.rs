@@ -2,7 +2,7 @@
 //! The rows themselves are data in `schema_table`.
 
 use super::path::{Path, Step};
-pub use super::schema_table::{LATER, TABLE};
+pub use super::schema_table::TABLE;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,8 +97,6 @@ pub struct Row {
     pub help: &'static str,
     /// The place of a newer key that says the same and wins.
     pub newer: &'static str,
-    /// Named in [`LATER`] when a later version brings it into force.
-    pub later: &'static str,
     pub required: bool,
     /// Part of the original service's layout.
     pub original: bool,
@@ -106,16 +104,11 @@ pub struct Row {
 
 impl Row {
     pub const fn new(path: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Self {
-        Self { path, shape, default, help, newer: "", later: "", required: false, original: false }
+        Self { path, shape, default, help, newer: "", required: false, original: false }
     }
 
     pub const fn required(mut self) -> Self {
         self.required = true;
-        self
-    }
-
-    pub const fn later(mut self, group: &'static str) -> Self {
-        self.later = group;
         self
     }
 
@@ -197,9 +190,6 @@ mod tests {
             }
             if !row.newer.is_empty() {
                 assert!(TABLE.iter().any(|other| other.path == row.newer), "{} names no row", row.newer);
-            }
-            if !row.later.is_empty() {
-                assert!(LATER.iter().any(|(group, _)| *group == row.later), "{} has no sentence", row.later);
             }
         }
     }

@@ -15,9 +15,6 @@ const TEMPERATURE: Shape = Shape::Figure(0.0, 2.0);
 const MONEY: Shape = Shape::Figure(0.0, 1_000_000.0);
 const SILENCE: Shape = Shape::Seconds(0.1, 86_400.0);
 
-/// What is checked and kept, and comes into force with a later version: the group and the sentence.
-pub const LATER: &[(&str, &str)] = &[("presets", "presets are checked and kept, and cannot be used yet")];
-
 const fn row(path: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Row {
     Row::new(path, shape, default, help)
 }
@@ -98,11 +95,11 @@ pub const TABLE: &[Row] = &[
     row("routing.policies[].system_prompt", Shape::Prompt, "", "sets the system prompt"),
     row("routing.policies[].timeout", SILENCE, "", "seconds for the whole call"),
 
-    row("presets", Shape::Named, "", "named prompt templates").later("presets"),
+    row("presets", Shape::Named, "", "named prompts with variables, for the playground, presets run and POST /api/v1/llm/NAME"),
     row("presets.*", Shape::Section, "", "one template"),
     row("presets.*.request_type", Shape::Text, "", "the label its calls carry"),
-    row("presets.*.system_prompt", Shape::Prompt, "", "may hold {{variables}}"),
-    row("presets.*.prompt", Shape::Prompt, "", "may hold {{variables}}").required(),
+    row("presets.*.system_prompt", Shape::Prompt, "", "may hold {{variables}}; empty: the model's own"),
+    row("presets.*.prompt", Shape::Prompt, "", "may hold {{variables}}; \\{{ is a plain {{").required(),
     row("presets.*.defaults", Shape::Scalars, "", "values of variables that a caller leaves out"),
     row("presets.*.model", Shape::Text, "", "the target it asks for"),
     row("presets.*.max_tokens", COUNT, "", "the longest answer asked for"),

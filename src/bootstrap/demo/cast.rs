@@ -161,6 +161,13 @@ routing:
       when: time.hour < 6 && request.priority != \"high\"
       use: [local]
 
+presets:
+  explain:
+    request_type: teaching_generation
+    system_prompt: You teach {{{{audience}}}}.
+    prompt: Explain {{{{topic}}}} with one picture from everyday life.
+    defaults: {{ audience: a twelve-year-old }}
+
 limits:
   max_concurrent_requests: 5
   default_max_tokens: 1024

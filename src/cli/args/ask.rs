@@ -7,24 +7,45 @@ Examples:
   lmdeck ask \"Name the four noble truths.\"
   lmdeck ask -m zai/glm-4.6 --max-tokens 200 \"Explain dependent origination.\"
   lmdeck ask --type teaching_generation --tag privacy=high - < question.txt
+  lmdeck ask --preset generate-prayer --var intention=\"a quiet mind\"
   lmdeck ask --dry-run \"Where would this go?\"
   lmdeck ask --dry-run --count -m claude - < long.txt";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = ASK_EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AskArgs {
     /// The prompt; - reads it from standard input (at most 16 MiB)
     pub prompt: Option<String>,
-    /// provider/model, a provider, a model id, auto, local or cloud
-    #[arg(long, short, value_name = "TARGET", default_value = "auto")]
-    pub model: String,
-    /// Request type, for the rules
-    #[arg(long = "type", value_name = "TYPE", default_value = "", hide_default_value = true)]
-    pub request_type: String,
     /// System prompt; wins over the one of the configuration
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
+    /// A preset in place of a prompt, as presets run does
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["prompt", "system"])]
+    pub preset: Option<String>,
+    #[command(flatten)]
+    pub vars: VarArgs,
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+/// Values of a preset's variables.
+#[derive(Debug, Clone, Default, Args)]
+pub struct VarArgs {
+    /// The value of a variable of the preset; a value of - is read from standard input. May be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+}
+
+/// What is said of a request beside its texts.
+#[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct SendArgs {
+    /// provider/model, a provider, a model id, a preset, auto, local or cloud [default: auto, or what the preset says]
+    #[arg(long, short, visible_alias = "target", value_name = "TARGET")]
+    pub model: Option<String>,
+    /// Request type, for the rules
+    #[arg(long = "type", value_name = "TYPE", default_value = "", hide_default_value = true)]
+    pub request_type: String,
     /// Most tokens the answer may have
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_tokens: Option<u64>,
@@ -132,7 +153,15 @@ fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn temperature(text: &str) -> Result<f64, String> {
+/// As in `intention=peace`.
+pub fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("a variable is written NAME=VALUE, as in intention=peace".to_owned()),
+    }
+}
+
+pub fn temperature(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=2.0).contains(&value) => Ok(value),
         _ => Err("a number from 0 to 2, as in 0.7".to_owned()),

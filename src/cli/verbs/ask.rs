@@ -2,8 +2,8 @@
 
 mod answer;
 
-use super::{explain, models, routes};
-use crate::cli::args::{AskArgs, PriorityWord};
+use super::{explain, models, presets, routes};
+use crate::cli::args::{AskArgs, PriorityWord, RunArgs, SendArgs};
 use crate::cli::console::Console;
 use crate::cli::ending::{Ending, FAILED};
 use crate::cli::session::{Session, find, unexpected};
@@ -13,10 +13,11 @@ use crate::domain::call::Role as Speaker;
 use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::Target;
+use crate::domain::preset::Preset;
 use crate::engine::protocol::{CallOutcome, Command, ProbeWhich, Reply, TokenCount};
 use crate::present::labels::Role;
 use crate::present::may_cost::tokens_of;
-use crate::present::service_answer::{service_answer, service_refusal};
+use crate::present::service_answer::{preset_answer, service_answer, service_refusal};
 use answer::Answer;
 use std::io::Read as _;
 
@@ -34,24 +35,30 @@ impl From<PriorityWord> for Priority {
 }
 
 pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
+    if let Some(name) = &args.preset {
+        let vars = args.vars.clone();
+        return presets::send(session, &RunArgs { name: name.clone(), vars, send: args.send.clone() }).await;
+    }
+    if let Some((name, _)) = args.vars.vars.first() {
+        let todo = "name the preset too: lmdeck ask --preset NAME --var ..., or lmdeck presets run";
+        return Err(Ending::usage(format!("--var {name} belongs to a preset, and none is named"), todo));
+    }
     let request = request(&mut session.console, args)?;
-    look_first(session, &args.model).await?;
+    send(session, request, &args.send, None).await
+}
+
+/// Sends a request and prints its answer as it comes, or with `--dry-run` says where it would go. `preset`: the one
+/// that it was made from.
+pub async fn send(
+    session: &mut Session,
+    request: CallRequest,
+    args: &SendArgs,
+    preset: Option<&Preset>,
+) -> Result<(), Ending> {
+    let wanted = request.facts.requested_model.clone();
+    look_first(session, &wanted).await?;
     if args.dry_run {
-        let explanation = routes::ask(session, &request.facts).await?;
-        let counted = if args.count && !explanation.decision.chain.is_empty() {
-            Some(count(session, request.clone()).await)
-        } else {
-            None
-        };
-        let known = counted.as_ref().and_then(|counted| counted.as_ref().ok());
-        explain::print(session, &explanation, &request.facts, known)?;
-        let sent = match known {
-            Some(count) => format!("-- no model was asked; {} has seen the prompt to count it", count.by.label()),
-            None => "-- nothing was sent".to_owned(),
-        };
-        session.console.say(Role::Muted, &sent);
-        explain::ending(&explanation)?;
-        return counted.transpose().map(|_| ());
+        return dry_run(session, &request, args.count, preset).await;
     }
     let mut interrupted = session.console.interrupted();
     let mut events = session.handle.dispatch(request);
@@ -74,7 +81,7 @@ pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
             ));
         };
         if let Some(outcome) = answer.take(&mut session.console, event)? {
-            return finish(session, &answer, &outcome, args);
+            return finish(session, &answer, &outcome, &wanted, preset);
         }
         if let Some(failure) = answer.too_large() {
             drop(events);
@@ -85,10 +92,47 @@ pub async fn run(session: &mut Session, args: &AskArgs) -> Result<(), Ending> {
     }
 }
 
-fn finish(session: &mut Session, answer: &Answer, outcome: &CallOutcome, args: &AskArgs) -> Result<(), Ending> {
+async fn dry_run(
+    session: &mut Session,
+    request: &CallRequest,
+    counting: bool,
+    preset: Option<&Preset>,
+) -> Result<(), Ending> {
+    let explanation = routes::ask(session, &request.facts).await?;
+    let counted = if counting && !explanation.decision.chain.is_empty() {
+        Some(count(session, request.clone()).await)
+    } else {
+        None
+    };
+    let known = counted.as_ref().and_then(|counted| counted.as_ref().ok());
+    if let (Some(preset), Body::Chat { messages, .. }) = (preset, &request.body) {
+        presets::print_filled(session, preset, messages, &explanation, &request.facts, known)?;
+    } else {
+        explain::print(session, &explanation, &request.facts, known)?;
+    }
+    let sent = match known {
+        Some(count) => format!("-- no model was asked; {} has seen the prompt to count it", count.by.label()),
+        None => "-- nothing was sent".to_owned(),
+    };
+    session.console.say(Role::Muted, &sent);
+    explain::ending(&explanation)?;
+    counted.transpose().map(|_| ())
+}
+
+fn finish(
+    session: &mut Session,
+    answer: &Answer,
+    outcome: &CallOutcome,
+    wanted: &str,
+    preset: Option<&Preset>,
+) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
     if session.console.json {
         let value = service_answer(outcome, &answer.text, &snapshot.providers);
+        let value = match preset {
+            Some(preset) => preset_answer(value, &preset.answer_field),
+            None => value,
+        };
         session.console.document(&value)?;
     }
     let Some(failure) = &outcome.failure else {
@@ -100,7 +144,7 @@ fn finish(session: &mut Session, answer: &Answer, outcome: &CallOutcome, args: &
     answer::say_rejects(&mut session.console, &outcome.record, failure);
     let mut ending = answer::failure(&snapshot, outcome, failure);
     if matches!(failure.code, ErrorCode::NotFound | ErrorCode::NoRoute)
-        && let Some(near) = suggestion(session, &args.model)
+        && let Some(near) = suggestion(session, wanted)
         && let Ending::Refused(refusal) = &mut ending
     {
         refusal.remedy = format!("did you mean {near}? {}", refusal.remedy);
@@ -132,23 +176,34 @@ fn request(console: &mut Console, args: &AskArgs) -> Result<CallRequest, Ending>
         messages.push(Message { role: Speaker::System, content: system.clone() });
     }
     messages.push(Message { role: Speaker::User, content: prompt });
-    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-    let stream = !args.no_stream;
+    let (send, stream) = (&args.send, !args.send.no_stream);
     let facts = Facts {
-        request_type: args.request_type.clone(),
-        priority: args.priority.into(),
-        requested_model: args.model.clone(),
-        prompt_tokens: tokens_of(bytes),
-        max_tokens: args.max_tokens.unwrap_or(0),
+        requested_model: send.model.clone().unwrap_or_else(|| "auto".to_owned()),
+        max_tokens: send.max_tokens.unwrap_or(0),
         stream,
-        client: "ask".to_owned(),
-        session: args.session.clone(),
-        tags: args.tags.iter().cloned().collect(),
-        cache: if args.no_cache { CacheWish::Off } else { CacheWish::On },
-        ..Facts::default()
+        ..facts(send)
     };
-    let body = Body::Chat { messages, max_tokens: args.max_tokens, temperature: args.temperature, stream };
-    Ok(CallRequest { facts, body, wants_usage: false })
+    let body = Body::Chat { messages, max_tokens: send.max_tokens, temperature: send.temperature, stream };
+    Ok(counted(CallRequest { facts, body, wants_usage: false }))
+}
+
+/// The labels of a request.
+pub fn facts(send: &SendArgs) -> Facts {
+    Facts {
+        request_type: send.request_type.clone(),
+        priority: send.priority.into(),
+        client: "ask".to_owned(),
+        session: send.session.clone(),
+        tags: send.tags.iter().cloned().collect(),
+        cache: if send.no_cache { CacheWish::Off } else { CacheWish::On },
+        ..Facts::default()
+    }
+}
+
+/// With the estimate of its length.
+pub fn counted(mut request: CallRequest) -> CallRequest {
+    request.facts.prompt_tokens = tokens_of(request.body.text_bytes());
+    request
 }
 
 fn prompt(console: &mut Console, given: Option<&str>) -> Result<String, Ending> {
@@ -167,7 +222,7 @@ fn prompt(console: &mut Console, given: Option<&str>) -> Result<String, Ending> 
     Ok(prompt)
 }
 
-fn read_prompt(console: &mut Console) -> Result<String, Ending> {
+pub fn read_prompt(console: &mut Console) -> Result<String, Ending> {
     let mut bytes = Vec::new();
     console.input.by_ref().take(MOST_PROMPT_BYTES + 1).read_to_end(&mut bytes).map_err(|error| {
         Ending::new(FAILED, format!("cannot read the prompt from standard input: {error}"), "lmdeck ask - < FILE")

@@ -3,9 +3,22 @@
 use crate::cli::ending::{Ending, say_issue};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::words;
-use crate::engine::protocol::{EditReport, Reply};
+use crate::engine::protocol::{Command, EditReport, Reply};
 use crate::present::escape;
 use crate::present::labels::Role;
+
+/// Makes a change of the file, or with `dry_run` shows it; `command` is one that has both ways.
+pub async fn change(session: &mut Session, command: Command, dry_run: bool, what: &str) -> Result<(), Ending> {
+    if dry_run {
+        return match session.ask(command).await? {
+            Reply::Edited(report) => preview(session, &report),
+            _ => Err(unexpected(what)),
+        };
+    }
+    session.writable()?;
+    let reply = session.ask(command).await?;
+    tell(session, reply, what)
+}
 
 /// `what` is the change in a few words: `added zai`.
 pub fn tell(session: &mut Session, reply: Reply, what: &str) -> Result<(), Ending> {

@@ -23,14 +23,7 @@ pub fn print(
     counted: Option<&TokenCount>,
 ) -> Result<(), Ending> {
     if session.console.json {
-        let mut value = as_json(session, explanation, facts);
-        if let (Value::Object(fields), Some(count)) = (&mut value, counted) {
-            let cost = cost_of(session, facts, count).map(Money::dollars);
-            fields.insert(
-                "counted".into(),
-                json!({"target": count.target, "by": count.by, "tokens": count.tokens, "may_cost_usd": cost}),
-            );
-        }
+        let value = as_json(session, explanation, facts, counted);
         return session.console.document(&value);
     }
     let sentence = session.console.paint(Role::Accent, &explanation.sentence);
@@ -163,7 +156,17 @@ fn print_chain(
     table.print(&mut session.console)
 }
 
-fn as_json(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
+pub fn as_json(session: &Session, explanation: &Explanation, facts: &Facts, counted: Option<&TokenCount>) -> Value {
+    let mut value = uncounted(session, explanation, facts);
+    if let Some(count) = counted {
+        let cost = cost_of(session, facts, count).map(Money::dollars);
+        value["counted"] =
+            json!({"target": count.target, "by": count.by, "tokens": count.tokens, "may_cost_usd": cost});
+    }
+    value
+}
+
+fn uncounted(session: &Session, explanation: &Explanation, facts: &Facts) -> Value {
     let snapshot = session.handle.snapshot();
     let decision = &explanation.decision;
     let chain: Vec<Value> = decision

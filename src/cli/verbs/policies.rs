@@ -170,15 +170,7 @@ pub async fn remove(session: &mut Session, name: &str) -> Result<(), Ending> {
 }
 
 async fn change(session: &mut Session, edit: PolicyEdit, dry_run: bool, what: &str) -> Result<(), Ending> {
-    if !dry_run {
-        session.writable()?;
-    }
-    let reply = session.ask(Command::EditPolicy { edit: Box::new(edit), dry_run }).await?;
-    match reply {
-        Reply::Edited(report) if dry_run => edited::preview(session, &report),
-        reply @ Reply::Edited(_) => edited::tell(session, reply, what),
-        _ => Err(unexpected("routes edit")),
-    }
+    edited::change(session, Command::EditPolicy { edit: Box::new(edit), dry_run }, dry_run, what).await
 }
 
 /// Findings of the configuration that are about routing.

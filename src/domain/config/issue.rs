@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing: a newer key wins, a part is not yet in force.
+    /// Worth knowing: a newer key wins.
     Note,
     /// Loaded all the same: an unknown key, an unset variable.
     Warning,

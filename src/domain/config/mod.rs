@@ -13,12 +13,14 @@ pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Prof
 use super::budget::WhenExhausted;
 use super::ids::ProviderId;
 use super::money::Money;
+use super::preset::Preset;
 use super::rate::RateLimit;
 use super::routing::RuleSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration, validated.
@@ -34,6 +36,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     pub ui: Ui,
     pub cache: CacheRules,
+    /// In file order.
+    pub presets: Arc<Vec<Preset>>,
 }
 
 impl Config {

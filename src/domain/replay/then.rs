@@ -80,6 +80,7 @@ pub fn world_then(record: &CallRecord, time: LocalTime, today: &World, watched: 
         waits: Vec::new(),
         spilling: Vec::new(),
         load_ms: today.load_ms.clone(),
+        presets: today.presets.clone(),
     };
     if record.policy.starts_with("strategy:") {
         order_of_then(&mut world, record);

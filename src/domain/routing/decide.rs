@@ -70,6 +70,14 @@ fn observed(policy: &Policy, would: Decision) -> PolicyNote {
 /// What the caller's model name means here.
 pub(super) fn wanted(facts: &Facts, world: &World) -> Meaning {
     let name = facts.requested_model.trim();
+    match named(name, world) {
+        // A name that means nothing else may be a preset's: then what the preset asks for is meant.
+        Meaning::Nothing => world.presets.get(name).map_or(Meaning::Nothing, |model| named(model, world)),
+        meaning => meaning,
+    }
+}
+
+fn named(name: &str, world: &World) -> Meaning {
     if name.is_empty() || name.starts_with("auto:") { Meaning::Auto } else { resolve::meaning(name, &world.providers) }
 }
 

@@ -78,6 +78,34 @@ pub fn lint(rules: &RuleSet, profiles: &[Profile]) -> Vec<Lint> {
     found
 }
 
+/// What to do about a name that a request cannot ask for, as far as the configuration tells; `None` when it can.
+pub fn unknown_target(name: &str, profiles: &[Profile]) -> Option<String> {
+    let written: Vec<Written<'_>> = profiles.iter().map(|profile| Written { profile }).collect();
+    match resolve::meaning(name, &written) {
+        _ if name.starts_with("auto:") => None,
+        Meaning::Strategy(_) | Meaning::Fastest => {
+            Some("an order is no target: write auto, and let the rules decide".into())
+        }
+        Meaning::Nothing => {
+            let ids: Vec<&str> = profiles.iter().map(|profile| profile.id.as_str()).collect();
+            Some(match resolve::closest(name, &ids) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!(
+                    "known here: {}",
+                    [&ids[..], &["provider/model", "auto", "local", "cloud"]].concat().join(", ")
+                ),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a name is a target's, a side's or a strategy's, as far as the configuration tells.
+pub fn means_something(name: &str, profiles: &[Profile]) -> bool {
+    let written: Vec<Written<'_>> = profiles.iter().map(|profile| Written { profile }).collect();
+    resolve::stands_for_something(name, &written)
+}
+
 type Add<'a> = dyn FnMut(&'static str, Option<usize>, String, String) + 'a;
 
 fn names(rules: &RuleSet, place: usize, policy: &Policy, add: &mut Add<'_>) {

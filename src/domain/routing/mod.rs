@@ -20,7 +20,7 @@ pub use explain::explain;
 pub use order::spills;
 pub use policy::{Effects, Fallback, Outcome, Policy};
 pub use reads::{PinKey, Reads};
-pub use resolve::{Named, request_type};
+pub use resolve::{Named, closest, request_type, stands_for_something};
 pub use work::world_for;
 pub use world::{BudgetFacts, Limited, LocalTime, Providers, World, WorldModel, WorldProvider};
 

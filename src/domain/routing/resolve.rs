@@ -132,6 +132,11 @@ pub(super) fn meaning<P: Named>(name: &str, all: &[P]) -> Meaning {
     underscored(name, all)
 }
 
+/// Whether a name means a target, a side or a strategy here.
+pub fn stands_for_something<P: Named>(name: &str, all: &[P]) -> bool {
+    meaning(name, all) != Meaning::Nothing
+}
+
 /// The providers that `name` stands for: by id, else by alias, else by kind.
 pub(super) fn called<P: Named>(name: &str, all: &[P]) -> Vec<usize> {
     if let Some(p) = all.iter().position(|provider| provider.id().as_str() == name) {
@@ -191,6 +196,8 @@ pub(super) fn near(name: &str, world: &World) -> Vec<String> {
             found.extend(far.map(|far| (far, format!("{id}/{}", model.id))));
         }
     }
+    let presets = world.presets.keys();
+    found.extend(presets.filter_map(|name| Some((distance(&wanted, &name.to_ascii_lowercase())?, name.clone()))));
     // Stable: ties stay in file order.
     found.sort_by_key(|(far, _)| *far);
     found.truncate(3);
@@ -198,7 +205,7 @@ pub(super) fn near(name: &str, world: &World) -> Vec<String> {
 }
 
 /// The known name that somebody most likely meant.
-pub(super) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let wanted = name.trim().to_ascii_lowercase();
     let bare = wanted.split('/').next().unwrap_or(&wanted);
     let near = known.iter().filter_map(|other| Some((distance(bare, &other.to_ascii_lowercase())?, *other)));

@@ -47,6 +47,9 @@ pub struct World {
     /// Local servers that callers are kept away from because they were too busy: they get calls back late.
     #[serde(default)]
     pub spilling: Vec<ProviderId>,
+    /// Presets by name, each with what it asks for.
+    #[serde(default)]
+    pub presets: Arc<BTreeMap<String, String>>,
 }
 
 /// A provider whose limit has no room for a request.

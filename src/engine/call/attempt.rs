@@ -3,6 +3,7 @@
 use super::super::live::Live;
 use super::super::loads::last_time;
 use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
+use super::super::presets;
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
@@ -54,7 +55,9 @@ impl Attempt<'_> {
         let loading = self.has_to_load();
         let first = self.first_limit(&profile, stream);
         let default_max_tokens = self.live.config.limits.default_max_tokens;
-        let body = params::settle(&self.request.body, &profile, &target.model, default_max_tokens, self.effects)?;
+        let preset = presets::meant(&self.request.facts, &self.live.config, &self.live.world);
+        let body =
+            params::settle(&self.request.body, &profile, &target.model, default_max_tokens, preset, self.effects)?;
         let (body, held) = reserve::reserve(&self.shared.till, self.live, target, &profile, body).await?;
         ticket.holds(held);
         let job = UpstreamJob {

@@ -2,6 +2,7 @@
 //! are kept, in memory, up to a number and a size; who was not used for longest goes first.
 
 use super::super::live::Live;
+use super::super::presets;
 use super::super::protocol::{CacheView, CallEvent, CallHead};
 use super::account::Ticket;
 use super::{Shared, params};
@@ -230,7 +231,8 @@ impl<'a> Keeping<'a> {
         }
         let profile = live.profiles.get(&target.provider)?;
         let most = live.config.limits.default_max_tokens;
-        let body = params::settle(&request.body, profile, &target.model, most, &decision.effects).ok()?;
+        let preset = presets::meant(&request.facts, &live.config, &live.world);
+        let body = params::settle(&request.body, profile, &target.model, most, preset, &decision.effects).ok()?;
         let stream = params::streams(&request.body, request.facts.stream);
         let (canon, form) = match &body {
             Body::Chat { .. } => (serde_json::to_string(&body).ok()?, "chat"),

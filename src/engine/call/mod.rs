@@ -15,6 +15,7 @@ use super::handle::{CALL_CAPACITY, Caller};
 use super::moment::{add_bounds, needs, world_now};
 use super::plans::Plans;
 use super::ports::Ports;
+use super::presets;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
 use super::till::Till;
@@ -102,6 +103,7 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     );
 
     let live = shared.ready_world().await;
+    presets::label(&mut request.facts, &live.config, &live.world);
     let (mut decision, pin) = shared.decide_now(&live, &request, now);
     shared.tell_of_rules(&decision, &id);
     // `auto:TYPE` is a label too: the record holds the type that decided.

@@ -5,6 +5,7 @@ use crate::domain::budget::Choices;
 use crate::domain::call::Work;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::kind::Kind;
+use crate::domain::preset::Preset;
 use crate::domain::routing::Effects;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -73,10 +74,7 @@ impl<'a> Members<'a> {
 /// # Errors
 /// `invalid_request`: the body is no chat request.
 pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String, Failure> {
-    let bad = |error: serde_json::Error| {
-        Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
-    };
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(bad)?;
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     if let Some(cap) = effects.max_tokens {
         cap_answer(&mut body, cap, kind);
     }
@@ -84,7 +82,8 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
         body.set("temperature", temperature.to_string());
     }
     if let Some(prompt) = &effects.system_prompt {
-        let messages: Vec<&RawValue> = serde_json::from_str(body.get("messages").unwrap_or("[]")).map_err(bad)?;
+        let messages: Vec<&RawValue> =
+            serde_json::from_str(body.get("messages").unwrap_or("[]")).map_err(|error| unreadable(&error))?;
         let prompt = format!(r#"{{"role":"system","content":{}}}"#, quoted(prompt));
         let others = messages.iter().enumerate().filter(|(at, message)| *at > 0 || !is_system(message));
         let all: Vec<&str> = std::iter::once(prompt.as_str()).chain(others.map(|(_, message)| message.get())).collect();
@@ -94,10 +93,42 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
     Ok(body.write())
 }
 
+/// The body with a preset's values where the client says nothing itself; `None` when it says everything.
+///
+/// # Errors
+/// `invalid_request`: the body is no JSON object.
+pub fn with_preset(json: &str, preset: &Preset, kind: Kind) -> Result<Option<String>, Failure> {
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+    let says = |body: &Members<'_>, name: &str| body.get(name).is_some_and(|value| value.trim() != "null");
+    let mut changed = false;
+    if let Some(count) = preset.max_tokens
+        && !says(&body, "max_tokens")
+        && !says(&body, "max_completion_tokens")
+    {
+        body.set(usual_limit(kind), count.to_string());
+        changed = true;
+    }
+    if let Some(temperature) = preset.temperature
+        && !says(&body, "temperature")
+    {
+        body.set("temperature", temperature.to_string());
+        changed = true;
+    }
+    Ok(changed.then(|| body.write()))
+}
+
+/// The name of the answer's limit: the newer one is the one that every model of `OpenAI` takes.
+fn usual_limit(kind: Kind) -> &'static str {
+    if kind == Kind::Openai { "max_completion_tokens" } else { "max_tokens" }
+}
+
+fn unreadable(error: &serde_json::Error) -> Failure {
+    Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
+}
+
 /// The caller's own limit stays where it is the smaller one.
 fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
-    // The newer name is the one that every model of this vendor takes.
-    let usual = if kind == Kind::Openai { "max_completion_tokens" } else { "max_tokens" };
+    let usual = usual_limit(kind);
     let mut limited = false;
     for name in ["max_completion_tokens", "max_tokens"] {
         let Some(written) = body.get(name).map(str::trim) else { continue };
@@ -119,9 +150,7 @@ fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
 /// # Errors
 /// `invalid_request`: the body is no JSON object.
 pub fn bounded(json: &str, usual: u64, kind: Kind, work: Work) -> Result<(String, Choices), Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| {
-        Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
-    })?;
+    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     let count = |body: &Members<'_>, name: &str| {
         body.0.iter().filter(|(key, _)| key == name).filter_map(|(_, value)| value.trim().parse::<u64>().ok()).max()
     };

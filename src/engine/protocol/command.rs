@@ -3,6 +3,7 @@
 
 use super::diagnosis::RunId;
 use super::policy::{PolicyEdit, RouteCase};
+use super::preset::PresetEdit;
 use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::replay::ReplayQuery;
 use super::stats::{ExportQuery, StatsQuery};
@@ -213,6 +214,11 @@ pub enum Command {
     Budget {
         days: u32,
     },
+    /// Changes the presets of the file, or with `dry_run` says what it would write.
+    EditPreset {
+        edit: Box<PresetEdit>,
+        dry_run: bool,
+    },
     /// Has the vendor of the target that would answer count the tokens of a prompt: the prompt goes there, and to no
     /// model. Stopped by the name of its run.
     CountTokens {
@@ -294,6 +300,7 @@ pub enum CommandName {
     CheckCondition,
     ExplainWith,
     Budget,
+    EditPreset,
     CountTokens,
     Observed,
     Replay,
@@ -301,7 +308,7 @@ pub enum CommandName {
 }
 
 impl CommandName {
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Probe,
         Self::TestProvider,
         Self::TestSaved,
@@ -341,6 +348,7 @@ impl CommandName {
         Self::CheckCondition,
         Self::ExplainWith,
         Self::Budget,
+        Self::EditPreset,
         Self::CountTokens,
         Self::Observed,
         Self::Replay,
@@ -391,6 +399,7 @@ impl Command {
             Self::CheckCondition { .. } => CommandName::CheckCondition,
             Self::ExplainWith { .. } => CommandName::ExplainWith,
             Self::Budget { .. } => CommandName::Budget,
+            Self::EditPreset { .. } => CommandName::EditPreset,
             Self::CountTokens { .. } => CommandName::CountTokens,
             Self::Observed => CommandName::Observed,
             Self::Replay { .. } => CommandName::Replay,
@@ -418,6 +427,7 @@ impl Command {
             | Self::UnloadModel { .. }
             | Self::LastGood { act: LastGoodAct::PutBack }
             | Self::EditPolicy { dry_run: false, .. }
+            | Self::EditPreset { dry_run: false, .. }
             | Self::Cache { act: CacheAct::Clear } => true,
             Self::Probe { .. }
             | Self::TestProvider { .. }
@@ -437,6 +447,7 @@ impl Command {
             | Self::LastGood { act: LastGoodAct::Compare | LastGoodAct::Run }
             | Self::Report { .. }
             | Self::EditPolicy { dry_run: true, .. }
+            | Self::EditPreset { dry_run: true, .. }
             | Self::TestRoutes { .. }
             | Self::Cache { act: CacheAct::Stats }
             | Self::CallStats { .. }

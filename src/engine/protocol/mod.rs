@@ -8,6 +8,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod flow;
 pub mod policy;
+pub mod preset;
 pub mod query;
 pub mod replay;
 pub mod reply;
@@ -24,6 +25,7 @@ pub use policy::{
     CaseWorld, ConditionCheck, ConditionSlip, ObservedCount, ObservedSums, PolicyDraft, PolicyEdit, PolicyPlace,
     RouteCase, WhatIf,
 };
+pub use preset::{PresetDraft, PresetEdit};
 pub use query::{CallPage, CallQuery, CallRow, IncidentQuery, LogLine, LogQuery, SavedPrompt};
 pub use replay::{REPLAY_MOST, REPLAY_USUAL, ReplayDone, ReplayQuery, ReplayRules};
 pub use reply::{

@@ -9,6 +9,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::incident::{Incident, Slot};
 use crate::domain::kind::Kind;
 use crate::domain::money::{Money, Price};
+use crate::domain::preset::Preset;
 use crate::domain::rate::{RateState, RateWindow};
 use crate::domain::reach::Reach;
 use crate::domain::routing::{ActiveChoice, Named, RuleSet};
@@ -67,6 +68,9 @@ pub struct ConfigView {
     /// `limits.default_max_tokens`: what is sent for a caller that names no length; 0 when it is not told.
     #[serde(default)]
     pub default_max_tokens: u64,
+    /// In file order.
+    #[serde(default)]
+    pub presets: Arc<Vec<Preset>>,
 }
 
 /// One provider with everything a screen shows of it.

@@ -2,11 +2,14 @@
 
 mod aliases;
 mod generate;
+mod options;
 mod overview;
+mod preset;
 mod switch;
 
 pub use generate::generate;
 pub use overview::{model_status, models};
+pub use preset::preset;
 pub use switch::switch_model;
 
 use super::body::{self, BodyBounds};

@@ -75,9 +75,11 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
             Place::Call(_) => on("calls show", call),
             Place::Order(name) => Some(line("routes order", &[name])),
             Place::Policy { name, .. } => Some(line("routes show", &[name])),
-            Place::Prompt(_) | Place::Sample(..) => None,
+            Place::Preset(preset) => Some(line("presets show", &[&preset.name])),
+            Place::Prompt(_) | Place::Sample(..) | Place::Kept(_) | Place::Values(_) => None,
         },
         A::BrokenPage => fixed("config check"),
+        A::PresetPick => fixed("presets list"),
         A::Help | A::Palette => fixed("--help"),
         _ => None,
     }

@@ -59,6 +59,10 @@ pub enum Context {
     Review,
     /// Rules over recorded calls.
     Replay,
+    /// The variables of a preset getting their values.
+    Variables,
+    /// A preset on its way into the file.
+    Preset,
 }
 
 impl Context {
@@ -98,6 +102,8 @@ impl Context {
             Self::Completion => "names",
             Self::Review => "change",
             Self::Replay => "replay",
+            Self::Variables => "variables",
+            Self::Preset => "preset",
         }
     }
 }

@@ -12,4 +12,5 @@ pub mod pager;
 pub mod palette;
 pub mod replay;
 pub mod report;
+pub mod review;
 pub mod saving;

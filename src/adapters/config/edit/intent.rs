@@ -47,6 +47,7 @@ impl Present<'_> {
             ConfigEdit::SetOrder { request_type, items } => self.order(request_type, items),
             ConfigEdit::Set { path, value } => self.set(path, value),
             ConfigEdit::Policy(edit) => self.policy(edit),
+            ConfigEdit::Preset(edit) => self.preset(edit),
         }
     }
 

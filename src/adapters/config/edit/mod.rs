@@ -6,6 +6,7 @@ mod difference;
 mod draft;
 mod intent;
 mod intent_policy;
+mod intent_preset;
 mod intent_provider;
 mod lists;
 mod page;

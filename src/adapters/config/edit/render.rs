@@ -56,8 +56,33 @@ pub fn entry(key: &str, value: &Value, indent: usize) -> Vec<String> {
             lines
         }
         Value::Sequence(_) | Value::Mapping(_) => vec![format!("{pad}{key}: {}", flow(value, Style::Plain))],
+        Value::String(text) if text.trim_end().contains('\n') => match block(text, indent + 2) {
+            Some(mut lines) => {
+                if let Some(first) = lines.first_mut() {
+                    first.insert_str(0, &format!("{pad}{key}: "));
+                }
+                lines
+            }
+            None => vec![format!("{pad}{key}: {}", scalar(value, Style::Plain, false))],
+        },
         other => vec![format!("{pad}{key}: {}", scalar(other, Style::Plain, false))],
     }
+}
+
+/// A text as a literal block, its mark first; `None` for one that such a block cannot hold.
+pub fn block(text: &str, indent: usize) -> Option<Vec<String>> {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let odd = body.is_empty()
+        || body.ends_with(['\n', ' '])
+        || body.starts_with([' ', '\n'])
+        || body.contains(|c: char| needs_escape(c) && c != '\n');
+    if odd {
+        return None;
+    }
+    let pad = " ".repeat(indent);
+    let mark = if text.ends_with('\n') { "|" } else { "|-" };
+    let lines = body.split('\n').map(|line| if line.is_empty() { String::new() } else { format!("{pad}{line}") });
+    Some(std::iter::once(mark.to_owned()).chain(lines).collect())
 }
 
 fn mapping(map: &serde_yaml::Mapping, indent: usize) -> Vec<String> {

@@ -185,21 +185,9 @@ impl<'a> Page<'a> {
             .skip(1)
             .find(|line| !line.trim().is_empty())
             .map_or(self.column(node.span.start), |line| line.len() - line.trim_start().len());
-        let ends = text.ends_with('\n');
-        let body = text.strip_suffix('\n').unwrap_or(text);
-        let odd = body.is_empty()
-            || body.ends_with(['\n', ' '])
-            || body.starts_with([' ', '\n'])
-            || body.contains(|c: char| c.is_control() && c != '\n');
-        let with = if odd {
-            render::scalar(&Value::String(text.to_owned()), Style::Double, self.in_flow(path))
-        } else {
-            let pad = " ".repeat(indent);
-            let mut lines = vec![if ends { "|".to_owned() } else { "|-".to_owned() }];
-            lines.extend(
-                body.split('\n').map(|line| if line.is_empty() { String::new() } else { format!("{pad}{line}") }),
-            );
-            lines.join(self.end)
+        let with = match render::block(text, indent) {
+            Some(lines) => lines.join(self.end),
+            None => render::scalar(&Value::String(text.to_owned()), Style::Double, self.in_flow(path)),
         };
         Splice { range: node.span.start..end, with }
     }

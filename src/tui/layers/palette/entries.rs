@@ -5,7 +5,7 @@ use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, Strategy};
 use crate::engine::protocol::{Command, ProviderView, Snapshot};
-use crate::present::{labels, models, routes};
+use crate::present::{labels, models, presets, routes};
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::keymap::{Bound, Context, line};
@@ -162,7 +162,13 @@ fn places(snapshot: &Snapshot) -> Vec<Entry> {
         let line = line::of(Action::Open, Some(&place));
         entry(format!("go to rule {}", policy.name), routes::policy_does(policy), line, Run::Go(Tab::Routing, place))
     });
-    snapshot.providers.iter().map(|view| provider(view)).chain(orders).chain(rules).collect()
+    let presets = snapshot.config.presets.iter().map(|preset| {
+        let place = Place::Preset(Box::new(preset.clone()));
+        let about = format!("to the playground with it: {}", presets::variables(preset));
+        let line = line::of(Action::Open, Some(&place));
+        entry(format!("take preset {}", preset.name), about, line, Run::Go(Tab::Playground, place))
+    });
+    snapshot.providers.iter().map(|view| provider(view)).chain(orders).chain(rules).chain(presets).collect()
 }
 
 /// What can be done to one provider from anywhere.
@@ -291,6 +297,8 @@ fn place_of(context: Context) -> String {
         Context::Broken => "while the file cannot be used".into(),
         Context::OrderName | Context::OrderItems => "in the editor of an order".into(),
         Context::Rule | Context::Completion => "in the editor of a rule".into(),
+        Context::Variables => "while the variables of a preset get their values".into(),
+        Context::Preset => "while a preset is being kept".into(),
         Context::Review => "where a change of the file is looked at".into(),
         other => format!("in: {}", other.title()),
     }

@@ -10,6 +10,7 @@ use crate::present::remedy::of_call;
 use crate::present::{escape, labels, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use std::cell::Cell;
@@ -84,7 +85,14 @@ pub fn draw(lane: Option<&Lane>, view: &View, canvas: &mut Canvas<'_>, area: Rec
             } else {
                 "No answer yet: type a prompt, enter sends it."
             };
-            canvas.text(area.x + margin, area.y + 1, area.width.saturating_sub(margin), hint, Role::Muted);
+            let room = area.width.saturating_sub(margin);
+            canvas.text(area.x + margin, area.y + 1, room, hint, Role::Muted);
+            if area.height > 2 {
+                let key = |action| canvas.cx.keymap.key_for(&[Context::Prompt], action);
+                let (take, keep) = (key(Action::PresetPick), key(Action::PresetKeep));
+                let hint = format!("{take} takes a preset, {keep} keeps the prompt as one.");
+                canvas.text(area.x + margin, area.y + 2, room, &hint, Role::Muted);
+            }
         }
         return;
     };

@@ -28,7 +28,10 @@ pub fn draw(screen: &Playground, canvas: &mut Canvas<'_>, area: Rect, focused: b
     }
     let focus = screen.focus.field().filter(|_| focused);
     let bytes = screen.fields.prompt.bytes();
-    let right = if bytes >= 100_000 { crate::present::units::size(bytes as u64) } else { String::new() };
+    let mut right = Vec::new();
+    right.extend(screen.fields.preset.as_ref().map(|taken| format!("preset {}", taken.preset.name)));
+    right.extend((bytes >= 100_000).then(|| crate::present::units::size(bytes as u64)));
+    let right = right.join(", ");
     canvas.rule(Rect { height: 1, ..area }, "Prompt", &right, focused);
     let mut y = area.y + 1;
     let last = area.bottom() - 1;

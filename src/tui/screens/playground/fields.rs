@@ -1,7 +1,8 @@
 //! What is asked and how: the fields of the prompt pane, checked in words, and the request they make.
 
 use super::editor::Editor;
-use crate::domain::call::{Body, CallRequest, Facts, Message, Role as Speaker};
+use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::preset::{Filled, Preset, TAG, Template, Unfilled, Values};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::SavedPrompt;
 use crate::present::may_cost::tokens_of;
@@ -74,6 +75,17 @@ pub struct Fields {
     pub temperature: Line,
     pub max_tokens: Line,
     pub prompt: Editor,
+    /// Where it is set, prompt and system prompt hold `{{variables}}`.
+    pub preset: Option<Taken>,
+}
+
+/// A preset that the prompt was filled with.
+pub struct Taken {
+    pub preset: Preset,
+    /// What its variables were last.
+    pub values: Values,
+    /// They are to be sent without asking again.
+    pub ready: bool,
 }
 
 impl Default for Fields {
@@ -85,6 +97,7 @@ impl Default for Fields {
             temperature: Line::default(),
             max_tokens: Line::new(units::thousands(FIRST_MAX_TOKENS)),
             prompt: Editor::default(),
+            preset: None,
         }
     }
 }
@@ -152,24 +165,26 @@ impl Fields {
         self.temperature().err().or_else(|| self.max_tokens().err())
     }
 
-    fn system_bytes(&self) -> usize {
-        if self.system.is_blank() { 0 } else { self.system.bytes() }
-    }
-
     /// What routing may look at.
     ///
     /// # Errors
     /// A field does not hold what it should.
     pub fn facts(&self) -> Result<Facts, Complaint> {
+        self.facts_of(self.prompt.bytes() + if self.system.is_blank() { 0 } else { self.system.bytes() })
+    }
+
+    fn facts_of(&self, bytes: usize) -> Result<Facts, Complaint> {
         self.temperature()?;
         let target = self.target.value().trim();
+        let tag = self.preset.as_ref().map(|taken| (TAG.to_owned(), taken.preset.name.clone()));
         Ok(Facts {
             request_type: self.request_type.value().trim().to_owned(),
             requested_model: if target.is_empty() { "auto".into() } else { target.to_owned() },
-            prompt_tokens: tokens_of(self.prompt.bytes() + self.system_bytes()),
+            prompt_tokens: tokens_of(bytes),
             max_tokens: self.max_tokens()?.unwrap_or(0),
             stream: true,
             client: CLIENT.into(),
+            tags: tag.into_iter().collect(),
             ..Facts::default()
         })
     }
@@ -177,25 +192,98 @@ impl Fields {
     /// The request as it is to be sent.
     ///
     /// # Errors
-    /// There is no prompt, or a field does not hold what it should.
+    /// There is no prompt, a field does not hold what it should, or a variable has no value.
     pub fn request(&self) -> Result<CallRequest, Complaint> {
-        let facts = self.facts()?;
-        if self.prompt.is_blank() {
+        let filled = self.filled()?;
+        if filled.prompt.trim().is_empty() {
             return Err(Complaint { field: Field::Prompt, text: "the prompt is empty: type one, then enter".into() });
         }
-        let message = |role, content| Message { role, content };
-        let system = (!self.system.is_blank()).then(|| message(Speaker::System, self.system.text()));
-        let messages = system.into_iter().chain([message(Speaker::User, self.prompt.text())]).collect();
+        let facts = self.facts_of(filled.bytes())?;
+        let messages = filled.messages();
         let body =
             Body::Chat { messages, max_tokens: self.max_tokens()?, temperature: self.temperature()?, stream: true };
         Ok(CallRequest { facts, body, wants_usage: false })
     }
 
+    /// The texts as they are sent.
+    fn filled(&self) -> Result<Filled, Complaint> {
+        let Some(taken) = &self.preset else {
+            let system_prompt = (!self.system.is_blank()).then(|| self.system.text());
+            return Ok(Filled { system_prompt, prompt: self.prompt.text() });
+        };
+        let preset = self.as_preset()?;
+        match preset.fill(&taken.values) {
+            Err(Unfilled::Missing(names)) => {
+                Err(Complaint { field: Field::Prompt, text: format!("{} has no value yet", names.join(", ")) })
+            }
+            // What is empty is said of the text, and a value of a variable that was taken out is no fault.
+            Ok(_) | Err(Unfilled::Empty | Unfilled::Unknown { .. }) => Ok(preset.preview(&taken.values)),
+        }
+    }
+
+    /// The fields as a preset, with name and defaults of the one they come from.
+    ///
+    /// # Errors
+    /// A text is no template, or a number none.
+    pub fn as_preset(&self) -> Result<Preset, Complaint> {
+        let template = |field: Field| {
+            Template::parse(&self.editor(field).text()).map_err(|slip| {
+                let place = slip.at + 1;
+                let text = format!("{}: character {place}: {slip}", field.label());
+                Complaint { field, text }
+            })
+        };
+        let base = self.preset.as_ref().map(|taken| taken.preset.clone()).unwrap_or_default();
+        let target = self.target.value().trim();
+        Ok(Preset {
+            request_type: self.request_type.value().trim().to_owned(),
+            system_prompt: template(Field::System)?,
+            prompt: template(Field::Prompt)?,
+            model: if target == "auto" { String::new() } else { target.to_owned() },
+            max_tokens: self.max_tokens()?,
+            temperature: self.temperature()?,
+            ..base
+        })
+    }
+
+    /// The preset whose variables are to be asked for before it is sent.
+    ///
+    /// # Errors
+    /// As [`Self::as_preset`].
+    pub fn to_be_asked(&self) -> Result<Option<Preset>, Complaint> {
+        if self.preset.as_ref().is_none_or(|taken| taken.ready) {
+            return Ok(None);
+        }
+        self.as_preset().map(|preset| Some(preset).filter(|preset| !preset.variables().is_empty()))
+    }
+
+    /// Everything as the preset says it.
+    pub fn take(&mut self, preset: &Preset) {
+        self.prompt.replace(preset.prompt.source());
+        self.system.replace(preset.system_prompt.source());
+        self.target.set(preset.wanted());
+        self.request_type.set(preset.request_type.as_str());
+        self.max_tokens.set(preset.max_tokens.map(units::thousands).unwrap_or_default());
+        self.temperature.set(preset.temperature.map(|value| value.to_string()).unwrap_or_default());
+        self.keep(preset);
+    }
+
+    /// The fields are this preset from now on; values given before stay.
+    pub fn keep(&mut self, preset: &Preset) {
+        let before = self.preset.take().filter(|taken| taken.preset.name == preset.name);
+        let values = before.map(|taken| taken.values).unwrap_or_default();
+        self.preset = Some(Taken { preset: preset.clone(), values, ready: false });
+    }
+
     pub fn saved(&self, now: UnixMs) -> SavedPrompt {
+        let (prompt, system) = match self.filled() {
+            Ok(filled) => (filled.prompt, filled.system_prompt.unwrap_or_default()),
+            Err(_) => (self.prompt.text(), self.system.text()),
+        };
         SavedPrompt {
             ts: now,
-            prompt: self.prompt.text(),
-            system: self.system.text(),
+            prompt,
+            system,
             model: self.target.value().trim().to_owned(),
             request_type: self.request_type.value().trim().to_owned(),
             max_tokens: self.max_tokens().unwrap_or(None),
@@ -205,6 +293,7 @@ impl Fields {
 
     /// Everything as it was when `saved` was sent.
     pub fn load(&mut self, saved: &SavedPrompt) {
+        self.preset = None;
         self.prompt.replace(&saved.prompt);
         self.system.replace(&saved.system);
         self.target.set(if saved.model.is_empty() { "auto" } else { &saved.model });

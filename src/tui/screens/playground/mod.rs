@@ -17,11 +17,15 @@ mod draw;
 mod editor;
 mod fields;
 mod history;
+mod keep;
 mod lane;
+mod presets;
 mod preview;
+mod variables;
 mod why;
 mod wrap;
 
+use crate::domain::preset::Preset;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Level, ProviderView, Reply, RoutingView};
 use crate::present::escape;
@@ -92,6 +96,11 @@ impl Playground {
         self.preview.typed(now);
     }
 
+    fn complain(&mut self, complaint: &Complaint, out: &mut Outbox) {
+        self.focus = Focus::Field(complaint.field);
+        out.say(Level::Warning, escape::line_capped(&complaint.text, 200));
+    }
+
     /// Only when asked for: the text leaves the machine before it is sent.
     fn count(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         match self.fields.request() {
@@ -111,13 +120,20 @@ impl Playground {
     }
 
     fn send(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let to_be_asked = self.fields.to_be_asked();
+        if let Some(taken) = &mut self.fields.preset {
+            taken.ready = false;
+        }
+        match to_be_asked {
+            Ok(None) => {}
+            Ok(Some(preset)) => return self.ask_values(preset, out),
+            Err(complaint) => return self.complain(&complaint, out),
+        }
         let request = match self.fields.request() {
             Ok(request) => request,
-            Err(Complaint { field, text }) => {
-                self.focus = Focus::Field(field);
-                return out.say(Level::Warning, escape::line_capped(&text, 200));
-            }
+            Err(complaint) => return self.complain(&complaint, out),
         };
+        let saved = self.fields.saved(cx.now);
         let facts = request.facts.clone();
         let why = self.preview.of(&facts).cloned();
         self.explaining = why.is_none().then(|| out.ask(Command::Explain { facts: Box::new(facts.clone()) }));
@@ -125,9 +141,26 @@ impl Playground {
         self.lane = Some(Lane::new(ticket, facts, why, cx.now));
         self.view.follow();
         self.unsent = false;
-        out.tell(Command::SavePrompt { prompt: Box::new(self.fields.saved(cx.now)) }, "");
+        out.tell(Command::SavePrompt { prompt: Box::new(saved) }, "");
         if self.one_pane.get() {
             self.focus = Focus::Answer;
+        }
+    }
+
+    /// The variables of the preset, before it is sent.
+    fn ask_values(&self, preset: Preset, out: &mut Outbox) {
+        let values = self.fields.preset.as_ref().map(|taken| taken.values.clone()).unwrap_or_default();
+        out.push(Effect::Open(Box::new(variables::Variables::of(preset, &values))));
+    }
+
+    fn keep(&mut self, out: &mut Outbox) {
+        match self.fields.as_preset() {
+            Ok(preset) if preset.prompt.is_blank() => {
+                let text = "the prompt is empty: type the one to keep, {{names}} in it are its variables";
+                self.complain(&Complaint { field: Field::Prompt, text: text.into() }, out);
+            }
+            Ok(preset) => out.push(Effect::Open(Box::new(keep::Keep::of(preset)))),
+            Err(complaint) => self.complain(&complaint, out),
         }
     }
 
@@ -289,6 +322,16 @@ impl Part for Playground {
             Action::PromptHistory => {
                 out.push(Effect::Open(Box::new(Choose::new(history::History::default()))));
             }
+            Action::PresetPick => {
+                let taken = self.fields.preset.as_ref().map(|taken| taken.preset.name.clone());
+                let choose = Choose::new(presets::Presets::new(taken.clone()));
+                out.push(Effect::Open(Box::new(choose.at(taken.unwrap_or_default()))));
+            }
+            Action::PresetKeep => self.keep(out),
+            Action::PresetDrop => {
+                self.fields.preset = None;
+                self.text_changed(cx.now, out);
+            }
             Action::AnswerWhy => out.push(Effect::Open(Box::new(self.why()))),
             Action::AnswerFold => {
                 self.view.unfolded = !self.view.unfolded;
@@ -347,6 +390,17 @@ impl Part for Playground {
             Place::Prompt(saved) => {
                 self.fields.load(saved);
                 self.focus = Focus::Field(Field::Prompt);
+            }
+            Place::Preset(preset) => {
+                self.fields.take(preset);
+                self.focus = Focus::Field(Field::Prompt);
+            }
+            Place::Kept(preset) => self.fields.keep(preset),
+            Place::Values(values) => {
+                if let Some(taken) = &mut self.fields.preset {
+                    taken.values.clone_from(values);
+                    taken.ready = true;
+                }
             }
             _ => return,
         }

@@ -4,7 +4,6 @@
 mod completion;
 mod draw;
 mod fields;
-mod review;
 mod samples;
 mod whatif;
 
@@ -20,12 +19,12 @@ use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::pager::Pager;
 use crate::tui::layers::replay::ReplayPage;
+use crate::tui::layers::review::Review;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use completion::Completion;
 use fields::{Field, Fields};
 use ratatui::layout::Rect;
-use review::Review;
 use samples::{SAMPLE, Samples};
 use std::time::Duration;
 use whatif::Tester;
