@@ -124,13 +124,13 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 
 fn any_facts() -> impl Strategy<Value = Facts> {
     let texts = prop::array::uniform7(any::<String>());
-    let flags = prop::array::uniform4(any::<bool>());
+    let flags = prop::array::uniform5(any::<bool>());
     let tags = prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
     let priority = prop::sample::select(vec![Priority::Low, Priority::Normal, Priority::High]);
     (texts, flags, tags, priority, number(), number()).prop_map(
         |(texts, flags, tags, priority, prompt_tokens, max_tokens)| {
             let [request_type, complexity, audience, requested_model, client, session, preferred_provider] = texts;
-            let [stream, has_tools, has_images, wants_json] = flags;
+            let [stream, has_tools, has_images, wants_json, local_only] = flags;
             Facts {
                 request_type,
                 complexity,
@@ -149,6 +149,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 preferred_provider,
                 work: Work::Embeddings,
                 cache: lmdeck::domain::cache_key::CacheWish::default(),
+                local_only,
                 ..Facts::default()
             }
         },

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 49] = [
+const COLUMNS: [&str; 50] = [
     "id",
     "ts",
     "label_id",
@@ -66,6 +66,7 @@ const COLUMNS: [&str; 49] = [
     "tokens_cache_written",
     "tokens_cache_written_hour",
     "observed",
+    "local_only",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -173,6 +174,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         usage(|usage| usage.cache_written),
         usage(|usage| usage.cache_written_hour),
         if record.observed.is_empty() { Value::Null } else { json(&record.observed)? },
+        i64::from(facts.local_only).into(),
     ])
 }
 
@@ -251,7 +253,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         preferred_provider: row.get("preferred_provider")?,
         work: named(row, "work", Work::from_word)?,
         cache: CacheWish::default(),
-        local_only: false,
+        local_only: row.get("local_only")?,
         through: Vec::new(),
         trace: None,
     })

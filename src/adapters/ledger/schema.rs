@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 7] = [FIRST, WORK, WATCH, VIEWS, BUDGET, CACHE_WRITES, OBSERVED];
+const STEPS: [&str; 8] = [FIRST, WORK, WATCH, VIEWS, BUDGET, CACHE_WRITES, OBSERVED, LOCAL_ONLY];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -176,6 +176,9 @@ const OBSERVED: &str = "
 ALTER TABLE calls ADD COLUMN observed TEXT;
 CREATE INDEX calls_observed ON calls (ts, observed) WHERE observed IS NOT NULL;
 ";
+
+/// The caller kept the request at home.
+const LOCAL_ONLY: &str = "ALTER TABLE calls ADD COLUMN local_only INTEGER NOT NULL DEFAULT 0;";
 
 /// Why a file could not be brought up to date.
 pub enum MigrationError {

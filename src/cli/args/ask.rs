@@ -61,6 +61,9 @@ pub struct SendArgs {
     /// Name of the session; its calls keep their target while rules and health allow
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub session: String,
+    /// Keep it at home, as a policy may: no cloud provider is reached, whatever fails
+    #[arg(long)]
+    pub local_only: bool,
     /// Say where it would go and what it may cost; send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -118,6 +121,9 @@ pub struct SampleArgs {
     /// What kind of work it is
     #[arg(long, value_name = "WORK", default_value = "chat")]
     pub work: WorkWord,
+    /// The caller keeps it at home
+    #[arg(long)]
+    pub local_only: bool,
 }
 
 /// The kinds of work, as the gateway's routes tell them apart.

@@ -196,6 +196,7 @@ pub fn facts(send: &SendArgs) -> Facts {
         session: send.session.clone(),
         tags: send.tags.iter().cloned().collect(),
         cache: if send.no_cache { CacheWish::Off } else { CacheWish::On },
+        local_only: send.local_only,
         ..Facts::default()
     }
 }

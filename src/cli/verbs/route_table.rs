@@ -53,6 +53,7 @@ struct Request {
     session: String,
     tags: BTreeMap<String, String>,
     prefer: String,
+    local_only: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -182,7 +183,7 @@ impl Row {
                 preferred_provider: request.prefer.clone(),
                 work: Work::Chat,
                 cache: CacheWish::default(),
-                local_only: false,
+                local_only: request.local_only,
                 through: Vec::new(),
                 trace: None,
             },

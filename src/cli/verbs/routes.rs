@@ -90,7 +90,7 @@ fn facts_of(sample: &SampleArgs) -> Facts {
             WorkWord::Embeddings => Work::Embeddings,
         },
         cache: CacheWish::default(),
-        local_only: false,
+        local_only: sample.local_only,
         through: Vec::new(),
         trace: None,
     }
