@@ -191,6 +191,12 @@ impl Supervisor {
         {
             return reply_to(asker, *refusal);
         }
+        if let ActiveChoice::Target(target) = &choice
+            && self.live_now().world.model(target).is_some_and(|model| !model.chat)
+        {
+            let remedy = "choose a chat model: lmdeck models list tells them apart";
+            return reply_to(asker, Reply::unknown(format!("{target} is no chat model"), remedy));
+        }
         if let Ok(note) = serde_json::to_string(&choice) {
             self.ports.ledger.remember(ACTIVE_NOTE, &note);
         }

@@ -1,14 +1,18 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
-use crate::support::engine::{Act, House, ask, collect, house, profile, refused, text};
+use crate::support::engine::{Act, House, TokioClock, ask, collect, engine_on, house, profile, refused, text};
+use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
+use lmdeck::adapters::http::HttpUpstream;
 use lmdeck::domain::call::{Body, Message, Role, Status};
 use lmdeck::domain::config::ModelSettings;
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
+use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -612,4 +616,20 @@ async fn a_spoiled_file_s_last_good_version_runs_until_the_file_is_mended_and_ta
     let config = handle.snapshot().config.clone();
     assert!(!config.on_last_good && config.rejected.is_none() && config.last_good.is_none(), "{config:?}");
     assert!(matches!(edit().await, Reply::Edited(_)));
+}
+
+#[tokio::test]
+async fn a_model_that_only_makes_embeddings_cannot_be_the_active_one() {
+    let sim = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
+    sim.set_models(vec![SimModel::named("small"), SimModel::embedding("nomic-embed")]);
+    let upstream = HttpUpstream::new(Arc::new(TokioClock)).unwrap();
+    let engine = engine_on(Arc::new(upstream), vec![sim.profile("box")]).await;
+    let choose = |model: &str| {
+        let choice = ActiveChoice::Target(Target::new("box", model));
+        engine.handle.ask(Command::UseTarget { choice })
+    };
+    let Reply::Refused(refusal) = choose("nomic-embed").await else { panic!("it was taken") };
+    assert_eq!((refusal.message.as_str(), refusal.exit), ("box/nomic-embed is no chat model", 2));
+    assert!(matches!(choose("small").await, Reply::Done));
+    assert!(matches!(choose("not-listed").await, Reply::Done), "what nobody knows may be one");
 }

@@ -158,6 +158,14 @@ pub struct WorldModel {
     pub ttft_ms: Option<u64>,
 }
 
+impl World {
+    /// A model that its provider names or lists.
+    pub fn model(&self, target: &Target) -> Option<&WorldModel> {
+        let provider = self.providers.iter().find(|provider| provider.id == target.provider)?;
+        provider.models.iter().find(|model| model.id == target.model)
+    }
+}
+
 impl WorldModel {
     /// A chat model of which only the name is known.
     pub fn of(id: impl Into<ModelId>) -> Self {
