@@ -84,7 +84,7 @@ PICTURES = [
         ("2", r"\[2 Health\]"), ("", r"^ *This machine +[▁ ]{12,}┆"), (KILL, r"\[x\] +down +This machine"),
         (START, r"\[ok\] up +This machine"), ("", r"^ *This machine +(?=.*█)(?=(.*▁){24})"), (QUIET, ""),
     ]),
-    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("j", r"> code_review"), ("t", r"code_review +decides")], demo=True),
+    Picture("routing", 120, 40, [("3", r"\[3 Routing\]"), ("jjjj", r"> code_review"), ("t", r"code_review +decides")], demo=True),
     Picture("playground", 120, 40, [
         ("4", r"\[4 Playground\]"),
         ("Explain dependent origination in three sentences.", "three sentences"),
@@ -100,6 +100,10 @@ PICTURES = [
     Picture("palette", 120, 40, [(":", r"━ Commands"), ("gemma", r": gemma"), ("", r"lmdeck models load")], demo=True),
     Picture("form-error", 120, 40, [
         ("a", r"ctrl-s"), (TAB, r"> Id"), ("Work Station" + TAB, r"an id holds"),
+    ], demo=True),
+    Picture("rule", 120, 40, [
+        ("3", r"3 rules"), ("a", r"New rule"), ("long-prompts" + TAB * 4, r"> When"),
+        ("request.prompt_tokens => 24000", r"column \d+"),
     ], demo=True),
     Picture("help", 120, 40, [("?", r"Help")], demo=True),
     Picture("providers-80x24", 80, 24, [("j", r"> \[x\].*Workstation"), ("", r"llama-server")]),
