@@ -1,7 +1,7 @@
 //! What the frame gives every place: the palette and its command lines, the filter, jumping by letter, what may
 //! follow a first key, the messages, the clipboard and the person's editor.
 
-use super::support::dashboard::{SIZES, keys, letters, options, picture, screen};
+use super::support::dashboard::{SIZES, Typing, options, picture, screen};
 use super::support::snapshot::{NOW, ago, evening, health_event, model, provider, with_provider};
 use clap::Parser as _;
 use lmdeck::cli::args::Cli;
@@ -50,26 +50,6 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, NOW);
-        self.take(intents);
-        self
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
-    }
-
     fn screen(&self) -> String {
         screen(&self.app, 120, 40)
     }
@@ -101,6 +81,14 @@ impl Desk {
             Intent::Copy(text) => Some(text.as_str()),
             _ => None,
         })
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, NOW);
+        self.take(intents);
+        self
     }
 }
 

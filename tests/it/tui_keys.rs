@@ -1,6 +1,6 @@
 //! The dashboard by its keys: what a person presses, and what stands on the screen then.
 
-use super::support::dashboard::{SIZES, keys, letters, options, picture, screen};
+use super::support::dashboard::{SIZES, Typing, options, picture, screen};
 use super::support::snapshot::{NOW, ago, evening, first_run, health_event, model, provider, with_provider};
 use lmdeck::domain::config::Origin;
 use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
@@ -58,28 +58,8 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, self.now);
-        self.take(intents);
-        self
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
     fn key(&mut self, word: &str) -> &mut Self {
         self.press(word)
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
     }
 
     fn paste(&mut self, text: &str) -> &mut Self {
@@ -125,6 +105,14 @@ impl Desk {
 
     fn screen(&self, width: u16, height: u16) -> String {
         screen(&self.app, width, height)
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, self.now);
+        self.take(intents);
+        self
     }
 }
 

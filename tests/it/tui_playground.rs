@@ -1,6 +1,6 @@
 //! The Playground by its keys: what a person types, what is asked of the engine, and what stands on the screen.
 
-use super::support::dashboard::{keys, letters, options};
+use super::support::dashboard::{Typing, options};
 use super::support::snapshot::{FakeEngine, NOW, answered, call_records, evening, failed, handle_for, record};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::domain::call::{Body, Finish, Message, Reject, Role, Usage};
@@ -81,28 +81,8 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, self.now);
-        self.carry_out(intents);
-        self
-    }
-
     fn code(&mut self, code: KeyCode, modifiers: KeyModifiers) -> &mut Self {
         self.tell(Msg::Input(Input::Key(KeyEvent::new(code, modifiers))))
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
     }
 
     fn paste(&mut self, text: &str) -> &mut Self {
@@ -177,6 +157,14 @@ impl Desk {
 
     fn explained(&self) -> usize {
         self.engine.commands().iter().filter(|command| command.name() == CommandName::Explain).count()
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, self.now);
+        self.carry_out(intents);
+        self
     }
 }
 

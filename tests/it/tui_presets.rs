@@ -2,7 +2,7 @@
 //! a prompt becomes one, with the change of the file looked at before it is written.
 
 use super::config::Place;
-use super::support::dashboard::{SIZES, keys, letters, options, picture, screen};
+use super::support::dashboard::{SIZES, Typing, options, picture, screen};
 use super::support::snapshot::{NOW, evening, handle_for};
 use lmdeck::adapters::config::ConfigFile;
 use lmdeck::domain::call::{Body, CallRequest, Role};
@@ -81,26 +81,6 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, NOW);
-        self.carry_out(intents);
-        self
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
-    }
-
     fn sees(&mut self, texts: &[&str]) -> &mut Self {
         let screen = screen(&self.app, 80, 24);
         for text in texts {
@@ -118,6 +98,14 @@ impl Desk {
         let Body::Chat { messages, max_tokens, temperature, .. } = &self.calls.last().unwrap().body else { panic!() };
         let said = |role| messages.iter().find(|message| message.role == role).map(|message| message.content.as_str());
         (said(Role::System), said(Role::User).unwrap(), *max_tokens, *temperature)
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, NOW);
+        self.carry_out(intents);
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Routing tab by its keys: orders, active target and strategy are changed, a sample request is explained.
 
-use super::support::dashboard::{keys, letters, options, screen};
+use super::support::dashboard::{Typing, options, screen};
 use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for, model, with_provider};
 use lmdeck::domain::call::{Facts, Priority};
 use lmdeck::domain::health::State;
@@ -54,26 +54,6 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, self.now);
-        self.carry_out(intents);
-        self
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
-    }
-
     fn wait(&mut self, ms: u64) -> &mut Self {
         self.now = self.now.plus(Duration::from_millis(ms));
         if self.app.deadline().is_some_and(|at| at <= self.now) {
@@ -107,6 +87,14 @@ impl Desk {
             Command::Explain { facts } => *facts,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, self.now);
+        self.carry_out(intents);
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 //! before they are saved, and the change of the file is seen before it is written.
 
 use super::pty::Tty;
-use super::support::dashboard::{keys, letters, options, screen};
+use super::support::dashboard::{Typing, keys, options, screen};
 use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for};
 use super::support::world::provider;
 use lmdeck::adapters::config::{ConfigFile, Source};
@@ -124,26 +124,6 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> &mut Self {
-        let intents = self.app.update(msg, self.now);
-        self.carry_out(intents);
-        self
-    }
-
-    fn press(&mut self, written: &str) -> &mut Self {
-        for key in keys(written) {
-            self.tell(Msg::Input(key));
-        }
-        self
-    }
-
-    fn type_in(&mut self, text: &str) -> &mut Self {
-        for letter in letters(text) {
-            self.tell(Msg::Input(letter));
-        }
-        self
-    }
-
     /// Until nothing is due any more.
     fn rest(&mut self) -> &mut Self {
         for _ in 0..5 {
@@ -172,6 +152,14 @@ impl Desk {
             _ => None,
         };
         self.asked.iter().filter_map(edit).collect()
+    }
+}
+
+impl Typing for Desk {
+    fn tell(&mut self, msg: Msg) -> &mut Self {
+        let intents = self.app.update(msg, self.now);
+        self.carry_out(intents);
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 use super::snapshot::NOW;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use lmdeck::tui::input::Input;
+use lmdeck::tui::msg::Msg;
 use lmdeck::tui::{App, ColorWish, TuiOptions, draw};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -49,6 +50,28 @@ pub fn key(word: &str) -> Input {
         }
     };
     Input::Key(KeyEvent::new(code, modifiers))
+}
+
+/// A dashboard that a test types at.
+pub trait Typing: Sized {
+    /// Hands it one message and carries out what it wants.
+    fn tell(&mut self, msg: Msg) -> &mut Self;
+
+    /// Keys by their names, as in `ctrl-s` or `3 j`.
+    fn press(&mut self, written: &str) -> &mut Self {
+        for key in keys(written) {
+            self.tell(Msg::Input(key));
+        }
+        self
+    }
+
+    /// Every letter as it stands.
+    fn type_in(&mut self, text: &str) -> &mut Self {
+        for letter in letters(text) {
+            self.tell(Msg::Input(letter));
+        }
+        self
+    }
 }
 
 /// Keys as in `j ctrl-s enter`.
