@@ -607,6 +607,20 @@ proptest! {
         }
     }
 
+    /// A rule for one request type is not looked at further for another one, and that changes nothing.
+    #[test]
+    fn a_rule_for_a_type_says_what_its_whole_condition_says(
+        rest in any_test(), facts in any_facts(), world in any_world(), only in "[ab]", own in "[ab]", first in any::<bool>(),
+    ) {
+        let facts = Facts { request_type: own, ..facts };
+        let typed = Test::Texts(Compare::Equal, Box::new((Text::Fact(TextFact::Type), Text::Const(only))));
+        let test = Test::And(if first { vec![typed, rest] } else { vec![rest, typed] });
+        let ground = Ground { facts: &facts, world: &world };
+        // The same by another form, which is always evaluated whole.
+        let whole = Condition::new(Test::Or(vec![test.clone()])).holds(&ground);
+        prop_assert_eq!(Condition::new(test).holds(&ground), whole);
+    }
+
     /// The pin's key is the same for the same inputs, and a pinned target that stands in the chain stands first.
     #[test]
     fn a_pin_moves_only_what_the_rules_allow(facts in any_facts(), rules in any_rules(), world in any_world()) {

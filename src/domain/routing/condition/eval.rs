@@ -4,7 +4,7 @@
 //! another one decides.
 
 use super::names::{Fact, NumberFact, SwitchFact, TextFact};
-use super::tree::{Arithmetic, Number, Test, Text};
+use super::tree::{Arithmetic, Compare, Number, Test, Text};
 use crate::domain::call::Facts;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::resolve::request_type;
@@ -190,6 +190,22 @@ impl Test {
 }
 
 /// `&&` with `wanted` true, `||` with false: the part that is not as wanted decides, else a fault, else none.
+impl Test {
+    /// The request type without which it is false, whatever else it holds: a part that is false outweighs every fault.
+    pub(super) fn only_type(&self) -> Option<&str> {
+        match self {
+            Self::And(parts) => parts.iter().find_map(Self::only_type),
+            Self::Texts(Compare::Equal, sides) => match &**sides {
+                (Text::Fact(TextFact::Type), Text::Const(only)) | (Text::Const(only), Text::Fact(TextFact::Type)) => {
+                    Some(only)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 fn all(parts: &[Test], ground: &Ground<'_>, wanted: bool) -> Result<bool, Fault> {
     let mut fault = None;
     for part in parts {

@@ -17,10 +17,27 @@ use serde::{Deserialize, Serialize};
 
 /// A checked condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Condition {
     test: Test,
     /// Each fact once, in the order they are named.
     reads: Vec<Fact>,
+    /// The one request type of which it can be true. Most rules name one, and most requests have another: asked first,
+    /// it saves the look at everything else.
+    #[serde(skip_serializing)]
+    only_type: Option<Box<str>>,
+}
+
+/// A condition as it travels.
+#[derive(Deserialize)]
+struct Written {
+    test: Test,
+}
+
+impl From<Written> for Condition {
+    fn from(written: Written) -> Self {
+        Self::new(written.test)
+    }
 }
 
 impl Default for Condition {
@@ -37,7 +54,8 @@ impl Condition {
                 reads.push(fact);
             }
         });
-        Self { test, reads }
+        let only_type = test.only_type().map(Into::into);
+        Self { test, reads, only_type }
     }
 
     /// Whether it is true here.
@@ -45,6 +63,9 @@ impl Condition {
     /// # Errors
     /// Why it has no result: a provider that is gone, a division by zero.
     pub fn holds(&self, ground: &Ground<'_>) -> Result<bool, Fault> {
+        if self.only_type.as_deref().is_some_and(|only| only != ground.text(TextFact::Type)) {
+            return Ok(false);
+        }
         self.test.holds(ground)
     }
 
