@@ -587,24 +587,46 @@ fn hostile_text_is_shown_and_never_acts() {
     assert_eq!(messages[0].content, "see [2J]0;owned\u{202e}txt31m\n", "a paste loses its control characters only");
 }
 
-#[test]
-fn a_large_paste_is_one_edit_soon_done_and_fires_nothing() {
-    let mut desk = Desk::with(evening(), by_teaching);
+/// Lines that would do something, were they typed.
+fn log_of(bytes: usize) -> String {
     let line = "q 1 j : d ctrl-c \u{1b} and some words of a log\r";
-    let text = line.repeat(1024 * 1024 / line.len() + 1);
+    line.repeat(bytes / line.len() + 1)
+}
+
+#[test]
+fn a_large_paste_is_one_edit_and_fires_nothing() {
+    let mut desk = Desk::with(evening(), by_teaching);
+    let text = log_of(1024 * 1024);
     let before = desk.engine.commands().len();
-    let start = Instant::now();
     desk.paste(&text).screen();
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(desk.engine.commands().len(), before);
     assert!(!desk.left);
     let lines = text.matches('\r').count() + 1;
     desk.sees(&["1 MB", &format!("line {lines} of {lines}")]);
-    let start = Instant::now();
     desk.type_in("x").screen();
-    assert!(start.elapsed() < Duration::from_millis(500), "typing behind a large text: {:?}", start.elapsed());
     desk.press("ctrl-u ctrl-u").sees(&["type a prompt here"]);
+}
+
+/// Four times the text may take four times as long, not sixteen times: neither to paste nor to type behind it.
+#[test]
+fn a_long_prompt_costs_by_its_length_and_no_more() {
+    let costs = |bytes: usize| {
+        let text = log_of(bytes);
+        let once = || {
+            let mut desk = Desk::with(evening(), by_teaching);
+            let start = Instant::now();
+            desk.paste(&text).screen();
+            let pasted = start.elapsed();
+            let start = Instant::now();
+            desk.type_in("x").screen();
+            (pasted, start.elapsed())
+        };
+        // The quickest of several: whatever else the machine does only adds.
+        (0..5).map(|_| once()).reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).unwrap()
+    };
+    let (short, long) = (costs(128 * 1024), costs(512 * 1024));
+    assert!(long.0 < short.0 * 10, "pasting: {short:?}, {long:?}");
+    assert!(long.1 < short.1 * 10, "typing behind it: {short:?}, {long:?}");
 }
 
 #[test]
