@@ -120,7 +120,7 @@ fn without_date(model: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::config::{Endpoint, ModelProfile, ModelSettings};
+    use crate::domain::config::{Endpoint, ModelProfile};
 
     fn profile(kind: Kind, host: &str) -> Profile {
         Profile::new("p", kind, Endpoint::http(host, 80))
@@ -153,15 +153,7 @@ mod tests {
         // The original's 0.001 per 1K tokens.
         money.kind_prices.insert("z_ai_glm".into(), Money(1_000_000));
         assert_eq!(price_of(&zai, &glm, &money), per_million(1.0, 1.0, None));
-        zai.models.push(ModelProfile {
-            id: glm.clone(),
-            context: None,
-            quality: None,
-            capabilities: None,
-            price: Some(Price::FREE),
-            settings: ModelSettings::default(),
-            warmth: crate::domain::schedule::Warmth::default(),
-        });
+        zai.models.push(ModelProfile { price: Some(Price::FREE), ..ModelProfile::named(glm.clone()) });
         assert_eq!(price_of(&zai, &glm, &money), Some(Price::FREE));
     }
 
@@ -184,15 +176,7 @@ mod tests {
     fn what_a_cache_costs_to_write_follows_the_vendors_rule_unless_it_is_said() {
         let money = MoneyRules::default();
         let mut claude = profile(Kind::Anthropic, "api.anthropic.com");
-        let own = |price| ModelProfile {
-            id: "claude-own".into(),
-            context: None,
-            quality: None,
-            capabilities: None,
-            price,
-            settings: ModelSettings::default(),
-            warmth: crate::domain::schedule::Warmth::default(),
-        };
+        let own = |price| ModelProfile { price, ..ModelProfile::named("claude-own") };
         let written = |profile: &Profile| {
             let price = price_of(profile, &"claude-own".into(), &money).unwrap();
             (price.cache_write.map(|money| money.0), price.cache_write_hour.map(|money| money.0))

@@ -1,7 +1,7 @@
 //! The day's money: whatever calls, streams, cancels, crashes and processes do, and however the clock is set, no
 //! more is spent on a day than its limit.
 
-use crate::support::engine::{Desk, NoLog};
+use crate::support::engine::{Desk, NoLog, untested};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
@@ -9,7 +9,7 @@ use lmdeck::adapters::ledger::{FILE_NAME, Leases, SqliteLedger};
 use lmdeck::adapters::wire::dialect::prepare;
 use lmdeck::domain::budget::{CivilDate, WhenExhausted};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Finish, Message, Role, Status, Usage};
-use lmdeck::domain::config::{Config, Endpoint, ModelProfile, ModelSettings, MoneyRules, Profile};
+use lmdeck::domain::config::{Config, Endpoint, ModelProfile, MoneyRules, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::kind::Kind;
@@ -17,7 +17,6 @@ use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::rate::RateLimit;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Explanation, Unseen};
-use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     BudgetStore, Clock, ConfigStore, Frame, Ledger, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer,
@@ -318,9 +317,7 @@ impl Upstream for Vendor {
         _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
         _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
     ) -> BoxFuture<'static, TestReport> {
-        Box::pin(async {
-            TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
-        })
+        untested()
     }
 
     fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
@@ -374,18 +371,8 @@ impl Upstream for Vendor {
 fn provider(id: &str, kind: Kind, models: &[(&str, Option<Price>)]) -> Profile {
     let mut profile = Profile::new(id, kind, Endpoint::http("127.0.0.1", 9));
     profile.max_retries = 1;
-    profile.models = models
-        .iter()
-        .map(|(model, price)| ModelProfile {
-            id: (*model).into(),
-            context: None,
-            quality: None,
-            capabilities: None,
-            price: *price,
-            settings: ModelSettings::default(),
-            warmth: Warmth::default(),
-        })
-        .collect();
+    profile.models =
+        models.iter().map(|(model, price)| ModelProfile { price: *price, ..ModelProfile::named(*model) }).collect();
     profile
 }
 

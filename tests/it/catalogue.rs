@@ -9,9 +9,8 @@ use super::support::sim::{Fault, LmStudioApi, Sim, SimKind, SimModel, Trouble};
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Message, Role};
-use lmdeck::domain::config::{ModelProfile, ModelSettings, Profile};
+use lmdeck::domain::config::{ModelProfile, Profile};
 use lmdeck::domain::failure::{ErrorCode, Failure};
-use lmdeck::domain::schedule::Warmth;
 use lmdeck::engine::ports::{Clock as _, Upstream};
 use lmdeck::engine::protocol::{Command, ProbeWhich};
 use lmdeck::present::labels::what_to_do;
@@ -339,7 +338,7 @@ async fn a_vendor_without_credit_is_left_alone_until_somebody_asks_again() {
     for (kind, say) in [(SimKind::ZAi, "no credit left"), (SimKind::Openai, "no credit left")] {
         let sim = Sim::start(kind).await;
         let mut profile = impatient(&sim);
-        profile.models = vec![named("demo-8b")];
+        profile.models = vec![ModelProfile::named("demo-8b")];
         trouble(&sim, Trouble::NoCredit);
         let engine = engine_on(transport(), vec![profile]).await;
         let (_, first) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
@@ -382,16 +381,4 @@ async fn a_refusal_s_own_counts_are_what_is_shown_of_the_limits() {
     sim.fault(refuse("x-should-retry", "false"));
     let (_, outcome) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
     assert_eq!((outcome.failure.unwrap().code, sim.chats().len() - before), (ErrorCode::RateLimit, 1));
-}
-
-fn named(id: &str) -> ModelProfile {
-    ModelProfile {
-        id: id.into(),
-        context: None,
-        quality: None,
-        capabilities: None,
-        price: None,
-        settings: ModelSettings::default(),
-        warmth: Warmth::default(),
-    }
 }

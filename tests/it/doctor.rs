@@ -11,7 +11,7 @@ use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
 use lmdeck::domain::call::Status;
-use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, ModelSettings, Profile};
+use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode};
 use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
@@ -238,15 +238,8 @@ async fn what_a_compatible_server_really_is_is_offered_as_a_correction() {
 /// A vendor with a price, at an engine with a daily limit of so many dollars.
 async fn paying(sim: &Sim, limit: f64) -> (Engine, Arc<Book>, Profile) {
     let mut profile = sim.profile("claude");
-    profile.models = vec![ModelProfile {
-        id: "demo-8b".into(),
-        context: None,
-        quality: None,
-        capabilities: None,
-        price: Price::per_million(3.0, 15.0, Some(0.3)),
-        settings: ModelSettings::default(),
-        warmth: lmdeck::domain::schedule::Warmth::default(),
-    }];
+    profile.models =
+        vec![ModelProfile { price: Price::per_million(3.0, 15.0, Some(0.3)), ..ModelProfile::named("demo-8b") }];
     let mut config = Config { providers: vec![profile.clone()], ..Config::default() };
     config.money.daily_limit = Money::from_dollars(limit);
     let (engine, _, book) = engine_over(config, Past::default(), transport()).await;

@@ -6,14 +6,13 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
 use lmdeck::domain::call::{Body, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{KeySource, ModelProfile, ModelSettings, Profile, WithheldWhy};
+use lmdeck::domain::config::{KeySource, ModelProfile, Profile, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ProbeFound, ProbeReport};
 use lmdeck::domain::ids::ModelId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Money;
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{Clock, Frame, Question, Seen, Upstream, UpstreamJob};
 use lmdeck::engine::protocol::{StepState, TestReport};
@@ -1088,7 +1087,7 @@ async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_
         let mut profile = profile_at("p", kind, sim.endpoint(), Some(VENDOR_KEY));
         assert_eq!(probe_failure(&upstream(), profile.clone()).await.cause, Cause::WrongPath { path: list.into() });
 
-        profile.models = vec![named("m")];
+        profile.models = vec![ModelProfile::named("m")];
         let found = found(&upstream(), profile.clone()).await;
         assert_eq!((found.models.len(), found.authenticated, found.malformed), (0, None, None), "{kind}");
 
@@ -1098,17 +1097,5 @@ async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_
         let failure = probe_failure(&upstream(), profile).await;
         assert_eq!(failure.cause, Cause::WrongPath { path: list.into() }, "nothing shows that the address is right");
         assert!(sim.seen().iter().all(|request| request.method == "GET"), "a probe only looks");
-    }
-}
-
-fn named(id: &str) -> ModelProfile {
-    ModelProfile {
-        id: id.into(),
-        context: None,
-        quality: None,
-        capabilities: None,
-        price: None,
-        settings: ModelSettings::default(),
-        warmth: Warmth::default(),
     }
 }

@@ -9,7 +9,6 @@ use crate::domain::kind::Kind;
 use crate::domain::money::Price;
 use crate::domain::plan::{Plan, PlanWindow, Resets, WEEK};
 use crate::domain::rate::RateLimit;
-use crate::domain::schedule::Warmth;
 use crate::domain::time::span;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
@@ -125,7 +124,7 @@ fn z_ai_glm(raw: &Value, value: &Value) -> Written {
     for alias in ["z_ai_glm_4.6".to_owned(), format!("z_ai_{}", model.replacen("glm-", "glm_", 1))] {
         made.aliases.insert(alias, Some(ModelId::from(model.as_str())));
     }
-    made.models = vec![named(&model)];
+    made.models = vec![ModelProfile::named(model.as_str())];
     silence(&mut made, value, section);
     made
 }
@@ -134,7 +133,7 @@ fn lm_studio(raw: &Value, value: &Value) -> Written {
     let place = Path::of("lm_studio");
     let section = value.get("lm_studio").unwrap_or(&Value::Null);
     let mut made = original("lm_studio", Kind::LmStudio, raw, section, &place, "base_url");
-    made.models = texts(section, "models").iter().map(|model| named(model)).collect();
+    made.models = texts(section, "models").iter().map(|model| ModelProfile::named(model.as_str())).collect();
     made.preferred_models =
         texts(section, "preferred_models").iter().map(|model| ModelId::from(model.as_str())).collect();
     for model in &made.preferred_models {
@@ -168,7 +167,7 @@ fn fallback_models(raw: &Value, value: &Value, before: &[Written]) -> Vec<Writte
         let place = Path::of("fallback_models").index(index);
         let mut made = original(&id, kind, raw, section, &place, "api_endpoint");
         let model = text(section, "model");
-        made.models = model.iter().map(|model| named(model)).collect();
+        made.models = model.iter().map(|model| ModelProfile::named(model.as_str())).collect();
         made.aliases.insert(format!("{word}_{index}"), model.map(ModelId::from));
         silence(&mut made, value, section);
         all.push(made);
@@ -270,7 +269,7 @@ pub fn length(value: &Value) -> Option<Duration> {
 
 fn model(item: &Value) -> Option<ModelProfile> {
     if let Some(id) = item.as_str() {
-        return Some(named(id));
+        return Some(ModelProfile::named(id));
     }
     let price = item.get("price").and_then(|price| {
         let figure = |key: &str| price.get(key).and_then(Value::as_f64);
@@ -287,19 +286,6 @@ fn model(item: &Value) -> Option<ModelProfile> {
         settings: settings(item),
         warmth: super::warmth::read(item),
     })
-}
-
-/// A model of which only the id is known.
-pub fn named(id: &str) -> ModelProfile {
-    ModelProfile {
-        id: ModelId::from(id),
-        context: None,
-        quality: None,
-        capabilities: None,
-        price: None,
-        settings: ModelSettings::default(),
-        warmth: Warmth::default(),
-    }
 }
 
 fn settings(section: &Value) -> ModelSettings {

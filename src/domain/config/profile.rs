@@ -84,6 +84,21 @@ pub struct ModelProfile {
     pub warmth: Warmth,
 }
 
+impl ModelProfile {
+    /// A model of which only the id is known.
+    pub fn named(id: impl Into<ModelId>) -> Self {
+        Self {
+            id: id.into(),
+            context: None,
+            quality: None,
+            capabilities: None,
+            price: None,
+            settings: ModelSettings::default(),
+            warmth: Warmth::default(),
+        }
+    }
+}
+
 /// Parameters for calls to a model; a caller's own win over these.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelSettings {

@@ -48,19 +48,7 @@ mod tests {
     use crate::domain::routing::{RuleSet, WorldProvider, decide};
 
     fn model(id: &str, chat: bool) -> WorldModel {
-        WorldModel {
-            id: id.into(),
-            candidate: true,
-            chat,
-            loaded: None,
-            remote: false,
-            context: None,
-            capabilities: None,
-            quality: None,
-            price: None,
-            breaker_until: None,
-            ttft_ms: None,
-        }
+        WorldModel { chat, ..WorldModel::of(id) }
     }
 
     fn provider(id: &str, kind: Kind, models: Vec<WorldModel>) -> WorldProvider {

@@ -99,6 +99,28 @@ impl Line {
         self.0 = Input::new(value).with_cursor(after.min(LONGEST));
     }
 
+    /// Draws the value of a field: a text, or `word` where one of several is chosen. `empty` stands for no text.
+    pub fn draw_field(
+        line: Option<&Self>,
+        (empty, word): (&str, &str),
+        canvas: &mut Canvas<'_>,
+        (x, y, width): (u16, u16, u16),
+        focused: bool,
+    ) {
+        match line {
+            Some(line) if !line.is_empty() => return line.draw(canvas, x, y, width, focused),
+            Some(_) => {
+                canvas.text(x, y, width, empty, Role::Muted);
+            }
+            None => {
+                canvas.spans(x, y, width, &[("< ", Role::Accent), (word, Role::Plain), (" >", Role::Accent)]);
+            }
+        }
+        if focused {
+            canvas.cursor(x, y);
+        }
+    }
+
     /// Draws the text, scrolled so that the cursor is seen; the terminal's cursor goes there when focused.
     pub fn draw(&self, canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, focused: bool) {
         if width == 0 {

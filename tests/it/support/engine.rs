@@ -5,15 +5,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, ModelSettings, Profile, Timeouts};
+use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
-use lmdeck::domain::ids::{CallId, ModelId, ProviderId, Target};
+use lmdeck::domain::ids::{CallId, ProviderId, Target};
 use lmdeck::domain::incident::{Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::RuleSet;
-use lmdeck::domain::schedule::Warmth;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
     Clock, ConfigEdit, ConfigStore, DaySums, Frame, Ledger, Loaded, LogReader, ModelAct, ModelDone, ModelJob, Ports,
@@ -183,6 +182,13 @@ fn last_frames() -> Vec<Frame> {
     ]
 }
 
+/// The report of a connection test that took no step.
+pub fn untested() -> BoxFuture<'static, TestReport> {
+    Box::pin(async {
+        TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
+    })
+}
+
 impl Upstream for Stage {
     fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
         let mut script = self.script.lock().unwrap();
@@ -201,9 +207,7 @@ impl Upstream for Stage {
         _: Option<Arc<dyn lmdeck::engine::ports::Question>>,
         _: tokio::sync::mpsc::Sender<lmdeck::engine::protocol::Step>,
     ) -> BoxFuture<'static, TestReport> {
-        Box::pin(async {
-            TestReport { steps: Vec::new(), models: Vec::new(), failure: None, cautions: Vec::new(), total_ms: 0 }
-        })
+        untested()
     }
 
     fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
@@ -639,18 +643,7 @@ pub fn profile(id: &str, kind: Kind, models: &[&str]) -> Profile {
         api_base: format!("{endpoint}/v1"),
     };
     Profile {
-        models: models
-            .iter()
-            .map(|id| ModelProfile {
-                id: ModelId::from(*id),
-                context: None,
-                quality: None,
-                capabilities: None,
-                price: None,
-                settings: ModelSettings::default(),
-                warmth: Warmth::default(),
-            })
-            .collect(),
+        models: models.iter().map(|id| ModelProfile::named(*id)).collect(),
         timeouts: Timeouts {
             first_token: Duration::from_secs(10),
             idle: Duration::from_secs(5),

@@ -115,25 +115,10 @@ impl ConfigFile {
     }
 
     pub(super) fn profile_now(&self, base: Option<&ProviderId>, given: &ProviderDraft) -> Result<Profile, Refusal> {
-        let opened = self.open_quietly()?;
-        let environment = self.environment();
-        let present = Present {
-            raw: &opened.document.value,
-            config: &opened.built.config,
-            environment: &environment,
-            fresh: opened.text.is_none(),
-        };
-        let intent = match base {
-            Some(id) => present.change(id, given)?,
-            None => present.add(given)?,
-        };
-        let mut value = opened.document.value.clone();
-        for change in &intent.changes {
-            value = change.applied(&value).map_err(|sentence| refuse(1, sentence, "lmdeck config check"))?;
-        }
-        let text = serde_yaml::to_string(&value)
-            .map_err(|error| refuse(1, format!("the draft cannot be read: {error}"), "correct the fields"))?;
-        let (_, built) = self.judge(&opened.file, &text).map_err(|issues| spoiled(&opened, issues))?;
+        let (opened, built) = self.as_edited("the draft", |present| match base {
+            Some(id) => present.change(id, given),
+            None => present.add(given),
+        })?;
         let typed = given.id.trim();
         let id = match base {
             Some(base) if typed.is_empty() => base.clone(),
@@ -154,6 +139,31 @@ impl ConfigFile {
             issues: built.issues.iter().filter(|issue| issue.severity == Severity::Error).cloned().collect(),
             difference: None,
         })
+    }
+
+    /// The configuration as it is, and as it would be with an unsaved edit; `what` names the edit in errors.
+    fn as_edited(
+        &self,
+        what: &str,
+        intent: impl FnOnce(&Present<'_>) -> Result<intent::Intent, Refusal>,
+    ) -> Result<(Opened, Built), Refusal> {
+        let opened = self.open_quietly()?;
+        let environment = self.environment();
+        let present = Present {
+            raw: &opened.document.value,
+            config: &opened.built.config,
+            environment: &environment,
+            fresh: opened.text.is_none(),
+        };
+        let intent = intent(&present)?;
+        let mut value = opened.document.value.clone();
+        for change in &intent.changes {
+            value = change.applied(&value).map_err(|sentence| refuse(1, sentence, "lmdeck config check"))?;
+        }
+        let text = serde_yaml::to_string(&value)
+            .map_err(|error| refuse(1, format!("{what} cannot be read: {error}"), "correct the fields"))?;
+        let (_, built) = self.judge(&opened.file, &text).map_err(|issues| spoiled(&opened, issues))?;
+        Ok((opened, built))
     }
 
     /// Opens without touching what conflict checks compare with.

@@ -10,6 +10,7 @@ use crate::present::may_cost::may_cost;
 use crate::present::{escape, labels, routes, text, units};
 use crate::tui::canvas::Canvas;
 use crate::tui::theme::Role;
+use crate::tui::widgets::line::Line;
 use crate::tui::widgets::lines::{Lines, Piece};
 use crate::tui::words;
 use ratatui::layout::Rect;
@@ -88,22 +89,8 @@ fn draw_field(screen: &Routing, canvas: &mut Canvas<'_>, row: Rect, field: Field
     canvas.text(row.x + 2, row.y, LABEL - 2, field.label(), if focused { Role::Title } else { Role::Muted });
     let x = row.x + LABEL + 1;
     let room = row.right().saturating_sub(x + 1);
-    match screen.sample.line(field) {
-        Some(line) if line.is_empty() => {
-            canvas.text(x, row.y, room, field.empty(), Role::Muted);
-            if focused {
-                canvas.cursor(x, row.y);
-            }
-        }
-        Some(line) => line.draw(canvas, x, row.y, room, focused),
-        None => {
-            let word = screen.sample.word(field);
-            canvas.spans(x, row.y, room, &[("< ", Role::Accent), (word, Role::Plain), (" >", Role::Accent)]);
-            if focused {
-                canvas.cursor(x, row.y);
-            }
-        }
-    }
+    let words = (field.empty(), screen.sample.word(field));
+    Line::draw_field(screen.sample.line(field), words, canvas, (x, row.y, room), focused);
 }
 
 /// Everything below the fields.

@@ -11,6 +11,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::part::Cx;
 use crate::tui::screens::routing::{LEFT, tryout};
 use crate::tui::theme::Role;
+use crate::tui::widgets::line::Line;
 use crate::tui::widgets::lines::{Lines, Piece};
 use ratatui::layout::Rect;
 
@@ -127,22 +128,8 @@ impl RuleEditor {
         let role = if focused { Role::Title } else { Role::Plain };
         canvas.text(row.x + 2, row.y, LABEL - 2, field.label(), role);
         let (x, room) = Self::value_place(row);
-        match self.fields.line(field) {
-            Some(line) if line.is_empty() => {
-                canvas.text(x, row.y, room, field.empty(), Role::Muted);
-                if focused {
-                    canvas.cursor(x, row.y);
-                }
-            }
-            Some(line) => line.draw(canvas, x, row.y, room, focused),
-            None => {
-                let word = self.fields.text(field);
-                canvas.spans(x, row.y, room, &[("< ", Role::Accent), (word, Role::Plain), (" >", Role::Accent)]);
-                if focused {
-                    canvas.cursor(x, row.y);
-                }
-            }
-        }
+        let words = (field.empty(), self.fields.text(field));
+        Line::draw_field(self.fields.line(field), words, canvas, (x, row.y, room), focused);
     }
 
     /// The marks under the very columns of what is wrong.
