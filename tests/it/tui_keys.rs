@@ -1267,6 +1267,19 @@ fn slots_queue_memory_and_another_kind_are_told_in_the_detail() {
 }
 
 #[test]
+fn health_tells_the_share_of_memory_where_a_server_tells_no_more() {
+    let shares = with_provider(evening(), "lm_studio", |view| {
+        view.health.activity.memory_bytes = None;
+        view.health.activity.kv_cache_permille = Some(431);
+    });
+    let mut desk = Desk::new(shares);
+    desk.press("2");
+    let wide = screen(&desk.app, 200, 60);
+    let row = wide.lines().find(|line| line.contains("LM Studio")).unwrap();
+    assert!(wide.contains("memory") && row.contains(" 43 % "), "{wide}");
+}
+
+#[test]
 fn a_long_table_of_models_keeps_the_chosen_row_in_sight() {
     let many = with_provider(evening(), "lm_studio", |view| {
         view.models = (0..500).map(|n| model(&format!("zoo-{n:03}"), Some(false))).collect();

@@ -20,16 +20,19 @@ const P50: Figure = Figure { head: "p50", width: 8, value: |p| units::latency_or
 const P95: Figure = Figure { head: "p95", width: 8, value: |p| units::latency_or_missing(p.p95_ms) };
 const SLOTS: Figure =
     Figure { head: "slots", width: 10, value: |p| labels::slots_and_queue(p).unwrap_or_else(|| units::MISSING.into()) };
-const MEMORY: Figure = Figure {
-    head: "memory",
-    width: 9,
-    value: |p| p.health.activity.memory_bytes.map_or_else(|| units::MISSING.into(), units::size),
-};
+const MEMORY: Figure = Figure { head: "memory", width: 9, value: memory };
 const DAY: Figure = Figure { head: "24 h", width: 7, value: day };
 
 fn now(provider: &ProviderView) -> String {
     let usable = provider.enabled && provider.health.state.usable();
     units::latency_or_missing(provider.health.latency_ms.filter(|_| usable))
+}
+
+/// What its models take; of a server that tells shares only, how full its room for contexts is.
+fn memory(provider: &ProviderView) -> String {
+    let activity = &provider.health.activity;
+    let share = || activity.kv_cache_permille.map(|share| format!("{} %", (share + 5) / 10));
+    activity.memory_bytes.map(units::size).or_else(share).unwrap_or_else(|| units::MISSING.into())
 }
 
 fn day(provider: &ProviderView) -> String {
