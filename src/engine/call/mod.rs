@@ -78,7 +78,8 @@ impl CallRunner {
 impl Caller for CallRunner {
     fn dispatch(&self, request: CallRequest) -> mpsc::Receiver<CallEvent> {
         let (events, receiver) = mpsc::channel(CALL_CAPACITY);
-        tokio::spawn(run(self.shared.clone(), request, events));
+        // Boxed here: what a call keeps is several kilobytes, which spawning would copy from place to place.
+        tokio::spawn(Box::pin(run(self.shared.clone(), request, events)));
         receiver
     }
 }
