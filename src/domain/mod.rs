@@ -29,5 +29,6 @@ pub mod schedule;
 pub mod secret;
 pub mod shared;
 pub mod stats;
+pub mod steering;
 pub mod time;
 pub mod trace;

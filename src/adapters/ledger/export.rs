@@ -6,9 +6,11 @@ use crate::adapters::call_log;
 use crate::adapters::clock::rfc3339;
 use crate::domain::call::{CallRecord, Usage};
 use crate::domain::money::Money;
+use crate::domain::steering::steers;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ExportFormat, ExportPart, ExportQuery};
 use rusqlite::Connection;
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -143,6 +145,7 @@ fn push_row<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
             text.push(',');
         }
         let cell = scrub(cell);
+        let cell = tame(&cell);
         let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
         if formula || cell.contains(['"', ',', '\n', '\r']) {
             text.push('"');
@@ -156,6 +159,24 @@ fn push_row<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
     text.push_str("\r\n");
 }
 
+/// A cell without what a terminal obeys: others chose the labels, and whoever exports may look at them in one. Line
+/// ends and tabs stay.
+fn tame(cell: &str) -> Cow<'_, str> {
+    let acts = |c: char| steers(c) && !matches!(c, '\n' | '\t');
+    if !cell.contains(acts) {
+        return Cow::Borrowed(cell);
+    }
+    let mut tamed = String::with_capacity(cell.len() + 16);
+    for c in cell.replace("\r\n", "\n").chars() {
+        if acts(c) {
+            tamed.extend(c.escape_unicode());
+        } else {
+            tamed.push(c);
+        }
+    }
+    Cow::Owned(tamed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +186,12 @@ mod tests {
         let mut text = String::new();
         push_row(&mut text, ["a", "x,\"y\"", "two\nlines", "=1+1", ""].into_iter());
         assert_eq!(text, "a,\"x,\"\"y\"\"\",\"two\nlines\",\"'=1+1\",\r\n");
+    }
+
+    #[test]
+    fn nothing_in_a_cell_is_obeyed_by_a_terminal() {
+        let mut text = String::new();
+        push_row(&mut text, ["\x1b]0;owned\x07", "a\u{9b}2J\x7f", "pay\u{202e}lap", "x\ry\r\nz\tw"].into_iter());
+        assert_eq!(text, "\\u{1b}]0;owned\\u{7},a\\u{9b}2J\\u{7f},pay\\u{202e}lap,\"x\\u{d}y\nz\tw\"\r\n");
     }
 }
