@@ -592,7 +592,12 @@ fn replies() -> Vec<Reply> {
             of: 9,
             policies: vec![ObservedCount { policy: "a".into(), matched: 3, moved: 2, denied: 1 }],
         }),
-        Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
+        Reply::Calls(CallPage {
+            rows: vec![CallRow::from(&record())],
+            matching: 1,
+            total: 214,
+            counted_since: UnixMs(7),
+        }),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
         Reply::Model(ModelReport {

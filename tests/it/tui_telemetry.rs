@@ -229,7 +229,7 @@ fn clock(age_ms: i64) -> String {
 fn page_with(newer: &[CallRow]) -> Reply {
     let rows: Vec<CallRow> = newer.iter().cloned().chain(call_rows()).collect();
     let matching = 214 + newer.len() as u64;
-    Reply::Calls(CallPage { rows, matching, total: matching })
+    Reply::Calls(CallPage { rows, matching, total: matching, ..CallPage::default() })
 }
 
 /// A call that ended `after_ms` after [`NOW`].
@@ -364,10 +364,18 @@ fn paging_down_reads_older_calls_of_any_day() {
     let old = record("c0900", 30 * 3_600_000, "dspy", "", Target::new("zai", "glm-4.6"), 1, 2, 3, 4, Cost::FREE);
     let mut desk = Desk::new(evening(), |engine| {
         let many: Vec<CallRow> = (0..200).map(|n| later(&format!("c{}", 2000 - n), -n * 1000)).collect();
-        engine.on(CommandName::ListCalls, Reply::Calls(CallPage { rows: many, matching: 214, total: 214 }));
         engine.on(
             CommandName::ListCalls,
-            Reply::Calls(CallPage { rows: vec![CallRow::from(&old)], matching: 900, total: 900 }),
+            Reply::Calls(CallPage { rows: many, matching: 214, total: 214, ..CallPage::default() }),
+        );
+        engine.on(
+            CommandName::ListCalls,
+            Reply::Calls(CallPage {
+                rows: vec![CallRow::from(&old)],
+                matching: 900,
+                total: 900,
+                ..CallPage::default()
+            }),
         );
     });
     assert_eq!(desk.queries().len(), 1);
@@ -457,7 +465,8 @@ fn a_running_call_is_stopped_after_a_question_whose_safe_answer_is_first() {
 #[test]
 fn a_filter_narrows_as_it_is_typed_and_esc_clears_it() {
     let mut desk = Desk::evening();
-    let matching = Reply::Calls(CallPage { rows: vec![call_rows().remove(2)], matching: 2, total: 214 });
+    let matching =
+        Reply::Calls(CallPage { rows: vec![call_rows().remove(2)], matching: 2, total: 214, ..CallPage::default() });
     desk.calls = Some(matching);
     desk.press("/").type_in("client:ask").wait(300);
     assert_eq!(desk.queries().last().unwrap().filter, "client:ask");

@@ -69,11 +69,15 @@ impl From<&CallRecord> for CallRow {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CallPage {
+    /// The newest of all days, unless the query or its filter says since when.
     pub rows: Vec<CallRow>,
-    /// Calls that match the filter, today (or since `since`).
+    /// Calls that match the filter from `counted_since` on. Rows may be older than that.
     pub matching: u64,
     /// All calls of the same time.
     pub total: u64,
+    /// The query's `since`, else its filter's, else the start of the day.
+    #[serde(default)]
+    pub counted_since: UnixMs,
 }
 
 /// A prompt of the playground's history. Texts as typed.

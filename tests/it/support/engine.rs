@@ -457,7 +457,7 @@ impl Ledger for Book {
     fn calls(&self, _: CallQuery, _: UnixMs) -> BoxFuture<'static, Result<CallPage, String>> {
         let rows: Vec<CallRow> = self.records().iter().rev().map(CallRow::from).collect();
         let total = rows.len() as u64;
-        Box::pin(async move { Ok(CallPage { rows, matching: total, total }) })
+        Box::pin(async move { Ok(CallPage { rows, matching: total, total, ..CallPage::default() }) })
     }
 
     fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>> {

@@ -26,6 +26,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 /// 2025-11-21 22:14:45 UTC: the evening of the screens.
 pub const NOW: UnixMs = UnixMs(1_763_763_285_000);
+/// The start of that day.
+pub const MIDNIGHT: UnixMs = UnixMs(1_763_683_200_000);
 pub const MINUTE: i64 = 60_000;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
@@ -380,7 +382,7 @@ pub fn call_rows() -> Vec<CallRow> {
 
 /// A page of the four calls out of the day's 214.
 pub fn call_page() -> CallPage {
-    CallPage { rows: call_rows(), matching: 214, total: 214 }
+    CallPage { rows: call_rows(), matching: 214, total: 214, counted_since: MIDNIGHT }
 }
 
 /// The records behind [`call_rows`].
