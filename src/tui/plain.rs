@@ -11,7 +11,7 @@ use super::msg::{Intent, Msg};
 use super::options::TuiOptions;
 use super::part::{Place, Tab, Ticket};
 use super::signals::{Caught, Signals};
-use crate::domain::call::{Body, CallRequest, Facts, Message, Role};
+use crate::domain::call::{Body, CallRequest, Facts, Message, Role, own_client};
 use crate::domain::ids::ProviderId;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::{CallEvent, CallOutcome, Reply};
@@ -246,7 +246,7 @@ impl Plain {
             return say("an answer is under way: wait for it");
         }
         let messages = vec![Message { role: Role::User, content: prompt.to_owned() }];
-        let facts = Facts { client: "plain".into(), stream: true, ..Facts::default() };
+        let facts = Facts { client: own_client::PLAIN.into(), stream: true, ..Facts::default() };
         let body = Body::Chat { messages, max_tokens: None, temperature: None, stream: true };
         self.link.call(ASKED, CallRequest { facts, body, wants_usage: false });
         self.asking = true;

@@ -10,7 +10,7 @@ use crate::cli::session::{Session, find, unexpected};
 use crate::cli::suggest;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::Role as Speaker;
-use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
+use crate::domain::call::{Body, CallRequest, Facts, Message, Priority, own_client};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::Target;
 use crate::domain::preset::Preset;
@@ -192,7 +192,7 @@ pub fn facts(send: &SendArgs) -> Facts {
     Facts {
         request_type: send.request_type.clone(),
         priority: send.priority.into(),
-        client: "ask".to_owned(),
+        client: own_client::ASK.to_owned(),
         session: send.session.clone(),
         tags: send.tags.iter().cloned().collect(),
         cache: if send.no_cache { CacheWish::Off } else { CacheWish::On },

@@ -9,7 +9,7 @@ use super::super::till::Till;
 use super::super::traffic::{Ended, Traffic};
 use super::account::Ticket;
 use super::reserve;
-use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::call::{Body, CallRequest, Facts, own_client};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -21,9 +21,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-
-/// The client that such calls are recorded under.
-const CLIENT: &str = "doctor";
 
 /// See the module.
 #[derive(Clone)]
@@ -102,7 +99,7 @@ impl Examiner {
         let running = RunningCall {
             id: id.clone(),
             since: now,
-            client: CLIENT.into(),
+            client: own_client::DOCTOR.into(),
             request_type: String::new(),
             target: Some(target.clone()),
             writing: false,
@@ -207,7 +204,7 @@ fn facts(target: &Target, body: &Body) -> Facts {
     };
     Facts {
         requested_model: target.to_string(),
-        client: CLIENT.into(),
+        client: own_client::DOCTOR.into(),
         prompt_tokens: u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(4),
         max_tokens,
         stream: true,
