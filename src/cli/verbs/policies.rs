@@ -11,6 +11,7 @@ use crate::engine::protocol::{Command, ObservedSums, PolicyDraft, PolicyEdit, Po
 use crate::present::labels::Role;
 use crate::present::routes::{self, policy_does, policy_state};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
@@ -22,7 +23,7 @@ pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let watched = policy.enabled && policy.observe;
     let observed = if watched { Some(observed(session).await?) } else { None };
     if session.console.json {
-        let mut value = json!(policy);
+        let mut value = as_json(policy);
         if let Some(sums) = &observed {
             value["observed"] = observed_json(name, sums);
         }
@@ -71,6 +72,27 @@ pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
         row("stands", format!("{} line {line}", snapshot.config.file.as_deref().unwrap_or_default()));
     }
     table.print(&mut session.console)
+}
+
+/// In the words of the file; what it leaves out is null.
+pub fn as_json(policy: &Policy) -> Value {
+    let effects = &policy.effects;
+    json!({
+        "name": policy.name,
+        "priority": policy.priority,
+        "when": policy.when,
+        "enabled": policy.enabled,
+        "mode": if policy.observe { "observe" } else { "enforce" },
+        "use": policy.targets,
+        "fallback": policy.fallback,
+        "deny": policy.deny,
+        "local_only": policy.local_only,
+        "max_tokens": effects.max_tokens,
+        "temperature": effects.temperature,
+        "system_prompt": effects.system_prompt,
+        "timeout": effects.timeout_ms.map(|ms| Duration::from_millis(ms).as_secs_f64()),
+        "line": policy.line,
+    })
 }
 
 /// What the policies in observe mode matched lately, from the ledger.
