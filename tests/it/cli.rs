@@ -19,12 +19,12 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::Cost;
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation};
+use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, RuleTrace};
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Reply, Snapshot,
-    Step, StepState, TestReport, TokenCount,
+    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Refusal, Reply,
+    Snapshot, Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
 use std::io::{self, Cursor, Write};
@@ -780,7 +780,17 @@ out       workstation/qwen3-32b                 down for 14 min: connection refu
 #[tokio::test]
 async fn explain_tells_a_past_call_from_its_record() {
     let desk = Desk::new();
-    desk.engine.on(CommandName::GetCall, Reply::Call(Box::new(call_records().remove(2))));
+    let rule = RuleTrace {
+        name: "long-prompts".into(),
+        when: "request.prompt_tokens > 24000".into(),
+        verdict: "no".into(),
+        why: "request.prompt_tokens is 1211".into(),
+        holds: Some(false),
+    };
+    let now = Explanation { rules: vec![rule], ..explanation() };
+    desk.engine
+        .on(CommandName::GetCall, Reply::Call(Box::new(call_records().remove(2))))
+        .on(CommandName::Explain, Reply::Explained(Box::new(now)));
     assert_eq!(desk.run(&["routes", "explain", "--call", "c1212"]).await, 0);
     let text = desk.out.text();
     assert!(text.starts_with("zai/glm-4.6 by prefer_local\nchain  1  lm_studio/openai_gpt-oss-120b-neo "), "{text}");
@@ -788,6 +798,14 @@ async fn explain_tells_a_past_call_from_its_record() {
         text.contains("\nout       workstation/qwen3-32b                 down for 14 min: connection refused\n"),
         "{text}"
     );
+    let now = text.split_once("\nby the rules of now  zai/glm-4.6 by teaching_generation\n").map(|(_, now)| now);
+    assert_eq!(
+        now,
+        Some("rules  long-prompts          no              request.prompt_tokens is 1211\n"),
+        "every rule, for the same request: {text}"
+    );
+    let Some(Command::Explain { facts }) = desk.engine.commands().pop() else { panic!("asked about now") };
+    assert_eq!(*facts, call_records().remove(2).facts);
 }
 
 #[tokio::test]
@@ -893,7 +911,38 @@ async fn calls_list_passes_filter_limit_and_place_on() {
     let Some(Command::ListCalls { query }) = desk.engine.commands().pop() else { panic!("a query") };
     assert_eq!((query.limit, query.before, query.filter.as_str()), (7, Some("c9".into()), "status:error"));
     assert_eq!(desk.out.text(), "");
-    assert!(desk.err.text().starts_with("No calls here"));
+    assert_eq!(desk.err.text(), "No calls here that are older than c9.\n");
+    let desk = Desk::new();
+    desk.engine.on(CommandName::ListCalls, Reply::Calls(CallPage::default()));
+    assert_eq!(desk.run(&["calls", "list"]).await, 0);
+    assert!(desk.err.text().starts_with("No calls here: lmdeck ask"));
+}
+
+#[tokio::test]
+async fn calls_list_says_of_which_time_it_counted_and_how_to_reach_what_is_older() {
+    let said = async |words: &[&str], page: CallPage| {
+        let desk = Desk::new();
+        desk.engine.on(CommandName::ListCalls, Reply::Calls(page));
+        assert_eq!(desk.run(words).await, 0);
+        desk.err.text()
+    };
+    // In the morning most rows of a page are of the days before.
+    let mut morning = CallPage { matching: 3, total: 3, ..call_page() };
+    morning.rows[3].ts = scene::ago(scene::DAY);
+    assert_eq!(
+        said(&["calls", "list", "-n", "4"], morning.clone()).await,
+        "4 shown; 3 today   older: --before c1211\n"
+    );
+    assert_eq!(said(&["calls", "list"], morning.clone()).await, "4 shown; 3 today\n", "a page that is not full is all");
+    let week = CallPage { matching: 812, total: 5000, counted_since: scene::ago(7 * scene::DAY), ..morning };
+    assert_eq!(
+        said(&["calls", "list", "-n", "4", "dspy", "since:7d"], week.clone()).await,
+        "4 of 812 since 14 Nov 22:14, 5,000 in all   older: --before c1211\n"
+    );
+    let desk = Desk::new();
+    desk.engine.on(CommandName::ListCalls, Reply::Calls(week));
+    desk.run(&["calls", "list", "--json"]).await;
+    assert_eq!(desk.json()["counted_since"], scene::ago(7 * scene::DAY).0);
 }
 
 #[tokio::test]
@@ -953,7 +1002,7 @@ async fn calls_show_as_json_is_the_row_and_everything_recorded() {
 async fn calls_tail_prints_each_new_call_once_in_the_order_they_ended() {
     let desk = Desk::new();
     let rows = scene::call_rows();
-    let page = |rows: &[_]| Reply::Calls(CallPage { rows: rows.to_vec(), matching: 0, total: 0 });
+    let page = |rows: &[_]| Reply::Calls(CallPage { rows: rows.to_vec(), ..CallPage::default() });
     desk.engine
         .on(CommandName::ListCalls, page(&rows[3..]))
         .on(CommandName::ListCalls, page(&rows[1..]))
@@ -963,6 +1012,24 @@ async fn calls_tail_prints_each_new_call_once_in_the_order_they_ended() {
     let ids: Vec<Value> =
         desk.out.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
     assert_eq!(ids, ["c1212", "c1213", "c1214"], "older calls are not repeated");
+}
+
+#[tokio::test]
+async fn calls_tail_says_how_many_calls_it_could_not_show() {
+    let desk = Desk::new();
+    let rows = scene::call_rows();
+    let page = |rows: &[_], matching, counted_since| {
+        Reply::Calls(CallPage { rows: rows.to_vec(), matching, total: matching, counted_since })
+    };
+    desk.engine
+        .on(CommandName::ListCalls, page(&rows[3..], 100, scene::MIDNIGHT))
+        // Two of 1,202 that ended meanwhile are among the newest.
+        .on(CommandName::ListCalls, page(&rows[1..3], 1302, scene::MIDNIGHT))
+        // Another day: what it counts says nothing of the one before.
+        .on(CommandName::ListCalls, page(&rows[..1], 9000, NOW));
+    let code = desk.run_until(&["calls", "tail", "--json"], |desk| desk.out.text().lines().count() >= 3).await;
+    assert_eq!(code, 0);
+    assert_eq!(desk.err.text(), "-- 1,200 more calls ended than are shown: lmdeck calls list has all\n");
 }
 
 fn log_line(message: &str) -> LogLine {
@@ -1232,6 +1299,49 @@ async fn discover_offers_the_command_that_adds_what_it_found() {
     );
     assert!(text.contains("[-]  Ollama        http://127.0.0.1:11434    nothing there\n"), "{text}");
     assert_eq!(desk.err.text(), "-- add it: lmdeck providers add --type llama_cpp --endpoint http://127.0.0.1:9931\n");
+
+    // An id that is taken would be refused: by the file, and by the line before.
+    let desk = Desk::new();
+    desk.engine.on(
+        CommandName::Discover,
+        Reply::Discovered(vec![
+            found(Kind::LmStudio, "http://127.0.0.1:1235", true, "1 model"),
+            found(Kind::LmStudio, "http://127.0.0.1:1236", true, "1 model"),
+        ]),
+    );
+    assert_eq!(desk.run(&["providers", "discover"]).await, 0);
+    assert_eq!(
+        desk.err.text(),
+        "\
+-- add it: lmdeck providers add --type lm_studio --id lm_studio_2 --endpoint http://127.0.0.1:1235
+-- add it: lmdeck providers add --type lm_studio --id lm_studio_3 --endpoint http://127.0.0.1:1236
+"
+    );
+
+    // What was added before one was refused is told.
+    let desk = Desk::new();
+    desk.engine
+        .on(
+            CommandName::Discover,
+            Reply::Discovered(vec![
+                found(Kind::Ollama, "http://127.0.0.1:11434", true, "1 model"),
+                found(Kind::Vllm, "http://127.0.0.1:8000", true, "1 model"),
+            ]),
+        )
+        .on(CommandName::AddProvider, edited(1))
+        .on(
+            CommandName::AddProvider,
+            Reply::Refused(Refusal {
+                message: "the file changed on disk".into(),
+                remedy: String::new(),
+                exit: 3,
+                issues: Vec::new(),
+                difference: None,
+            }),
+        );
+    assert_eq!(desk.run(&["providers", "discover", "--add"]).await, 3);
+    let said = desk.err.text();
+    assert!(said.starts_with("added ollama\n") && said.contains("error: the file changed on disk"), "{said}");
 
     let desk = Desk::new();
     desk.engine.on(CommandName::Discover, Reply::Discovered(Vec::new()));
@@ -1531,8 +1641,34 @@ fn wrong_words_are_usage_errors_that_name_what_is_allowed() {
     assert!(usage_error(&["ask", "--tag", "privacy", "x"]).contains("KEY=VALUE"));
     assert!(usage_error(&["ask", "--temperature", "hot", "x"]).contains("0 to 2"));
     assert!(usage_error(&["ask", "--max-tokens", "0", "x"]).contains("--max-tokens"));
-    assert!(usage_error(&["serve", "--listen", "somewhere"]).contains("--listen"));
-    assert!(usage_error(&["routes", "explain", "--call", "c1", "--type", "x"]).contains("cannot be used with"));
+    for (words, told) in [
+        (["serve", "--listen", "somewhere"], "127.0.0.1:4141"),
+        (["serve", "--listen", "localhost:5151"], "127.0.0.1:5151 or [::1]:5151"),
+        (["serve", "--listen", ":4141"], "an address in numbers and a port"),
+        (["connect", "--at", "box"], "127.0.0.1:4141"),
+    ] {
+        let said = usage_error(&words);
+        assert!(said.contains(told) && said.contains(words[1]), "{said}");
+    }
+}
+
+#[test]
+fn a_recorded_call_is_explained_as_it_was_whatever_a_sample_would_say() {
+    use clap::{Args as _, CommandFactory as _};
+    let sample = lmdeck::cli::args::SampleArgs::augment_args(clap::Command::new("sample"));
+    let mut tried = 0;
+    for arg in sample.get_arguments() {
+        let flag = format!("--{}", arg.get_long().unwrap());
+        let value = match arg.get_possible_values().first() {
+            Some(value) => value.get_name().to_owned(),
+            None => if flag == "--tag" { "a=b" } else { "1" }.to_owned(),
+        };
+        let words = ["routes", "explain", "--call", "c1", flag.as_str(), value.as_str()];
+        let words = if arg.get_action().takes_values() { &words[..] } else { &words[..5] };
+        assert!(usage_error(words).contains("cannot be used with"), "{flag}");
+        tried += 1;
+    }
+    assert!(tried > 10 && Cli::command().find_subcommand("routes").is_some());
 }
 
 #[test]
