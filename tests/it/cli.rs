@@ -347,7 +347,9 @@ const HOSTILE: &str = "evil\x1b]0;pwned\x07\u{9b}31m\u{202e}gnp\r\nmodel";
 #[tokio::test]
 async fn hostile_names_and_reasons_never_reach_the_terminal_raw() {
     let hostile = || {
-        with_provider(evening(), "lm_studio", |view| {
+        let mut evening = evening();
+        Arc::make_mut(&mut evening.config).in_force = Arc::new(json!({ "providers": [{ "name": HOSTILE }] }));
+        with_provider(evening, "lm_studio", |view| {
             view.name = HOSTILE.into();
             view.models[0].id = HOSTILE.into();
             view.health.state = State::Degraded;
@@ -1510,10 +1512,12 @@ async fn config_show_is_the_configuration_in_force() {
     let desk = Desk::new();
     assert_eq!(desk.run(&["config", "show"]).await, 0);
     let text = desk.out.text();
-    assert!(text.contains("strategy: prefer_local\n") && text.contains("key: from Z_AI_API_KEY\n"), "{text}");
+    assert!(text.contains("strategy: prefer_local\n") && text.contains("authToken: ${Z_AI_API_KEY}\n"), "{text}");
     let desk = Desk::new();
     desk.run(&["config", "show", "--json"]).await;
-    assert_eq!(desk.json()["routing"]["request_priorities"]["teaching_generation"], json!(["zai", "lm_studio"]));
+    let shown = desk.json();
+    assert_eq!((&shown["routing"]["strategy"], &shown["providers"][0]["id"]), (&json!("prefer_local"), &json!("zai")));
+    assert_eq!(shown["file"], "/home/ada/.config/lmdeck/ai_models.yaml");
 }
 
 // ---- without an engine --------------------------------------------------------------------------------------

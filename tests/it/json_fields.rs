@@ -104,7 +104,6 @@ async fn printed() -> String {
         &["presets", "show", "generate-prayer"],
         &["calls", "list"],
         &["calls", "show", "c1212"],
-        &["config", "show"],
         &["connect"],
         &["connect", "dspy", "--no-wait"],
     ] {

@@ -5,6 +5,7 @@ use super::document;
 use super::edit::{difference_of, refuse};
 use super::good::{self, Version};
 use super::history;
+use super::in_force::in_force;
 use super::save;
 use super::store::{ConfigFile, Seen};
 use crate::domain::config::{Issue, Severity};
@@ -29,6 +30,7 @@ impl ConfigFile {
         Self::register_secrets(&config);
         let name = file.to_string_lossy().into_owned();
         Some(Loaded {
+            in_force: Arc::new(in_force(&config)),
             config,
             file: Some(name.clone()),
             would_write: name,

@@ -3,7 +3,8 @@
 //!
 //! On the way in: `source` (which file) → `document` (text, values, places) → `expand` (`${…}`) → `check`
 //! (against `schema`) → `build` (`profiles`, `finish`, `sections`). On the way out: `edit`, `save`, `history`.
-//! For a file that cannot be used: `good`, `last_good`. For people and editors: `masked`, `json_schema`.
+//! For a file that cannot be used: `good`, `last_good`. For people and editors: `in_force`, `masked`,
+//! `json_schema`.
 //! What comes out lives in `domain::config`; nothing here knows how a provider is called.
 
 mod build;
@@ -19,6 +20,7 @@ mod findings;
 mod finish;
 mod good;
 mod history;
+mod in_force;
 mod inside;
 mod json_schema;
 mod last_good;

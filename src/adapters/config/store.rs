@@ -5,6 +5,7 @@ use super::document::{self, Document};
 use super::environment::Environment;
 use super::good;
 use super::history;
+use super::in_force::in_force;
 use super::save;
 use super::source::Source;
 use super::trust::{Journey, Trust};
@@ -162,6 +163,7 @@ impl ConfigFile {
         let name = opened.file.to_string_lossy().into_owned();
         Self::register_secrets(&opened.built.config);
         Loaded {
+            in_force: Arc::new(in_force(&opened.built.config)),
             config: Arc::new(opened.built.config),
             file: opened.text.is_some().then(|| name.clone()),
             would_write: name,

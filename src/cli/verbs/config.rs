@@ -3,9 +3,7 @@
 use super::edited;
 use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unexpected};
-use crate::cli::words;
-use crate::domain::money::Money;
-use crate::engine::protocol::{Command, LastGoodAct, ProviderView, Reply, Snapshot};
+use crate::engine::protocol::{Command, LastGoodAct, Reply, Snapshot};
 use crate::present::escape;
 use crate::present::labels::Role;
 use serde_json::{Value, json};
@@ -71,8 +69,8 @@ pub async fn put_back(session: &mut Session, dry_run: bool) -> Result<(), Ending
     edited::tell(session, reply, "put the last good version back")
 }
 
-/// The configuration in force, from every layout and the environment put together, in the words of the new
-/// sections. Keys appear as where they come from.
+/// The configuration in force, from every layout, the environment and the defaults put together, as one file could
+/// say it. Keys appear as where they come from.
 pub fn show(session: &mut Session) -> Result<(), Ending> {
     let value = in_force(&session.handle.snapshot());
     if session.console.json {
@@ -80,37 +78,17 @@ pub fn show(session: &mut Session) -> Result<(), Ending> {
     }
     let yaml =
         serde_yaml::to_string(&value).map_err(|error| Ending::internal(format!("cannot be shown as YAML: {error}")))?;
+    if let Some(file) = session.handle.snapshot().config.file.as_deref() {
+        session.console.say(Role::Muted, &escape::line(&format!("-- {file} with everything it leaves out")));
+    }
     session.console.piece(&escape::block(&yaml))
 }
 
+/// With the name of the file, where there is one.
 fn in_force(snapshot: &Snapshot) -> Value {
-    let rules = &snapshot.routing.rules;
-    let orders: serde_json::Map<String, Value> =
-        rules.request_orders.iter().map(|(name, items)| (name.clone(), json!(items))).collect();
-    json!({
-        "file": snapshot.config.file,
-        "providers": snapshot.providers.iter().map(|view| provider(view)).collect::<Vec<_>>(),
-        "routing": {
-            "strategy": rules.strategy,
-            "request_priorities": orders,
-            "policies": rules.policies.iter().map(|policy| &policy.name).collect::<Vec<_>>(),
-        },
-        "budget": { "daily_limit": snapshot.spend.limit.map(Money::dollars) },
-        "ui": snapshot.config.ui,
-    })
-}
-
-fn provider(view: &ProviderView) -> Value {
-    json!({
-        "id": view.id,
-        "name": view.name,
-        "type": view.kind,
-        "endpoint": view.endpoint.written,
-        "key": words::key(&view.key_source),
-        "enabled": view.enabled,
-        "local": view.local,
-        "models": view.named_models,
-        "place": view.place,
-        "line": view.line,
-    })
+    let mut value = json!({ "file": snapshot.config.file });
+    if let (Value::Object(all), Value::Object(sections)) = (&mut value, &*snapshot.config.in_force) {
+        all.extend(sections.clone());
+    }
+    value
 }

@@ -11,7 +11,6 @@ use crate::engine::protocol::{Command, ObservedSums, PolicyDraft, PolicyEdit, Po
 use crate::present::labels::Role;
 use crate::present::routes::{self, policy_does, policy_state};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
@@ -74,25 +73,11 @@ pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     table.print(&mut session.console)
 }
 
-/// In the words of the file; what it leaves out is null.
+/// In the words of the file, with its line there; what it leaves out is null.
 pub fn as_json(policy: &Policy) -> Value {
-    let effects = &policy.effects;
-    json!({
-        "name": policy.name,
-        "priority": policy.priority,
-        "when": policy.when,
-        "enabled": policy.enabled,
-        "mode": if policy.observe { "observe" } else { "enforce" },
-        "use": policy.targets,
-        "fallback": policy.fallback,
-        "deny": policy.deny,
-        "local_only": policy.local_only,
-        "max_tokens": effects.max_tokens,
-        "temperature": effects.temperature,
-        "system_prompt": effects.system_prompt,
-        "timeout": effects.timeout_ms.map(|ms| Duration::from_millis(ms).as_secs_f64()),
-        "line": policy.line,
-    })
+    let mut value = json!(policy.written());
+    value["line"] = json!(policy.line);
+    value
 }
 
 /// What the policies in observe mode matched lately, from the ledger.

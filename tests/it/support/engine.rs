@@ -334,6 +334,7 @@ impl Desk {
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
+            in_force: Arc::default(),
         }
     }
 }

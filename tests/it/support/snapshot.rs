@@ -20,6 +20,7 @@ use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallRow, Command, CommandName, ConfigView, Event, EventKind,
     GatewayView, Level, ModelView, ProbePoint, ProviderView, Reply, RoutingView, Snapshot, SpendView,
 };
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -60,6 +61,10 @@ pub fn evening() -> Snapshot {
             state_dir: "/home/ada/.local/state/lmdeck".into(),
             first_run: false,
             gateway_listen: "127.0.0.1:4141".into(),
+            in_force: Arc::new(json!({
+                "providers": [{ "id": "zai", "authToken": "${Z_AI_API_KEY}" }],
+                "routing": { "strategy": "prefer_local" },
+            })),
             ..ConfigView::default()
         }),
         providers: Arc::new(
