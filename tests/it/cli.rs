@@ -1508,6 +1508,41 @@ async fn config_set_undo_and_trust_reach_the_engine() {
 }
 
 #[tokio::test]
+async fn a_key_in_clear_is_refused_however_it_is_given() {
+    for (path, value) in [
+        ("providers.zai.authToken", "sk-very-secret"),
+        ("providers.zai.\"authToken\"", "sk-very-secret"),
+        ("providers.zai", "{ id: zai, type: z_ai_glm, authToken: sk-very-secret }"),
+        ("gateway", "{ api_keys: [sk-very-secret] }"),
+        ("gateway.api_keys", "['${GOOD}', sk-very-secret]"),
+        ("z_ai_glm.api_key", "${X}sk-very-secret"),
+        ("z_ai_glm.api_key", "${X:-sk-very-secret}"),
+        ("gateway.api_keys", "[1234567890123456]"),
+        ("providers.zai.token", "{ sk-very-secret"),
+    ] {
+        let desk = Desk::new();
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 2, "{path} {value}");
+        let said = desk.err.text();
+        assert!(said.contains("a key on the command line is refused") && !said.contains("very-secret"), "{said}");
+        assert!(desk.engine.commands().is_empty());
+    }
+    for (path, value) in [
+        ("providers.zai.authToken", "${Z_AI_API_KEY}"),
+        ("providers.zai.authToken", ""),
+        ("gateway.api_keys", "['${ONE}', '${TWO}']"),
+        ("gateway.api_keys", "[]"),
+        ("providers.zai", "{ id: zai, type: z_ai_glm, authToken: '${Z_AI_API_KEY}', models: [a] }"),
+        ("limits.default_max_tokens", "900"),
+        ("ui.keys", "{ help: F1 }"),
+        ("presets.a.defaults.token", "x"),
+    ] {
+        let desk = Desk::new();
+        desk.engine.on(CommandName::ConfigSet, edited(1));
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 0, "{path} {value}: {}", desk.err.text());
+    }
+}
+
+#[tokio::test]
 async fn config_show_is_the_configuration_in_force() {
     let desk = Desk::new();
     assert_eq!(desk.run(&["config", "show"]).await, 0);

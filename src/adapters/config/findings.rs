@@ -3,6 +3,7 @@
 use super::path::Path;
 use super::tree::Tree;
 use crate::domain::config::{Issue, Severity};
+pub use crate::domain::secret::names_a_secret;
 use serde_yaml::Value;
 
 /// Findings about one text.
@@ -74,15 +75,6 @@ impl<'a> Findings<'a> {
             text,
         });
     }
-}
-
-/// Whether a key with this name holds a secret, however it is spelled.
-pub fn names_a_secret(word: &str) -> bool {
-    let flat: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
-        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
-            .iter()
-            .any(|end| flat.ends_with(end))
 }
 
 /// Whether a line must not be shown: it names a key or token and gives it in clear, or holds something that

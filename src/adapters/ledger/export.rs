@@ -11,8 +11,8 @@ use crate::domain::time::UnixMs;
 use crate::engine::protocol::{ExportFormat, ExportPart, ExportQuery};
 use rusqlite::Connection;
 use std::borrow::Cow;
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// Records of one part: some hundred kilobytes without recorded texts.
@@ -54,27 +54,43 @@ pub fn export(connection: &Connection, query: &ExportQuery, now: UnixMs) -> Resu
     let Some(path) = &query.file else { return part(connection, query, now) };
     // A wrong filter leaves no empty file behind.
     let mut next = part(connection, query, now)?;
-    let trouble = |error: std::io::Error| {
-        SearchError::File(if error.kind() == std::io::ErrorKind::AlreadyExists {
+    let trouble = |error: io::Error| {
+        SearchError::File(if error.kind() == io::ErrorKind::AlreadyExists {
             format!("{path} is there already: move it away, or choose another name")
         } else {
             format!("{path} cannot be written: {error}: choose another place")
         })
     };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(trouble)?;
-    let mut file = BufWriter::new(file);
     let mut calls = 0;
     let mut rest = query.clone();
-    loop {
-        file.write_all(next.text.as_bytes()).map_err(trouble)?;
-        calls += next.calls;
-        let Some(last) = next.last else { break };
-        rest.before = Some(last);
-        next = part(connection, &rest, now)?;
-    }
-    file.flush().map_err(trouble)?;
+    whole_or_none(path, trouble, |file| {
+        loop {
+            file.write_all(next.text.as_bytes()).map_err(trouble)?;
+            calls += next.calls;
+            let Some(last) = next.last.take() else { return Ok(()) };
+            rest.before = Some(last);
+            next = part(connection, &rest, now)?;
+        }
+    })?;
     let whole = std::fs::canonicalize(path).map_or_else(|_| path.clone(), |path| path.display().to_string());
     Ok(ExportPart { text: String::new(), calls, last: None, file: Some(whole) })
+}
+
+/// Writes a new file. What could not be written whole is taken away again: half an export would pass for one, and
+/// its name would be taken.
+fn whole_or_none<E>(
+    path: &str,
+    trouble: impl Fn(io::Error) -> E,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&trouble)?;
+    let mut file = BufWriter::new(file);
+    let written = write(&mut file).and_then(|()| file.flush().map_err(trouble));
+    if written.is_err() {
+        // Nothing more can be done where even that fails; the reason is told all the same.
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 fn part(connection: &Connection, query: &ExportQuery, now: UnixMs) -> Result<ExportPart, SearchError> {
@@ -193,5 +209,23 @@ mod tests {
         let mut text = String::new();
         push_row(&mut text, ["\x1b]0;owned\x07", "a\u{9b}2J\x7f", "pay\u{202e}lap", "x\ry\r\nz\tw"].into_iter());
         assert_eq!(text, "\\u{1b}]0;owned\\u{7},a\\u{9b}2J\\u{7f},pay\\u{202e}lap,\"x\\u{d}y\nz\tw\"\r\n");
+    }
+
+    #[test]
+    fn an_export_that_fails_half_way_leaves_no_file_in_the_way_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls.csv").display().to_string();
+        let full = |file: &mut BufWriter<File>| {
+            file.write_all(b"half a row")?;
+            file.flush()?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        let error: io::Error = whole_or_none(&path, |error| error, full).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(!std::path::Path::new(&path).exists());
+        whole_or_none(&path, |error: io::Error| error, |file| file.write_all(b"all")).unwrap();
+        let taken = whole_or_none(&path, |error: io::Error| error, |_| Ok(())).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "all", "a file of somebody's is never taken away");
     }
 }

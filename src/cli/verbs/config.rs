@@ -3,10 +3,12 @@
 use super::edited;
 use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unexpected};
+use crate::domain::secret::names_a_secret;
 use crate::engine::protocol::{Command, LastGoodAct, Reply, Snapshot};
 use crate::present::escape;
 use crate::present::labels::Role;
 use serde_json::{Value, json};
+use serde_yaml::Value as Yaml;
 
 pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), Ending> {
     session.writable()?;
@@ -16,17 +18,44 @@ pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), E
     edited::tell(session, reply, &format!("set {path}"))
 }
 
+/// Sections in which no key can stand, so that words like `keys` mean something else there.
+const WITHOUT_KEYS: [&str; 3] = ["presets", "routing", "ui"];
+
 /// As for `providers add --key`: a key on the command line stays in the shell's history. Never repeats it.
 fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
-    let secret = path.split('.').any(|part| matches!(part, "authToken" | "api_key" | "api_keys"));
-    let empty = matches!(value.trim(), "" | "null" | "~" | "[]" | "''" | "\"\"");
-    if !secret || empty || value.contains("${") {
+    let mut parts = path.split('.').map(|part| part.trim_matches(['"', '\'', ' ']));
+    if parts.clone().next().is_some_and(|section| WITHOUT_KEYS.contains(&section)) {
+        return Ok(());
+    }
+    // What is no YAML is refused where it is written; until then it may be a key like any other text.
+    let read = serde_yaml::from_str(value).unwrap_or_else(|_| Yaml::String(value.to_owned()));
+    if !holds_a_bare_key(&read, parts.any(names_a_secret)) {
         return Ok(());
     }
     Err(Ending::usage(
         "a key on the command line is refused: it stays in the shell's history and everybody on this machine can see it",
         format!("name a variable with single quotes: lmdeck config set {path} '${{NAME}}'"),
     ))
+}
+
+/// Whether a text that its place calls a key is anything but one reference to a variable.
+fn holds_a_bare_key(value: &Yaml, secret: bool) -> bool {
+    match value {
+        Yaml::Mapping(members) => members
+            .iter()
+            .any(|(name, member)| holds_a_bare_key(member, secret || name.as_str().is_some_and(names_a_secret))),
+        Yaml::Sequence(items) => items.iter().any(|item| holds_a_bare_key(item, secret)),
+        Yaml::Tagged(tagged) => holds_a_bare_key(&tagged.value, secret),
+        Yaml::String(text) => secret && !text.trim().is_empty() && !is_reference(text.trim()),
+        Yaml::Number(_) => secret,
+        Yaml::Null | Yaml::Bool(_) => false,
+    }
+}
+
+/// `${NAME}` and nothing beside it; a default would be the key itself.
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 pub async fn undo(session: &mut Session) -> Result<(), Ending> {
