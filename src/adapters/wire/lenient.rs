@@ -142,7 +142,14 @@ impl<'de> Deserialize<'de> for Length {
         struct See;
         impl<'de> Visitor<'de> for See {
             type Value = Length;
-            ignore!(Length = Length::FOREIGN, visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+            ignore!(
+                Length = Length::FOREIGN,
+                visit_bool(bool),
+                visit_i64(i64),
+                visit_u64(u64),
+                visit_f64(f64),
+                visit_str(&str)
+            );
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Length, A::Error> {
                 let mut count = 0;
@@ -187,7 +194,9 @@ mod tests {
         {
             assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, count, "{json}");
         }
-        for (json, count, foreign) in [("[{},{}]", 2, false), ("null", 0, false), ("{\"a\":1}", 0, true), ("3", 0, true)] {
+        for (json, count, foreign) in
+            [("[{},{}]", 2, false), ("null", 0, false), ("{\"a\":1}", 0, true), ("3", 0, true)]
+        {
             assert_eq!(serde_json::from_str::<Length>(json).unwrap(), Length { count, foreign }, "{json}");
         }
     }
