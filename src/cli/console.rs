@@ -10,7 +10,10 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -43,6 +46,8 @@ pub struct Console {
     pub err: Box<dyn Write + Send>,
     pub input: Box<dyn Read + Send>,
     pub input_is_terminal: bool,
+    /// A pipe or a file stands behind `input`: somebody meant it to be read.
+    pub input_is_given: bool,
     /// Somebody reads the words as they come: a line may be written again.
     pub err_is_terminal: bool,
     /// Columns of the terminal behind `out`; `None` when it is none, and then nothing is cut.
@@ -74,6 +79,7 @@ impl Console {
             err: Box::new(io::stderr()),
             input: Box::new(io::stdin()),
             input_is_terminal: io::stdin().is_terminal(),
+            input_is_given: is_given(&io::stdin()),
             err_is_terminal: io::stderr().is_terminal(),
             width: if out_is_terminal { columns_of(crossterm::terminal::size()) } else { None },
             json: globals.json,
@@ -191,6 +197,12 @@ impl Console {
             Interrupt::Signal => ending_signal(),
         }
     }
+}
+
+/// Whether it is a pipe or a file; neither a terminal nor `/dev/null`.
+fn is_given(input: &impl AsFd) -> bool {
+    let kind = input.as_fd().try_clone_to_owned().and_then(|owned| File::from(owned).metadata());
+    kind.is_ok_and(|known| known.is_file() || known.file_type().is_fifo())
 }
 
 /// A terminal that was never told its size (`ssh -tt` without one, a serial line) says 0: then it is not known.

@@ -64,6 +64,7 @@ impl Shell {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.typed.unwrap_or("").as_bytes())),
             input_is_terminal: self.typed.is_some(),
+            input_is_given: false,
             err_is_terminal: false,
             width: None,
             colour_out: false,

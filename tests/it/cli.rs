@@ -124,6 +124,7 @@ impl Desk {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.input.clone())),
             input_is_terminal: self.at_keyboard,
+            input_is_given: !self.at_keyboard,
             err_is_terminal: self.width.is_some(),
             width: self.width,
             colour_out: self.colour,
@@ -513,6 +514,16 @@ async fn ask_streams_the_answer_and_says_beside_it_what_happened() {
 -- 1,211 in, 133 out, $0.0010   c1212   why: lmdeck routes explain --call c1212
 "
     );
+}
+
+#[tokio::test]
+async fn a_prompt_beside_piped_text_says_that_the_text_was_not_read() {
+    for (desk, told) in [(Desk::new().piped_in("a difference"), true), (Desk::new(), false)] {
+        desk.engine.play(answered(&call_records()[0], &["fine"]));
+        assert_eq!(desk.run(&["ask", "Review this."]).await, 0);
+        let said = desk.err.text();
+        assert_eq!(said.contains("standard input was not read; to send both: lmdeck ask --system"), told, "{said}");
+    }
 }
 
 #[tokio::test]

@@ -211,7 +211,14 @@ fn prompt(console: &mut Console, given: Option<&str>) -> Result<String, Ending> 
     let prompt = match given {
         Some("-") => read_prompt(console)?,
         None if !console.input_is_terminal => read_prompt(console)?,
-        Some(prompt) => prompt.to_owned(),
+        Some(prompt) => {
+            // Reading it unasked would wait for ever on a pipe that stays open, and eat what a loop reads from.
+            if console.input_is_given {
+                let way = "-- standard input was not read; to send both: lmdeck ask --system \"PROMPT\" -";
+                console.say(Role::Muted, way);
+            }
+            prompt.to_owned()
+        }
         None => String::new(),
     };
     if prompt.trim().is_empty() {

@@ -34,7 +34,7 @@ fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
     }
     Err(Ending::usage(
         "a key on the command line is refused: it stays in the shell's history and everybody on this machine can see it",
-        format!("name a variable with single quotes: lmdeck config set {path} '${{NAME}}'"),
+        "put a variable in its place, in single quotes: '${NAME}'",
     ))
 }
 
