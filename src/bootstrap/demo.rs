@@ -36,8 +36,8 @@ pub fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
         return Ok(USAGE);
     }
     // The variable is there for every run, the flag was meant for this one.
-    let meant = |folder: &&PathBuf| std::env::var_os(STATE_VARIABLE).is_none_or(|always| always != folder.as_os_str());
-    if cli.globals.state_dir.as_ref().filter(meant).is_some() {
+    let meant = |folder: &PathBuf| std::env::var_os(STATE_VARIABLE).is_none_or(|always| always != folder.as_os_str());
+    if cli.globals.state_dir.as_ref().is_some_and(meant) {
         eprintln!("error: the demo keeps its state in a folder of its own: leave --state-dir out, or leave demo out");
         return Ok(USAGE);
     }

@@ -530,6 +530,10 @@ fn rule() -> RuleTrace {
     }
 }
 
+fn page_of_calls() -> CallPage {
+    CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214, counted_since: UnixMs(7) }
+}
+
 fn replies() -> Vec<Reply> {
     let failed = ProbeReport { outcome: Err(failure()), reach: None, ..probe_report() };
     let step = Step { name: "connect".into(), state: StepState::Warned, verdict: "slow".into(), ms: Some(900) };
@@ -592,12 +596,7 @@ fn replies() -> Vec<Reply> {
             of: 9,
             policies: vec![ObservedCount { policy: "a".into(), matched: 3, moved: 2, denied: 1 }],
         }),
-        Reply::Calls(CallPage {
-            rows: vec![CallRow::from(&record())],
-            matching: 1,
-            total: 214,
-            counted_since: UnixMs(7),
-        }),
+        Reply::Calls(page_of_calls()),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
         Reply::Model(ModelReport {
