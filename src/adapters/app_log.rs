@@ -120,7 +120,9 @@ pub fn scrub(text: &str) -> Cow<'_, str> {
 /// the reading direction) would reach the terminal of whoever looks at the file.
 pub fn escape_controls(json: &str) -> Cow<'_, str> {
     let left_by_json = |c: char| c > '\u{1f}' && steers(c);
-    if !json.contains(left_by_json) {
+    // Every line of the log passes here; nearly all are ASCII, where only DEL is one of them.
+    let plain = json.is_ascii() && memchr::memchr(0x7f, json.as_bytes()).is_none();
+    if plain || !json.contains(left_by_json) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
