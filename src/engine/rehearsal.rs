@@ -108,7 +108,7 @@ fn model(id: &ModelId, profile: &Profile, config: &Config) -> WorldModel {
         candidate: true,
         chat: true,
         loaded: None,
-        remote: false,
+        remote: Some(false),
         context: named.and_then(|model| model.context),
         capabilities: named.and_then(|model| model.capabilities.clone()),
         quality: named.and_then(|model| model.quality).or_else(|| quality_of(id)),
