@@ -638,7 +638,9 @@ async fn ask_as_json_has_the_fields_of_the_service_api() {
 async fn a_model_that_a_near_server_runs_elsewhere_is_not_called_local() {
     let snapshot = with_provider(evening(), "lm_studio", |view| {
         let mut models = view.models.to_vec();
-        models.iter_mut().for_each(|model| model.remote = true);
+        for model in &mut models {
+            model.remote = true;
+        }
         view.models = models.into();
     });
     let desk = Desk::with(snapshot);
