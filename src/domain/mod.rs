@@ -16,6 +16,7 @@ pub mod incident;
 pub mod kind;
 pub mod model;
 pub mod money;
+pub mod near;
 pub mod plan;
 pub mod preset;
 pub mod price;

@@ -4,11 +4,10 @@
 use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
-use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
+use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::Profile;
 use crate::domain::ids::{CallId, ProviderId};
-use crate::domain::routing::ActiveChoice;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -122,7 +121,7 @@ impl Supervisor {
         reply_to(asker, reply);
     }
 
-    fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
+    pub(super) fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
         self.state.provider(id).map(|provider| provider.profile.clone()).ok_or_else(|| {
             let known: Vec<&str> = self.state.providers.iter().map(|provider| provider.profile.id.as_str()).collect();
             let known =
@@ -178,31 +177,6 @@ impl Supervisor {
             }
             Reply::Discovered(found)
         });
-    }
-
-    fn use_target(&mut self, choice: ActiveChoice, asker: Asker) {
-        let provider = match &choice {
-            ActiveChoice::Auto => None,
-            ActiveChoice::Provider(id) => Some(id),
-            ActiveChoice::Target(target) => Some(&target.provider),
-        };
-        if let Some(id) = provider
-            && let Err(refusal) = self.profile(id)
-        {
-            return reply_to(asker, *refusal);
-        }
-        if let ActiveChoice::Target(target) = &choice
-            && self.live_now().world.model(target).is_some_and(|model| !model.chat)
-        {
-            let remedy = "choose a chat model: lmdeck models list tells them apart";
-            return reply_to(asker, Reply::unknown(format!("{target} is no chat model"), remedy));
-        }
-        if let Ok(note) = serde_json::to_string(&choice) {
-            self.ports.ledger.remember(ACTIVE_NOTE, &note);
-        }
-        self.active = choice;
-        self.publish();
-        reply_to(asker, Reply::Done);
     }
 
     fn edit(&self, edit: ConfigEdit, asker: Asker) {

@@ -18,7 +18,7 @@ use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::warm::Warm;
 use super::watched::UPTIME_SPAN;
-use super::{LiveReader, Options, observed};
+use super::{LiveReader, Options, active, observed};
 use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
@@ -173,8 +173,7 @@ impl Supervisor {
             }
         };
         let config = numbered(&config, &ports);
-        let active =
-            ports.ledger.recall(ACTIVE_NOTE).and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let active = active::kept(ports.ledger.as_ref()).unwrap_or_default();
         let mut state = State::new(config.clone(), now);
         let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
         let over = state.recall(ports.ledger.past(day_ago, RECALLED));
@@ -252,7 +251,8 @@ impl Supervisor {
         self.refresh_plans();
         self.warm_anew();
         self.publish();
-        let mut changes = self.ports.config.changes();
+        // Who asks once and leaves reads the file once.
+        let mut changes = self.options.schedule_probes.then(|| self.ports.config.changes());
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
@@ -268,7 +268,7 @@ impl Supervisor {
                     // Every handle is gone: nobody can ask or look any more.
                     None => break,
                 },
-                Ok(()) = changes.changed() => self.reload(None),
+                () = exporting::moved(&mut changes) => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
                 () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
@@ -525,18 +525,18 @@ impl Supervisor {
             self.carry_out(effects);
         }
         let kept_warm = self.warm.next().is_some_and(|at| at <= now) && self.keep_warm();
+        let mut chosen = false;
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
             self.refresh_plans();
+            chosen = self.follow_choice();
         }
         // Otherwise nothing shown changes before a result arrives.
         let faded = self.fade.take_if(|at| *at <= now).is_some();
-        self.room_again.take_if(|at| *at <= now).is_some() || faded || kept_warm
+        self.room_again.take_if(|at| *at <= now).is_some() || faded || kept_warm || chosen
     }
 }
 
-/// Where the active target is kept in the state folder.
-pub(super) const ACTIVE_NOTE: &str = "active_target";
 /// Sends a reply; whoever asked may have gone, which changes nothing.
 pub(super) fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
     let _ = to.send(reply);

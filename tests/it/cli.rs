@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+use crate::support::engine::house;
 use crate::support::snapshot::{
     self as scene, FakeEngine, NOW, answered, call_page, call_records, evening, failed, handle_for, health_event,
     with_provider,
@@ -11,8 +12,8 @@ use jiff::tz::TimeZone;
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
 use lmdeck::cli::offline::{Checked, Ground, Paths};
-use lmdeck::domain::call::{Body, Priority, Reject, Role};
-use lmdeck::domain::config::{Issue, KeySource, Severity};
+use lmdeck::domain::call::{Body, CallRecord, Priority, Reject, Role};
+use lmdeck::domain::config::{Issue, KeySource, Origin, Severity};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
@@ -23,7 +24,8 @@ use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, RuleT
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Refusal, Reply,
+    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, ProbeWhich, Refusal,
+    Reply,
     Snapshot, Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
@@ -343,6 +345,52 @@ async fn an_unknown_provider_brings_a_suggestion_and_exit_2() {
     assert!(desk.err.text().contains("use one of lm_studio, workstation, zai, openai, claude"), "{}", desk.err.text());
 }
 
+#[tokio::test(start_paused = true)]
+async fn with_nothing_configured_the_first_verb_can_name_a_server_that_runs_here() {
+    for words in [
+        &["providers", "show", "llama_cpp"][..],
+        &["providers", "test", "llama_cpp"],
+        &["providers", "doctor", "llama_cpp"],
+        &["models", "list", "llama_cpp"],
+        &["probe", "llama_cpp"],
+    ] {
+        let house = house(Vec::new(), |_, stage| {
+            stage.runs_here(Kind::LlamaCpp);
+            stage.probe_answers("llama_cpp", &["small"]);
+        })
+        .await;
+        let desk = Desk { handle: house.engine.handle.clone(), ..Desk::new() };
+        let code = desk.run(words).await;
+        assert!(code != 2 && !desk.err.text().contains("no provider"), "{words:?}: {}", desk.err.text());
+        let desk = Desk { handle: house.engine.handle.clone(), ..Desk::new() };
+        assert_eq!(desk.run(&["providers", "show", "llama"]).await, 2);
+        assert!(desk.err.text().contains("did you mean llama_cpp?"), "{}", desk.err.text());
+    }
+}
+
+#[tokio::test]
+async fn who_asks_about_one_provider_waits_for_no_other() {
+    for words in [&["providers", "show", "zai"][..], &["models", "list", "zai"]] {
+        let desk = Desk::new();
+        assert_eq!(desk.run(words).await, 0, "{words:?}");
+        assert_eq!(desk.engine.commands(), [Command::Probe { which: ProbeWhich::One("zai".into()) }], "{words:?}");
+        let off = Desk::with(with_provider(evening(), "zai", |view| view.enabled = false));
+        assert_eq!(off.run(words).await, 0, "{words:?}");
+        assert_eq!(off.engine.commands(), [], "what is switched off is not asked");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_only_the_environment_knows_can_be_added_as_its_remedies_say() {
+    for origin in [Origin::Environment, Origin::Discovery] {
+        let desk = Desk::with(with_provider(evening(), "lm_studio", |view| view.origin = origin));
+        desk.engine.on(CommandName::AddProvider, edited(4));
+        assert_eq!(desk.run(&["providers", "add", "--type", "lm_studio", "--no-test"]).await, 0, "{}", desk.err.text());
+        let names: Vec<_> = desk.engine.commands().iter().map(Command::name).collect();
+        assert_eq!(names, [CommandName::AddProvider]);
+    }
+}
+
 const HOSTILE: &str = "evil\x1b]0;pwned\x07\u{9b}31m\u{202e}gnp\r\nmodel";
 
 #[tokio::test]
@@ -598,6 +646,24 @@ async fn ask_as_json_has_the_fields_of_the_service_api() {
     assert_eq!(metadata["attempts"], 1);
     assert!(metadata.get("error").is_none());
     assert_eq!(desk.err.text(), "");
+}
+
+#[tokio::test]
+async fn a_model_that_a_near_server_runs_elsewhere_is_not_called_local() {
+    let snapshot = with_provider(evening(), "lm_studio", |view| {
+        let mut models = view.models.to_vec();
+        for model in &mut models {
+            model.remote = true;
+        }
+        view.models = models.into();
+    });
+    let desk = Desk::with(snapshot);
+    let near =
+        |record: &CallRecord| record.target.as_ref().is_some_and(|target| target.provider.as_str() == "lm_studio");
+    let record = call_records().into_iter().find(near).unwrap();
+    desk.engine.play(answered(&record, &["Hello"]));
+    assert_eq!(desk.run(&["ask", "hi", "--json"]).await, 0);
+    assert_eq!(desk.json()["metadata"]["local_model"], false);
 }
 
 #[tokio::test]
@@ -1449,7 +1515,11 @@ async fn models_use_says_where_calls_go_meanwhile() {
     desk.engine.publish(snapshot);
     assert_eq!(desk.run(&["models", "use", "workstation"]).await, 0);
     assert_eq!(desk.out.text(), "active target: workstation\n");
-    assert_eq!(desk.err.text(), "-- in effect now: lm_studio/openai_gpt-oss-120b-neo: workstation is down\n");
+    assert_eq!(
+        desk.err.text(),
+        "-- in effect now: lm_studio/openai_gpt-oss-120b-neo: workstation is down\n\
+         -- a dashboard or gateway that runs now takes it over within a minute\n"
+    );
 }
 
 #[tokio::test]

@@ -517,6 +517,7 @@ fn decision() -> Decision {
             why: "it divides by zero".into(),
             would: Some(Would { target: Some(target()), denied: false }),
         }],
+        stand_in: true,
     }
 }
 

@@ -119,7 +119,7 @@ fn explained(snapshot: &Snapshot, facts: &Facts) -> Reply {
                 candidate: true,
                 chat: model.chat,
                 loaded: model.loaded,
-                remote: false,
+                remote: Some(false),
                 context: model.context,
                 capabilities: None,
                 quality: None,

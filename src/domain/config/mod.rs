@@ -120,6 +120,12 @@ impl MoneyRules {
     pub fn needs_prices(&self) -> bool {
         !self.allow_unpriced && self.when_exhausted != WhenExhausted::Refuse
     }
+
+    /// Whether cloud targets drop out of decisions once so much is used of such a limit. With `refuse` and `warn` they
+    /// stay: the call is refused when it is paid for, or goes on.
+    pub fn drops_cloud(&self, used: Money, limit: Option<Money>) -> bool {
+        self.when_exhausted == WhenExhausted::LocalOnly && limit.is_some_and(|limit| used >= limit)
+    }
 }
 
 /// The local gateway.

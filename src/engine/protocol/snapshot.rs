@@ -153,6 +153,11 @@ impl ProviderView {
         self.models.iter().filter(move |model| model.nameable() && (model.named || near))
     }
 
+    /// Whether a prompt for one of its models stays at home: the server is near, and does not run that one elsewhere.
+    pub fn runs_near(&self, model: &ModelView) -> bool {
+        self.reach.is_local() && !model.remote
+    }
+
     pub fn target(&self, model: &ModelView) -> Target {
         Target { provider: self.id.clone(), model: model.id.clone() }
     }

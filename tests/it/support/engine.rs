@@ -585,6 +585,12 @@ pub async fn started(ports: Ports, loaded: Result<Loaded, Unusable>, schedule_pr
 /// An engine on any upstream, after its first round of probes.
 pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
+    let (engine, desk) = engine_sharing(book.clone(), config, upstream).await;
+    (engine, desk, book)
+}
+
+/// The same over a ledger that others may have as well: one of several processes of a state folder.
+pub async fn engine_sharing(book: Arc<Book>, config: Config, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>) {
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         export: None,
@@ -592,13 +598,13 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         clock: Arc::new(TokioClock),
         upstream,
         config: desk.clone(),
-        ledger: book.clone(),
+        ledger: book,
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
     let engine = started(ports, desk.load(), true).await;
-    (engine, desk, book)
+    (engine, desk)
 }
 
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.

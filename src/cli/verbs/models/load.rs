@@ -46,12 +46,12 @@ async fn named(session: &mut Session, word: &str) -> Result<Target, Ending> {
             }
         },
     };
-    let view = session.provider(target.provider.as_str())?;
+    let view = session.provider(target.provider.as_str()).await?;
     if !models::can_load(view.kind) {
         let what = format!("{} cannot be told to load or unload models", view.name);
         // A server that only is called OpenAI-compatible may be one that can.
         session.probe(ProbeWhich::One(target.provider.clone())).await?;
-        let view = session.provider(target.provider.as_str())?;
+        let view = session.provider(target.provider.as_str()).await?;
         let remedy = match models::correction(&view) {
             Some((said, command)) => format!("{said} {command}"),
             None => models::how_it_loads(view.kind).to_owned(),
