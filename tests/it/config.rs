@@ -415,6 +415,25 @@ fn variables_come_from_the_environment_then_env_files_beside_the_file_and_in_the
 }
 
 #[test]
+fn a_value_of_a_dot_env_is_what_stands_there() {
+    let key = |line: &str| {
+        let place = Place::holding("providers:\n  - { id: a, type: vllm, authToken: '${KEY}' }\n");
+        place.write(".env", format!("{line}\n"));
+        let loaded = place.load(&[]).unwrap();
+        (profile(&loaded, "a").key.as_ref().unwrap().expose().to_owned(), loaded.issues)
+    };
+    for line in ["KEY='a$b'", "KEY=a$b", "KEY=\"a$b\"", "export KEY=a\\$b"] {
+        let (read, issues) = key(line);
+        assert_eq!((read.as_str(), issues.len()), ("a$b", 0), "{line}: {issues:?}");
+    }
+    let (read, issues) = key("KEY=x${HOME}y");
+    assert_eq!(read, "x${HOME}y");
+    let issue = said(&issues, "line 1 refers to another variable, which is taken as it stands");
+    assert_eq!(issue.remedy, "write the value itself");
+    assert_eq!(key("KEY='x${HOME}y'").1.len(), 0, "single quotes mean it");
+}
+
+#[test]
 fn what_looks_like_a_reference_and_is_none_is_told() {
     let place = Place::holding(
         "providers:\n  - { id: a, type: vllm, authToken: '${MY KEY}' }\n  - { id: b, type: vllm, name: 'costs $${5}' }\n",

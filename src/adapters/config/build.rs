@@ -53,13 +53,7 @@ pub struct Reading<'a> {
 pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let expanded = expand(&document.value, reading.environment);
     let mut findings = document.findings(reading.file);
-    for (file, sentence) in &reading.environment.troubles {
-        findings.general(
-            Severity::Warning,
-            format!("{}: {sentence}", file.display()),
-            "write NAME=value, one per line",
-        );
-    }
+    env_troubles(reading.environment, &mut findings);
     check::check(&expanded, &mut findings);
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
@@ -157,13 +151,7 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
     let document = Document::empty();
     let expanded = Expanded { value: document.value.clone(), ..Expanded::default() };
     let mut findings = document.findings(reading.file);
-    for (file, sentence) in &reading.environment.troubles {
-        findings.general(
-            Severity::Warning,
-            format!("{}: {sentence}", file.display()),
-            "write NAME=value, one per line",
-        );
-    }
+    env_troubles(reading.environment, &mut findings);
     let around =
         Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust, unfamiliar: false };
     let mut config = Config {
@@ -191,6 +179,16 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
         }
     }
     Built { config, issues: findings.issues, journeys }
+}
+
+fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
+    for trouble in &environment.troubles {
+        findings.general(
+            Severity::Warning,
+            format!("{}: {}", trouble.file.display(), trouble.sentence),
+            trouble.remedy,
+        );
+    }
 }
 
 /// Ids must be usable and stand once.

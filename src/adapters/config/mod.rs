@@ -11,6 +11,7 @@ mod check;
 mod collector;
 mod conditions;
 mod document;
+mod dotenv;
 mod edit;
 mod endpoint;
 mod environment;

@@ -61,7 +61,7 @@ pub fn asks_for_trust(snapshot: &Snapshot) -> bool {
 /// Names every key that would go somewhere: the permission is the file's, not one provider's.
 pub fn trust_question(snapshot: &Snapshot) -> Confirm {
     let mut lines =
-        vec!["These hosts are not the vendor's own, and the file names them. Allowed, they get:".to_owned()];
+        vec!["These hosts are not the vendor's own, and the file or a .env names them. Allowed, they get:".to_owned()];
     lines.extend(snapshot.providers.iter().filter_map(|provider| {
         untrusted(provider).map(|variable| format!("  {}   the key in {variable}", provider.endpoint.origin))
     }));
