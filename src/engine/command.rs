@@ -9,7 +9,7 @@ use super::{last_good, unconfigured};
 use crate::domain::config::Profile;
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::routing::ActiveChoice;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
 /// Where a reply goes; a command sent without waiting has none.
@@ -228,13 +228,17 @@ impl Supervisor {
     ) {
         let ports = self.ports.clone();
         let inputs = self.inputs.clone();
-        tokio::task::spawn_blocking(move || match change(&ports) {
-            Ok(report) => {
-                let answer = asker.map(|asker| (asker, Reply::Edited(report)));
-                let result = Box::new(ports.config.load());
-                let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
+            match change(&ports) {
+                Ok(report) => {
+                    let answer = asker.map(|asker| (asker, Reply::Edited(report)));
+                    let result = Box::new(ports.config.load());
+                    let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+                }
+                Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
             }
-            Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
         });
     }
 

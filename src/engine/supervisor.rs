@@ -28,7 +28,7 @@ use crate::domain::kind::Kind;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -148,6 +148,9 @@ pub struct Supervisor {
     pub(super) export_in_trouble: bool,
     /// The picture shows limits in use: when to look again.
     pub(super) fade: Option<Instant>,
+    /// Held while the file is changed and read again, until what was read is on its way here: an older reading must
+    /// not come behind a newer one.
+    pub(super) file: Arc<Mutex<()>>,
 }
 
 impl Supervisor {
@@ -236,6 +239,7 @@ impl Supervisor {
             alerted: None,
             export_in_trouble: false,
             fade: None,
+            file: Arc::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -441,7 +445,9 @@ impl Supervisor {
     pub(super) fn reload(&mut self, answer: Option<(oneshot::Sender<Reply>, Reply)>) {
         let config = self.ports.config.clone();
         let inputs = self.inputs.clone();
+        let file = self.file.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
             let result = Box::new(config.load());
             let _ = inputs.blocking_send(Input::Loaded { result, answer });
         });
@@ -454,8 +460,7 @@ impl Supervisor {
                 let file = loaded.file.clone().unwrap_or_default();
                 let config = self.views.accept(loaded);
                 let config = numbered(&self.with_found(config), &self.ports);
-                let changed = format!("{config:?}") != format!("{:?}", self.state.config);
-                if changed {
+                if config != self.state.config {
                     self.put_in_force(config, now);
                     if waiting.is_none() {
                         let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };

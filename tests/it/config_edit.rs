@@ -7,7 +7,7 @@ use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::ids::ProviderId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
-use lmdeck::engine::protocol::{DraftSecret, EditReport, ProviderDraft, Refusal};
+use lmdeck::engine::protocol::{DraftSecret, EditReport, PolicyEdit, ProviderDraft, Refusal};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -341,6 +341,30 @@ fn a_file_that_changed_on_disk_is_not_overwritten() {
     assert!(refusal.message.contains("was changed after the last edit"), "{}", refusal.message);
     assert!(refusal.difference.is_some());
     assert_eq!(desk.text(), ORIGINAL);
+}
+
+#[test]
+fn edits_at_the_same_time_are_all_in_the_file_and_can_all_be_taken_back() {
+    let policy = |number: usize| format!("    - {{ name: p{number}, enabled: false, use: [local] }}\n");
+    let first = format!("routing:\n  policies:\n{}", (0..20).map(policy).collect::<String>());
+    let desk = Desk::with(&first);
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let desk = &desk;
+            scope.spawn(move || {
+                let edit = PolicyEdit::Enable { name: format!("p{number}"), enabled: true };
+                let report = desk.edit(ConfigEdit::Policy(edit)).unwrap();
+                assert!(report.written);
+                // As the engine does after each.
+                desk.store.load().unwrap();
+            });
+        }
+    });
+    assert_eq!(desk.text(), first.replace("enabled: false", "enabled: true"));
+    for _ in 0..20 {
+        desk.store.undo().unwrap();
+    }
+    assert_eq!(desk.text(), first);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
+use lmdeck::domain::secret::Secret;
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -466,6 +467,23 @@ async fn a_changed_file_is_in_force_without_a_restart_and_keeps_what_is_known() 
     drop(snapshots.wait_for(|snapshot| snapshot.providers.len() == 1).await.unwrap());
     assert_eq!(house.engine.handle.snapshot().providers[0].health.state, State::Up);
     assert_eq!(house.stage.probes_of("zai"), probes, "an unchanged provider is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_corrected_key_is_in_force_and_tried_at_once() {
+    let mut providers = two();
+    providers[1].key = Some(Secret::new("a-key-that-was-revoked"));
+    let refused = Failure::new(ErrorCode::Auth, Cause::KeyRefused { status: 401 }, "the key was refused");
+    let house = house(providers, |_, stage| stage.probe_fails("zai", refused)).await;
+    let state = |house: &House| house.engine.handle.snapshot().providers[1].health.state;
+    assert_eq!(state(&house), State::Unauthorized);
+    house.stage.probe_answers("zai", &["glm-4.6"]);
+    let corrected = Instant::now();
+    // As when the person writes another key into .env: nothing else of the profile changes.
+    house.desk.change(|config| config.providers[1].key = Some(Secret::new("the-new-key-of-today")));
+    let mut snapshots = house.engine.handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[1].health.state == State::Up).await.unwrap());
+    assert!(corrected.elapsed() < Duration::from_secs(2), "{:?}", corrected.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,7 @@ impl ConfigFile {
     }
 
     pub(super) fn put_back_now(&self) -> Result<EditReport, Refusal> {
+        let _turn = self.turn();
         let (file, version) = self.spoiled()?;
         let name = file.to_string_lossy().into_owned();
         let mut report = compared(&file, &version);
