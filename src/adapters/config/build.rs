@@ -8,6 +8,7 @@ use super::environment::Environment;
 use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
+use super::guards;
 use super::lint;
 use super::origins;
 use super::path::Path;
@@ -55,6 +56,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let mut findings = document.findings(reading.file);
     env_troubles(reading.environment, &mut findings);
     check::check(&expanded, &mut findings);
+    let told = guards::check(&document.value, &expanded, &mut findings);
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
@@ -81,7 +83,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
             journeys.extend(finished.journeys);
         }
     }
-    other_unset(&expanded, &providers, &mut findings);
+    other_unset(&expanded, &providers, &told, &mut findings);
     broken_references(&expanded, &mut findings);
     let value = &expanded.value;
     let placed =
@@ -228,8 +230,9 @@ fn broken_references(expanded: &Expanded, findings: &mut Findings<'_>) {
     }
 }
 
-/// Unset names outside of providers: each a warning; the value counts as not given.
-fn other_unset(expanded: &Expanded, providers: &[Profile], findings: &mut Findings<'_>) {
+/// Unset names outside of providers: each a warning; the value counts as not given. Of some it was
+/// `told` already that they must not.
+fn other_unset(expanded: &Expanded, providers: &[Profile], told: &[Path], findings: &mut Findings<'_>) {
     for (path, reference) in &expanded.references {
         let place = path.bracketed();
         let of_a_provider = providers.iter().any(|provider| {
@@ -238,7 +241,7 @@ fn other_unset(expanded: &Expanded, providers: &[Profile], findings: &mut Findin
                     .strip_prefix(provider.place.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         });
-        if of_a_provider {
+        if of_a_provider || told.iter().any(|told| path.starts_with(told)) {
             continue;
         }
         for name in &reference.unset {

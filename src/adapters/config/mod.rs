@@ -19,6 +19,7 @@ mod expand;
 mod findings;
 mod finish;
 mod good;
+mod guards;
 mod history;
 mod inside;
 mod json_schema;
