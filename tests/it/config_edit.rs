@@ -406,6 +406,34 @@ fn a_key_in_clear_never_appears_in_a_difference() {
 }
 
 #[test]
+fn a_key_is_hidden_in_a_difference_however_it_is_written() {
+    for key in [
+        "|\n      swordfish",
+        "|-\n      swordfish\n      hunter2",
+        ">-\n      swordfish\n      hunter2",
+        ">\n      swordfish",
+        "\n      swordfish",
+        "\"swordfish\\\n      hunter2\"",
+        "swordfish\n      hunter2",
+        "${NOT_SET:-swordfish}",
+    ] {
+        let desk =
+            Desk::with(&format!("providers:\n  - id: a\n    type: vllm\n    authToken: {key}\n    enabled: true\n"));
+        let shown = desk.set("providers.a.enabled", "false").unwrap().difference;
+        assert!(shown.contains("enabled: false"), "{shown}");
+        assert!(!shown.contains("swordfish") && !shown.contains("hunter2"), "{shown}");
+    }
+    for keys in ["[12345678]", "\n    - swordfish", "\n    - |\n      swordfish"] {
+        let desk = Desk::with(
+            &format!("gateway:\n  api_keys: {keys}\n  listen: 127.0.0.1:1\nlimits: {{ queue: 1 }}\n")
+                .replace("[12345678]", "['12345678']"),
+        );
+        let shown = desk.set("gateway.listen", "127.0.0.1:2").unwrap().difference;
+        assert!(!shown.contains("swordfish") && !shown.contains("12345678"), "{shown}");
+    }
+}
+
+#[test]
 fn what_cannot_be_edited_safely_is_refused_with_the_editor() {
     for (text, path, why) in [
         ("x-base: &base\n  queue: 3\nlimits: *base\n", "limits.queue", "limits is an alias (*) or has a tag (!)"),

@@ -34,6 +34,7 @@ mod profiles;
 mod save;
 mod schema;
 mod schema_table;
+mod secrets;
 mod sections;
 mod source;
 mod store;

@@ -18,7 +18,7 @@ mod verify;
 use super::build::Built;
 use super::document::{self, Document};
 use super::history;
-use super::schema::{self, Shape};
+use super::secrets;
 use super::store::{ConfigFile, Opened, Seen, unusable};
 use super::{path::Path, save};
 use crate::domain::config::{Issue, Origin, Profile, Severity};
@@ -28,7 +28,6 @@ use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
 pub(super) use difference::difference as difference_of;
 use intent::Present;
 pub(super) use intent::refuse;
-use serde_yaml::Value;
 
 const HEADER: &str = "# lmdeck configuration\n\n";
 
@@ -179,7 +178,8 @@ impl ConfigFile {
 
     fn report(opened: &Opened, new: &str, documents: &[&Document]) -> EditReport {
         let name = opened.file.to_string_lossy().into_owned();
-        let secrets: Vec<String> = documents.iter().flat_map(|document| secrets_of(&document.value)).collect();
+        let of = |document: &&Document| secrets::of_document(&document.text, &document.tree, &document.value);
+        let secrets = secrets::told_apart(documents.iter().flat_map(of).collect());
         let old = opened.text.as_deref().unwrap_or_default();
         let made = difference::difference(&name, old, new, &secrets);
         EditReport {
@@ -286,26 +286,10 @@ fn section_of(path: &Path) -> String {
     path.0.first().map(|step| Path(vec![step.clone()]).to_string()).unwrap_or_default()
 }
 
-/// Keys in clear, wherever the schema says that one may stand.
-fn secrets_of(value: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    gather(value, &Path::root(), &mut found);
-    found
-}
-
-/// Keys in clear of a text; `None` when it cannot be read.
-pub(super) fn secrets_in(text: &str) -> Option<Vec<String>> {
-    all_secrets([text])
-}
-
 /// `None` when one of the texts cannot be read.
 fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    for text in texts {
-        let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
-        found.extend(secrets_of(&serde_yaml::from_str(bare).ok()?));
-    }
-    Some(found)
+    let found: Option<Vec<Vec<String>>> = texts.into_iter().map(secrets::of_text).collect();
+    found.map(|found| secrets::told_apart(found.concat()))
 }
 
 /// A difference of texts that somebody else may have written. Where keys stand in a broken one nobody
@@ -313,32 +297,6 @@ fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Vec<Strin
 fn shown_difference(name: &str, old: &str, new: &str) -> Option<String> {
     let secrets = all_secrets([old, new])?;
     Some(difference::difference(name, old, new, &secrets).text)
-}
-
-fn gather(value: &Value, path: &Path, found: &mut Vec<String>) {
-    match value {
-        Value::Mapping(map) => {
-            for (key, value) in map {
-                if let Some(key) = key.as_str() {
-                    gather(value, &path.key(key), found);
-                }
-            }
-        }
-        Value::Sequence(items) => {
-            for (index, item) in items.iter().enumerate() {
-                gather(item, &path.index(index), found);
-            }
-        }
-        Value::String(text) => {
-            let row = schema::row(path).or_else(|| schema::row(&path.parent()?));
-            let secret = row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets));
-            let reference = super::expand::sole_name(text).is_some() && !text.contains(":-");
-            if secret && !reference {
-                found.push(text.clone());
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]
