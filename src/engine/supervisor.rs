@@ -2,7 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
-use super::exporting;
+use super::exporting::moved;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -256,7 +256,8 @@ impl Supervisor {
         self.refresh_plans();
         self.warm_anew();
         self.publish();
-        let mut changes = self.ports.config.changes();
+        // Who asks once is gone before a change counts.
+        let mut changes = self.options.schedule_probes.then(|| self.ports.config.changes());
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
@@ -272,10 +273,10 @@ impl Supervisor {
                     // Every handle is gone: nobody can ask or look any more.
                     None => break,
                 },
-                Ok(()) = changes.changed() => self.reload(None),
+                () = moved(&mut changes) => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
-                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
+                () = moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();

@@ -27,7 +27,7 @@ pub struct ConfigFile {
     /// Held by whoever reads the file to change it, or to say what it held: of two changes at the same time the
     /// second starts from what the first one wrote.
     turn: Mutex<()>,
-    /// Begins with the first question for changes: a one-shot verb never asks.
+    /// Begins with the first question for changes; who does not watch, as a one-shot verb, does not ask.
     watching: OnceLock<Watching>,
 }
 
