@@ -208,6 +208,21 @@ fn new_keys_win_over_old_ones_with_a_note() {
 }
 
 #[test]
+fn an_original_s_key_without_its_section_is_told_to_do_nothing() {
+    let notes = |sections: &str| {
+        let keys = "performance: { request_timeout: 45, lm_studio_health_check_interval: 10 }\n";
+        let loaded = Place::holding(&format!("{keys}{sections}")).load(&[]).unwrap();
+        let idle = loaded.issues.iter().filter(|issue| issue.message.contains("acts on sections of the original"));
+        idle.map(|issue| (issue.severity, issue.path.clone())).collect::<Vec<_>>()
+    };
+    let (timeout, interval) = ("performance.request_timeout", "performance.lm_studio_health_check_interval");
+    let note = |path: &str| (Severity::Note, path.to_owned());
+    assert_eq!(notes("providers: [{ id: a, type: lm_studio }]\n"), [note(timeout), note(interval)]);
+    assert_eq!(notes("fallback_models: [{ provider: openai, model: a }]\n"), [note(interval)]);
+    assert_eq!(notes("lm_studio: { base_url: 'http://127.0.0.1:1' }\n"), []);
+}
+
+#[test]
 fn an_unknown_key_is_a_warning_with_a_suggestion() {
     let text = "providers:\n  - id: a\n    type: lm_studio\n    endpont: http://127.0.0.1:1\n    base_url: x\nrouting:\n  stratgy: prefer_local\ncahce: {}\nx-mine: 1\n";
     let loaded = Place::holding(text).load(&[]).unwrap();

@@ -60,6 +60,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
+    check_idle(&expanded.value, &written, &mut findings);
     let around = Surroundings {
         environment: reading.environment,
         expanded: &expanded,
@@ -215,6 +216,26 @@ fn check_ids(written: &[Written], findings: &mut Findings<'_>) {
             format!("the provider {} stands twice: in {} and in {}", provider.id, line(one), line(two)),
             "give one of them another id",
         );
+    }
+}
+
+/// Keys of the original that act on its own sections only, where there is none of these.
+fn check_idle(value: &serde_yaml::Value, written: &[Written], findings: &mut Findings<'_>) {
+    let any = written.iter().any(|provider| provider.original);
+    let lm_studio = written.iter().any(|provider| provider.place == Path::of("lm_studio"));
+    for (key, acts, instead) in [
+        ("performance.request_timeout", any, "first_token_timeout and idle_timeout"),
+        ("performance.lm_studio_health_check_interval", lm_studio, "health.interval"),
+    ] {
+        let path = Path::of(key);
+        if !acts && path.find(value).is_some_and(|value| !value.is_null()) {
+            findings.key(
+                Severity::Note,
+                &path,
+                format!("{key} acts on sections of the original layout, and none of these is here"),
+                format!("give each entry of providers {instead}, or remove the line"),
+            );
+        }
     }
 }
 

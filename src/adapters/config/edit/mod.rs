@@ -9,6 +9,7 @@ mod intent_policy;
 mod intent_preset;
 mod intent_provider;
 mod lists;
+mod mentions;
 mod page;
 mod render;
 mod splice;
