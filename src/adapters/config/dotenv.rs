@@ -33,17 +33,14 @@ pub fn parse(text: &str) -> Vec<Result<Entry, usize>> {
             let value = value_of(rest.get(at..)?)?;
             Some((name, at + value.length, value))
         });
-        match read {
-            Some((name, end, value)) => {
-                let over = rest.get(..end).unwrap_or_default().matches('\n').count();
-                found.push(Ok(Entry { name: name.to_owned(), value: value.text, line, refers: value.refers }));
-                line += over + 1;
-                rest = rest.get(end..).and_then(|rest| rest.split_once('\n')).map_or("", |(_, rest)| rest);
-            }
-            None => {
-                found.push(Err(line));
-                (rest, line) = (after, line + 1);
-            }
+        if let Some((name, end, value)) = read {
+            let over = rest.get(..end).unwrap_or_default().matches('\n').count();
+            found.push(Ok(Entry { name: name.to_owned(), value: value.text, line, refers: value.refers }));
+            line += over + 1;
+            rest = rest.get(end..).and_then(|rest| rest.split_once('\n')).map_or("", |(_, rest)| rest);
+        } else {
+            found.push(Err(line));
+            (rest, line) = (after, line + 1);
         }
     }
     found

@@ -62,10 +62,11 @@ impl<'a> Findings<'a> {
 
     /// Whether a line holds no secret: by its own words, by what the file says elsewhere, by the place it is about.
     fn may_show(&self, line: &str, path: &Path) -> bool {
-        let secrets = || self.secrets.get_or_init(|| secrets::of_document(self.text, self.tree, self.value));
-        !could_hold_a_secret(line)
-            && !(secrets::is_secret(path) && in_clear(line))
-            && !secrets().iter().any(|secret| line.contains(secret.as_str()))
+        if could_hold_a_secret(line) || (secrets::is_secret(path) && in_clear(line)) {
+            return false;
+        }
+        let secrets = self.secrets.get_or_init(|| secrets::of_document(self.text, self.tree, self.value));
+        !secrets.iter().any(|secret| line.contains(secret.as_str()))
     }
 
     fn add(&mut self, severity: Severity, path: &Path, offset: Option<usize>, message: String, remedy: String) {

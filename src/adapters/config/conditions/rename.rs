@@ -21,7 +21,7 @@ pub fn renamed(text: &str, from: &str, to: &str) -> Option<String> {
             '"' | '\'' => literal(rest),
             'p' if !(before.is_ascii_alphanumeric() || "_.".contains(before)) => match asked(rest) {
                 Some((id, length)) if id == from => {
-                    out.push_str(&format!("provider[{to:?}]"));
+                    out.extend(["provider[\"", to, "\"]"]);
                     (before, rest) = (']', rest.get(length..)?);
                     continue;
                 }
