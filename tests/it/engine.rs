@@ -1,6 +1,8 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
-use crate::support::engine::{Act, House, TokioClock, ask, collect, engine_on, house, profile, refused, text};
+use crate::support::engine::{
+    Act, House, TokioClock, ask, collect, engine_on, engine_once, house, profile, refused, text,
+};
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::HttpUpstream;
 use lmdeck::domain::call::{Body, Message, Role, Status};
@@ -467,6 +469,15 @@ async fn a_changed_file_is_in_force_without_a_restart_and_keeps_what_is_known() 
     drop(snapshots.wait_for(|snapshot| snapshot.providers.len() == 1).await.unwrap());
     assert_eq!(house.engine.handle.snapshot().providers[0].health.state, State::Up);
     assert_eq!(house.stage.probes_of("zai"), probes, "an unchanged provider is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_stays_follows_changes_of_the_file() {
+    let house = house(two(), |_, _| {}).await;
+    assert!(house.desk.is_followed());
+    let (engine, desk) = engine_once(two()).await;
+    assert!(!desk.is_followed(), "who asks once watches no folder");
+    drop(engine);
 }
 
 #[tokio::test(start_paused = true)]
