@@ -65,7 +65,10 @@ impl Checker<'_, '_> {
     fn section(&mut self, value: &Value, path: &Path) {
         let Some(map) = value.as_mapping() else { return };
         for (row, key) in schema::required_below(path) {
-            if map.get(key).is_none_or(Value::is_null) && !self.expanded.references.contains_key(&path.key(key)) {
+            let blank = |value: &Value| {
+                value.is_null() || row.shape == Shape::Text && value.as_str().is_some_and(|text| text.trim().is_empty())
+            };
+            if map.get(key).is_none_or(blank) && !self.expanded.references.contains_key(&path.key(key)) {
                 let missing = format!("{key} is missing: {}", row.help);
                 self.findings.key(
                     Severity::Error,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration, validated.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// In file order; original sections first in the order `z_ai_glm`, `lm_studio`, `fallback_models`
     /// as they stand in the file, then `providers:`.

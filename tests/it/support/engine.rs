@@ -309,6 +309,11 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Whether somebody wants to hear of changes.
+    pub fn is_followed(&self) -> bool {
+        self.changes.receiver_count() > 0
+    }
+
     pub fn with(config: Config) -> Arc<Self> {
         Arc::new(Self { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 })
     }
@@ -609,19 +614,24 @@ pub async fn engine_sharing(book: Arc<Book>, config: Config, upstream: Arc<dyn U
 
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.
 pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
-    engine_with(upstream, providers, None).await
+    engine_with(upstream, providers, None).await.0
+}
+
+/// An engine of somebody who asks once and goes, and the configuration it was given.
+pub async fn engine_once(providers: Vec<Profile>) -> (Engine, Arc<Desk>) {
+    engine_with(Arc::new(Stage::default()), providers, None).await
 }
 
 /// An engine without providers whose export stands so.
 pub async fn engine_exporting(export: watch::Receiver<ExportView>) -> Engine {
-    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await
+    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await.0
 }
 
 async fn engine_with(
     upstream: Arc<dyn Upstream>,
     providers: Vec<Profile>,
     export: Option<watch::Receiver<ExportView>>,
-) -> Engine {
+) -> (Engine, Arc<Desk>) {
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
@@ -635,7 +645,7 @@ async fn engine_with(
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
-    started(ports, desk.load(), false).await
+    (started(ports, desk.load(), false).await, desk)
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.
