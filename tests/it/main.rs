@@ -64,3 +64,5 @@ mod unknown_names;
 mod presets;
 mod presets_cli;
 mod tui_presets;
+
+mod passed_on;
