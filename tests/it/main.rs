@@ -65,4 +65,5 @@ mod presets;
 mod presets_cli;
 mod tui_presets;
 
+mod odd_answers;
 mod passed_on;
