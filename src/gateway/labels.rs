@@ -1,10 +1,12 @@
 //! A caller's labels, from headers and from a request's `metadata`; headers win.
 
+use super::caller::client;
 use super::problem::Problem;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority};
 use crate::domain::trace::TraceParent;
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderName;
+use http::request::Parts;
 use serde_json::Value;
 
 /// Longest label, in bytes.
@@ -82,7 +84,8 @@ fn put_local_only(facts: &mut Facts, value: &Value) -> Result<(), Problem> {
 ///
 /// # Errors
 /// An unreadable label.
-pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn from_head(facts: &mut Facts, head: &Parts) -> Result<(), Problem> {
+    let headers = &head.headers;
     for (header, name) in &HEADERS {
         let Some(value) = headers.get(header) else { continue };
         let place = header.as_str();
@@ -90,21 +93,12 @@ pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Proble
             .map_err(|_| Problem::invalid(format!("{place} is not UTF-8 text")).about(place))?;
         put(facts, name, text.trim(), place)?;
     }
-    if facts.client.is_empty() {
-        facts.client = client(headers);
-    }
+    facts.client = client(head);
     if let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
         facts.through = hops.split(',').map(|hop| hop.trim().to_owned()).take(HOP_LIMIT).collect();
     }
     facts.trace = headers.get(TRACE).and_then(|parent| parent.to_str().ok()).and_then(TraceParent::parse);
     Ok(())
-}
-
-/// The product of the User-Agent, as in `DSPy` of `DSPy/3.4.1`.
-fn client(headers: &HeaderMap) -> String {
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let product = agent.split(['/', ' ', '(']).next().unwrap_or_default();
-    product.chars().take(64).collect()
 }
 
 /// Puts one label by its name; `false` when there is no such label.
@@ -215,7 +209,9 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         let mut facts = Facts::default();
         from_metadata(&mut facts, &metadata)?;
-        from_headers(&mut facts, &headers.collect())?;
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.headers = headers.collect();
+        from_head(&mut facts, &head)?;
         Ok(facts)
     }
 

@@ -65,5 +65,6 @@ mod presets;
 mod presets_cli;
 mod tui_presets;
 
+mod gateway_keys;
 mod odd_answers;
 mod passed_on;

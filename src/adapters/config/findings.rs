@@ -1,6 +1,7 @@
 //! Collects what there is to say about a file, each with its place, and never with a secret's text.
 
 use super::path::Path;
+use super::schema;
 use super::tree::Tree;
 use crate::domain::config::{Issue, Severity};
 use serde_yaml::Value;
@@ -60,7 +61,7 @@ impl<'a> Findings<'a> {
         let place = offset.map(|offset| self.tree.position(self.text, offset));
         let text = place
             .and_then(|(line, _)| self.text.lines().nth(line.saturating_sub(1)))
-            .filter(|line| !could_hold_a_secret(line))
+            .filter(|line| !(could_hold_a_secret(line) || schema::is_secret(path) && in_clear(line)))
             .map(|line| line.trim_end().trim_start_matches('\u{feff}').to_owned())
             .unwrap_or_default();
         self.issues.push(Issue {
@@ -90,11 +91,15 @@ pub fn names_a_secret(word: &str) -> bool {
 pub fn could_hold_a_secret(line: &str) -> bool {
     let word_end = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
     let named = line.split(word_end).any(names_a_secret);
-    let clear = !line.contains("${") || (line.contains(":-") && !line.contains(":-}"));
     let looks = line
         .split(|c: char| c.is_whitespace() || "\"'[]{},:=".contains(c))
         .any(|word| word.starts_with("sk-") || (word.len() >= 24 && is_random(word)));
-    (named && clear) || looks
+    (named && in_clear(line)) || looks
+}
+
+/// Whether what stands in a line is more than a reference to a variable.
+fn in_clear(line: &str) -> bool {
+    !line.contains("${") || (line.contains(":-") && !line.contains(":-}"))
 }
 
 /// Long, of mixed letters and digits, without the dots, slashes and dashes of names and addresses.

@@ -134,7 +134,11 @@ pub(super) fn loose_secrets(text: &str) -> Vec<String> {
         let depth = line.len() - bare.len();
         if let Some(above) = below {
             if depth > above || (depth == above && bare.starts_with('-')) {
-                found.extend(bare.split([',', '[', ']']).map(plain).filter(|word| !word.is_empty()));
+                let words = bare.split([',', '[', ']']);
+                // Of a section in a list what stands behind the colon, too.
+                let values =
+                    words.clone().filter_map(|word| word.split_once(": ")).map(|(_, value)| plain_value(value));
+                found.extend(words.map(plain).chain(values).filter(|word| !word.is_empty()));
                 continue;
             }
             below = None;
@@ -149,6 +153,10 @@ pub(super) fn loose_secrets(text: &str) -> Vec<String> {
 
 fn plain(word: &str) -> String {
     word.trim().trim_start_matches("- ").trim_matches(['"', '\'', ' ', '-']).to_owned()
+}
+
+fn plain_value(value: &str) -> String {
+    plain(value.trim().trim_end_matches('}'))
 }
 
 /// The first free name beside the file, as in `ai_models.yaml.broken`.

@@ -4,7 +4,7 @@ use super::document::{self, Document};
 use super::expand::expand;
 use super::findings::names_a_secret;
 use super::path::Path;
-use super::schema::{self, Shape};
+use super::schema;
 use super::store::ConfigFile;
 use crate::adapters::redact::redact;
 use crate::domain::kind::Kind;
@@ -59,8 +59,7 @@ impl ConfigFile {
 
 /// Whether a scalar here is a secret, by the table or by the name it stands under.
 fn is_secret(path: &Path, below: bool) -> bool {
-    let row = schema::row(path).or_else(|| path.parent().and_then(|above| schema::row(&above)));
-    below || row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets))
+    below || schema::is_secret(path)
 }
 
 /// Whether everything below this key is secret although the table does not know it.

@@ -17,6 +17,7 @@ mod environment;
 mod expand;
 mod findings;
 mod finish;
+mod gate_keys;
 mod good;
 mod history;
 mod inside;

@@ -20,6 +20,7 @@ pub enum Shape {
     Prompt,
     /// Never shown.
     Secret,
+    /// A list of them: each a text, or a section with its name.
     Secrets,
     Address,
     Switch,
@@ -51,7 +52,8 @@ impl Shape {
             Self::Section | Self::Named | Self::Scalars => "a section (key: value lines)".into(),
             Self::Sections => "a list of sections (each begins with -)".into(),
             Self::Text | Self::Prompt | Self::Secret => "text".into(),
-            Self::Secrets | Self::Texts => "a list of texts".into(),
+            Self::Texts => "a list of texts".into(),
+            Self::Secrets => "a list of keys, each a text or a section with name and key".into(),
             Self::Address => "an address such as http://127.0.0.1:1234".into(),
             Self::Switch => "true or false".into(),
             Self::Whole(low, high) => format!("a whole number from {low} to {high}"),
@@ -147,6 +149,14 @@ impl Row {
 /// The row for a place; a literal key wins over a free name.
 pub fn row(path: &Path) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.fits(path))
+}
+
+/// Whether the value at a place is a secret: by its own row, or because of what it stands in, as whatever the table
+/// does not know of a list of keys.
+pub fn is_secret(path: &Path) -> bool {
+    let above = std::iter::successors(path.parent(), Path::parent).take(2);
+    let known = std::iter::once(path.clone()).chain(above).find_map(|path| row(&path));
+    known.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets))
 }
 
 /// The keys known directly below a place; empty where keys are free.

@@ -20,7 +20,8 @@ pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), E
 
 /// As for `providers add --key`: a key on the command line stays in the shell's history. Never repeats it.
 fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
-    let secret = path.split('.').any(|part| matches!(part, "authToken" | "api_key" | "api_keys"));
+    let named = path.split('.').any(|part| matches!(part, "authToken" | "api_key" | "api_keys"));
+    let secret = named && path.rsplit('.').next() != Some("name");
     let empty = matches!(value.trim(), "" | "null" | "~" | "[]" | "''" | "\"\"");
     if !secret || empty || value.contains("${") {
         return Ok(());

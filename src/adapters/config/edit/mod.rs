@@ -18,7 +18,7 @@ mod verify;
 use super::build::Built;
 use super::document::{self, Document};
 use super::history;
-use super::schema::{self, Shape};
+use super::schema;
 use super::store::{ConfigFile, Opened, Seen, unusable};
 use super::{path::Path, save};
 use crate::domain::config::{Issue, Origin, Profile, Severity};
@@ -334,10 +334,8 @@ fn gather(value: &Value, path: &Path, found: &mut Vec<String>) {
             }
         }
         Value::String(text) => {
-            let row = schema::row(path).or_else(|| schema::row(&path.parent()?));
-            let secret = row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets));
             let reference = super::expand::sole_name(text).is_some() && !text.contains(":-");
-            if secret && !reference {
+            if schema::is_secret(path) && !reference {
                 found.push(text.clone());
             }
         }
