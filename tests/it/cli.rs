@@ -499,6 +499,7 @@ async fn a_bare_key_is_not_set_from_the_command_line_and_a_reference_is() {
         ("providers.zai.authToken", "verysecret"),
         ("gateway.api_keys", "[verysecret]"),
         ("gateway.api_keys.0", "verysecret"),
+        ("gateway.api_keys.0.key", "verysecret"),
     ] {
         let desk = Desk::new();
         assert_eq!(desk.run(&["config", "set", path, value]).await, 2, "{path}");
@@ -506,7 +507,11 @@ async fn a_bare_key_is_not_set_from_the_command_line_and_a_reference_is() {
         assert!(err.contains("'${NAME}'") && !err.contains("verysecret"), "{err}");
         assert_eq!(desk.engine.commands(), []);
     }
-    for (path, value) in [("providers.zai.authToken", "${Z_AI_API_KEY}"), ("gateway.api_keys", "[]")] {
+    for (path, value) in [
+        ("providers.zai.authToken", "${Z_AI_API_KEY}"),
+        ("gateway.api_keys", "[]"),
+        ("gateway.api_keys.0.name", "batch"),
+    ] {
         let desk = Desk::new();
         desk.engine.on(CommandName::ConfigSet, edited(1));
         assert_eq!(desk.run(&["config", "set", path, value]).await, 0, "{path}");

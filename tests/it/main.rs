@@ -67,3 +67,6 @@ mod tui_presets;
 
 mod config_shown;
 mod json_fields;
+mod gateway_keys;
+mod odd_answers;
+mod passed_on;

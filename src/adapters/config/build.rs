@@ -8,6 +8,7 @@ use super::environment::Environment;
 use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
+use super::gate_keys;
 use super::guards;
 use super::lint;
 use super::origins;
@@ -97,6 +98,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let mut gateway = sections::gateway(value);
+    gateway.api_keys = gate_keys::read(value, &mut findings);
     gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
         findings.value(

@@ -19,6 +19,7 @@ mod environment;
 mod expand;
 mod findings;
 mod finish;
+mod gate_keys;
 mod good;
 mod guards;
 mod history;

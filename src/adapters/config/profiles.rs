@@ -304,7 +304,7 @@ pub fn text(section: &Value, key: &str) -> Option<String> {
     section.get(key).and_then(plain_text).filter(|text| !text.trim().is_empty())
 }
 
-fn plain_text(value: &Value) -> Option<String> {
+pub fn plain_text(value: &Value) -> Option<String> {
     value.as_str().map(ToOwned::to_owned)
 }
 

@@ -200,7 +200,8 @@ impl ConfigFile {
     pub(super) fn register_secrets(config: &Config) {
         let keys = config.providers.iter().filter_map(|profile| profile.key.as_ref());
         let headers = config.telemetry.otlp.iter().flat_map(|collector| &collector.headers).map(|(_, value)| value);
-        for secret in keys.chain(&config.gateway.api_keys).chain(headers) {
+        let own = config.gateway.api_keys.iter().map(|own| &own.key);
+        for secret in keys.chain(own).chain(headers) {
             app_log::register_secret(secret);
         }
     }

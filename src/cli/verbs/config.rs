@@ -21,6 +21,9 @@ pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), E
 /// Sections in which no key can stand, so that words like `keys` mean something else there.
 const WITHOUT_KEYS: [&str; 3] = ["presets", "routing", "ui"];
 
+/// Keys of the gateway may have names, which are none.
+const NAME_OF_A_KEY: &str = "name";
+
 /// As for `providers add --key`: a key on the command line stays in the shell's history. Never repeats it.
 fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
     let mut parts = path.split('.').map(|part| part.trim_matches(['"', '\'', ' ']));
@@ -29,7 +32,8 @@ fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
     }
     // What is no YAML is refused where it is written; until then it may be a key like any other text.
     let read = serde_yaml::from_str(value).unwrap_or_else(|_| Yaml::String(value.to_owned()));
-    if !holds_a_bare_key(&read, parts.any(names_a_secret)) {
+    let secret = parts.clone().any(names_a_secret) && parts.next_back() != Some(NAME_OF_A_KEY);
+    if !holds_a_bare_key(&read, secret) {
         return Ok(());
     }
     Err(Ending::usage(
@@ -41,9 +45,10 @@ fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
 /// Whether a text that its place calls a key is anything but one reference to a variable.
 fn holds_a_bare_key(value: &Yaml, secret: bool) -> bool {
     match value {
-        Yaml::Mapping(members) => members
-            .iter()
-            .any(|(name, member)| holds_a_bare_key(member, secret || name.as_str().is_some_and(names_a_secret))),
+        Yaml::Mapping(members) => members.iter().any(|(name, member)| {
+            let name = name.as_str().unwrap_or_default();
+            holds_a_bare_key(member, (secret && name != NAME_OF_A_KEY) || names_a_secret(name))
+        }),
         Yaml::Sequence(items) => items.iter().any(|item| holds_a_bare_key(item, secret)),
         Yaml::Tagged(tagged) => holds_a_bare_key(&tagged.value, secret),
         Yaml::String(text) => secret && !text.trim().is_empty() && !is_reference(text.trim()),

@@ -133,9 +133,17 @@ impl MoneyRules {
 pub struct Gateway {
     pub listen: SocketAddr,
     /// Keys clients must send; empty only on loopback.
-    pub api_keys: Vec<super::secret::Secret>,
+    pub api_keys: Vec<GatewayKey>,
     /// Origins of web pages that may use it, as browsers write them; `*` is any, and only stands beside keys.
     pub cors_origins: Vec<String>,
+}
+
+/// A key that clients of the gateway send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayKey {
+    /// The client that it belongs to; `None`: whoever sends it says its name itself.
+    pub name: Option<String>,
+    pub key: super::secret::Secret,
 }
 
 impl Default for Gateway {
