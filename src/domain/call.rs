@@ -305,6 +305,9 @@ pub struct CallRecord {
     /// Policies in observe mode that would have decided it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedMatch>,
+    /// What attempts cost that nothing was put aside for; `None` in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Money>,
 }
 
 impl CallRecord {

@@ -141,7 +141,10 @@ impl Supervisor {
             return reply_to(asker, *refusal);
         }
         match which {
-            ProbeWhich::One(id) => self.traffic.let_go(id),
+            ProbeWhich::One(id) => {
+                self.traffic.let_go(id);
+                self.plans.let_go(id);
+            }
             ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
         }
         let wanted = |profile: &Profile| match which {

@@ -25,6 +25,7 @@ use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::kind::Kind;
+use crate::domain::money::Provenance;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
@@ -421,10 +422,8 @@ impl Supervisor {
             if matches!(ended.status, Status::Error | Status::Denied) {
                 self.today.failed += 1;
             }
-            match ended.cost.amount {
-                Some(amount) => self.today.spent = self.today.spent.saturating_add(amount),
-                None => self.today.unpriced += 1,
-            }
+            self.today.spent = self.today.spent.saturating_add(ended.cost.amount.unwrap_or_default());
+            self.today.unpriced += u64::from(ended.cost.provenance == Provenance::Unknown);
             match self.today.by_policy.iter_mut().find(|(policy, _)| *policy == ended.policy) {
                 Some((_, calls)) => *calls += 1,
                 None => self.today.by_policy.push((ended.policy.clone(), 1)),

@@ -18,11 +18,11 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
-use lmdeck::domain::money::Cost;
+use lmdeck::domain::money::{Cost, Price};
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, RuleTrace};
 use lmdeck::engine::handle::EngineHandle;
-use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
+use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, ModelView, ProviderView, QueueView};
 use lmdeck::engine::protocol::{
     CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, ProbeWhich, Refusal,
     Reply,
@@ -1350,6 +1350,38 @@ async fn an_answer_that_costs_money_is_asked_about_first() {
         assert!(desk.err.text().contains("--yes"), "{}", desk.err.text());
         assert!(desk.engine.commands().is_empty());
         assert_eq!(desk.run(&["providers", verb, "zai", "--answer", "--yes"]).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_dearest_model_that_may_be_asked_is_asked_about() {
+    let with = |change: fn(&mut ProviderView)| {
+        let mut picture = evening();
+        Arc::make_mut(&mut picture.providers).iter_mut().map(Arc::make_mut).for_each(change);
+        Desk::with(picture)
+    };
+    // The first one named is free, and the vendor's list may lack it.
+    let two = with(|view| {
+        if view.id.as_str() == "zai" {
+            let model = |id: &str, price| ModelView { price, named: true, ..ModelView::of(id) };
+            let paid = Price::per_million(0.6, 2.2, None);
+            view.models = vec![model("glm-4.7-flash", Some(Price::FREE)), model("glm-4.6", paid)].into();
+            view.named_models = vec!["glm-4.7-flash".into(), "glm-4.6".into()];
+        }
+    });
+    // A near server runs a model elsewhere.
+    let remote = with(|view| {
+        if view.id.as_str() == "lm_studio" {
+            let cloud = ModelView { remote: true, listed: true, ..ModelView::of("gpt-oss:120b-cloud") };
+            view.models = vec![cloud].into();
+        }
+    });
+    for (mut desk, id, said) in [(two, "zai", "may cost up to"), (remote, "lm_studio", "may cost something")] {
+        desk.at_keyboard = false;
+        desk.engine.on(CommandName::TestSaved, tested(None));
+        assert_eq!(desk.run(&["providers", "test", id, "--answer"]).await, 2, "{}", desk.err.text());
+        assert!(desk.err.text().contains(said), "{}", desk.err.text());
+        assert!(desk.engine.commands().is_empty());
     }
 }
 

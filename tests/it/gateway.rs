@@ -228,6 +228,7 @@ fn record() -> CallRecord {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn call(id: &str, ts: i64) -> CallRecord {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 
@@ -252,6 +253,7 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
             answer,
             reserved: cost.amount,
             observed: Vec::new(),
+            outside: None,
         }
     })
 }
@@ -808,6 +810,26 @@ async fn old_calls_leave_at_start_and_young_ones_stay() {
     }
     assert_eq!(count("SELECT count(*) FROM labels"), 1);
     assert_eq!(ids(&ledger, "").await, ["young"]);
+}
+
+#[tokio::test]
+async fn shares_of_limits_of_long_gone_days_leave_and_the_newest_days_stay_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    for day in 1..=20 {
+        let lease = "INSERT INTO budget_leases (day, granted_pico, spent_pico, process) VALUES (?1, 5, 5, 1)";
+        tool.execute(lease, [format!("2024-03-{day:02}")]).unwrap();
+    }
+    let _ledger = open_keeping(folder.path(), Keep { days: 30, bytes: 0 });
+    let left = || tool.query_row("SELECT count(*) FROM budget_leases", [], |row| row.get::<_, i64>(0)).unwrap();
+    let patience = std::time::Instant::now();
+    while left() == 20 && patience.elapsed().as_secs() < 20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(left(), 7);
+    let first: String = tool.query_row("SELECT min(day) FROM budget_leases", [], |row| row.get(0)).unwrap();
+    assert_eq!(first, "2024-03-14");
 }
 
 #[tokio::test]

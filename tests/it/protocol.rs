@@ -133,6 +133,7 @@ fn record() -> CallRecord {
         answer: None,
         reserved: None,
         observed: vec![ObservedMatch { policy: "o".into(), target: Some(target()), denied: false, moved: true }],
+        outside: None,
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 50] = [
+const COLUMNS: [&str; 51] = [
     "id",
     "ts",
     "label_id",
@@ -67,6 +67,7 @@ const COLUMNS: [&str; 50] = [
     "tokens_cache_written_hour",
     "observed",
     "local_only",
+    "outside_pico",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| writing("INSERT"));
@@ -185,6 +186,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         usage(|usage| usage.cache_written_hour),
         if record.observed.is_empty() { Value::Null } else { json(&record.observed)? },
         i64::from(facts.local_only).into(),
+        record.outside.map(|amount| amount.0).into(),
     ])
 }
 
@@ -216,6 +218,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         answer: row.get("answer")?,
         reserved: row.get::<_, Option<i64>>("reserved_pico")?.map(Money),
         observed: parsed_or_none(row, "observed")?.unwrap_or_default(),
+        outside: row.get::<_, Option<i64>>("outside_pico")?.map(Money),
     })
 }
 

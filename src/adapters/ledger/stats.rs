@@ -147,6 +147,10 @@ impl Gathered {
         sums.tokens_out = sums.tokens_out.saturating_add(count(call.tokens_out));
         match (call.cost, call.provenance) {
             (Some(pico), "billed") => sums.billed = sums.billed.saturating_add(Money(pico)),
+            (Some(pico), "unknown") => {
+                sums.estimated = sums.estimated.saturating_add(Money(pico));
+                sums.unpriced += u64::from(call.status == "ok");
+            }
             (Some(pico), "estimated") => sums.estimated = sums.estimated.saturating_add(Money(pico)),
             (Some(pico), _) => sums.computed = sums.computed.saturating_add(Money(pico)),
             (None, _) => sums.unpriced += u64::from(call.status == "ok"),

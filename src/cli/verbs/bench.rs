@@ -140,10 +140,10 @@ async fn resolve(session: &Session, asked: String, runs: u32) -> Result<Entry, E
     };
     let snapshot = session.handle.snapshot();
     let cost = may_cost(&snapshot, &facts(&asked), &chosen.target);
-    let local = snapshot.providers.iter().any(|view| view.id == chosen.target.provider && view.reach.is_local());
     Ok(Entry {
         asked,
-        paid: cost.map_or(!local, |cost| cost > Money::ZERO),
+        // A near server may run a model elsewhere.
+        paid: cost.map_or(!chosen.reach.is_local(), |cost| cost > Money::ZERO),
         may_cost: cost.filter(|cost| *cost > Money::ZERO).map(|cost| cost.times(runs.into())),
         target: Ok(chosen.target.clone()),
     })

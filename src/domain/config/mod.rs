@@ -16,6 +16,7 @@ use super::money::Money;
 use super::preset::Preset;
 use super::rate::RateLimit;
 use super::routing::RuleSet;
+use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -83,6 +84,13 @@ pub struct CacheRules {
     pub max_entries: usize,
     /// They outlive the process, in a file of the state folder.
     pub persist: bool,
+}
+
+impl CacheRules {
+    /// Answers kept before this moment serve no more.
+    pub fn oldest(&self, now: UnixMs) -> UnixMs {
+        UnixMs(now.0.saturating_sub(i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX)))
+    }
 }
 
 impl Default for CacheRules {

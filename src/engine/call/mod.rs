@@ -6,6 +6,8 @@ mod attempt;
 pub(super) mod cache;
 mod chain;
 mod examine;
+mod inputs;
+mod lengths;
 pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;

@@ -486,6 +486,7 @@ pub fn record(
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 

@@ -7,7 +7,6 @@ use super::waterfall;
 use crate::domain::call::{Attempt, CallRecord, Status};
 use crate::domain::failure::Failure;
 use crate::domain::ids::Target;
-use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
 use crate::present::remedy::of_call;
 use crate::present::{escape, labels, models, reason, routes, text, units, usage};
@@ -204,11 +203,11 @@ fn money(record: &CallRecord, row: &CallRow) -> String {
 
 fn settled(record: &CallRecord, row: &CallRow) -> String {
     let cost = table::cost(row);
-    match (cost.as_str(), record.cost.provenance) {
-        (units::MISSING, _) => "nothing was bought".into(),
-        ("free", _) => cost,
-        (_, Provenance::Unknown) => "unknown: no price is known for this model".into(),
-        (_, provenance) => format!("{cost} {}", provenance.word()),
+    match cost.as_str() {
+        units::MISSING => "nothing was bought".into(),
+        "free" => cost,
+        units::UNKNOWN => format!("{cost}: {}", units::cost_from(record.cost)),
+        _ => format!("{cost} {}", units::cost_from(record.cost)),
     }
 }
 
