@@ -594,6 +594,26 @@ fn plain_mode_tells_in_lines_and_takes_numbers_and_keys() {
 }
 
 #[test]
+fn a_line_for_a_field_stays_text_in_plain_mode_whatever_it_begins_with() {
+    let (said, code) =
+        plain("a\ntab\nask me\nshift-tab\n\\home\nshift-tab\nesc\nright\nright\nenter\nq\n", |command| {
+            command.arg("--plain");
+        });
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(": ask me") && said.contains(": home"), "{said}");
+    assert!(!said.contains("-- "), "a field's text was asked of a model: {said}");
+}
+
+#[test]
+fn a_capital_f_is_a_key_of_its_own_in_plain_mode() {
+    let (said, _) = plain("F\nF1\nesc\nq\n", |command| {
+        command.arg("--plain");
+    });
+    assert!(said.contains("the configuration file is in force: nothing is wrong with it"), "{said}");
+    assert!(said.contains("add a provider by form"), "the help: {said}");
+}
+
+#[test]
 fn the_end_of_the_input_leaves_plain_mode() {
     assert_eq!(
         plain("", |command| {

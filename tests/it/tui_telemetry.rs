@@ -1,6 +1,6 @@
 //! The Telemetry tab by its keys: what a person presses while calls come and go, and what stands on the screen.
 
-use super::support::dashboard::{keys, letters, options, picture, screen};
+use super::support::dashboard::{keys, letters, options, picture, screen, told};
 use super::support::snapshot::{
     FakeEngine, NOW, ago, call_page, call_records, call_rows, evening, first_run, handle_for, record,
 };
@@ -654,13 +654,13 @@ fn what_others_wrote_cannot_reach_the_terminal() {
     clean(&desk.copied.pop().unwrap());
     desk.press("G");
     clean(&desk.screen());
-    desk.app.top().plain(&desk.app.cx()).iter().for_each(|line| clean(line));
+    told(&desk.app).iter().for_each(|line| clean(line));
     desk.press("esc c");
     clean(&desk.screen());
     desk.press("esc L y");
     clean(&desk.screen());
     clean(&desk.copied.pop().unwrap());
-    desk.app.top().plain(&desk.app.cx()).iter().for_each(|line| clean(line));
+    told(&desk.app).iter().for_each(|line| clean(line));
 }
 
 #[test]
@@ -850,7 +850,7 @@ fn an_empty_or_unreadable_log_says_so() {
 #[test]
 fn plain_mode_tells_calls_as_sentences() {
     let desk = Desk::evening();
-    let told = desk.app.top().plain(&desk.app.cx());
+    let told = told(&desk.app);
     assert_eq!(told[0], "Telemetry, 214 calls today, following.");
     assert_eq!(told[3], format!("Call {}, ask: 2 tries, zai/glm-4.6, 4.1 s, $0.0010.", clock(47_000)));
 }

@@ -24,9 +24,9 @@ pub struct Editor {
     edits: u64,
     /// The column that moves up and down aim at.
     aim: Option<usize>,
-    /// The first row seen; drawing moves it so that the cursor is seen.
     /// The edit that put another text in place of all of this one.
     replaced: Option<u64>,
+    /// The first row seen; drawing moves it so that the cursor is seen.
     top: Cell<Place>,
     /// Columns and rows of the last drawing.
     size: Cell<(usize, usize)>,
@@ -90,6 +90,20 @@ impl Editor {
         self.area.insert_str(tame(text));
         self.area.cancel_selection();
         self.edited();
+    }
+
+    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn fill(&mut self, line: &str) -> Result<(), String> {
+        if self.lines().len() > 1 && self.lines().last().is_some_and(String::is_empty) {
+            self.area.move_cursor(CursorMove::Bottom);
+            self.area.move_cursor(CursorMove::End);
+            return self.paste(line);
+        }
+        self.replace(line);
+        Ok(())
     }
 
     /// Pasted text as one edit, without control characters.
