@@ -183,6 +183,7 @@ where
 
     async fn update(&mut self, msg: Msg) -> Result<Next, TuiError> {
         let intents = self.app.update(msg, (self.options.clock)());
+        self.session.set_mouse(self.app.snapshot.config.ui.mouse);
         self.carry_out(intents).await
     }
 

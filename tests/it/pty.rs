@@ -51,7 +51,7 @@ pub struct Tty {
     seen: Shared,
     /// Kept open, so that the terminal lives on when the program is gone.
     _slave: Box<dyn SlavePty + Send>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 fn builder(program: &str, home: &Path) -> CommandBuilder {
@@ -170,7 +170,7 @@ impl Tty {
             before: raw.before,
             seen,
             _slave: raw.slave,
-            _home: raw.home,
+            home: raw.home,
         }
     }
 
@@ -254,6 +254,19 @@ fn ended(child: &mut (dyn Child + Send + Sync), limit: Duration) -> portable_pty
             panic!("it did not end within {limit:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_mouse_is_taken_and_left_alone_as_the_file_says_while_it_runs() {
+    let tty = Tty::start();
+    tty.until_text("Providers");
+    let file = tty.home.path().join("ai_models.yaml");
+    let mode = |screen: &vt100::Screen| screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+    tty.until("no mouse at first", |screen| !mode(screen));
+    for mouse in [true, false] {
+        std::fs::write(&file, format!("{CONFIG}ui: {{ mouse: {mouse} }}\n")).unwrap();
+        tty.until("the mouse as the file says", |screen| mode(screen) == mouse);
     }
 }
 

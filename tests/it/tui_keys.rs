@@ -196,6 +196,38 @@ fn a_key_of_one_s_own_acts_and_is_shown() {
 }
 
 #[test]
+fn keys_that_cannot_be_used_are_said_also_when_the_file_is_read_again() {
+    let mut desk = desk();
+    desk.hides("ui.keys");
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.ui.keys = [("providers.test", "e"), ("providers.edit", "t"), ("quit", "a")]
+        .map(|(name, key)| (name.to_owned(), key.to_owned()))
+        .into();
+    desk.tell(Msg::Snapshot(Arc::new(snapshot)));
+    desk.shows("e test").shows("t edit").shows("ui.keys: quit: a already means providers.add: the usual key stays");
+    desk.press("e");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
+}
+
+#[test]
+fn the_key_table_knows_which_places_hear_keys_at_the_same_time() {
+    for keys in ["", "enter", "a", "e", "D", "?", "!", "2", "3", "3 tab", "3 f", "3 o", "3 a", "3 R", "4", "4 esc", "5"]
+    {
+        for more in ["", "enter", "L", "c", "tab"] {
+            let mut desk = desk();
+            desk.press(keys).press(more);
+            let heard = desk.app.contexts();
+            for (place, above) in heard.iter().enumerate() {
+                for below in &heard[place + 1..] {
+                    assert!(above.above(*below), "{keys} {more}: {above:?} over {below:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn what_happens_is_said_and_kept_behind_the_exclamation_mark() {
     let mut desk = desk();
     let refused = Failure::new(ErrorCode::Network, Cause::Refused, "connection refused");

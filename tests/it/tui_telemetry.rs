@@ -654,13 +654,17 @@ fn what_others_wrote_cannot_reach_the_terminal() {
     clean(&desk.copied.pop().unwrap());
     desk.press("G");
     clean(&desk.screen());
-    told(&desk.app).iter().for_each(|line| clean(line));
+    for line in told(&desk.app) {
+        clean(&line);
+    }
     desk.press("esc c");
     clean(&desk.screen());
     desk.press("esc L y");
     clean(&desk.screen());
     clean(&desk.copied.pop().unwrap());
-    told(&desk.app).iter().for_each(|line| clean(line));
+    for line in told(&desk.app) {
+        clean(&line);
+    }
 }
 
 #[test]
