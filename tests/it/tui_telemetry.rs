@@ -705,7 +705,7 @@ fn sums() -> Reply {
     };
     let groups = vec![group("zai", "21", 48, 0.31), group("openai", "22", 4, 0.11)];
     let all = CallSums { calls: 214, errors: 3, denied: 2, ok: 209, ..CallSums::default() };
-    Reply::Stats(Box::new(CallStats { since: NOW, groups, all, left_out: 0 }))
+    Reply::Stats(Box::new(CallStats { since: NOW, groups, all, left_out: 0, times: Vec::new() }))
 }
 
 fn asked_for(desk: &Desk) -> Vec<StatsQuery> {
@@ -733,6 +733,44 @@ fn charts_tell_the_sums_of_a_window_by_what_is_chosen() {
     assert!(asked_for(&desk).iter().any(|query| query.by == [GroupBy::Model]));
     desk.press("c").shows("Calls 214 today");
     desk.press("c esc").shows("Calls 214 today");
+}
+
+/// Sums of calls at two times of several.
+fn sums_at(times: &[&str], calls: &[(&str, u64)]) -> Reply {
+    let group = |(at, calls): &(&str, u64)| StatsGroup {
+        key: vec![(*at).into(), "zai".into()],
+        sums: CallSums { calls: *calls, ok: *calls, ..CallSums::default() },
+    };
+    Reply::Stats(Box::new(CallStats {
+        groups: calls.iter().map(group).collect(),
+        times: times.iter().map(|at| (*at).to_owned()).collect(),
+        ..CallStats::default()
+    }))
+}
+
+#[test]
+fn hours_and_days_without_calls_have_their_place_in_the_charts() {
+    let hours: Vec<String> = (14..24)
+        .map(|hour| (20, hour))
+        .chain((0..15).map(|hour| (21, hour)))
+        .map(|(d, h)| format!("2025-11-{d} {h:02}:00"))
+        .collect();
+    let hours: Vec<&str> = hours.iter().map(String::as_str).collect();
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
+        engine.on(CommandName::CallStats, sums_at(&hours, &[(hours[0], 8), (hours[19], 8)]));
+    });
+    desk.press("c w").shows("the last 24 hours").shows("  14          20          02          08          14");
+    // A cell is two columns wide: nineteen hours are thirty-eight columns.
+    desk.shows(&format!("  ██{}██\n", " ".repeat(36)));
+
+    let days = ["2025-11-15", "2025-11-16", "2025-11-17", "2025-11-18", "2025-11-19", "2025-11-20", "2025-11-21"];
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
+        engine.on(CommandName::CallStats, sums_at(&days, &[(days[0], 8), (days[5], 8)]));
+    });
+    desk.press("c w w").shows("the last 7 days").shows("  15          21").shows(&format!("  ██{}██\n", " ".repeat(8)));
+    desk.shows("2025-11-16   nothing").shows("2025-11-21   nothing");
 }
 
 #[test]
