@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The dashboard on its Telemetry tab, before a scripted engine.
 struct Desk {
@@ -895,6 +895,29 @@ fn plain_mode_tells_calls_as_sentences() {
     let told = told(&desk.app);
     assert_eq!(told[0], "Telemetry, 214 calls today, following.");
     assert_eq!(told[3], format!("Call {}, ask: 2 tries, zai/glm-4.6, 4.1 s, $0.0010.", clock(47_000)));
+}
+
+#[test]
+fn a_long_recorded_prompt_is_laid_out_once_and_not_for_every_frame() {
+    let mut long: CallRecord = call_records().remove(2);
+    long.id = "c1240".into();
+    long.prompt = Some("a word and another one, ".repeat(160).trim_end().to_owned() + "\n");
+    long.prompt = long.prompt.map(|line| line.repeat(400));
+    let row = CallRow::from(&long);
+    let desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, page_with(&[row])).on(CommandName::GetCall, Reply::Call(Box::new(long)));
+    });
+    // The quickest of several: whatever else the machine does only adds.
+    let cost = |widths: [u16; 2]| {
+        let frame = |n: usize| {
+            let start = Instant::now();
+            screen(&desk.app, widths[n % 2], 40);
+            start.elapsed()
+        };
+        (0..8).map(frame).min().unwrap()
+    };
+    let (still, anew) = (cost([120, 120]), cost([120, 119]));
+    assert!(still * 4 < anew, "a frame costs {still:?}, one with another width {anew:?}");
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub struct Telemetry {
     /// Announcements that were missed.
     missed: u64,
     scroll: Scroll,
+    page_of_call: detail::Page,
     /// Found by drawing: rows of the list, whether the details are seen with it.
     page: Cell<usize>,
     split: Cell<bool>,
@@ -175,9 +176,7 @@ impl Telemetry {
             lines.draw(canvas, inner, 0);
             return;
         }
-        let record = self.records.get(entry.id());
-        let lines = detail::build(entry, record, canvas.cx, canvas.ascii, usize::from(inner.width));
-        self.scroll.draw(&lines, canvas, inner);
+        self.page_of_call.draw(entry, self.records.get(entry.id()), (canvas, inner), &self.scroll);
     }
 }
 
