@@ -18,7 +18,7 @@ use super::screens::{self, Screens};
 use super::theme::{Preset, Theme};
 use super::widgets::filter::Filter;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, Event, EventKind, Level, Reply, Snapshot};
+use crate::engine::protocol::{CallEvent, Command, Event, EventKind, Level, Reply, Snapshot};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -148,7 +148,9 @@ impl App {
             Msg::Reply(ticket, reply) => self.take_reply(ticket, &reply),
             Msg::Call(ticket, event) => {
                 self.touch(Dirt::Data);
-                match self.owners.get(&ticket).cloned() {
+                let ends = matches!(*event, CallEvent::End(_));
+                let owner = if ends { self.owners.remove(&ticket) } else { self.owners.get(&ticket).cloned() };
+                match owner {
                     Some(owner) => self.with_owner(&owner, |part, cx, out| part.call(ticket, &event, cx, out)),
                     None => Vec::new(),
                 }

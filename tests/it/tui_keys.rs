@@ -1091,6 +1091,35 @@ fn a_broken_file_opens_on_its_error_and_offers_the_editor() {
 }
 
 #[test]
+fn every_error_of_a_broken_file_can_be_read_on_a_small_screen() {
+    let mut snapshot = spoiled(Some(NOW), false);
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.issues = (1..=20).map(|n| issue("providers", &format!("error number {n}"))).collect();
+    for (width, height) in [(80, 24), (40, 10)] {
+        let mut desk = Desk::new(snapshot.clone());
+        let first = desk.screen(width, height);
+        assert!(first.contains("error number 1\n") && first.contains("more lines"), "{first}");
+        desk.press("G");
+        let last = desk.screen(width, height);
+        // The last error with what to do about it.
+        assert!(last.contains("write a number") && !last.contains("more lines"), "{last}");
+        if height > 10 {
+            assert!(last.contains("error number 20"), "{last}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_file_shows_the_keys_that_are_in_force() {
+    let mut snapshot = spoiled(Some(NOW), false);
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.ui.keys.insert("broken.reload".into(), "X".into());
+    config.ui.keys.insert("help.keys".into(), "H".into());
+    let mut desk = Desk::new(snapshot);
+    desk.shows("  X      read it again now").press("esc").shows("H help");
+}
+
+#[test]
 fn a_broken_file_can_be_left_alone_and_opened_later() {
     let mut snapshot = first_run();
     let config = Arc::make_mut(&mut snapshot.config);

@@ -898,6 +898,19 @@ fn plain_mode_tells_calls_as_sentences() {
 }
 
 #[test]
+fn a_call_whose_stream_was_cut_says_so_in_the_list() {
+    let mut cut: CallRecord = call_records().remove(0);
+    cut.status = Status::Error;
+    cut.error = Some(Failure::new(ErrorCode::Network, Cause::CutOff, "the stream ended before its end"));
+    let row = CallRow::from(&cut);
+    let desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, page_with(&[row]));
+    });
+    let screen = screen(&desk.app, 120, 40);
+    assert!(screen.contains("[x]  cut off"), "{screen}");
+}
+
+#[test]
 fn a_long_recorded_prompt_is_laid_out_once_and_not_for_every_frame() {
     let mut long: CallRecord = call_records().remove(2);
     long.id = "c1240".into();

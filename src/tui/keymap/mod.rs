@@ -64,6 +64,8 @@ pub enum Context {
     Variables,
     /// A preset on its way into the file.
     Preset,
+    /// The presets there are, above [`Self::Choose`].
+    PresetList,
 }
 
 impl Context {
@@ -105,6 +107,7 @@ impl Context {
             Self::Replay => "replay",
             Self::Variables => "variables",
             Self::Preset => "preset",
+            Self::PresetList => "presets",
         }
     }
 }
@@ -231,7 +234,12 @@ mod tests {
         for entry in entries().filter(|e| {
             matches!(
                 e.context,
-                Context::Always | Context::FilterLine | Context::Prompt | Context::Choose | Context::Palette
+                Context::Always
+                    | Context::FilterLine
+                    | Context::Prompt
+                    | Context::Choose
+                    | Context::Palette
+                    | Context::PresetList
             )
         }) {
             for key in entry.keys {

@@ -67,7 +67,7 @@ pub(super) fn clash(a: &Chord, b: &Chord) -> bool {
 impl Context {
     /// Letters are text in all of it.
     fn takes_text(self) -> bool {
-        matches!(self, Self::Always | Self::FilterLine | Self::Prompt | Self::Choose | Self::Palette)
+        matches!(self, Self::Always | Self::FilterLine | Self::Prompt | Self::Choose | Self::Palette | Self::PresetList)
     }
 
     /// Both are heard at the same time, somewhere.
@@ -84,6 +84,7 @@ impl Context {
             Self::Providers => self == Self::ProviderDetail,
             Self::Telemetry => self == Self::CallDetail,
             Self::Rule => self == Self::Completion,
+            Self::Choose => self == Self::PresetList,
             _ => false,
         }
     }
@@ -117,6 +118,7 @@ impl Context {
                 | Self::Messages
                 | Self::Review
                 | Self::Replay
+                | Self::Broken
         )
     }
 }

@@ -227,7 +227,8 @@ fn before(lane: &Lane, view: &View, canvas: &Canvas<'_>, columns: usize) -> Vec<
     let care = labels::level(crate::engine::protocol::Level::Warning);
     let mut said: Vec<Said> = lane.notes.iter().flat_map(|note| marked(&care, note, columns)).collect();
     if let Some(thought) = lane.thought(canvas.cx.now) {
-        let fold = if view.unfolded { "z folds" } else { "z unfolds" };
+        let key = canvas.cx.keymap.key_for(&[Context::Answer], Action::AnswerFold);
+        let fold = if view.unfolded { format!("{key} folds") } else { format!("{key} unfolds") };
         said.extend(wrapped(0, &format!("{thought}, {fold}"), Role::Muted, columns));
     }
     said

@@ -104,9 +104,11 @@ impl Editor {
 
     /// Another text in place of this one; undo brings the old one back.
     pub fn replace(&mut self, text: &str) {
-        self.replaced = if self.area.is_empty() { None } else { Some(self.edits + 1) };
+        let text = tame(text);
+        let twofold = !self.area.is_empty() && !text.is_empty();
+        self.replaced = twofold.then_some(self.edits + 1);
         self.area.select_all();
-        self.area.insert_str(tame(text));
+        self.area.insert_str(text);
         self.area.cancel_selection();
         self.edited();
     }
@@ -408,6 +410,16 @@ mod tests {
         while editor.text() != "mine" {
             assert!(editor.undo(), "the old text is gone");
         }
+    }
+
+    #[test]
+    fn emptying_a_text_is_one_edit_to_take_back() {
+        let mut editor = Editor::new("");
+        press(&mut editor, KeyCode::Char('a'));
+        press(&mut editor, KeyCode::Char('b'));
+        editor.replace("");
+        assert!(editor.is_empty() && editor.undo());
+        assert_eq!(editor.text(), "ab");
     }
 
     #[test]
