@@ -147,12 +147,8 @@ where
             return Ok(Some(due));
         }
         // The next frame says only what differs from one that never arrived.
-        if self.output.take_lost() {
-            self.repaint()?
-        } else {
-            self.draw()?
-        }
-        Ok(None)
+        let drawn = if self.output.take_lost() { self.repaint() } else { self.draw() };
+        drawn.map(|()| None)
     }
 
     fn draw(&mut self) -> Result<(), TuiError> {

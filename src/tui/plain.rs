@@ -150,7 +150,7 @@ impl Plain {
                 // There is no clipboard here: the text itself is the answer.
                 Intent::Copy(text) => say(&text)?,
                 Intent::Edit(file) => {
-                    say(&format!("Open {file} in your editor, and it is read again when it is saved."))?
+                    say(&format!("Open {file} in your editor: it is read again when it is saved."))?;
                 }
                 Intent::Quit => return Ok(Some(Exit::Quit)),
                 Intent::EditText(_) => say("There is no editor in plain mode: a line typed here is the text.")?,

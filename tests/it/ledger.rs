@@ -1102,9 +1102,9 @@ async fn a_row_knows_that_its_call_was_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let causes = [Cause::CutOff, Cause::Reset, Cause::Refused];
-    for (place, cause) in causes.into_iter().enumerate() {
+    for (place, cause) in (0..).zip(causes) {
         let error = Some(Failure::new(ErrorCode::Network, cause, "no answer"));
-        ledger.record(CallRecord { error, ..failed(&place.to_string(), NOON.0 + place as i64) }.into());
+        ledger.record(CallRecord { error, ..failed(&place.to_string(), NOON.0 + place) }.into());
     }
     ledger.flush().await;
     let page = ledger.calls(CallQuery { limit: 9, ..CallQuery::default() }, NOON).await.unwrap();
