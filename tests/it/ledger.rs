@@ -1128,6 +1128,21 @@ async fn sums_by_group_count_money_failures_and_times_that_were_seen() {
     assert!(ask(&[], "colour:red", None).await.unwrap_err().contains("character 1"));
 }
 
+#[tokio::test]
+async fn a_row_knows_that_its_call_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let causes = [Cause::CutOff, Cause::Reset, Cause::Refused];
+    for (place, cause) in (0..).zip(causes) {
+        let error = Some(Failure::new(ErrorCode::Network, cause, "no answer"));
+        ledger.record(CallRecord { error, ..failed(&place.to_string(), NOON.0 + place) }.into());
+    }
+    ledger.flush().await;
+    let page = ledger.calls(CallQuery { limit: 9, ..CallQuery::default() }, NOON).await.unwrap();
+    let cut: Vec<bool> = page.rows.iter().rev().map(|row| row.cut_off).collect();
+    assert_eq!(cut, [true, true, false]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

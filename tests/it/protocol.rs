@@ -474,6 +474,7 @@ fn summed_up() -> Reply {
         }],
         all: CallSums::default(),
         left_out: 1,
+        times: vec!["2026-11-22".into()],
     }))
 }
 fn budget_report() -> BudgetReport {

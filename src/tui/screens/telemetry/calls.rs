@@ -326,6 +326,7 @@ mod tests {
             cost: Cost::FREE,
             target: None,
             policy: String::new(),
+            cut_off: false,
         }
     }
 
