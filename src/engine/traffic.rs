@@ -10,7 +10,7 @@ use super::call::queue::{Slots, expected_wait_ms};
 use super::loads::Loads;
 use super::pins::Pins;
 use super::protocol::{FlowView, LIMITS_SHOWN, LimitView, RunningCall};
-use crate::domain::breaker::Breaker;
+use crate::domain::breaker::{Breaker, Pass};
 use crate::domain::call::{CallRecord, ObservedMatch, Status};
 use crate::domain::config::Config;
 use crate::domain::health::CallTally;
@@ -192,26 +192,30 @@ impl Traffic {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an attempt may go to `target` now; takes the one trial of a half-open breaker.
-    pub fn admits(&self, target: &Target, now: UnixMs) -> bool {
-        self.lock().breakers.get_mut(target).is_none_or(|breaker| breaker.admits(now))
+    /// Leave for a try at `target`; takes the one trial of a half-open breaker, which is owed a [`Self::note`] or a
+    /// [`Self::release`]. `None` while the breaker keeps calls away.
+    pub fn admits(&self, target: &Target, now: UnixMs) -> Option<Pass> {
+        self.lock().breakers.get_mut(target).map_or(Some(Pass::Usual), |breaker| breaker.admits(now))
     }
 
-    /// Notes one attempt's result. `counts` is false for results that say nothing about the target's health
-    /// (the caller's mistakes, rate limits, cancels). Returns whether it is news: a breaker opened or closed, or
-    /// the provider's last result was another one.
-    pub fn note(&self, target: &Target, ok: bool, counts: bool, now: UnixMs) -> bool {
+    /// Notes a result that says something of the target's health. Returns whether it is news: a breaker opened or
+    /// closed, or the provider's last result was another one.
+    pub fn note(&self, target: &Target, pass: Pass, ok: bool, now: UnixMs) -> bool {
         let mut inner = self.lock();
         let before = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
         let last = inner.results.get(&target.provider).and_then(|results| results.results.back()).map(|(_, ok)| *ok);
-        if ok || counts {
-            inner.breakers.entry(target.clone()).or_default().record(ok, now);
-            inner.results.entry(target.provider.clone()).or_default().push(now, ok);
-        } else if let Some(breaker) = inner.breakers.get_mut(target) {
-            breaker.release();
-        }
+        inner.breakers.entry(target.clone()).or_default().record(pass, ok, now);
+        inner.results.entry(target.provider.clone()).or_default().push(now, ok);
         let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
         before != after || last != Some(ok)
+    }
+
+    /// A try ended without a result that says anything of the target's health (the caller's mistakes, rate limits,
+    /// cancels): the next caller may make the trial.
+    pub fn release(&self, target: &Target, pass: Pass) {
+        if let Some(breaker) = self.lock().breakers.get_mut(target) {
+            breaker.release(pass);
+        }
     }
 
     /// Notes how long an answer took to begin. The mean leans to the newest quarter, so that a model which was just
@@ -284,7 +288,19 @@ impl Traffic {
         }
     }
 
-    /// The same for a client's limit.
+    /// Puts a request's share back: it never reached its provider.
+    pub fn give_share_back(&self, provider: &ProviderId, at: UnixMs, needs: Needs) {
+        let mut inner = self.lock();
+        if let Some(minute) = inner.minutes.get_mut(provider) {
+            minute.give_back(at, needs.tokens());
+        }
+        // What the vendor said since then counts the request right.
+        if let Some(rate) = inner.rates.get_mut(provider).filter(|rate| rate.at <= at) {
+            rate.give_back(needs);
+        }
+    }
+
+    /// Takes a call's share of its client's limit.
     ///
     /// # Errors
     /// Until when there is no room.

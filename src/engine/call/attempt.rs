@@ -8,6 +8,7 @@ use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
 use super::cache::Keeping;
+use super::handing::hand_over;
 use super::{Shared, params, reserve};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
@@ -256,7 +257,7 @@ impl Attempt<'_> {
         if let Some(keep) = self.keep {
             keep.note(&event);
         }
-        self.events.send(event).await.map_err(|_| Failure::cancelled())
+        hand_over(self.events, event, self.deadline).await
     }
 
     /// Runs a future and tells the caller every few seconds that a model may be loading.

@@ -9,6 +9,7 @@ use super::super::till::Till;
 use super::super::traffic::{Ended, Traffic};
 use super::account::Ticket;
 use super::reserve;
+use crate::domain::breaker::Pass;
 use crate::domain::call::{Body, CallRequest, Facts};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -184,8 +185,9 @@ impl Examiner {
         if failure.is_some_and(|failure| failure.code == ErrorCode::Cancelled) {
             return;
         }
-        let counts = failure.is_none_or(|failure| failure.code.class().breaker);
-        self.traffic.note(target, failure.is_none(), counts, self.ports.clock.now());
+        if failure.is_none_or(|failure| failure.code.class().breaker) {
+            self.traffic.note(target, Pass::Usual, failure.is_none(), self.ports.clock.now());
+        }
         let input = Input::Attempted { target: target.clone(), failure: failure.cloned(), moved_to: None };
         // Waits when the supervisor is behind; fails only after it has stopped.
         let _ = self.inputs.send(input).await;

@@ -6,10 +6,13 @@ mod attempt;
 pub(super) mod cache;
 mod chain;
 mod examine;
+mod handing;
+mod leave;
 pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;
 mod reserve;
+mod shares;
 
 use super::handle::{CALL_CAPACITY, Caller};
 use super::moment::{add_bounds, needs, world_now};
