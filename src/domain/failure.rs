@@ -220,7 +220,8 @@ pub struct Failure {
     /// The vendor's wish from `Retry-After` and the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// The vendor's own word whether the same request may be tried again (`x-should-retry`); it wins over the class.
+    /// Whether the same request may be tried again, where that is known better than by the class: the vendor's own
+    /// word (`x-should-retry`), or an answer that would come, and be billed, in the same wrong form again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_retry: Option<bool>,
     /// What the refusal said of the account's limits, for who keeps them; no part of the failure for people.
