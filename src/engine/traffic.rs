@@ -184,6 +184,12 @@ impl Inner {
         let own = limit.and_then(|limit| self.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
         told.max(own)
     }
+
+    fn take(&mut self, provider: &ProviderId, limit: Option<RateLimit>, needs: Needs, now: UnixMs) {
+        if limit.is_some() {
+            self.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
+        }
+    }
 }
 
 impl Traffic {
@@ -264,12 +270,31 @@ impl Traffic {
         if let Some(until) = inner.limited_until(provider, limit, needs, now) {
             return Err(until);
         }
-        if limit.is_some() {
-            inner.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
-        }
+        inner.take(provider, limit, needs, now);
         if let Some(rate) = inner.rates.get_mut(provider) {
             rate.take(needs);
         }
+        Ok(())
+    }
+
+    /// The same for another try: what its vendor said is left was said in answer to the try before, with when to come
+    /// again, so only the person's own limit counts.
+    ///
+    /// # Errors
+    /// Until when there is no room.
+    pub fn take_share_again(
+        &self,
+        provider: &ProviderId,
+        limit: Option<RateLimit>,
+        needs: Needs,
+        now: UnixMs,
+    ) -> Result<(), UnixMs> {
+        let mut inner = self.lock();
+        let full = limit.and_then(|limit| inner.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
+        if let Some(until) = full {
+            return Err(until);
+        }
+        inner.take(provider, limit, needs, now);
         Ok(())
     }
 

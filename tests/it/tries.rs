@@ -1,13 +1,18 @@
 //! Tries of a call at its targets: what a caller that leaves or reads no more leaves behind, what a trial says, which
 //! waits keep a slot, which tries count against a limit.
 
-use crate::support::engine::{Act, House, ask, collect, house, profile, refused, text};
-use lmdeck::domain::call::Status;
-use lmdeck::domain::config::Profile;
+use crate::support::engine::{Act, House, TokioClock, ask, collect, engine_on, house, profile, refused, text};
+use crate::support::sim::{Fault, Sim, SimKind};
+use lmdeck::adapters::http::HttpUpstream;
+use lmdeck::domain::call::{Body, Finish, Status};
+use lmdeck::domain::config::{ModelProfile, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::rate::RateLimit;
 use lmdeck::engine::protocol::{CallEvent, Command, Reply};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,6 +35,10 @@ fn slow_down(code: ErrorCode, after_ms: u64) -> Failure {
 async fn answered_by(house: &House, model: &str) -> Option<String> {
     let record = collect(house.engine.handle.dispatch(ask(model))).await.1.record;
     record.target.as_ref().filter(|_| record.status == Status::Ok).map(ToString::to_string)
+}
+
+fn raw(event: &CallEvent) -> Option<&[u8]> {
+    if let CallEvent::Raw { bytes } = event { Some(bytes) } else { None }
 }
 
 fn sent_to(house: &House, provider: &str) -> usize {
@@ -102,7 +111,7 @@ async fn a_caller_that_reads_no_more_gives_its_slot_up_and_its_call_is_recorded(
     let record = house.book.records().into_iter().next().unwrap();
     assert_eq!(record.status, Status::Cancelled);
     assert!(record.error.unwrap().message.contains("stopped reading"));
-    assert_eq!(house.stage.cancelled.load(std::sync::atomic::Ordering::SeqCst), 1, "its upstream is let go");
+    assert_eq!(house.stage.cancelled.load(Ordering::SeqCst), 1, "its upstream is let go");
     // Should it go on after all, it is told how its call ended.
     let (_, outcome) = collect(stopped).await;
     assert!(outcome.after_answer_bytes);
@@ -195,4 +204,96 @@ async fn a_target_that_is_resting_costs_nothing_of_its_limit() {
     for _ in 0..5 {
         assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("local/small"));
     }
+}
+
+#[tokio::test]
+async fn a_whole_answer_in_the_place_of_a_stream_is_booked_at_its_price_and_not_paid_for_twice() {
+    let sim = Sim::start(SimKind::OpenaiCompatible).await;
+    let mut proxy = sim.profile("proxy");
+    proxy.max_retries = 3;
+    let price = Price::per_million(1000.0, 1000.0, None);
+    proxy.models = vec![ModelProfile { price, ..ModelProfile::named("demo-8b") }];
+    let engine = engine_on(Arc::new(HttpUpstream::new(Arc::new(TokioClock)).unwrap()), vec![proxy]).await;
+    let whole = r#"{"id":"c","model":"demo-8b","choices":[{"message":{"role":"assistant","content":"hi"},
+        "finish_reason":"stop"}],"usage":{"prompt_tokens":30,"completion_tokens":6}}"#;
+    let mut request = ask("proxy/demo-8b");
+    request.body = Body::RawOpenaiChat {
+        json: r#"{"model":"demo-8b","stream":true,"messages":[{"role":"user","content":"hello"}]}"#.into(),
+    };
+    sim.fault(Fault::Status(200, whole.into()));
+    let outcome = collect(engine.handle.dispatch(request.clone())).await.1;
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::BadAnswer);
+    assert!(failure.message.contains("a whole answer came where a stream was asked for"), "{}", failure.message);
+    let cost = outcome.record.cost;
+    assert_eq!((cost.amount, cost.provenance), (Money::from_dollars(0.036), Provenance::Computed));
+    assert_eq!(sim.chats().len(), 1, "the same question would be answered in the same way");
+    // Who refuses with a good status, or is no model server at all, worked for nobody.
+    let usual = collect(engine.handle.dispatch(request.clone())).await.1.record.cost;
+    for free in [r#"{"error":{"message":"The model has crashed"}}"#, "<html>hello</html>"] {
+        sim.fault(Fault::Status(200, free.into()));
+        let record = collect(engine.handle.dispatch(request.clone())).await.1.record;
+        assert_eq!((record.attempts.len(), record.status), (2, Status::Ok), "{:?}", record.attempts);
+        assert_eq!(record.cost, usual, "{free}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_ends_at_its_length_before_its_first_word_is_passed_on_as_it_came() {
+    let mut providers = two();
+    providers[0].max_retries = 3;
+    let house = house(providers, |_, stage| stage.acts("local/small", vec![Act::Full; 5])).await;
+    for _ in 0..5 {
+        let mut request = ask("auto");
+        request.body = Body::RawOpenaiChat { json: "{}".into() };
+        request.wants_usage = true;
+        let (events, outcome) = collect(house.engine.handle.dispatch(request)).await;
+        assert_eq!((outcome.failure, outcome.finish), (None, Some(Finish::Length)));
+        assert_eq!(outcome.record.attempts.len(), 1, "nobody is asked again");
+        let bytes: Vec<u8> = events.iter().filter_map(raw).flatten().copied().collect();
+        assert_eq!(bytes, b"data: finish\n\ndata: usage\n\ndata: [DONE]\n\n");
+    }
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("local/small"), "its breaker is closed");
+}
+
+#[tokio::test]
+async fn whole_answers_without_a_text_are_answers_where_something_explains_it() {
+    let sim = Sim::start(SimKind::OpenaiCompatible).await;
+    let engine = engine_on(Arc::new(HttpUpstream::new(Arc::new(TokioClock)).unwrap()), vec![sim.profile("p")]).await;
+    let mut request = ask("p/demo-8b");
+    request.facts.stream = false;
+    request.body = Body::RawOpenaiChat { json: r#"{"model":"demo-8b","messages":[]}"#.into() };
+    for json in [
+        r#"{"choices":[{"message":{"content":""},"finish_reason":"length"}],"usage":{"completion_tokens":16}}"#,
+        r#"{"choices":[{"message":{"content":null,"audio":{"data":"AAAA"}},"finish_reason":"stop"}]}"#,
+    ] {
+        sim.fault(Fault::Status(200, json.into()));
+        let (events, outcome) = collect(engine.handle.dispatch(request.clone())).await;
+        assert_eq!((outcome.failure, outcome.record.attempts.len()), (None, 1), "{json}");
+        assert_eq!(events.iter().find_map(raw), Some(json.as_bytes()));
+    }
+    let filtered = r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#;
+    sim.fault(Fault::Status(200, filtered.into()));
+    let outcome = collect(engine.handle.dispatch(request)).await.1;
+    assert_eq!(outcome.failure.map(|failure| failure.code), Some(ErrorCode::ContentFilter));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_a_record_are_those_of_who_answered() {
+    let house = house(two(), |_, stage| {
+        stage.acts("local/small", [Act::CountAndFail(server_error())]);
+        stage.acts("zai/glm-4.6", [Act::Uncounted("ok")]);
+    })
+    .await;
+    let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    assert_eq!((record.status, record.attempts.len()), (Status::Ok, 2));
+    assert_eq!(record.usage, None, "the other one's count says nothing of this answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_streams_nothing_for_ever_is_cut_off_early() {
+    let house = house(two(), |_, stage| stage.acts("local/small", [Act::Rattle])).await;
+    let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    assert_eq!(record.attempts[0].failure.as_ref().map(|failure| failure.code), Some(ErrorCode::BadAnswer));
+    assert!(house.stage.rattled.load(Ordering::SeqCst) < 20_000, "what it holds back stays small");
 }

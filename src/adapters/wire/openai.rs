@@ -26,8 +26,6 @@ pub struct Read {
     pub failed: Option<(ErrorCode, &'static str)>,
     /// How many choices it holds.
     pub choices: usize,
-    /// Something of an answer that is neither text nor a tool call, as audio.
-    pub other: bool,
     /// Where the text stands in the JSON, when it is one piece there and written without escapes.
     pub words: Option<Range<usize>>,
 }
@@ -78,7 +76,7 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
             let reasoning = if part.reasoning_content.0.is_empty() { &part.reasoning } else { &part.reasoning_content };
             seen.reasoning.push_str(&reasoning.0);
             seen.tool |= part.tool_calls.0 > 0 || part.function_call.is_some();
-            out.other |= part.audio.is_some();
+            seen.other |= part.audio.is_some();
         }
         if !finish_reason.0.is_empty() {
             out.failed = out.failed.or(failed_finish(&finish_reason.0));

@@ -205,7 +205,6 @@ pub(super) struct Keeping<'a> {
     rules: &'a CacheRules,
     target: &'a Target,
     key: String,
-    pub only: bool,
     recording: Mutex<Recording>,
 }
 
@@ -215,6 +214,11 @@ struct Recording {
     events: Vec<CallEvent>,
     bytes: usize,
     too_long: bool,
+}
+
+/// What part kept answers have in a call.
+pub(super) fn use_of(request: &CallRequest, decision: &Decision) -> CacheUse {
+    request.facts.cache.use_with(decision.effects.temperature)
 }
 
 impl<'a> Keeping<'a> {
@@ -227,8 +231,7 @@ impl<'a> Keeping<'a> {
         target: &'a Target,
     ) -> Option<Self> {
         let rules = &live.config.cache;
-        let wanted = request.facts.cache.use_with(decision.effects.temperature);
-        if wanted == CacheUse::Off || !rules.enabled {
+        if use_of(request, decision) == CacheUse::Off || !rules.enabled {
             return None;
         }
         let profile = live.profiles.get(&target.provider)?;
@@ -258,7 +261,6 @@ impl<'a> Keeping<'a> {
             target,
             // With the address: the id may mean another server by the time a file is read again.
             key: cache_key(target, &request.facts.client, &format!("{form} {}", profile.endpoint.api_base), &canon),
-            only: wanted == CacheUse::Only,
             recording: Mutex::default(),
         })
     }

@@ -6,12 +6,13 @@ use super::super::supervisor::Input;
 use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
-use super::cache::Keeping;
+use super::cache::{Keeping, use_of};
 use super::handing::hand_over;
 use super::leave::Leave;
 use super::queue::Slot;
 use super::shares::Shares;
 use crate::domain::budget::WhenExhausted;
+use crate::domain::cache_key::CacheUse;
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::{ProviderId, Target};
@@ -58,6 +59,7 @@ pub async fn walk(
 ) -> Result<(), Failure> {
     let mut ended_in = None;
     let mut lost = HashSet::new();
+    let only_kept = use_of(request, decision) == CacheUse::Only;
     for (index, chosen) in decision.chain.iter().enumerate() {
         let target = &chosen.target;
         if lost.contains(&target.provider) {
@@ -65,18 +67,19 @@ pub async fn walk(
             continue;
         }
         let keep = Keeping::of(shared, live, request, decision, target);
-        if let Some(keep) = &keep {
-            if keep.replay(ticket, events, shared.ports.clock.now(), deadline).await? {
-                return Ok(());
+        if let Some(keep) = &keep
+            && keep.replay(ticket, events, shared.ports.clock.now(), deadline).await?
+        {
+            return Ok(());
+        }
+        // Also where nothing is kept at all: nobody is asked.
+        if only_kept {
+            ticket.skip(target, "not_kept", "no answer of it is kept");
+            ended_in.get_or_insert_with(|| nothing_kept(live.config.cache.enabled));
+            if index + 1 == decision.chain.len() {
+                shared.traffic.kept.count_only_miss();
             }
-            if keep.only {
-                ticket.skip(target, "not_kept", "no answer of it is kept");
-                ended_in.get_or_insert_with(nothing_kept);
-                if index + 1 == decision.chain.len() {
-                    shared.traffic.kept.count_only_miss();
-                }
-                continue;
-            }
+            continue;
         }
         let attempt = Attempt {
             shared,
@@ -142,7 +145,8 @@ async fn visit<'a>(
             announce(attempt, &failure, following).await?;
             return Ok(Visit::Failed(failure));
         };
-        let shares = match Shares::take(shared, live, &request.facts, &target.provider, profile).await {
+        let shares = match Shares::take(shared, live, &request.facts, &target.provider, profile, before.is_some()).await
+        {
             Ok(shares) => shares,
             Err(full) => {
                 ticket.skip(target, "limited", full.message.clone());
@@ -204,11 +208,14 @@ fn first_left<'a>(rest: &'a [Chosen], lost: &HashSet<ProviderId>) -> Option<&'a 
     rest.iter().map(|chosen| &chosen.target).find(|next| !lost.contains(&next.provider))
 }
 
-fn nothing_kept() -> Failure {
-    Failure::plain(
-        ErrorCode::NotFound,
-        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only",
-    )
+fn nothing_kept(enabled: bool) -> Failure {
+    let message = if enabled {
+        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only"
+    } else {
+        "no answers are kept (cache.enabled is off), and the caller asked for a kept one only: ask without \
+         x-lmdeck-cache: only, or switch the cache on"
+    };
+    Failure::plain(ErrorCode::NotFound, message)
 }
 
 /// A slot at the target's provider. A call that had one already waits for the next, however many wait.

@@ -158,16 +158,18 @@ impl Examiner {
         }
         let mut answer = started?;
         ticket.accepted();
-        let mut model = None;
+        let (mut model, mut ended) = (None, false);
         loop {
             let limit = if ticket.answering() { Instant::now() + profile.timeouts.idle } else { deadline };
             match timeout_at(limit, answer.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
                     ticket.observe(&frame.seen, target.model.as_str());
+                    // Its tokens may all have gone into thoughts that are not shown.
+                    ended |= frame.seen.end;
                     model = model.or(frame.seen.model);
                 }
                 Ok(Some(Err(failure))) => return Err(failure),
-                Ok(None) if ticket.answering() => return Ok(model),
+                Ok(None) if ticket.answering() || ended => return Ok(model),
                 Ok(None) => {
                     return Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer"));
                 }

@@ -21,6 +21,8 @@ pub struct Shares {
 }
 
 impl Shares {
+    /// `again`: for another try of the same call at the same target.
+    ///
     /// # Errors
     /// There is no room for it in one of them: nothing is taken.
     pub async fn take(
@@ -29,13 +31,17 @@ impl Shares {
         facts: &Facts,
         provider: &ProviderId,
         profile: Option<&Profile>,
+        again: bool,
     ) -> Result<Self, Failure> {
         let (needs, at) = (needs(facts), shared.ports.clock.now());
         let limit = profile.and_then(|profile| profile.rate_limit);
-        shared
-            .traffic
-            .take_share(provider, limit, needs, at)
-            .map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))?;
+        let traffic = &shared.traffic;
+        let taken = if again {
+            traffic.take_share_again(provider, limit, needs, at)
+        } else {
+            traffic.take_share(provider, limit, needs, at)
+        };
+        taken.map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))?;
         let plan = match profile.filter(|profile| profile.plan.is_some()) {
             None => None,
             Some(profile) => plan_share(shared, live, profile, needs).await.inspect_err(|_| {
