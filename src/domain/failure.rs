@@ -191,10 +191,12 @@ pub enum Cause {
     ResponseFormat,
     /// The account's plan counts over a window, and nothing of it is left.
     PlanUsedUp,
+    /// The target's dialect has no word for a part of the request; another target may have one. Nothing was sent.
+    NotSayable,
 }
 
 impl Cause {
-    /// Nobody got the request: no connection came about.
+    /// Nobody got the request: it was not sent, or no connection came about.
     pub fn never_arrived(&self) -> bool {
         matches!(
             self,
@@ -205,6 +207,7 @@ impl Cause {
                 | Self::Dns
                 | Self::Tls { .. }
                 | Self::WrongReach { .. }
+                | Self::NotSayable
         )
     }
 }

@@ -544,6 +544,20 @@ impl Traffic {
         self.lock().running.values().map(|(call, _)| call.clone()).collect()
     }
 
+    /// Stops every running call, and waits until all have ended.
+    pub async fn end_all(&self) {
+        while self.cancel_all() {
+            self.changed().await;
+        }
+    }
+
+    /// Stops every running call; false when there is none.
+    fn cancel_all(&self) -> bool {
+        let inner = self.lock();
+        inner.running.values().for_each(|(_, cancel)| cancel.cancel());
+        !inner.running.is_empty()
+    }
+
     /// Stops a running call; false when there is none of that id.
     pub fn cancel(&self, id: &CallId) -> bool {
         self.lock().running.get(id).is_some_and(|(_, cancel)| {

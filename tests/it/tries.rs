@@ -297,3 +297,53 @@ async fn a_server_that_streams_nothing_for_ever_is_cut_off_early() {
     assert_eq!(record.attempts[0].failure.as_ref().map(|failure| failure.code), Some(ErrorCode::BadAnswer));
     assert!(house.stage.rattled.load(Ordering::SeqCst) < 20_000, "what it holds back stays small");
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_run_when_the_engine_stops_leave_their_records() {
+    let house = house(two(), |_, stage| stage.acts("local/small", vec![Act::StallAfter("so far"); 3])).await;
+    // Three programs stream through the gateway of a dashboard that is left.
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut events = house.engine.handle.dispatch(ask("auto"));
+        while !matches!(events.recv().await, Some(CallEvent::Text { .. })) {}
+        held.push(events);
+    }
+    let before = Instant::now();
+    house.engine.stop().await;
+    assert!(before.elapsed() < Duration::from_secs(1));
+    let records = house.book.records();
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record.status == Status::Cancelled && record.attempts.len() == 1));
+    for events in held {
+        assert_eq!(collect(events).await.1.failure.unwrap().code, ErrorCode::Cancelled, "its caller hears of it");
+    }
+}
+
+#[tokio::test]
+async fn what_one_target_cannot_be_asked_the_next_one_is() {
+    let (claude, gpt) = (Sim::start(SimKind::Anthropic).await, Sim::start(SimKind::Openai).await);
+    let named = |sim: &Sim, id: &str| {
+        let demo = vec![ModelProfile::named("demo-8b")];
+        Profile { models: demo, plan: None, ..sim.profile(id) }
+    };
+    let providers = vec![named(&claude, "claude"), named(&gpt, "gpt")];
+    let engine = engine_on(Arc::new(HttpUpstream::new(Arc::new(TokioClock)).unwrap()), providers).await;
+    let ask = |model: &str| {
+        let mut request = ask(model);
+        request.facts.stream = false;
+        let json = r#"{"model":"auto","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
+        request.body = Body::RawOpenaiChat { json: json.into() };
+        collect(engine.handle.dispatch(request))
+    };
+    let outcome = ask("auto").await.1;
+    assert_eq!(outcome.failure, None);
+    assert_eq!(outcome.record.target.as_ref().unwrap().provider.as_str(), "gpt");
+    assert!(claude.chats().is_empty(), "nothing was sent there");
+    // Where nobody else takes it, the caller is told what to change.
+    let failure = ask("claude/demo-8b").await.1.failure.unwrap();
+    assert_eq!((failure.code, &failure.cause), (ErrorCode::InvalidRequest, &Cause::NotSayable));
+    assert!(failure.message.starts_with("n: this model gives one choice per request"), "{}", failure.message);
+    // And what another one failed at says more than what this one cannot be asked.
+    gpt.fault(Fault::Status(401, r#"{"error":{"message":"no such key"}}"#.into()));
+    assert_eq!(ask("auto").await.1.failure.unwrap().code, ErrorCode::Auth);
+}

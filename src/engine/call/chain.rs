@@ -179,7 +179,8 @@ async fn visit<'a>(
             let again = tries_left > 0 && leave.holds();
             judge(&failure, following.is_some() && switches, again, ticket.tries(), deadline)
         };
-        let moved_to = following.filter(|_| matches!(next, Next::Onward));
+        let not_here = failure.cause == Cause::NotSayable && switches;
+        let moved_to = following.filter(|_| not_here || matches!(next, Next::Onward));
         if matches!(next, Next::Again(_)) {
             kept = Some(leave);
         } else {
@@ -187,6 +188,10 @@ async fn visit<'a>(
             drop(leave);
         }
         failed(shared, live, target, ticket, &failure, moved_to);
+        if not_here {
+            announce(attempt, &failure, following).await?;
+            return Ok(Visit::Untried(Some(failure)));
+        }
         match next {
             Next::GiveUp => return Err(failure),
             Next::Again(wait) => {
