@@ -10,6 +10,7 @@ mod command;
 mod count;
 mod day;
 mod diagnosis;
+mod ended;
 mod exporting;
 pub mod handle;
 mod kept;

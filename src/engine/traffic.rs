@@ -7,15 +7,14 @@
 
 use super::call::cache::Cache;
 use super::call::queue::{Slots, expected_wait_ms};
+use super::ended::Ended;
 use super::loads::Loads;
 use super::pins::Pins;
 use super::protocol::{FlowView, LIMITS_SHOWN, LimitView, RunningCall};
 use crate::domain::breaker::{Breaker, Pass};
-use crate::domain::call::{CallRecord, ObservedMatch, Status};
 use crate::domain::config::Config;
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
-use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::routing::spills;
 use crate::domain::time::UnixMs;
@@ -55,43 +54,6 @@ pub struct Traffic {
     pub kept: Cache,
     /// Which target answered each session last.
     pub pins: Pins,
-}
-
-/// What the day's sums need of a finished call.
-pub struct Ended {
-    pub id: CallId,
-    pub ts: UnixMs,
-    pub policy: String,
-    pub status: Status,
-    pub cost: Cost,
-    /// Who answered, and the tokens it wrote with the time that took.
-    answered: Option<(Target, Option<(u64, u64)>)>,
-    /// How long its server worked on it.
-    took_ms: u64,
-    /// What policies would have made of it, were they not only observed.
-    pub observed: Vec<ObservedMatch>,
-}
-
-impl Ended {
-    pub fn of(record: &CallRecord) -> Self {
-        Self {
-            id: record.id.clone(),
-            ts: record.ts,
-            policy: record.policy.clone(),
-            status: record.status,
-            cost: record.cost,
-            took_ms: record.duration_ms.saturating_sub(record.queue_ms),
-            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(
-                |target| {
-                    let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
-                    let tokens = record.usage.map(|usage| usage.output);
-                    // Too short an answer says nothing of the pace.
-                    (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
-                },
-            ),
-            observed: record.observed.clone(),
-        }
-    }
 }
 
 /// The calls that one target answered since the start.

@@ -400,6 +400,18 @@ mod tests {
     }
 
     #[test]
+    fn blank_lines_that_end_nothing_take_no_room_each() {
+        let mut reader = StreamReader::new(context(Kind::LlamaCpp));
+        let input = format!("{}{HELLO}{STOP}{DONE}", "\n".repeat(100_000));
+        reader.push(Bytes::copy_from_slice(b"\n"));
+        reader.push(Bytes::from(input.clone()));
+        let frames: Vec<Frame> = std::iter::from_fn(|| reader.next_frame()).map(Result::unwrap).collect();
+        assert!(frames.len() < 8, "{}", frames.len());
+        let raw: Vec<u8> = frames.iter().flat_map(|frame| frame.raw.to_vec()).collect();
+        assert_eq!(raw.strip_prefix(b"\n"), Some(input.as_bytes()), "and every byte is passed on");
+    }
+
+    #[test]
     fn what_is_forwarded_of_a_cut_stream_leaves_room_for_an_error_event() {
         for rest in ["da", "data", "data: {\"cho", ": a comm", "event: x\n"] {
             let mut reader = StreamReader::new(context(Kind::LlamaCpp));

@@ -1,12 +1,13 @@
 //! The one question that a connection test asks a model: straight at its target, past rules and queue, since it is
 //! the connection that is tried; but through the day's limit, and with a record of its own.
 
+use super::super::ended::Ended;
 use super::super::live::Live;
 use super::super::ports::{Ports, Question, UpstreamJob};
 use super::super::protocol::RunningCall;
 use super::super::supervisor::Input;
 use super::super::till::Till;
-use super::super::traffic::{Ended, Traffic};
+use super::super::traffic::Traffic;
 use super::account::Ticket;
 use super::reserve;
 use crate::domain::breaker::Pass;

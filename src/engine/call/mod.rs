@@ -14,6 +14,7 @@ mod raw_body;
 mod reserve;
 mod shares;
 
+use super::ended::Ended;
 use super::handle::{CALL_CAPACITY, Caller};
 use super::moment::{add_bounds, needs, world_now};
 use super::plans::Plans;
@@ -22,7 +23,7 @@ use super::presets;
 use super::protocol::{CallEvent, CallOutcome, RunningCall};
 use super::supervisor::Input;
 use super::till::Till;
-use super::traffic::{Ended, Traffic};
+use super::traffic::Traffic;
 use super::{LiveReader, live::Live};
 use crate::domain::call::CallRequest;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
