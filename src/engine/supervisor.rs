@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::ended::Ended;
 use super::exporting::moved;
 use super::handle::Envelope;
 use super::live::Live;
@@ -13,7 +14,7 @@ use super::rules_version::numbered;
 use super::runs::Runs;
 use super::state::{Effect, State};
 use super::till::Till;
-use super::traffic::{Ended, Traffic};
+use super::traffic::Traffic;
 use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::warm::Warm;

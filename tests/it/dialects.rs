@@ -1006,3 +1006,14 @@ fn a_limit_inside_a_stream_of_z_ai_says_until_when_as_one_in_a_whole_answer_does
         assert_eq!(failure.retry_after_ms, Some(6_621_000), "16:35:41 UTC");
     }
 }
+
+#[test]
+fn events_that_say_nothing_take_no_room_each() {
+    let context = Context { kind: Kind::Anthropic, path: "/v1/messages".into(), secrets: Vec::new(), now: UnixMs(0) };
+    for event in ["data:{\"type\":\"x\"}\n\n", "data:{\"type\":\"ping\"}\n\n", ":\n\n", "\n"] {
+        let mut reader = Reader::new(Dialect::Messages, context.clone(), 0);
+        reader.push(event.repeat(10_000).into());
+        let frames = std::iter::from_fn(|| reader.next_frame()).count();
+        assert!((1..=2).contains(&frames), "{event:?}: {frames}");
+    }
+}

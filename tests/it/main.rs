@@ -59,6 +59,7 @@ mod calls;
 
 mod otlp;
 mod token_count;
+mod tries;
 mod unknown_names;
 
 mod presets;

@@ -94,6 +94,7 @@ fn causes() -> Vec<Cause> {
         Cause::StillLoading,
         Cause::OtherModel { asked: "a".into(), answered: "b".into() },
         Cause::ResponseFormat,
+        Cause::NotSayable,
     ]
 }
 

@@ -26,9 +26,13 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if error.is_connect() && error.is_timeout() {
         return connect_timeout(&place, endpoint.tls, connect);
     }
-    if let Some(io) = find::<io::Error>(error)
-        && let Some(failure) = io_failure(io, endpoint, &place)
-    {
+    let io = find::<io::Error>(error);
+    let known = if error.is_connect() {
+        io.and_then(|io| io_failure(io, endpoint, &place))
+    } else {
+        io.and_then(|io| lost(io, &place))
+    };
+    if let Some(failure) = known {
         return failure;
     }
     if let Some(hyper) = find::<hyper::Error>(error) {
@@ -48,7 +52,9 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if error.is_timeout() {
         return silent(&place, connect);
     }
-    Failure::plain(ErrorCode::Network, format!("the connection to {place} failed: {}", chain(error)))
+    // Of an attempt to connect nothing has arrived, whatever stopped it: a firewall may say so in many ways.
+    let cause = if error.is_connect() { Cause::ConnectTimeout } else { Cause::Other };
+    Failure::new(ErrorCode::Network, cause, format!("the connection to {place} failed: {}", chain(error)))
 }
 
 /// What an error of a TLS handshake means.
@@ -83,9 +89,27 @@ pub fn io_failure(error: &io::Error, endpoint: &Endpoint, place: &str) -> Option
             Cause::ConnectTimeout,
             format!("{place} did not answer the connection attempt"),
         )),
-        K::ConnectionReset | K::BrokenPipe | K::UnexpectedEof | K::ConnectionAborted => Some(reset(place)),
-        _ => None,
+        _ => cut(error, place),
     }
+}
+
+/// What an error of a connection that was there means: the same words of the system say another thing than of an
+/// attempt to connect, for the request may have arrived.
+fn lost(error: &io::Error, place: &str) -> Option<Failure> {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::TimedOut | K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => {
+            let message = format!("the connection to {place} was lost: the network between no longer answers");
+            Some(Failure::new(ErrorCode::Network, Cause::Reset, message))
+        }
+        _ => cut(error, place),
+    }
+}
+
+fn cut(error: &io::Error, place: &str) -> Option<Failure> {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionReset | K::BrokenPipe | K::UnexpectedEof | K::ConnectionAborted)
+        .then(|| reset(place))
 }
 
 fn refused(place: &str) -> Failure {
@@ -169,6 +193,19 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_vanishes_under_a_call_is_no_failed_attempt_to_connect() {
+        use io::ErrorKind as K;
+        let endpoint = Endpoint::http("192.168.1.20", 1234);
+        for kind in [K::TimedOut, K::HostUnreachable, K::NetworkUnreachable] {
+            let connecting = io_failure(&kind.into(), &endpoint, "the server").unwrap();
+            assert!(connecting.cause.never_arrived(), "{kind}");
+            let later = lost(&kind.into(), "the server").unwrap();
+            assert_eq!((later.code, &later.cause), (ErrorCode::Network, &Cause::Reset), "{kind}");
+            assert!(later.message.contains("was lost"), "{}", later.message);
+        }
+    }
 
     #[test]
     fn times_read_as_people_write_them() {

@@ -29,8 +29,6 @@ pub struct Read {
     pub choices: usize,
     /// There are no choices, or one is not as choices are: `shape` says what is odd about it, if anything is.
     pub odd: bool,
-    /// Something of an answer that is neither text nor a tool call, as audio.
-    pub other: bool,
     /// Where the text stands in the JSON, when it is one piece there and written without escapes.
     pub words: Option<Range<usize>>,
 }
@@ -86,7 +84,7 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
             let plain = &part.reasoning_content;
             seen.reasoning.push_str(if plain.text.is_empty() { &part.reasoning.text } else { &plain.text });
             seen.tool |= part.tool_calls.count > 0 || part.function_call.is_some();
-            out.other |= part.audio.is_some();
+            seen.other |= part.audio.is_some();
             let texts = [&part.content, &part.refusal, plain, &part.reasoning];
             out.odd |= part.tool_calls.foreign || texts.iter().any(|text| text.foreign);
         }

@@ -179,6 +179,12 @@ pub(super) fn plan_used_up(subject: &Subject<'_>, until: Option<&str>) -> Remedy
         .step("Where the vendor allows more than the file says, correct plan in its section: lmdeck config set.")
 }
 
+pub(super) fn not_sayable(on: &Subject<'_>) -> Remedy {
+    Remedy::new(format!("{} speaks a dialect that has no word for a part of this request.", on.who_first()))
+        .step("Leave that part out: the message names it.")
+        .step("Another target may take it: lmdeck routes order TYPE TARGET.")
+}
+
 pub(super) fn response_format(on: &Subject<'_>) -> Remedy {
     Remedy::new(format!(
         "{} takes response_format json_schema or text, and was sent another one, as json_object.",

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
 use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -44,8 +44,16 @@ pub enum Act {
     StallAfter(&'static str),
     /// Never answers.
     Silence,
-    /// Ends properly without a word.
+    /// Ends without a word, and nothing says why.
     Nothing,
+    /// Ends at its length before its first word.
+    Full,
+    /// Counts the request and fails before a word.
+    CountAndFail(Failure),
+    /// Streams this and the end mark, and tells no usage.
+    Uncounted(&'static str),
+    /// Streams frames that say nothing, without end.
+    Rattle,
     /// Is silent for so long, then streams these words.
     SayAfter(Duration, &'static str),
 }
@@ -77,6 +85,8 @@ struct Script {
 pub struct Stage {
     script: Mutex<Script>,
     pub cancelled: Arc<AtomicUsize>,
+    /// Frames without a word that were taken.
+    pub rattled: Arc<AtomicUsize>,
 }
 
 impl Stage {
@@ -182,6 +192,10 @@ fn last_frames() -> Vec<Frame> {
     ]
 }
 
+fn streamed(frames: BoxStream<'static, Result<Frame, Failure>>) -> UpstreamAnswer {
+    UpstreamAnswer { rate: None, status: 200, content_type: "text/event-stream".into(), stream: true, frames }
+}
+
 /// The report of a connection test that took no step.
 pub fn untested() -> BoxFuture<'static, TestReport> {
     Box::pin(async {
@@ -239,6 +253,7 @@ impl Upstream for Stage {
         let act = script.acts.get_mut(&target.to_string()).and_then(VecDeque::pop_front).unwrap_or(Act::Say("ok"));
         script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only, at: Instant::now() });
         let mut hangup = Hangup(Some(self.cancelled.clone()));
+        let rattled = self.rattled.clone();
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
             if let Act::SayAfter(time, _) = &act {
@@ -257,7 +272,24 @@ impl Upstream for Stage {
                     let words = text.split_inclusive(' ').map(word);
                     words.chain(last_frames()).map(Ok).collect()
                 }
-                Act::Nothing => last_frames().into_iter().map(Ok).collect(),
+                Act::Nothing => Vec::new(),
+                Act::Full => {
+                    let mut frames = last_frames();
+                    frames[0].seen.finish = Some(Finish::Length);
+                    frames.into_iter().map(Ok).collect()
+                }
+                Act::CountAndFail(failure) => vec![Ok(last_frames().swap_remove(1)), Err(failure.clone())],
+                Act::Uncounted(text) => {
+                    let ends = last_frames().into_iter().filter(|frame| frame.seen.usage.is_none());
+                    std::iter::once(word(text)).chain(ends).map(Ok).collect()
+                }
+                Act::Rattle => {
+                    let frames = stream::repeat_with(move || {
+                        rattled.fetch_add(1, Ordering::SeqCst);
+                        Ok(Frame { raw: Bytes::from_static(b"\n"), seen: Seen::default() })
+                    });
+                    return Ok(streamed(frames.boxed()));
+                }
                 Act::BreakAfter(text, failure) => vec![Ok(word(text)), Err(failure.clone())],
                 Act::StallAfter(text) => vec![Ok(word(text))],
             };
@@ -274,13 +306,7 @@ impl Upstream for Stage {
                 None::<Result<Frame, Failure>>
             })
             .filter_map(|nothing| async move { nothing });
-            Ok(UpstreamAnswer {
-                rate: None,
-                status: 200,
-                content_type: "text/event-stream".into(),
-                stream: true,
-                frames: steps.chain(tail).boxed(),
-            })
+            Ok(streamed(steps.chain(tail).boxed()))
         })
     }
 }
