@@ -177,6 +177,7 @@ impl Views {
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
             default_max_tokens: state.config.limits.default_max_tokens,
             presets: state.config.presets.clone(),
+            untrusted: state.config.untrusted.clone(),
         }
     }
 }

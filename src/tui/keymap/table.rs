@@ -327,6 +327,8 @@ const LAYERS: &[Entry] = &[
     entry(Context::Confirm, A::ConfirmChoose(2), "confirm.2", &["2"], "", "the second answer"),
     entry(Context::Confirm, A::ConfirmChoose(3), "confirm.3", &["3"], "", "the third answer"),
     entry(Context::Confirm, A::Back, "confirm.safe", &["esc"], "keep", "the safe answer").kept(),
+    entry(Context::Confirm, A::PageDown, "confirm.page_down", &["pgdn"], "", "the rest of a long question"),
+    entry(Context::Confirm, A::PageUp, "confirm.page_up", &["pgup"], "", "back to its beginning"),
     entry(Context::Doctor, A::ProviderEdit, "doctor.edit", &["e"], "edit", "change the provider by form"),
     entry(Context::Doctor, A::Copy, "doctor.copy", &["y"], "copy report", "copy all steps as text, without any part of a key"),
     entry(Context::Doctor, A::CopyCommand, "doctor.command", &["Y"], "copy command", "copy the command of what to do"),

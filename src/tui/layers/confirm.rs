@@ -1,12 +1,14 @@
 //! A question before something is lost. The safe answer stands first and is the default; the act itself is a
 //! value that the answer hands on.
 
-use crate::present::text;
+use crate::engine::protocol::{Level, Snapshot};
+use crate::present::{text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 
 struct Button {
@@ -15,17 +17,22 @@ struct Button {
     effect: Option<Effect>,
 }
 
+/// The same question about another state; `None` when there is nothing to ask any more.
+type Ask = Box<dyn Fn(&Snapshot) -> Option<Confirm>>;
+
 pub struct Confirm {
     title: String,
     lines: Vec<String>,
     buttons: Vec<Button>,
     chosen: usize,
+    scroll: Scroll,
+    ask: Option<Ask>,
 }
 
 impl Confirm {
     pub fn new(title: impl Into<String>, lines: Vec<String>, safe: &str) -> Self {
         let safe = Button { label: safe.to_owned(), effect: None };
-        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0 }
+        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0, scroll: Scroll::default(), ask: None }
     }
 
     /// One more answer.
@@ -34,7 +41,18 @@ impl Confirm {
         self
     }
 
+    /// It is about what the snapshot says: asked anew when that changes, withdrawn when nothing is left to ask.
+    pub fn about(mut self, ask: impl Fn(&Snapshot) -> Option<Self> + 'static) -> Self {
+        self.ask = Some(Box::new(ask));
+        self
+    }
+
     fn press(&mut self, out: &mut Outbox) {
+        let acts = self.buttons.get(self.chosen).is_some_and(|button| button.effect.is_some());
+        if acts && self.scroll.below() > 0 {
+            self.scroll.act(Action::PageDown);
+            return out.say(Level::Warning, "the question goes on: read it to its end, then press again");
+        }
         out.push(Effect::Close);
         if let Some(effect) = self.buttons.get_mut(self.chosen).and_then(|button| button.effect.take()) {
             out.push(effect);
@@ -64,10 +82,26 @@ impl Part for Confirm {
                     self.press(out);
                 }
             }
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             Action::Back => out.push(Effect::Close),
             _ => return false,
         }
         true
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let Some(ask) = &self.ask else { return };
+        match ask(cx.snapshot) {
+            None => {
+                out.push(Effect::Close);
+                out.say(Level::Info, format!("{} There is nothing to ask any more.", self.title));
+            }
+            Some(now) if now.title == self.title && now.lines == self.lines => {}
+            Some(now) => {
+                *self = Self { ask: self.ask.take(), ..now };
+                out.say(Level::Warning, "what the question is about has changed: read it again");
+            }
+        }
     }
 
     fn shows_below(&self, _: Rect) -> bool {
@@ -97,7 +131,14 @@ impl Part for Confirm {
         let mut lines: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
         let stacked = usize::from(inner) < self.buttons_wide();
         let button_rows = if stacked { self.buttons.len() } else { 1 };
-        let room = usize::from(area.height).saturating_sub(4 + button_rows);
+        let room = usize::from(area.height).saturating_sub(3 + button_rows);
+        let from = self.scroll.window(lines.len(), room);
+        if room == 0 {
+            // Nothing of it fits and nothing can be brought into sight.
+            self.scroll.seen(0);
+        }
+        lines.drain(..from);
+        let below = lines.len().saturating_sub(room);
         lines.truncate(room);
         let height = u16::try_from(lines.len() + button_rows + 3).unwrap_or(u16::MAX).min(area.height);
         let x = area.x + area.width.saturating_sub(width) / 2;
@@ -109,6 +150,13 @@ impl Part for Confirm {
         for line in &lines {
             canvas.text(x + 2, row, inner, line, Role::Plain);
             row += 1;
+        }
+        // The row between question and answers tells that there is more.
+        if below > 0 {
+            let said = format!("{}, pgdn shows them", units::count(below as u64, "more line", "more lines"));
+            canvas.text(x + 2, row, inner, &said, Role::Warn);
+        } else if from > 0 {
+            canvas.text(x + 2, row, inner, "pgup goes back", Role::Muted);
         }
         row += 1;
         let mut column = x + 2;

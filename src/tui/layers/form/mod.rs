@@ -4,16 +4,14 @@
 mod draw;
 mod fields;
 mod paste;
+mod testing;
 mod writing;
 
-use crate::domain::config::{Endpoint, KeySource};
-use crate::domain::failure::Cause;
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
-use crate::domain::reach::Reach;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{
-    Command, EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, RunId, TestReport,
+    EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, TestReport,
 };
 use crate::present::server_commands::key_page;
 use crate::present::tips::{Field, first_model};
@@ -28,10 +26,6 @@ use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
 use ratatui::layout::Rect;
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// From leaving a valid address to the test.
-const TEST_AFTER: Duration = Duration::from_millis(400);
 
 /// What the form waits for besides the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +40,8 @@ pub struct ProviderForm {
     /// The provider being edited.
     own: Option<ProviderId>,
     fields: Fields,
-    /// As it was, to tell whether something would be lost.
-    saved: ProviderDraft,
+    /// As it stands in the file, to tell what the person changed.
+    saved: Fields,
     focus: Field,
     id_typed: bool,
     address_typed: bool,
@@ -138,7 +132,7 @@ impl ProviderForm {
     fn found_here(mut self, cx: &Cx<'_>) -> Self {
         self.address_typed = true;
         self.begins(cx);
-        self.saved = self.fields.draft();
+        self.saved = self.fields.clone();
         self.test_at = Some(cx.now);
         self
     }
@@ -149,7 +143,7 @@ impl ProviderForm {
     }
 
     fn with(own: Option<ProviderId>, fields: Fields) -> Self {
-        let saved = fields.draft();
+        let saved = fields.clone();
         Self {
             own,
             fields,
@@ -170,26 +164,25 @@ impl ProviderForm {
     }
 
     fn modified(&self) -> bool {
-        let mut draft = self.fields.draft();
+        let (mut draft, saved) = (self.fields.draft(), self.saved.draft());
         if !self.id_typed {
-            draft.id.clone_from(&self.saved.id);
+            draft.id.clone_from(&saved.id);
         }
-        draft != self.saved
+        draft != saved
     }
 
     fn untouched(&self) -> bool {
         self.own.is_none() && !self.modified()
     }
 
-    /// The draft as the engine wants it: an edit leaves models alone that were not changed.
+    /// The draft as the engine wants it: an edit says only what the person changed, so that it takes back nothing
+    /// that others changed meanwhile.
     fn draft(&self) -> ProviderDraft {
-        let mut draft = self.fields.draft();
-        let unchanged = self.own.is_some() && draft.models == self.saved.models;
-        let none_named = self.own.is_none() && draft.models.as_ref().is_some_and(Vec::is_empty);
-        if unchanged || none_named {
-            draft.models = None;
+        if self.own.is_some() {
+            return self.fields.changes_of(&self.saved);
         }
-        draft
+        let draft = self.fields.draft();
+        ProviderDraft { models: draft.models.filter(|models| !models.is_empty()), ..draft }
     }
 
     fn propose_id(&mut self, cx: &Cx<'_>) {
@@ -222,7 +215,7 @@ impl ProviderForm {
         true
     }
 
-    /// Something was typed or chosen: what was known of the connection is of another provider now.
+    /// Something was typed or chosen.
     fn edited(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         self.complaints.remove(&self.focus);
         self.remarks.remove(&self.focus);
@@ -233,10 +226,7 @@ impl ProviderForm {
             _ => {}
         }
         if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
-            self.stop_test(out);
-            self.test = ConnectionTest::default();
-            self.tested = None;
-            self.test_at = None;
+            self.forget_test(out);
         }
         if matches!(self.focus, Field::Kind | Field::Address) {
             self.propose_id(cx);
@@ -299,74 +289,6 @@ impl ProviderForm {
         self.propose_id(cx);
     }
 
-    /// A free test of its own, when the address can be tried and is not the one tried last.
-    fn schedule(&mut self, cx: &Cx<'_>) {
-        let valid = self.fields.complaint(Field::Address, self.own.as_ref(), cx.snapshot).is_none();
-        let wanted = self.address_typed || self.own.is_some();
-        if valid && wanted && self.tested.as_ref() != Some(&self.testable()) {
-            self.test_at = Some(cx.now.plus(TEST_AFTER));
-        }
-    }
-
-    /// The draft as the test sees it: named after what is edited, so that a kept key is found.
-    fn testable(&self) -> ProviderDraft {
-        let mut draft = self.draft();
-        if let Some(own) = &self.own {
-            draft.id = own.to_string();
-        } else if draft.id.is_empty() {
-            self.fields.kind.word().clone_into(&mut draft.id);
-        }
-        draft
-    }
-
-    fn run_test(&mut self, answer: bool, cx: &Cx<'_>, out: &mut Outbox) {
-        self.test_at = None;
-        self.check(Field::Address, cx);
-        if let Some(why) = self.complaints.get(&Field::Address) {
-            out.say(Level::Warning, format!("nothing to test yet: {why}"));
-            return;
-        }
-        let draft = self.testable();
-        self.tested = Some(draft.clone());
-        self.stop_test(out);
-        let run = RunId::of(std::process::id(), cx.now);
-        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer, run });
-        self.test = ConnectionTest::Running { ticket, run, since: cx.now, steps: Vec::new() };
-    }
-
-    /// Ends the work of a test under way; what it found until then stays in sight.
-    fn stop_test(&self, out: &mut Outbox) {
-        if let Some(run) = self.test.run() {
-            out.tell(Command::StopDiagnosis { run }, "");
-        }
-    }
-
-    /// What the server really is, where the test says that it is another kind than the form.
-    fn other_kind(&self) -> Option<Kind> {
-        let report = self.test.report()?;
-        let causes = report.cautions.iter().chain(report.failure.as_ref().map(|failure| &failure.cause));
-        let named = causes.filter_map(|cause| match cause {
-            Cause::OtherProgram { looks_like } => looks_like.as_deref(),
-            _ => None,
-        });
-        named.filter_map(Kind::called).find(|kind| *kind != self.fields.kind)
-    }
-
-    /// The form as the server's own kind, tested again.
-    fn take_kind(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if let Some(kind) = self.other_kind() {
-            (self.fields.kind, self.focus) = (kind, Field::Kind);
-            self.taken_over(Field::Address);
-            self.edited(cx, out);
-            self.schedule(cx);
-        }
-    }
-
-    /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
-    fn may_cost(&self) -> bool {
-        !Reach::of_host(&self.endpoint().host).is_local()
-    }
-
     /// The whole form is looked at; the first field in error gets the focus.
     fn all_good(&mut self, cx: &Cx<'_>) -> bool {
         self.propose_id(cx);
@@ -382,36 +304,6 @@ impl ProviderForm {
         }
     }
 
-    /// The endpoint as far as the typed address tells, for remedies.
-    fn endpoint(&self) -> Endpoint {
-        let written = self.fields.address.value().to_owned();
-        let tls = written.starts_with("https://");
-        let rest = written.split_once("://").map_or(written.as_str(), |(_, rest)| rest);
-        let authority = rest.split('/').next().unwrap_or(rest);
-        let (host, port) = match authority.rsplit_once(':').filter(|_| !authority.ends_with(']')) {
-            Some((host, port)) => (host, port.parse().unwrap_or(0)),
-            None => (authority, if tls { 443 } else { 80 }),
-        };
-        Endpoint {
-            origin: format!("{}://{authority}", if tls { "https" } else { "http" }),
-            host: host.to_owned(),
-            port,
-            tls,
-            api_base: written.clone(),
-            written,
-        }
-    }
-
-    fn key_source(&self) -> KeySource {
-        match &self.fields.key {
-            None => self.fields.kept_key.clone(),
-            Some(line) if line.is_empty() => KeySource::None,
-            Some(line) => match line.value().strip_prefix("${").and_then(|text| text.strip_suffix('}')) {
-                Some(name) => KeySource::Variable { name: name.to_owned() },
-                None => KeySource::File { tail: None },
-            },
-        }
-    }
 }
 
 impl Part for ProviderForm {
@@ -539,7 +431,14 @@ impl Part for ProviderForm {
     fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
         self.propose_id(cx);
         if self.untouched() {
-            self.saved = self.fields.draft();
+            self.saved = self.fields.clone();
+        }
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        // What comes of one's own saving is answered for by the reply.
+        if !self.saving.is_asked() {
+            self.follow(cx, out);
         }
     }
 
