@@ -170,6 +170,17 @@ impl Action {
                 | Self::WelcomeAddAll
                 | Self::Trust
                 | Self::OpenEditor
+                | Self::RouteAdd
+                | Self::RouteDelete
+                | Self::RuleAdd
+                | Self::RuleToggle
+                | Self::RuleMode
+                | Self::RuleCopy
+                | Self::RuleUp
+                | Self::RuleDown
+                | Self::PresetKeep
+                | Self::Undo
+                | Self::LastGoodPutBack
         )
     }
 }

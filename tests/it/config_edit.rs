@@ -55,13 +55,13 @@ impl Desk {
         let profile = loaded.config.provider(&ProviderId::from(id)).unwrap().clone();
         ProviderDraft {
             id: id.into(),
-            name: profile.name.clone(),
+            name: Some(profile.name.clone()),
             kind: Some(profile.kind),
             endpoint: profile.endpoint.written.clone(),
             auth_token: None,
             models: Some(profile.models.iter().map(|model| model.id.to_string()).collect()),
-            local: profile.local,
-            enabled: profile.enabled,
+            local: Some(profile.local),
+            enabled: Some(profile.enabled),
         }
     }
 }
@@ -89,7 +89,7 @@ fn add(id: &str, kind: Kind, endpoint: &str) -> ProviderDraft {
         id: id.into(),
         kind: Some(kind),
         endpoint: endpoint.into(),
-        enabled: true,
+        enabled: Some(true),
         ..ProviderDraft::default()
     }
 }

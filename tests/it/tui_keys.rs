@@ -3,7 +3,7 @@
 use super::support::dashboard::{SIZES, Typing, options, picture, screen};
 use super::support::snapshot::{NOW, ago, evening, first_run, health_event, model, provider, with_provider};
 use lmdeck::domain::config::Origin;
-use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
+use lmdeck::domain::config::{Issue, Journey, Severity, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
@@ -11,7 +11,7 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Event, EventKind, Found, GatewayView, Level, LoadingView, ModelView, ProbePoint, ProbeWhich,
+    Command, ConfigView, EditReport, Event, EventKind, Found, GatewayView, Level, LoadingView, ModelView, ProbePoint, ProbeWhich,
     ProviderView, Refusal, Reply, RunId, Snapshot, Step, StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
@@ -526,15 +526,30 @@ fn what_is_used_unsaved_says_so_and_enter_saves_it_under_its_own_name() {
     assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("llama_cpp", "http://127.0.0.1:9931"));
 }
 
+fn openai_journey() -> Journey {
+    journey("https://api.openai.com")
+}
+
+fn journey(origin: &str) -> Journey {
+    Journey { provider: "openai".into(), variable: "OPENAI_API_KEY".into(), origin: origin.into() }
+}
+
+/// Keys that wait for the person's word.
+fn waiting(mut snapshot: Snapshot, journeys: &[Journey]) -> Snapshot {
+    snapshot.config = Arc::new(ConfigView { untrusted: journeys.to_vec(), ..(*snapshot.config).clone() });
+    snapshot
+}
+
 #[test]
 fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
-    let mut desk = Desk::new(with_provider(evening(), "openai", |p| {
+    let snapshot = with_provider(evening(), "openai", |p| {
         let why = WithheldWhy::Untrusted { variable: "OPENAI_API_KEY".into() };
         p.withheld = Some(why.because("OPENAI_API_KEY is not sent to api.openai.com before you allow it"));
         p.health.state = State::Unauthorized;
         let cause = Cause::KeyWithheld { host: "api.openai.com".into() };
         p.health.failure = Some(Failure::new(ErrorCode::Auth, cause, "not sent"));
-    }));
+    });
+    let mut desk = Desk::new(waiting(snapshot, &[openai_journey()]));
     // It must not be overlooked: the dashboard opens on the question.
     desk.shows("Let the keys go there?").press("esc").hides("Let the keys go there?");
     desk.press("T").shows("nothing to allow: no key of LM Studio is held back");
@@ -544,7 +559,7 @@ fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
     desk.press("enter").hides("Let the keys go there?");
     assert_eq!(desk.commands().len(), before, "the safe answer is the default");
     desk.press("T right enter");
-    assert_eq!(desk.last(), Command::ConfigTrust);
+    assert_eq!(desk.last(), Command::ConfigTrust { asked: vec![openai_journey()] });
 }
 
 #[test]

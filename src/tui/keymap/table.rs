@@ -187,6 +187,9 @@ const ROUTING: &[Entry] = &[
     entry(Context::Rule, A::ChoiceNext, "rule.choice_next", &["right", "space"], "choose", "the next choice, in a field of choices"),
     entry(Context::Rule, A::ChoicePrevious, "rule.choice_previous", &["left"], "", "the choice before"),
     entry(Context::Rule, A::FormSave, "rule.save", &["ctrl-s"], "save", "show the change of the file; there once more writes it").kept(),
+    entry(Context::Rule, A::PromptEditor, "rule.editor", &["ctrl-x"], "$EDITOR", "write the text of the field in your editor"),
+    entry(Context::Rule, A::PageDown, "rule.page_down", &["pgdn"], "", "more of what stands below the fields"),
+    entry(Context::Rule, A::PageUp, "rule.page_up", &["pgup"], "", "back up there"),
     entry(Context::Rule, A::FormLeave, "rule.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
     entry(Context::Completion, A::RuleTake, "completion.take", &["tab"], "take", "the chosen name into the condition").kept(),
     entry(Context::Completion, A::Down, "completion.down", &["down", "ctrl-n"], "next", "the next name"),
@@ -231,11 +234,15 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Variables, A::FieldPrevious, "variables.previous", &["shift-tab", "up"], "", "the variable before"),
     entry(Context::Variables, A::PromptNewLine, "variables.new_line", &["ctrl-j", "alt-enter"], "new line", "a new line in the value"),
     entry(Context::Variables, A::PromptEditor, "variables.editor", &["ctrl-o"], "$EDITOR", "write the value in your editor"),
+    entry(Context::Variables, A::PageDown, "variables.page_down", &["pgdn"], "", "more of the texts below"),
+    entry(Context::Variables, A::PageUp, "variables.page_up", &["pgup"], "", "back up there"),
     entry(Context::Variables, A::Back, "variables.back", &["esc"], "back", "back to the prompt; nothing is sent").kept(),
     entry(Context::Preset, A::FieldNext, "preset.next", &["tab", "down", "enter"], "next", "the next field").kept(),
     entry(Context::Preset, A::FieldPrevious, "preset.previous", &["shift-tab", "up"], "", "the field before"),
     entry(Context::Preset, A::FormSave, "preset.save", &["ctrl-s"], "save", "show the change of the file; there once more writes it").kept(),
-    entry(Context::Preset, A::FormLeave, "preset.leave", &["esc"], "leave", "back to the prompt; nothing is written").kept(),
+    entry(Context::Preset, A::PageDown, "preset.page_down", &["pgdn"], "", "more of what it will hold"),
+    entry(Context::Preset, A::PageUp, "preset.page_up", &["pgup"], "", "back up there"),
+    entry(Context::Preset, A::FormLeave, "preset.leave", &["esc"], "leave", "back to the prompt; asks when something would be lost").kept(),
 ];
 
 #[rustfmt::skip]
@@ -278,6 +285,8 @@ const FORM: &[Entry] = {
         entry(C, A::FormKind, "form.kind", &["ctrl-g"], "", "take the server as the kind that it looks like"),
         entry(C, A::FormDifference, "form.difference", &["ctrl-o"], "show change", "what would be written to the file"),
         entry(C, A::FormSave, "form.save", &["ctrl-s"], "save", "write it to the file").kept(),
+        entry(C, A::PageDown, "form.page_down", &["pgdn"], "", "more of what stands below the fields"),
+        entry(C, A::PageUp, "form.page_up", &["pgup"], "", "back up there"),
         entry(C, A::FormLeave, "form.leave", &["esc"], "leave", "leave; asks when something would be lost").kept(),
     ]
 };

@@ -27,12 +27,14 @@ pub struct Confirm {
     chosen: usize,
     scroll: Scroll,
     ask: Option<Ask>,
+    /// Asked because the person leaves lmdeck: doing that again is the answer.
+    of_leaving: bool,
 }
 
 impl Confirm {
     pub fn new(title: impl Into<String>, lines: Vec<String>, safe: &str) -> Self {
         let safe = Button { label: safe.to_owned(), effect: None };
-        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0, scroll: Scroll::default(), ask: None }
+        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0, scroll: Scroll::default(), ask: None, of_leaving: false }
     }
 
     /// One more answer.
@@ -45,6 +47,11 @@ impl Confirm {
     pub fn about(mut self, ask: impl Fn(&Snapshot) -> Option<Self> + 'static) -> Self {
         self.ask = Some(Box::new(ask));
         self
+    }
+
+    /// The key that led here leaves when it is pressed again; at every other question it is the safe answer.
+    pub fn of_leaving(self) -> Self {
+        Self { of_leaving: true, ..self }
     }
 
     fn press(&mut self, out: &mut Outbox) {
@@ -84,6 +91,7 @@ impl Part for Confirm {
             }
             Action::PageUp | Action::PageDown => return self.scroll.act(action),
             Action::Back => out.push(Effect::Close),
+            Action::Cancel if !self.of_leaving => out.push(Effect::Close),
             _ => return false,
         }
         true

@@ -78,7 +78,8 @@ impl Scroll {
 
     /// Draws `lines` from here on.
     pub fn draw(&self, lines: &Lines, canvas: &mut Canvas<'_>, area: Rect) {
-        self.seen(lines.draw(canvas, area, self.from()));
+        let from = self.window(lines.len(), usize::from(area.height));
+        lines.draw(canvas, area, from);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::saving::{Saving, leave, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::widgets::line::Line;
+use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
 use ratatui::layout::Rect;
@@ -55,6 +56,8 @@ pub struct ProviderForm {
     saving: Saving,
     extent: Option<EditReport>,
     first: First,
+    /// What stands below the fields.
+    scroll: Scroll,
 }
 
 /// Whether it is the form of the first provider of all: then a first prompt comes after the save.
@@ -160,6 +163,7 @@ impl ProviderForm {
             saving: Saving::default(),
             extent: None,
             first: First::No,
+            scroll: Scroll::default(),
         }
     }
 
@@ -195,8 +199,11 @@ impl ProviderForm {
     /// Fills the form from a pasted address, curl line or environment block.
     pub fn paste_whole(&mut self, text: &str, cx: &Cx<'_>) -> bool {
         let Some(pasted) = paste::read(text) else { return false };
-        if let Some(kind) = pasted.kind {
-            self.fields = Fields::new(kind);
+        match pasted.kind {
+            Some(kind) if self.untouched() => self.fields = Fields::new(kind),
+            // What was typed into the other fields stays.
+            Some(kind) => self.fields.kind = kind,
+            None => {}
         }
         if let Some(address) = pasted.address {
             self.fields.address.set(address);
@@ -286,6 +293,7 @@ impl ProviderForm {
         let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
         let step = if forward { 1 } else { Field::ALL.len() - 1 };
         self.focus = Field::ALL[(place + step) % Field::ALL.len()];
+        self.scroll.reset();
         self.propose_id(cx);
     }
 
@@ -347,6 +355,9 @@ impl Part for ProviderForm {
         if self.untouched() && self.paste_whole(text, cx) {
             return;
         }
+        if let Some(question) = paste::question(text) {
+            return out.push(Effect::Open(Box::new(question)));
+        }
         let focus = self.focus;
         let proposed = self.is_proposed(focus);
         match self.fields.line_mut(focus) {
@@ -354,11 +365,17 @@ impl Part for ProviderForm {
                 if proposed {
                     line.set("");
                 }
-                line.paste(text);
+                out.complain(line.paste(text));
                 self.edited(cx, out);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
+    }
+
+    /// A paste after the question what it is for.
+    fn take(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        self.forget_test(out);
+        self.paste_whole(text, cx);
     }
 
     fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
@@ -393,6 +410,7 @@ impl Part for ProviderForm {
             }
             Action::AnswerNow => self.run_test(true, cx, out),
             Action::FormKind => self.take_kind(cx, out),
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             Action::FormDifference => {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
