@@ -1155,7 +1155,10 @@ async fn an_edit_changes_only_what_was_given() {
     desk.engine.on(CommandName::TestProvider, tested(None)).on(CommandName::EditProvider, edited(1));
     desk.run(&["providers", "edit", "workstation", "--no-key", "--no-models", "--no-local"]).await;
     let Some(Command::EditProvider { draft, .. }) = desk.engine.commands().pop() else { panic!("edited") };
-    assert_eq!((draft.auth_token, draft.models, draft.local), (Some(DraftSecret::default()), Some(Vec::new()), Some(false)));
+    assert_eq!(
+        (draft.auth_token, draft.models, draft.local),
+        (Some(DraftSecret::default()), Some(Vec::new()), Some(false))
+    );
 }
 
 #[tokio::test]

@@ -112,6 +112,23 @@ fn a_value_changes_alone_and_keeps_its_quotes_and_its_comment() {
 }
 
 #[test]
+fn an_edit_takes_back_nothing_that_others_changed_and_an_emptied_name_goes() {
+    let desk = Desk::with(EXAMPLE);
+    desk.set("providers.workstation.endpoint", "http://192.168.1.99:8080").unwrap();
+    desk.set("providers.workstation.enabled", "false").unwrap();
+    let named =
+        |name: &str| ProviderDraft { id: "workstation".into(), name: Some(name.into()), ..ProviderDraft::default() };
+    let edit =
+        |name: &str| desk.edit(ConfigEdit::EditProvider { id: "workstation".into(), draft: named(name) }).unwrap();
+    assert!(changed(&edit("Mine")).iter().all(|line| line.contains("name")), "only the name");
+    assert!(desk.text().contains("http://192.168.1.99:8080") && desk.text().contains("name: Mine"));
+    let report = edit("");
+    assert!(changed(&report).iter().any(|line| line.starts_with('-') && line.contains("Mine")), "{report:?}");
+    assert!(report.written && !desk.text().contains("Mine"));
+    assert!(!edit("").written, "there is no name any more");
+}
+
+#[test]
 fn paths_name_list_entries_by_number_providers_by_id_and_keys_with_dots_as_they_are() {
     let desk = Desk::with(ORIGINAL);
     let report = desk.set("fallback_models.1.model", "claude-haiku-4-5").unwrap();

@@ -17,6 +17,9 @@ struct Button {
     effect: Option<Effect>,
 }
 
+/// Above a question that was asked anew.
+const RENEWED: &str = "This has changed since you were asked:";
+
 /// The same question about another state; `None` when there is nothing to ask any more.
 type Ask = Box<dyn Fn(&Snapshot) -> Option<Confirm>>;
 
@@ -27,6 +30,8 @@ pub struct Confirm {
     chosen: usize,
     scroll: Scroll,
     ask: Option<Ask>,
+    /// It is another question than the one first asked.
+    renewed: bool,
     /// Asked because the person leaves lmdeck: doing that again is the answer.
     of_leaving: bool,
 }
@@ -34,7 +39,16 @@ pub struct Confirm {
 impl Confirm {
     pub fn new(title: impl Into<String>, lines: Vec<String>, safe: &str) -> Self {
         let safe = Button { label: safe.to_owned(), effect: None };
-        Self { title: title.into(), lines, buttons: vec![safe], chosen: 0, scroll: Scroll::default(), ask: None, of_leaving: false }
+        Self {
+            title: title.into(),
+            lines,
+            buttons: vec![safe],
+            chosen: 0,
+            scroll: Scroll::default(),
+            ask: None,
+            renewed: false,
+            of_leaving: false,
+        }
     }
 
     /// One more answer.
@@ -57,13 +71,19 @@ impl Confirm {
     fn press(&mut self, out: &mut Outbox) {
         let acts = self.buttons.get(self.chosen).is_some_and(|button| button.effect.is_some());
         if acts && self.scroll.below() > 0 {
+            // Nobody says yes to what was not on the screen. The row above the answers tells why; a message would
+            // cover the very lines.
             self.scroll.act(Action::PageDown);
-            return out.say(Level::Warning, "the question goes on: read it to its end, then press again");
+            return;
         }
         out.push(Effect::Close);
         if let Some(effect) = self.buttons.get_mut(self.chosen).and_then(|button| button.effect.take()) {
             out.push(effect);
         }
+    }
+
+    fn said(&self) -> impl Iterator<Item = &str> {
+        self.renewed.then_some(RENEWED).into_iter().chain(self.lines.iter().map(String::as_str))
     }
 
     fn buttons_wide(&self) -> usize {
@@ -105,10 +125,7 @@ impl Part for Confirm {
                 out.say(Level::Info, format!("{} There is nothing to ask any more.", self.title));
             }
             Some(now) if now.title == self.title && now.lines == self.lines => {}
-            Some(now) => {
-                *self = Self { ask: self.ask.take(), ..now };
-                out.say(Level::Warning, "what the question is about has changed: read it again");
-            }
+            Some(now) => *self = Self { ask: self.ask.take(), renewed: true, ..now },
         }
     }
 
@@ -122,7 +139,7 @@ impl Part for Confirm {
 
     fn plain(&self, _: &Cx<'_>) -> Vec<String> {
         let mut lines = vec![format!("Question: {}", self.title)];
-        lines.extend(self.lines.iter().cloned());
+        lines.extend(self.said().map(str::to_owned));
         lines.extend(self.buttons.iter().enumerate().map(|(place, button)| format!("{} {}", place + 1, button.label)));
         lines
     }
@@ -132,11 +149,11 @@ impl Part for Confirm {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let widest = self.lines.iter().map(|line| text::width(line)).max().unwrap_or(0);
+        let widest = self.said().map(text::width).max().unwrap_or(0);
         let wanted = widest.max(self.buttons_wide()).max(text::width(&self.title) + 4) + 4;
         let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(76).min(area.width.saturating_sub(2));
         let inner = width.saturating_sub(4);
-        let mut lines: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
+        let mut lines: Vec<String> = self.said().flat_map(|line| text::wrap(line, usize::from(inner))).collect();
         let stacked = usize::from(inner) < self.buttons_wide();
         let button_rows = if stacked { self.buttons.len() } else { 1 };
         let room = usize::from(area.height).saturating_sub(3 + button_rows);

@@ -68,7 +68,9 @@ impl Line {
             (KeyCode::Delete, false, false) => InputRequest::DeleteNextChar,
             (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, false) => InputRequest::GoToPrevChar,
             (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, false) => InputRequest::GoToNextChar,
-            (KeyCode::Left, true, false) | (KeyCode::Left | KeyCode::Char('b'), false, true) => InputRequest::GoToPrevWord,
+            (KeyCode::Left, true, false) | (KeyCode::Left | KeyCode::Char('b'), false, true) => {
+                InputRequest::GoToPrevWord
+            }
             (KeyCode::Right, true, false) | (KeyCode::Right | KeyCode::Char('f'), false, true) => {
                 InputRequest::GoToNextWord
             }

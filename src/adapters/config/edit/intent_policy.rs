@@ -71,7 +71,11 @@ impl Present<'_> {
         let mut all = self.policies();
         if all.iter().filter(|known| known.name == name.trim()).count() > 1 {
             let name = shown(name);
-            return Err(refuse(2, format!("two policies are called {name}"), "give one another name in the file first"));
+            return Err(refuse(
+                2,
+                format!("two policies are called {name}"),
+                "give one another name in the file first",
+            ));
         }
         if let Some(at) = all.iter().position(|known| known.name == name.trim()) {
             return Ok(all.swap_remove(at));

@@ -311,7 +311,6 @@ impl ProviderForm {
             None => true,
         }
     }
-
 }
 
 impl Part for ProviderForm {

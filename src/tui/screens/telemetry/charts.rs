@@ -8,8 +8,8 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
-use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 use std::collections::BTreeMap;
 
