@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What the gateway adds to a call, beside what nginx adds as a reverse proxy, over the same upstream in the
-# same run: whole answers and streams at one connection, throughput at 16 and 64, memory and CPU.
+# same run: whole answers and streams at one connection, throughput at 16 and 64, memory and CPU. Streams are
+# measured twice: all events at once, which shows what reading them costs, and one after another with a pause
+# between, as a model server writes them.
 #
 # nginx stands there twice. `nginx` is `proxy_pass` as it comes, with a connection to the upstream per request;
 # the bound is against it. `nginx kept` is tuned by hand to keep its connections; its ratio is printed too.
@@ -8,7 +10,7 @@
 #   tests/gateway_bench.sh            builds lmdeck in release mode first, if it is not there
 #   LMDECK_BIN=PATH                   another binary that takes: serve --config F --state-dir D --listen A
 #   BENCH_SECONDS=2 BENCH_ROUNDS=7    per measurement, and how often (medians are compared)
-#   BENCH_PORT=18400                  the first of seven ports on 127.0.0.1
+#   BENCH_PORT=18400                  the first of ten ports on 127.0.0.1
 #
 # Exit codes: 0 good, 1 a bound is missed (added p50 above twice nginx's, answers near 40 ms, errors),
 # 2 something is missing.
@@ -20,11 +22,12 @@ rounds=${BENCH_ROUNDS:-7}
 port=${BENCH_PORT:-18400}
 upstream=$port stream_upstream=$((port + 1)) deck=$((port + 2))
 nginx_port=$((port + 3)) nginx_stream=$((port + 4)) kept_port=$((port + 5)) kept_stream=$((port + 6))
+paced_upstream=$((port + 7)) nginx_paced=$((port + 8)) kept_paced=$((port + 9))
 
 say() { printf '%s\n' "$*" >&2; }
 PATH=$PATH:/usr/sbin
-for tool in nginx wrk curl; do
-    command -v "$tool" >/dev/null || { say "$tool is missing; on Debian and Ubuntu: sudo apt-get install nginx-light wrk curl"; exit 2; }
+for tool in nginx wrk curl python3; do
+    command -v "$tool" >/dev/null || { say "$tool is missing; on Debian and Ubuntu: sudo apt-get install nginx-light wrk curl python3"; exit 2; }
 done
 bin=${LMDECK_BIN:-target/release/lmdeck}
 if [ ! -x "$bin" ]; then
@@ -57,6 +60,7 @@ export BENCH_BODY='{"model":"bench/bench-model","messages":[{"role":"system","co
 whole_body=$BENCH_BODY
 stream_body=${BENCH_BODY/bench\//bench-stream\/}
 stream_body="${stream_body%\}},\"stream\":true}"
+paced_body=${stream_body/bench-stream\//bench-paced\/}
 
 # The upstream and the proxy are processes of their own: inside one nginx a proxied request never leaves the
 # process, which no real upstream can match.
@@ -91,6 +95,7 @@ NGINX
 frame nginx >"$work/nginx.conf" <<NGINX
     upstream whole { server 127.0.0.1:$upstream; keepalive 128; keepalive_requests 100000000; }
     upstream streams { server 127.0.0.1:$stream_upstream; keepalive 128; keepalive_requests 100000000; }
+    upstream paced { server 127.0.0.1:$paced_upstream; keepalive 128; keepalive_requests 100000000; }
     server {
         listen 127.0.0.1:$nginx_port;
         location / { proxy_pass http://127.0.0.1:$upstream; }
@@ -107,6 +112,14 @@ frame nginx >"$work/nginx.conf" <<NGINX
         listen 127.0.0.1:$kept_stream;
         location / { proxy_pass http://streams; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
     }
+    server {
+        listen 127.0.0.1:$nginx_paced;
+        location / { proxy_pass http://127.0.0.1:$paced_upstream; proxy_buffering off; }
+    }
+    server {
+        listen 127.0.0.1:$kept_paced;
+        location / { proxy_pass http://paced; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+    }
 NGINX
 cat >"$work/ai_models.yaml" <<YAML
 providers:
@@ -118,6 +131,10 @@ providers:
     type: openai_compatible
     endpoint: http://127.0.0.1:$stream_upstream
     models: [bench-model]
+  - id: bench-paced
+    type: openai_compatible
+    endpoint: http://127.0.0.1:$paced_upstream
+    models: [bench-model]
 limits: { max_concurrent_requests: 256, queue: 1024 }
 # The same question again and again: what is measured is asking, not remembering.
 cache: { enabled: false }
@@ -127,6 +144,8 @@ for name in upstream nginx; do
     nginx -p "$work" -e "$work/$name.log" -c "$work/$name.conf" 2>"$work/$name.err" &
     pids+=($!)
 done
+python3 tests/bench/paced.py serve "$paced_upstream" >"$work/paced.log" 2>&1 &
+pids+=($!)
 "$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
 deck_pid=$!
 pids+=("$deck_pid")
@@ -143,6 +162,7 @@ ready() {
 }
 for place in $upstream $nginx_port $kept_port $deck; do ready "$place" "$whole_body" 'Eight words'; done
 for place in $stream_upstream $nginx_stream $kept_stream $deck; do ready "$place" "$stream_body" '[DONE]'; done
+for place in $paced_upstream $nginx_paced $kept_paced $deck; do ready "$place" "$paced_body" '[DONE]'; done
 
 # One measurement: p50, p99, requests/s, errors, share of late answers.
 measure() { # port body connections seconds
@@ -186,11 +206,39 @@ compare() { # name body direct nginx kept deck
         local by_nginx=$((p50[$way] - p50[direct]))
         [ "$by_nginx" -gt 0 ] || by_nginx=1
         awk -v d=$by_deck -v n=$by_nginx -v w="$way" 'BEGIN { printf "  added p50, lmdeck to %s: %.2f%s\n", w, d / n, w == "nginx" ? " (bound 2)" : "" }'
-        [ "$way" = kept ] || [ "$by_deck" -le $((2 * by_nginx)) ] || miss "$name: lmdeck adds $by_deck µs at p50, nginx $by_nginx µs"
+        [ "$way" = kept ] || bound "$name" "$by_deck" "$by_nginx"
     done
 }
+# Bounded by twice nginx's, which is taken as 1 µs at least.
+bound() { # what added-by-lmdeck added-by-nginx
+    local by_nginx=$3
+    [ "$by_nginx" -gt 0 ] || by_nginx=1
+    [ "$2" -le $((2 * by_nginx)) ] || miss "$1: lmdeck adds $2 µs at p50, nginx $3 µs"
+}
+
+compare_paced() {
+    local ways=(direct nginx kept lmdeck) at=0 first p50 p99 old failed late errors
+    declare -A event begun
+    python3 tests/bench/paced.py ask "$seconds" "$rounds" "$paced_body" \
+        "$paced_upstream" "$nginx_paced" "$kept_paced" "$deck" >"$work/paced"
+    printf '\npaced stream, 1 connection  first µs   p50 µs   p99 µs   added first   added p50   errors   from 35 ms on\n'
+    while read -r _ first p50 p99 old failed; do
+        local way=${ways[$at]}
+        late=$old errors=$failed
+        at=$((at + 1)) begun[$way]=$first event[$way]=$p50
+        printf '  %-24s %9s %8s %8s %13s %11s %8s %10s %%\n' "$way" "$first" "$p50" "$p99" \
+            $((first - begun[direct])) $((p50 - event[direct])) "$errors" "$late"
+    done <"$work/paced"
+    [ "$errors" = 0 ] || miss "paced stream: $errors errors through lmdeck"
+    awk -v late="$late" 'BEGIN { exit !(late >= 0.5) }' && miss "paced stream: $late % of the events took 35 ms or more"
+    bound 'paced stream, an event' $((event[lmdeck] - event[direct])) $((event[nginx] - event[direct]))
+    bound 'paced stream, the first event' $((begun[lmdeck] - begun[direct])) $((begun[nginx] - begun[direct]))
+    return 0
+}
+
 compare whole "$whole_body" "$upstream" "$nginx_port" "$kept_port" "$deck"
 compare stream "$stream_body" "$stream_upstream" "$nginx_stream" "$kept_stream" "$deck"
+compare_paced
 
 printf '\nthroughput, whole answers   requests/s   lmdeck to nginx   lmdeck CPU per request\n'
 for connections in 16 64; do

@@ -69,10 +69,15 @@ const COLUMNS: [&str; 50] = [
     "local_only",
 ];
 
-static INSERT: LazyLock<String> = LazyLock::new(|| {
+static INSERT: LazyLock<String> = LazyLock::new(|| writing("INSERT"));
+
+/// Costs SQLite a journal of its own for every row, so it is used only where the row is there already.
+static REPLACE: LazyLock<String> = LazyLock::new(|| writing("INSERT OR REPLACE"));
+
+fn writing(verb: &str) -> String {
     let places: Vec<_> = (1..=COLUMNS.len()).map(|place| format!("?{place}")).collect();
-    format!("INSERT OR REPLACE INTO calls ({}) VALUES ({})", COLUMNS.join(", "), places.join(", "))
-});
+    format!("{verb} INTO calls ({}) VALUES ({})", COLUMNS.join(", "), places.join(", "))
+}
 
 /// The columns that [`call_row`] reads.
 pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code, tries, ttft_ms, duration_ms, tokens_in, tokens_out, cost_pico, cost_provenance, provider, model, policy";
@@ -83,7 +88,12 @@ pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code,
 /// SQLite's own.
 pub fn insert(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let label = label_id(connection, record)?;
-    connection.prepare_cached(&INSERT)?.execute(params_from_iter(values(record, label)?))?;
+    match connection.prepare_cached(&INSERT)?.execute(params_from_iter(values(record, label)?)) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+            connection.prepare_cached(&REPLACE)?.execute(params_from_iter(values(record, label)?))?;
+        }
+        written => _ = written?,
+    }
     Ok(())
 }
 

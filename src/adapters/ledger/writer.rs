@@ -116,18 +116,12 @@ impl Writer {
         }
         self.return_to_the_file();
         let mut lost = self.write_rows(records);
-        if let Some(log) = &mut self.log {
-            let mut lines_lost = 0;
-            for record in records {
-                if let Err(error) = log.write(record) {
-                    if lines_lost == 0 {
-                        tracing::error!(%error, "the call log cannot be written: make room on the disk, or check the folder's mode");
-                    }
-                    lines_lost += 1;
-                }
-            }
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.write(records)
+        {
+            tracing::error!(%error, "the call log cannot be written: make room on the disk, or check the folder's mode");
             // A record that is lost to the ledger or to the log counts once.
-            lost = lost.max(lines_lost);
+            lost = records.len() as u64;
         }
         self.shared.count_lost(lost);
     }
@@ -303,6 +297,20 @@ mod tests {
         limit(&writer, 1_000_000);
         writer.write(&calls(5, "short"));
         assert_eq!((writer.shared.lost(), rows(&writer)), (lost, 10 - i64::try_from(lost).unwrap()));
+    }
+
+    #[test]
+    fn a_call_written_twice_stands_there_once_as_it_was_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(folder.path());
+        let first = calls(1, "first");
+        let mut again = calls(1, "again");
+        writer.write(&first);
+        Arc::get_mut(&mut again[0]).unwrap().id = first[0].id.clone();
+        writer.write(&again);
+        let answers: String =
+            writer.connection.query_row("SELECT group_concat(answer) FROM calls", [], |row| row.get(0)).unwrap();
+        assert_eq!((answers.as_str(), writer.shared.lost()), ("again", 0));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl StreamReader {
             }
             Ok(chunk) => {
                 if says_nothing(&chunk) {
-                    if let Some(why) = shape::odd(data) {
+                    if let Some(why) = chunk.odd.then(|| shape::odd(data)).flatten() {
                         self.fail(bad_answer(&odd_answer(&why), &self.context.secrets));
                         return;
                     }

@@ -31,10 +31,10 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
             context.now,
         ));
     }
-    if answer.data.0 == 0 {
+    if answer.data.count == 0 {
         return Err(refuse("data: expected a list with vectors, found none"));
     }
-    let model = answer.model.0.into_owned();
+    let model = answer.model.text.into_owned();
     let input = answer.usage.and_then(|usage| usage.prompt_tokens.0.or(usage.total_tokens.0));
     let seen = Seen {
         other: true,

@@ -6,7 +6,21 @@ use std::fmt;
 
 /// A text; `null` and foreign shapes are empty, and the `text` members of a list of parts are joined.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Text<'a>(pub Cow<'a, str>);
+pub struct Text<'a> {
+    pub text: Cow<'a, str>,
+    /// It was neither a text nor `null`.
+    pub foreign: bool,
+}
+
+impl<'a> Text<'a> {
+    fn plain(text: Cow<'a, str>) -> Self {
+        Self { text, foreign: false }
+    }
+
+    fn foreign(text: String) -> Self {
+        Self { text: Cow::Owned(text), foreign: true }
+    }
+}
 
 /// A count; `None` for whatever is not a whole number from zero.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +28,20 @@ pub struct Count(pub Option<u64>);
 
 /// How many elements a list has; zero for whatever is not a list.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Length(pub usize);
+pub struct Length {
+    pub count: usize,
+    /// It was neither a list nor `null`.
+    pub foreign: bool,
+}
+
+impl Length {
+    const FOREIGN: Self = Self { count: 0, foreign: true };
+}
 
 macro_rules! ignore {
-    ($value:ty, $($method:ident($kind:ty)),*) => {
+    ($value:ty = $foreign:expr, $($method:ident($kind:ty)),*) => {
         $(fn $method<E>(self, _: $kind) -> Result<$value, E> {
-            Ok(<$value>::default())
+            Ok($foreign)
         })*
         fn visit_unit<E>(self) -> Result<$value, E> {
             Ok(<$value>::default())
@@ -43,14 +65,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         struct See;
         impl<'de> Visitor<'de> for See {
             type Value = Text<'de>;
-            ignore!(Text<'de>, visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64));
+            ignore!(Text<'de> = Text::foreign(String::new()), visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64));
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(Text::plain(Cow::Borrowed(text)))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(Text::plain(Cow::Owned(text.to_owned())))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
@@ -58,12 +80,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
                 while let Some(part) = seq.next_element::<Part<'de>>()? {
                     joined += &part.0;
                 }
-                Ok(Text(Cow::Owned(joined)))
+                Ok(Text::foreign(joined))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
                 skip_map(map)?;
-                Ok(Text::default())
+                Ok(Text::foreign(String::new()))
             }
         }
         deserializer.deserialize_any(See)
@@ -86,7 +108,7 @@ impl<'de> Deserialize<'de> for Count {
         struct See;
         impl<'de> Visitor<'de> for See {
             type Value = Count;
-            ignore!(Count, visit_bool(bool), visit_str(&str));
+            ignore!(Count = Count(None), visit_bool(bool), visit_str(&str));
 
             fn visit_u64<E>(self, number: u64) -> Result<Count, E> {
                 Ok(Count(Some(number)))
@@ -120,19 +142,26 @@ impl<'de> Deserialize<'de> for Length {
         struct See;
         impl<'de> Visitor<'de> for See {
             type Value = Length;
-            ignore!(Length, visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+            ignore!(
+                Length = Length::FOREIGN,
+                visit_bool(bool),
+                visit_i64(i64),
+                visit_u64(u64),
+                visit_f64(f64),
+                visit_str(&str)
+            );
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Length, A::Error> {
                 let mut count = 0;
                 while seq.next_element::<IgnoredAny>()?.is_some() {
                     count += 1;
                 }
-                Ok(Length(count))
+                Ok(Length { count, foreign: false })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Length, A::Error> {
                 skip_map(map)?;
-                Ok(Length(0))
+                Ok(Length::FOREIGN)
             }
         }
         deserializer.deserialize_any(See)
@@ -145,15 +174,16 @@ mod tests {
 
     #[test]
     fn text_is_read_from_every_shape_servers_use() {
-        for (json, text) in [
-            (r#""plain""#, "plain"),
-            (r#""esc\n""#, "esc\n"),
-            ("null", ""),
-            ("12", ""),
-            (r#"{"a":[1]}"#, ""),
-            (r#"[{"type":"text","text":"a"},{"type":"image"},{"text":"b"}]"#, "ab"),
+        for (json, text, foreign) in [
+            (r#""plain""#, "plain", false),
+            (r#""esc\n""#, "esc\n", false),
+            ("null", "", false),
+            ("12", "", true),
+            (r#"{"a":[1]}"#, "", true),
+            (r#"[{"type":"text","text":"a"},{"type":"image"},{"text":"b"}]"#, "ab", true),
         ] {
-            assert_eq!(serde_json::from_str::<Text>(json).unwrap().0, text, "{json}");
+            let read = serde_json::from_str::<Text>(json).unwrap();
+            assert_eq!((read.text.as_ref(), read.foreign), (text, foreign), "{json}");
         }
     }
 
@@ -164,7 +194,10 @@ mod tests {
         {
             assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, count, "{json}");
         }
-        assert_eq!(serde_json::from_str::<Length>("[{},{}]").unwrap().0, 2);
-        assert_eq!(serde_json::from_str::<Length>("{\"a\":1}").unwrap().0, 0);
+        for (json, count, foreign) in
+            [("[{},{}]", 2, false), ("null", 0, false), ("{\"a\":1}", 0, true), ("3", 0, true)]
+        {
+            assert_eq!(serde_json::from_str::<Length>(json).unwrap(), Length { count, foreign }, "{json}");
+        }
     }
 }

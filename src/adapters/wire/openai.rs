@@ -26,6 +26,8 @@ pub struct Read {
     pub failed: Option<(ErrorCode, &'static str)>,
     /// How many choices it holds.
     pub choices: usize,
+    /// There are no choices, or one is not as choices are: `shape` says what is odd about it, if anything is.
+    pub odd: bool,
     /// Something of an answer that is neither text nor a tool call, as audio.
     pub other: bool,
     /// Where the text stands in the JSON, when it is one piece there and written without escapes.
@@ -52,37 +54,44 @@ pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
 /// # Errors
 /// A sentence: what could not be read.
 pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
-    let chunk: Chunk<'_> = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
+    // Judged once, not again with every text in it.
+    let text = std::str::from_utf8(json).map_err(|place| not_utf8(place.valid_up_to()))?;
+    let chunk: Chunk<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     let error = match chunk.error {
         Some(raw) => {
-            let value: Value = serde_json::from_str(raw.get()).map_err(|error| unreadable(json, &error))?;
+            let value: Value = serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))?;
             Some(ServerError::from_value(&value))
         }
-        None if chunk.object.0 == "error" => {
+        None if chunk.object.text == "error" => {
             serde_json::from_slice::<Value>(json).ok().map(|value| ServerError::from_value(&value))
         }
         None => None,
     };
+    let odd = chunk.choices.is_none();
     let choices = chunk.choices.unwrap_or_default();
-    let mut out = Read { error, choices: choices.len(), ..Read::default() };
+    let mut out = Read { error, choices: choices.len(), odd, ..Read::default() };
     let seen = &mut out.seen;
     let mut words = Words::None;
     for choice in choices {
         let Choice { delta, message, text, finish_reason } = choice;
         words = words.and(&text, json);
-        seen.text.push_str(&text.0);
+        seen.text.push_str(&text.text);
+        let silent = text.text.is_empty() && finish_reason.text.is_empty();
+        out.odd |= text.foreign || silent && delta.is_none() && message.is_none();
         for part in [delta, message].into_iter().flatten() {
             words = words.and(&part.content, json).and(&part.refusal, json);
-            seen.text.push_str(&part.content.0);
-            seen.text.push_str(&part.refusal.0);
-            let reasoning = if part.reasoning_content.0.is_empty() { &part.reasoning } else { &part.reasoning_content };
-            seen.reasoning.push_str(&reasoning.0);
-            seen.tool |= part.tool_calls.0 > 0 || part.function_call.is_some();
+            seen.text.push_str(&part.content.text);
+            seen.text.push_str(&part.refusal.text);
+            let plain = &part.reasoning_content;
+            seen.reasoning.push_str(if plain.text.is_empty() { &part.reasoning.text } else { &plain.text });
+            seen.tool |= part.tool_calls.count > 0 || part.function_call.is_some();
             out.other |= part.audio.is_some();
+            let texts = [&part.content, &part.refusal, plain, &part.reasoning];
+            out.odd |= part.tool_calls.foreign || texts.iter().any(|text| text.foreign);
         }
-        if !finish_reason.0.is_empty() {
-            out.failed = out.failed.or(failed_finish(&finish_reason.0));
-            seen.finish = Some(finish(&finish_reason.0));
+        if !finish_reason.text.is_empty() {
+            out.failed = out.failed.or(failed_finish(&finish_reason.text));
+            seen.finish = Some(finish(&finish_reason.text));
         }
     }
     if let Some(usage) = chunk.usage {
@@ -106,7 +115,7 @@ enum Words {
 
 impl Words {
     fn and(self, piece: &Text<'_>, json: &[u8]) -> Self {
-        match (self, &piece.0) {
+        match (self, &piece.text) {
             (before, text) if text.is_empty() => before,
             (Self::None, Cow::Borrowed(text)) => {
                 let start = text.as_ptr().addr().wrapping_sub(json.as_ptr().addr());
@@ -122,14 +131,15 @@ impl Words {
 }
 
 fn some(text: Text<'_>) -> Option<Cow<'_, str>> {
-    (!text.0.is_empty()).then_some(text.0)
+    (!text.text.is_empty()).then_some(text.text)
 }
 
-fn unreadable(json: &[u8], error: &serde_json::Error) -> String {
-    match std::str::from_utf8(json) {
-        Err(place) => format!("it holds a byte that is not UTF-8, at {}", place.valid_up_to()),
-        Ok(_) => format!("it is not readable JSON: {error}"),
-    }
+fn not_utf8(place: usize) -> String {
+    format!("it holds a byte that is not UTF-8, at {place}")
+}
+
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("it is not readable JSON: {error}")
 }
 
 fn finish(word: &str) -> Finish {

@@ -2,14 +2,10 @@
 //! what was expected, what came. Looked at only then, so it costs a good answer nothing.
 
 use super::chat_request::shape_of;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The first field whose shape is not the known one; `None` when the piece merely says nothing.
 pub fn odd(json: &[u8]) -> Option<String> {
-    if is_plain(json) {
-        return None;
-    }
     let value: Value = serde_json::from_slice(json).ok()?;
     let Some(members) = value.as_object() else { return Some(said("the answer", "an object", Some(&value))) };
     let choices = match members.get("choices") {
@@ -18,30 +14,6 @@ pub fn odd(json: &[u8]) -> Option<String> {
         other => return Some(said("choices", "a list", other)),
     };
     choices.iter().enumerate().find_map(|(index, choice)| odd_choice(choice, &format!("choices[{index}]")))
-}
-
-/// Whether it is the usual first chunk, which names the role and says nothing yet. Known without taking the JSON
-/// apart, since every stream has one.
-fn is_plain(json: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Chunk<'a> {
-        #[serde(borrow, rename = "choices")]
-        _choices: [Choice<'a>; 1],
-    }
-    #[derive(Deserialize)]
-    struct Choice<'a> {
-        #[serde(borrow, rename = "delta")]
-        _delta: Delta<'a>,
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Delta<'a> {
-        #[serde(rename = "role")]
-        _role: &'a str,
-        #[serde(rename = "content", default)]
-        _content: Option<&'a str>,
-    }
-    serde_json::from_slice::<Chunk<'_>>(json).is_ok()
 }
 
 fn odd_choice(choice: &Value, place: &str) -> Option<String> {
