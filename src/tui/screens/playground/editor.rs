@@ -398,7 +398,9 @@ mod tests {
     fn taking_back_a_replacement_takes_back_nothing_before_it() {
         for (before, after) in [("", "theirs"), ("mine", ""), ("mine", "theirs")] {
             let mut editor = Editor::new("");
-            before.chars().for_each(|c| drop(press(&mut editor, KeyCode::Char(c))));
+            for c in before.chars() {
+                press(&mut editor, KeyCode::Char(c));
+            }
             editor.replace(after);
             assert!(editor.undo());
             assert_eq!(editor.text(), before, "{before:?} replaced by {after:?}");
