@@ -71,6 +71,20 @@ fn a_condition_of_several_lines_keeps_them_and_is_changed_in_the_editor() {
     assert_eq!(policies[0].when.trim(), now, "{}", desk.file());
 }
 
+#[test]
+fn of_two_rules_with_one_name_neither_is_taken_for_the_other() {
+    let twice = FILE.replace("name: batch", "name: long-prompts");
+    let mut desk = Desk::on(&twice, evening());
+    for (moves, keys) in [("", "enter"), ("j", "space"), ("", "d")] {
+        desk.press(moves).press(keys);
+        let screen = desk.wide();
+        assert!(screen.contains("two rules are called long-prompts"), "{screen}");
+        assert!(!screen.contains("Edit long-prompts") && !screen.contains("Delete the rule"), "{screen}");
+    }
+    assert!(line_with(&desk.wide(), "> 2 ").contains("long-prompts"), "{}", desk.wide());
+    assert_eq!(desk.file(), twice);
+}
+
 /// The one provider of the file, up.
 fn world() -> World {
     let model = WorldModel { loaded: Some(true), ..WorldModel::of("small") };
