@@ -52,8 +52,8 @@ impl Supervisor {
                 let answer = asker.map(|asker| (asker, Reply::Done));
                 self.reload(answer);
             }
-            Command::ConfigTrust => {
-                self.change_file(asker, |ports| ports.config.trust());
+            Command::ConfigTrust { asked } => {
+                self.change_file(asker, move |ports| ports.config.trust(&asked));
             }
             Command::Explain { facts } => self.explain(*facts, asker),
             Command::ListCalls { query } => self.list_calls(*query, asker),

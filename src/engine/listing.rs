@@ -152,7 +152,9 @@ fn plain(source: &Source) -> Lists {
     }
     let first = profile.models.iter().map(|model| &model.id);
     let rest = source.listed.iter().map(|model| &model.id).filter(|id| !named.contains_key(id));
-    let views = first.chain(rest).map(|id| about(id).for_screens(id, source)).collect();
+    // Servers have listed one model twice, and a file can name one twice.
+    let mut shown: HashSet<&ModelId> = HashSet::new();
+    let views = first.chain(rest).filter(|id| shown.insert(id)).map(|id| about(id).for_screens(id, source)).collect();
     Lists { world: world.into(), views }
 }
 

@@ -7,7 +7,7 @@ use super::protocol::{
 };
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::call::{Body, CallRecord, Finish, Usage};
-use crate::domain::config::{Config, Issue, Profile};
+use crate::domain::config::{Config, Issue, Journey, Profile};
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
@@ -275,11 +275,11 @@ pub trait ConfigStore: Send + Sync {
     /// Nothing to take back, or the file changed since.
     fn undo(&self) -> Result<EditReport, Refusal>;
 
-    /// Allows the file, as it was read last, to send keys where it says: the report's issues name each way.
+    /// Allows the file to send keys where it says, as far as the person was `asked`: the report's issues name each way.
     ///
     /// # Errors
-    /// The file changed since, or the decision could not be kept.
-    fn trust(&self) -> Result<EditReport, Refusal>;
+    /// The file changed since, it sends a key where nobody was asked, or the decision could not be kept.
+    fn trust(&self, asked: &[Journey]) -> Result<EditReport, Refusal>;
 
     /// The last version of the file that could be used; `None` when none is kept.
     fn last_good(&self) -> Option<Loaded>;

@@ -110,7 +110,7 @@ pub(super) async fn profiles(ports: &Ports, found: Vec<Found>) -> Vec<Profile> {
             id: found.kind.word().into(),
             kind: Some(found.kind),
             endpoint: found.endpoint,
-            enabled: true,
+            enabled: Some(true),
             ..ProviderDraft::default()
         })
         .collect();

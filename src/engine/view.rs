@@ -182,6 +182,7 @@ impl Views {
             default_max_tokens: state.config.limits.default_max_tokens,
             presets: state.config.presets.clone(),
             in_force: self.in_force.clone(),
+            untrusted: state.config.untrusted.clone(),
         }
     }
 }

@@ -173,6 +173,17 @@ impl Action {
                 | Self::Trust
                 | Self::OpenEditor
                 | Self::PresetDelete
+                | Self::RouteAdd
+                | Self::RouteDelete
+                | Self::RuleAdd
+                | Self::RuleToggle
+                | Self::RuleMode
+                | Self::RuleCopy
+                | Self::RuleUp
+                | Self::RuleDown
+                | Self::PresetKeep
+                | Self::Undo
+                | Self::LastGoodPutBack
         )
     }
 }

@@ -36,6 +36,8 @@ enum Owner {
 struct Layer {
     id: u64,
     part: Box<dyn Part>,
+    /// Who opened it: what it hands on goes there, whatever was opened since. `None`: the frame.
+    opener: Option<Owner>,
 }
 
 /// How soon the picture must be drawn again.
@@ -276,9 +278,30 @@ impl App {
     }
 
     fn push(&mut self, part: Box<dyn Part>) {
+        self.push_for(part, None);
+    }
+
+    fn push_for(&mut self, part: Box<dyn Part>, opener: Option<Owner>) {
         self.last_id += 1;
-        self.layers.push(Layer { id: self.last_id, part });
+        self.layers.push(Layer { id: self.last_id, part, opener });
         self.touch(Dirt::Touched);
+    }
+
+    /// Who opened the layer of `owner`, where that is still there.
+    fn opener_of(&self, owner: &Owner) -> Option<Owner> {
+        let Owner::Layer(id) = owner else { return None };
+        let opener = self.layers.iter().find(|layer| layer.id == *id)?.opener.clone()?;
+        let there = match &opener {
+            Owner::Layer(id) => self.layers.iter().any(|layer| layer.id == *id),
+            Owner::Screen(_) => true,
+            Owner::Frame(_) => false,
+        };
+        there.then_some(opener)
+    }
+
+    /// The part with the keyboard, by name.
+    fn top_owner(&self) -> Owner {
+        self.layers.last().map_or(Owner::Screen(self.tab), |layer| Owner::Layer(layer.id))
     }
 
     fn take_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Vec<Intent> {
@@ -392,9 +415,7 @@ impl App {
 
     /// Lets one part (the top one when `owner` is `None`) do something, and carries out what it wants.
     fn with_part(&mut self, owner: Option<&Owner>, f: impl FnOnce(&mut dyn Part, &Cx<'_>, &mut Outbox)) -> Vec<Intent> {
-        let owner = owner
-            .cloned()
-            .unwrap_or_else(|| self.layers.last().map_or(Owner::Screen(self.tab), |layer| Owner::Layer(layer.id)));
+        let owner = owner.cloned().unwrap_or_else(|| self.top_owner());
         let mut out = Outbox::starting_at(self.tickets);
         let cx = Cx { snapshot: &self.snapshot, now: self.now, keymap: &self.keymap, notes: &self.notes };
         match &owner {
@@ -406,9 +427,11 @@ impl App {
             Owner::Frame(_) => return Vec::new(),
         }
         self.tickets = out.next_ticket();
+        // Before it closes: what it hands on comes after.
+        let opener = self.opener_of(&owner);
         let mut intents = Vec::new();
         for effect in out.effects {
-            intents.extend(self.carry_out(effect, &owner));
+            intents.extend(self.carry_out(effect, &owner, opener.as_ref()));
         }
         intents
     }

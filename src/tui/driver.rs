@@ -228,7 +228,8 @@ where
 
     async fn edit(&mut self, file: &str) -> Result<Next, TuiError> {
         match self.lend(file).await? {
-            Ok(result) => self.answer(Msg::Edited(result)).await,
+            Ok(Ok(ended)) => self.answer_of_editor(Msg::Edited(Ok(())), ended).await,
+            Ok(Err(why)) => self.answer(Msg::Edited(Err(why))).await,
             Err(exit) => Ok(Next::Leave(exit)),
         }
     }
@@ -240,9 +241,18 @@ where
             Err(why) => return self.answer(Msg::TextEdited(Err(why))).await,
         };
         match self.lend(&draft.path()).await? {
-            Ok(Ok(())) => self.answer(Msg::TextEdited(draft.read())).await,
+            Ok(Ok(ended)) => self.answer_of_editor(Msg::TextEdited(draft.read()), ended).await,
             Ok(Err(why)) => self.answer(Msg::TextEdited(Err(why))).await,
             Err(exit) => Ok(Next::Leave(exit)),
+        }
+    }
+
+    /// What came back, and then how the editor ended, where it did not end well.
+    async fn answer_of_editor(&mut self, msg: Msg, ended: Option<String>) -> Result<Next, TuiError> {
+        let next = self.answer(msg).await?;
+        match (next, ended) {
+            (Next::GoOn, Some(said)) => self.answer(Msg::Fault(said)).await,
+            (next, _) => Ok(next),
         }
     }
 
@@ -253,7 +263,7 @@ where
 
     /// Gives the terminal to the person's editor until it is closed; the inner error is a sentence, the outer
     /// one says that lmdeck is to leave meanwhile.
-    async fn lend(&mut self, file: &str) -> Result<Result<Result<(), String>, Exit>, TuiError> {
+    async fn lend(&mut self, file: &str) -> Result<Result<Result<Option<String>, String>, Exit>, TuiError> {
         self.reader.park();
         self.session.leave();
         let mut guest = std::pin::pin!(editor::open(file));
@@ -261,10 +271,10 @@ where
             tokio::select! {
                 result = &mut guest => break (result, None),
                 caught = self.signals.next() => match caught {
-                    Caught::HungUp => break (Ok(()), Some(Exit::HungUp)),
+                    Caught::HungUp => break (Ok(None), Some(Exit::HungUp)),
                     // ctrl-c and ctrl-z are the guest's while it has the terminal.
                     Caught::End(number) if number != rustix::process::Signal::INT.as_raw() => {
-                        break (Ok(()), Some(Exit::Signal(number)));
+                        break (Ok(None), Some(Exit::Signal(number)));
                     }
                     _ => {}
                 },

@@ -51,11 +51,12 @@ impl Draft {
     }
 }
 
-/// Opens `file` in `$VISUAL`, `$EDITOR` or `vi` and returns when it is closed.
+/// Opens `file` in `$VISUAL`, `$EDITOR` or `vi` and returns when it is closed: with how it ended in words, where it
+/// did not end well. Many end so that have saved all the same: what is in the file counts.
 ///
 /// # Errors
-/// A sentence: it cannot be started, or it failed.
-pub async fn open(file: &str) -> Result<(), String> {
+/// A sentence: it cannot be started.
+pub async fn open(file: &str) -> Result<Option<String>, String> {
     let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
     let editor = named.into_iter().find(|text| !text.trim().is_empty()).unwrap_or_else(|| "vi".into());
     let mut words = editor.split_whitespace().map(str::to_owned);
@@ -64,8 +65,8 @@ pub async fn open(file: &str) -> Result<(), String> {
     command.args(words).arg(file);
     let ended = tokio::task::spawn_blocking(move || command.status()).await;
     match ended {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("{program} ended with {status}: the file is read as it is now")),
+        Ok(Ok(status)) if status.success() => Ok(None),
+        Ok(Ok(status)) => Ok(Some(format!("{program} ended with {status}: what it saved is taken"))),
         Ok(Err(why)) => Err(format!("{program} could not be started: {why}. Set EDITOR to a program that is there")),
         Err(_) => Err(format!("{program} could not be waited for")),
     }

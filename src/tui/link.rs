@@ -2,9 +2,13 @@
 
 use super::msg::Msg;
 use super::part::Ticket;
-use crate::domain::call::CallRequest;
+use crate::domain::call::{CallRecord, CallRequest, Facts, Status};
+use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::ids::CallId;
+use crate::domain::money::Cost;
+use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
-use crate::engine::protocol::{CallEvent, Command, Event, Reply, Snapshot};
+use crate::engine::protocol::{CallEvent, CallOutcome, Command, Event, Reply, Snapshot};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -15,7 +19,16 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 /// Questions to the engine under way; more are refused with a message.
 const QUESTIONS: usize = 64;
 
-type CallStep = (Ticket, Option<(CallEvent, mpsc::Receiver<CallEvent>, Arc<Notify>)>);
+type CallStep = (Ticket, Told);
+
+/// What a call told next.
+enum Told {
+    Event(CallEvent, mpsc::Receiver<CallEvent>, Arc<Notify>),
+    /// It was given up here.
+    Stopped,
+    /// It went without an end: its task is gone.
+    Broken,
+}
 
 /// Everything that is waited for besides the person.
 pub struct Link {
@@ -79,7 +92,12 @@ impl Link {
     }
 
     fn take_step(&mut self, (ticket, rest): CallStep) -> Option<Msg> {
-        let (event, receiver, stop) = rest?;
+        let (event, receiver, stop) = match rest {
+            Told::Event(event, receiver, stop) => (event, receiver, stop),
+            Told::Stopped => return None,
+            // Stopped at the same moment: nobody waits for it.
+            Told::Broken => return self.stops.remove(&ticket).map(|_| Msg::Call(ticket, Box::new(broken_off()))),
+        };
         if matches!(event, CallEvent::End(_)) {
             self.stops.remove(&ticket);
         } else {
@@ -130,6 +148,42 @@ impl Link {
     }
 }
 
+/// The end of a call that told none; nothing was recorded of it.
+fn broken_off() -> CallEvent {
+    let failure = Failure::plain(ErrorCode::Internal, "the call broke off inside lmdeck");
+    let record = CallRecord {
+        id: CallId::from(""),
+        ts: UnixMs(0),
+        facts: Facts::default(),
+        policy: String::new(),
+        rules_version: 0,
+        chain: Vec::new(),
+        rejects: Vec::new(),
+        target: None,
+        status: Status::Error,
+        error: Some(failure.clone()),
+        finish: None,
+        duration_ms: 0,
+        queue_ms: 0,
+        ttft_ms: None,
+        usage: None,
+        cost: Cost::UNKNOWN,
+        cache: String::new(),
+        attempts: Vec::new(),
+        prompt: None,
+        answer: None,
+        reserved: None,
+        observed: Vec::new(),
+        outside: None,
+    };
+    CallEvent::End(Box::new(CallOutcome {
+        record: Arc::new(record),
+        failure: Some(failure),
+        finish: None,
+        after_answer_bytes: false,
+    }))
+}
+
 fn step(ticket: Ticket, mut receiver: mpsc::Receiver<CallEvent>, stop: Arc<Notify>) -> BoxFuture<'static, CallStep> {
     async move {
         let stopped = Arc::clone(&stop);
@@ -137,12 +191,17 @@ fn step(ticket: Ticket, mut receiver: mpsc::Receiver<CallEvent>, stop: Arc<Notif
             let told = std::pin::pin!(stopped.notified());
             let event = std::pin::pin!(receiver.recv());
             match select(event, told).await {
-                Either::Left((event, _)) => event,
+                Either::Left((event, _)) => Some(event),
                 Either::Right(_) => None,
             }
         };
         // Dropping the receiver cancels the call.
-        (ticket, next.map(|event| (event, receiver, stop)))
+        let told = match next {
+            Some(Some(event)) => Told::Event(event, receiver, stop),
+            Some(None) => Told::Broken,
+            None => Told::Stopped,
+        };
+        (ticket, told)
     }
     .boxed()
 }
@@ -150,7 +209,7 @@ fn step(ticket: Ticket, mut receiver: mpsc::Receiver<CallEvent>, stop: Arc<Notif
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::call::{Body, Facts};
+    use crate::domain::call::Body;
     use crate::engine::handle::{CALL_CAPACITY, COMMAND_CAPACITY, Caller, EVENT_CAPACITY, Envelope};
     use crate::engine::protocol::{ConfigView, GatewayView, RoutingView, SpendView};
     use std::sync::Mutex;
@@ -216,6 +275,21 @@ mod tests {
         assert!(link.ready().is_none());
         let sender = far.caller.0.lock().unwrap().pop().unwrap();
         sender.closed().await;
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_task_died_ends_with_words() {
+        let (mut link, far) = link();
+        link.call(7, request());
+        far.caller.0.lock().unwrap().clear();
+        for expected in ["one", "two"] {
+            let Msg::Call(7, event) = link.next().await else { panic!("something else came") };
+            assert_eq!(*event, CallEvent::Text { text: expected.into() });
+        }
+        let Msg::Call(7, event) = link.next().await else { panic!("something else came") };
+        let CallEvent::End(outcome) = *event else { panic!("{event:?}") };
+        assert_eq!(outcome.failure.unwrap().code, ErrorCode::Internal);
+        assert!(link.ready().is_none() && link.stops.is_empty(), "said once");
     }
 
     #[tokio::test]

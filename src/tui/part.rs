@@ -77,8 +77,11 @@ pub enum Place {
     Preset(Box<Preset>),
     /// The prompt as it stands is this preset now.
     Kept(Box<Preset>),
-    /// What the variables of its preset are to be, this time and the next.
-    Values(Box<Values>),
+    /// What the variables of its preset are to be, this time and the next; `ready`: it may be sent with them.
+    Values {
+        values: Box<Values>,
+        ready: bool,
+    },
 }
 
 /// What a part wants done.
@@ -152,6 +155,13 @@ impl Outbox {
 
     pub fn say(&mut self, level: Level, text: impl Into<String>) {
         self.effects.push(Effect::Say(level, text.into()));
+    }
+
+    /// Says why something was not done, where it was not.
+    pub fn complain(&mut self, done: Result<(), String>) {
+        if let Err(why) = done {
+            self.say(Level::Warning, why);
+        }
     }
 
     pub fn push(&mut self, effect: Effect) {

@@ -1207,7 +1207,7 @@ async fn a_provider_is_tested_then_added() {
     let [Command::TestProvider { answer: false, .. }, Command::AddProvider { draft }] = &commands[..] else {
         panic!("{commands:?}")
     };
-    assert_eq!((draft.id.as_str(), draft.kind, draft.enabled), ("second", Some(Kind::Ollama), true));
+    assert_eq!((draft.id.as_str(), draft.kind, draft.enabled), ("second", Some(Kind::Ollama), Some(true)));
     assert_eq!(draft.models, Some(vec!["b".to_owned(), "a".to_owned()]));
     assert_eq!(draft.auth_token, Some(DraftSecret("${OLLAMA_KEY}".into())));
 }
@@ -1299,14 +1299,17 @@ async fn an_edit_changes_only_what_was_given() {
     let Some(Command::EditProvider { id, draft }) = desk.engine.commands().pop() else { panic!("edited") };
     assert_eq!(id.as_str(), "workstation");
     assert_eq!(draft.endpoint, "http://192.168.1.21:8080");
-    assert_eq!((draft.auth_token, draft.models, draft.kind, draft.name.as_str()), (None, None, None, ""));
-    assert!(draft.local && draft.enabled, "as they were");
+    assert_eq!((draft.auth_token, draft.models, draft.kind, draft.name), (None, None, None, None));
+    assert_eq!((draft.local, draft.enabled), (None, None), "as they are in the file by then");
 
     let desk = Desk::new();
     desk.engine.on(CommandName::TestProvider, tested(None)).on(CommandName::EditProvider, edited(1));
     desk.run(&["providers", "edit", "workstation", "--no-key", "--no-models", "--no-local"]).await;
     let Some(Command::EditProvider { draft, .. }) = desk.engine.commands().pop() else { panic!("edited") };
-    assert_eq!((draft.auth_token, draft.models, draft.local), (Some(DraftSecret::default()), Some(Vec::new()), false));
+    assert_eq!(
+        (draft.auth_token, draft.models, draft.local),
+        (Some(DraftSecret::default()), Some(Vec::new()), Some(false))
+    );
 }
 
 #[tokio::test]
@@ -1622,7 +1625,7 @@ async fn config_set_undo_and_trust_reach_the_engine() {
     assert_eq!(desk.run(&["config", "undo"]).await, 0);
     assert_eq!(desk.run(&["config", "trust"]).await, 0);
     let set = Command::ConfigSet { path: "fallback_models.1.temperature".into(), value: "-1".into() };
-    assert_eq!(desk.engine.commands(), [set, Command::ConfigUndo, Command::ConfigTrust]);
+    assert_eq!(desk.engine.commands(), [set, Command::ConfigUndo, Command::ConfigTrust { asked: Vec::new() }]);
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ fn the_originals_wrong_address_for_z_ai_is_reported_with_the_fix_and_gets_no_key
         assert!(zai.key.is_none());
         assert!(profile(&loaded, "openai").withheld.is_none());
         // Trust is for other hosts; this address stays wrong.
-        place.store(KEYS).trust().unwrap();
+        crate::config_trust::allow(&place.store(KEYS)).unwrap();
     }
     let store = place.store(KEYS);
     let fix = ConfigEdit::Set { path: "z_ai_glm.api_endpoint".into(), value: "https://api.z.ai/api/paas/v4".into() };
@@ -619,7 +619,7 @@ fn keys_do_not_go_to_strangers_until_that_is_allowed() {
     let loaded = store().load().unwrap();
     let issue = said(&loaded.issues, "OPENAI_API_KEY would be sent to llm.example");
     assert_eq!((issue.line, issue.remedy.as_str()), (Some(4), "if that is meant: lmdeck config trust"));
-    store().trust().unwrap();
+    crate::config_trust::allow(&store()).unwrap();
     assert!(profile(&store().load().unwrap(), "a").withheld.is_none());
     // An edit elsewhere keeps the permission; another host asks again.
     store().edit(&ConfigEdit::Set { path: "limits.queue".into(), value: "3".into() }, false).unwrap();
@@ -838,7 +838,7 @@ fn a_collector_is_an_address_and_gets_keys_and_foreign_files_only_when_that_is_a
     assert_eq!((issue.line, issue.remedy.as_str()), (Some(2), "if that is meant: lmdeck config trust"));
     let store = place.store(&headers);
     store.load().unwrap();
-    store.trust().unwrap();
+    crate::config_trust::allow(&store).unwrap();
     let loaded = place.load(&headers).unwrap();
     let sent = &loaded.config.telemetry.otlp.as_ref().unwrap().headers;
     assert_eq!((sent[0].0.as_str(), sent[0].1.expose()), ("authorization", "Basic c2VjcmV0"));

@@ -56,13 +56,13 @@ impl Desk {
         let profile = loaded.config.provider(&ProviderId::from(id)).unwrap().clone();
         ProviderDraft {
             id: id.into(),
-            name: profile.name.clone(),
+            name: Some(profile.name.clone()),
             kind: Some(profile.kind),
             endpoint: profile.endpoint.written.clone(),
             auth_token: None,
             models: Some(profile.models.iter().map(|model| model.id.to_string()).collect()),
-            local: profile.local,
-            enabled: profile.enabled,
+            local: Some(profile.local),
+            enabled: Some(profile.enabled),
         }
     }
 }
@@ -90,7 +90,7 @@ fn add(id: &str, kind: Kind, endpoint: &str) -> ProviderDraft {
         id: id.into(),
         kind: Some(kind),
         endpoint: endpoint.into(),
-        enabled: true,
+        enabled: Some(true),
         ..ProviderDraft::default()
     }
 }
@@ -110,6 +110,23 @@ fn a_value_changes_alone_and_keeps_its_quotes_and_its_comment() {
     desk.set("lm_studio.base_url", "http://127.0.0.1:1234").unwrap();
     desk.set("model_selection.strategy", "prefer_local").unwrap();
     assert_eq!(desk.text(), ORIGINAL);
+}
+
+#[test]
+fn an_edit_takes_back_nothing_that_others_changed_and_an_emptied_name_goes() {
+    let desk = Desk::with(EXAMPLE);
+    desk.set("providers.workstation.endpoint", "http://192.168.1.99:8080").unwrap();
+    desk.set("providers.workstation.enabled", "false").unwrap();
+    let named =
+        |name: &str| ProviderDraft { id: "workstation".into(), name: Some(name.into()), ..ProviderDraft::default() };
+    let edit =
+        |name: &str| desk.edit(ConfigEdit::EditProvider { id: "workstation".into(), draft: named(name) }).unwrap();
+    assert!(changed(&edit("Mine")).iter().all(|line| line.contains("name")), "only the name");
+    assert!(desk.text().contains("http://192.168.1.99:8080") && desk.text().contains("name: Mine"));
+    let report = edit("");
+    assert!(changed(&report).iter().any(|line| line.starts_with('-') && line.contains("Mine")), "{report:?}");
+    assert!(report.written && !desk.text().contains("Mine"));
+    assert!(!edit("").written, "there is no name any more");
 }
 
 #[test]

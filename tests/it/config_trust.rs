@@ -4,6 +4,7 @@ use crate::config::{KEYS, Place, profile};
 use lmdeck::adapters::config::ConfigFile;
 use lmdeck::domain::config::WithheldWhy;
 use lmdeck::engine::ports::ConfigStore as _;
+use lmdeck::engine::protocol::{EditReport, Refusal};
 use proptest::prelude::*;
 
 const HERE: &str = "work/config/ai_models.yaml";
@@ -12,6 +13,12 @@ fn sends(host: &str) -> String {
     format!(
         "providers:\n  - {{ id: a, type: openai_compatible, endpoint: '{host}', authToken: '${{OPENAI_API_KEY}}' }}\n"
     )
+}
+
+/// Says yes to all that the file would send.
+pub fn allow(store: &ConfigFile) -> Result<EditReport, Refusal> {
+    let asked = store.load().unwrap().config.untrusted.clone();
+    store.trust(&asked)
 }
 
 /// Whether the key of the only provider goes out.
@@ -59,7 +66,7 @@ fn a_decision_holds_for_what_the_file_sent_where_and_for_nothing_else() {
     let store = || ConfigFile::open(place.source(None, KEYS));
     place.write(HERE, sends("http://192.168.0.66:9"));
     assert!(!goes(&store()));
-    let report = store().trust().unwrap();
+    let report = allow(&store()).unwrap();
     assert_eq!(report.issues[0].message, "OPENAI_API_KEY may go to http://192.168.0.66:9 for a");
     assert!(goes(&store()));
     // Comments and settings are the person's.
@@ -81,11 +88,21 @@ fn what_came_into_the_file_after_it_was_shown_is_not_allowed_with_it() {
     let place = Place::new();
     place.write(HERE, sends("https://mine.example/v1"));
     let store = ConfigFile::open(place.source(None, KEYS));
+    let seen = store.load().unwrap().config.untrusted.clone();
     assert!(!goes(&store));
     place.write(HERE, sends("https://evil.example/v1"));
-    let refused = store.trust().unwrap_err();
+    let refused = store.trust(&seen).unwrap_err();
     assert!(refused.message.contains("changed on disk"), "{}", refused.message);
     assert!(!goes(&store));
+    // It was read again while the question was open: what was shown still counts, not what was read.
+    let refused = store.trust(&seen).unwrap_err();
+    assert!(refused.message.contains("OPENAI_API_KEY to https://evil.example for a"), "{}", refused.message);
+    assert!(!goes(&store));
+    // A comment changes nothing that was shown.
+    place.write(HERE, format!("# mine\n{}", sends("https://mine.example/v1")));
+    assert!(!goes(&store));
+    store.trust(&seen).unwrap();
+    assert!(goes(&store));
 }
 
 #[test]
@@ -142,7 +159,7 @@ fn an_address_that_a_dot_env_of_the_working_folder_chose_gets_no_key_before_that
         assert!(goes(&store()), "without a .env");
         place.write("work/.env", format!("SERVER={server}\n"));
         assert_eq!(goes(&store()), free, "{server}");
-        store().trust().unwrap();
+        allow(&store()).unwrap();
         assert!(goes(&store()), "allowed: {server}");
         // The same variable beside the person's own file is the person's.
         let place = Place::new();
@@ -167,7 +184,7 @@ fn a_record_that_cannot_be_read_allows_nothing() {
     place.write(HERE, sends("https://mine.example/v1"));
     let store = ConfigFile::open(place.source(None, KEYS));
     assert!(!goes(&store));
-    store.trust().unwrap();
+    allow(&store).unwrap();
     assert!(goes(&store));
     place.write("state/trusted.json", "{ not json");
     assert!(!goes(&store));

@@ -192,6 +192,17 @@ async fn a_provider_whose_list_cannot_be_read_still_gets_calls_for_the_models_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_model_that_its_server_lists_twice_is_shown_once() {
+    let house = house(two(), |_, stage| {
+        stage.probe_finds("local", ["twin", "small", "twin"].map(ModelInfo::named).into());
+    })
+    .await;
+    let view = house.engine.handle.snapshot().providers[0].clone();
+    let ids: Vec<&str> = view.models.iter().map(|model| model.id.as_str()).collect();
+    assert_eq!(ids, ["small", "twin"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_model_that_its_server_calls_unloaded_is_said_to_be_loading() {
     for (loaded, told) in [(None, false), (Some(false), true)] {
         let house = house(two(), |_, stage| {

@@ -146,7 +146,7 @@ async fn no_key_reaches_a_stranger_before_it_was_allowed_to() {
         };
         assert!(!holds(&sim), "{kind:?}: {variable} reached llm.example");
 
-        ConfigFile::open(place.source(Some("ai_models.yaml"), KEYS)).trust().unwrap();
+        crate::config_trust::allow(&ConfigFile::open(place.source(Some("ai_models.yaml"), KEYS))).unwrap();
         let trusted = stranger(&place, &sim, kind, variable);
         assert_eq!(use_it(&upstream, &trusted).await, None, "{kind:?}");
         assert!(holds(&sim), "{kind:?}: allowed, and not sent");

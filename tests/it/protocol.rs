@@ -8,7 +8,7 @@ use lmdeck::domain::call::{
     Attempt, Body, CallRecord, CallRequest, Facts, Finish, Message, ObservedMatch, Priority, Reject, Role, Status,
     Usage,
 };
-use lmdeck::domain::config::{Endpoint, Issue, KeySource, Origin, Severity, Ui, WithheldWhy};
+use lmdeck::domain::config::{Endpoint, Issue, Journey, KeySource, Origin, Severity, Ui, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{
     Abilities, Instance, ModelChanges, ModelInfo, ProbeFound, ProbeReport, ProviderHealth, State,
@@ -198,7 +198,7 @@ fn draft() -> ProviderDraft {
         kind: Some(Kind::ZAiGlm),
         auth_token: Some(DraftSecret("${Z_AI_API_KEY}".into())),
         models: Some(vec!["glm-4.6".into()]),
-        enabled: true,
+        enabled: Some(true),
         ..ProviderDraft::default()
     }
 }
@@ -235,7 +235,13 @@ fn commands() -> Vec<Command> {
         Command::ConfigSet { path: "fallback_models.1.model".into(), value: "x".into() },
         Command::ConfigUndo,
         Command::ConfigReload,
-        Command::ConfigTrust,
+        Command::ConfigTrust {
+            asked: vec![Journey {
+                provider: "zai".into(),
+                variable: "Z_AI_API_KEY".into(),
+                origin: "https://models.example".into(),
+            }],
+        },
         Command::Explain { facts: Box::new(Facts { stream: true, ..Facts::default() }) },
         Command::ListCalls {
             query: Box::new(CallQuery {

@@ -499,8 +499,13 @@ fn a_megabyte_pasted_is_one_edit_and_fires_no_command() {
     tty.press("\x1b[200~");
     tty.press(&"q".repeat(1_000_000));
     tty.press("\x1b[201~");
-    tty.until_text("qqqqqqqq");
+    // What a line cannot hold is left out whole, never cut.
+    tty.until_text("the paste is left out");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    tty.press("\x1b[200~");
+    tty.press(&"q".repeat(1000));
+    tty.press("\x1b[201~");
+    tty.until_text("qqqqqqqq");
     tty.press("\x1b");
     tty.until("the list without a filter", |screen| !screen.contents().contains("qqqq"));
     tty.press("q");
@@ -561,6 +566,30 @@ fn a_prompt_is_written_in_the_editor_and_no_file_of_it_stays() {
     tty.press("\x1b");
     tty.until_text("i prompt");
     tty.press("q");
+    tty.until_text("Leave lmdeck?");
+    tty.press("\x1b[C\r");
+    tty.ends_with(0);
+}
+
+#[test]
+fn what_was_written_in_an_editor_that_ends_badly_is_kept_and_its_end_is_said() {
+    let raw = start(None, |command| {
+        let home = Path::new(command.get_env("HOME").unwrap()).to_owned();
+        let editor = home.join("write");
+        std::fs::write(&editor, "#!/bin/sh\nprintf '%s' 'two pages of words' > \"$1\"\nexit 1\n").unwrap();
+        std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        command.env("EDITOR", &editor);
+    });
+    let mut tty = Tty::of(raw);
+    tty.until_text("Providers");
+    tty.press("4");
+    tty.until_text("[4 Playground]");
+    tty.press("some\x0f");
+    tty.until("the words and how the editor ended", |screen| {
+        let text = screen.contents();
+        screen.alternate_screen() && text.contains("two pages of words") && text.contains("status: 1")
+    });
+    tty.press("\x1bq");
     tty.until_text("Leave lmdeck?");
     tty.press("\x1b[C\r");
     tty.ends_with(0);

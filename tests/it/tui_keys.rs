@@ -3,7 +3,7 @@
 use super::support::dashboard::{SIZES, Typing, options, picture, screen};
 use super::support::snapshot::{NOW, ago, evening, first_run, health_event, model, provider, with_provider};
 use lmdeck::domain::config::Origin;
-use lmdeck::domain::config::{Issue, Severity, WithheldWhy};
+use lmdeck::domain::config::{Issue, Journey, Severity, WithheldWhy};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
@@ -11,8 +11,8 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
-    Command, EditReport, Event, EventKind, Found, GatewayView, Level, LoadingView, ModelView, ProbePoint, ProbeWhich,
-    ProviderView, Refusal, Reply, RunId, Snapshot, Step, StepState, TestReport,
+    Command, ConfigView, DOCTOR_STEPS, EditReport, Event, EventKind, Found, GatewayView, Level, LoadingView, ModelView,
+    ProbePoint, ProbeWhich, ProviderView, Refusal, Reply, RunId, Snapshot, Step, StepState, TestReport,
 };
 use lmdeck::tui::backend::FrameBackend;
 use lmdeck::tui::input::Input;
@@ -558,15 +558,33 @@ fn what_is_used_unsaved_says_so_and_enter_saves_it_under_its_own_name() {
     assert_eq!((draft.id.as_str(), draft.endpoint.as_str()), ("llama_cpp", "http://127.0.0.1:9931"));
 }
 
+fn openai_journey() -> Journey {
+    journey("https://api.openai.com")
+}
+
+fn journey(origin: &str) -> Journey {
+    Journey { provider: "openai".into(), variable: "OPENAI_API_KEY".into(), origin: origin.into() }
+}
+
+/// Keys that wait for the person's word.
+fn waiting(mut snapshot: Snapshot, journeys: &[Journey]) -> Snapshot {
+    snapshot.config = Arc::new(ConfigView { untrusted: journeys.to_vec(), ..(*snapshot.config).clone() });
+    with_provider(snapshot, "openai", |provider| {
+        let why = WithheldWhy::Untrusted { variable: "OPENAI_API_KEY".into() };
+        provider.withheld = Some(why.because("OPENAI_API_KEY is not sent to it before you allow it"));
+    })
+}
+
 #[test]
 fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
-    let mut desk = Desk::new(with_provider(evening(), "openai", |p| {
+    let snapshot = with_provider(evening(), "openai", |p| {
         let why = WithheldWhy::Untrusted { variable: "OPENAI_API_KEY".into() };
         p.withheld = Some(why.because("OPENAI_API_KEY is not sent to api.openai.com before you allow it"));
         p.health.state = State::Unauthorized;
         let cause = Cause::KeyWithheld { host: "api.openai.com".into() };
         p.health.failure = Some(Failure::new(ErrorCode::Auth, cause, "not sent"));
-    }));
+    });
+    let mut desk = Desk::new(waiting(snapshot, &[openai_journey()]));
     // It must not be overlooked: the dashboard opens on the question.
     desk.shows("Let the keys go there?").press("esc").hides("Let the keys go there?");
     desk.press("T").shows("nothing to allow: no key of LM Studio is held back");
@@ -576,7 +594,69 @@ fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
     desk.press("enter").hides("Let the keys go there?");
     assert_eq!(desk.commands().len(), before, "the safe answer is the default");
     desk.press("T right enter");
-    assert_eq!(desk.last(), Command::ConfigTrust);
+    assert_eq!(desk.last(), Command::ConfigTrust { asked: vec![openai_journey()] });
+}
+
+#[test]
+fn a_question_about_keys_is_asked_anew_when_the_file_sends_them_elsewhere() {
+    let mut desk = Desk::new(waiting(evening(), &[journey("https://mine.example")]));
+    desk.press("right").shows("https://mine.example").shows("> [ Allow it ]");
+    desk.tell(Msg::Snapshot(Arc::new(waiting(evening(), &[journey("https://evil.example")]))));
+    desk.shows("https://evil.example").hides("https://mine.example").shows("This has changed since you were asked:");
+    desk.shows("> [ Keep them here ]").press("right enter");
+    assert_eq!(desk.last(), Command::ConfigTrust { asked: vec![journey("https://evil.example")] });
+    // Nothing is left to ask: the question goes.
+    desk.tell(Msg::Snapshot(Arc::new(waiting(evening(), &[journey("https://mine.example")]))));
+    desk.press("j j j T").shows("Let the keys go there?");
+    desk.tell(Msg::Snapshot(Arc::new(evening()))).hides("Keep them here");
+}
+
+#[test]
+fn no_key_is_allowed_to_a_host_that_did_not_fit_on_the_screen() {
+    let hosts: Vec<Journey> = (0..6).map(|n| journey(&format!("https://host-{n}.example"))).collect();
+    let mut desk = Desk::new(waiting(evening(), &hosts));
+    let mut seen = desk.screen(40, 10);
+    assert!(seen.contains("more lines, pgdn"), "{seen}");
+    let before = desk.commands().len();
+    desk.press("right");
+    for _ in 0..40 {
+        desk.press("enter");
+        if desk.commands().len() > before {
+            break;
+        }
+        seen += &desk.screen(40, 10);
+    }
+    assert_eq!(desk.last(), Command::ConfigTrust { asked: hosts });
+    for n in 0..6 {
+        assert!(seen.contains(&format!("host-{n}.example")), "host {n} was never seen: {seen}");
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_question_is_the_safe_answer() {
+    let mut desk = desk();
+    desk.press("a").press("right").press("esc").shows("Leave the form?");
+    desk.press("ctrl-c").hides("Leave the form?").shows("New provider");
+    assert!(!desk.others.contains(&Intent::Quit));
+    desk.press("ctrl-c").shows("Leave lmdeck?").press("ctrl-c");
+    assert_eq!(desk.others.last(), Some(&Intent::Quit));
+}
+
+#[test]
+fn a_key_typed_right_after_esc_counts_also_out_of_a_field() {
+    let mut desk = desk();
+    desk.press("4").shows("[4 Playground]").press("alt-1").shows("[1 Providers]");
+    desk.press("/").type_in("zzz").shows("zzz").press("alt-?").hides("zzz").shows("Help");
+}
+
+#[test]
+fn read_only_is_said_before_anything_is_filled_in() {
+    let mut desk = Desk::with(evening(), TuiOptions { readonly: true, ..options() });
+    for keys in ["3 a", "o", "d", "U", "g g d"] {
+        desk.press(keys).shows("read-only: started with --readonly").press("!").press("esc");
+        desk.hides("New rule").hides("New order").hides("Delete");
+    }
+    assert!(desk.commands().iter().all(|command| !command.changes_something()), "{:?}", desk.commands());
 }
 
 #[test]
@@ -737,6 +817,78 @@ fn a_pasted_curl_line_fills_an_untouched_form() {
 }
 
 #[test]
+fn a_curl_line_over_a_touched_form_is_asked_about_and_never_the_text_of_a_field() {
+    let mut desk = desk();
+    desk.press("a tab tab").type_in("Mine");
+    let line = "curl https://api.openai.com/v1/chat/completions -H 'Authorization: Bearer sk-live-SECRET99'";
+    desk.paste(line).shows("Fill the form from the paste?").shows("https://api.openai.com");
+    assert!(!desk.screen(120, 40).contains("SECRET99"));
+    desk.press("enter").shows("New provider").hides("api.openai.com").shows("Mine");
+    desk.paste(line).press("right enter").shows("https://api.openai.com").shows("Mine").shows("< OpenAI >");
+    assert!(!desk.screen(120, 40).contains("SECRET99"));
+}
+
+#[test]
+fn a_form_follows_what_others_change_and_writes_only_what_the_person_changed() {
+    let mut desk = desk();
+    desk.press("j j e tab tab").type_in("X");
+    let changed = |snapshot| {
+        with_provider(snapshot, "zai", |provider| {
+            provider.enabled = !provider.enabled;
+            provider.endpoint.written = "https://other.example/v4".into();
+        })
+    };
+    desk.tell(Msg::Snapshot(Arc::new(changed(evening()))));
+    desk.shows("https://other.example/v4").shows("was changed meanwhile: Address, Enabled").shows("Modified");
+    desk.press("ctrl-s");
+    let Command::EditProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert!(draft.name.as_ref().is_some_and(|name| name.ends_with('X')), "{draft:?}");
+    assert_eq!((draft.kind, draft.endpoint.as_str(), draft.local, draft.enabled), (None, "", None, None));
+    // The same behind "keep theirs, put mine on top", where the file was newer still.
+    let refusal = Refusal {
+        message: "the file changed on disk".into(),
+        remedy: String::new(),
+        exit: 3,
+        issues: Vec::new(),
+        difference: Some("+ x".into()),
+    };
+    desk.answer(Reply::Refused(refusal)).press("right enter");
+    assert_eq!(desk.last(), Command::ConfigReload);
+    desk.tell(Msg::Snapshot(Arc::new(evening()))).answer(Reply::Done);
+    let Command::EditProvider { draft: again, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!(again, draft);
+}
+
+#[test]
+fn what_both_changed_is_said_and_the_person_s_own_stays() {
+    let mut desk = desk();
+    desk.press("j j e tab tab tab ctrl-u").type_in("https://mine.example");
+    let theirs =
+        with_provider(evening(), "zai", |provider| provider.endpoint.written = "https://theirs.example".into());
+    desk.tell(Msg::Snapshot(Arc::new(theirs))).shows("https://mine.example").shows("was changed meanwhile: Address");
+    desk.press("ctrl-s");
+    let Command::EditProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+    assert_eq!((draft.endpoint.as_str(), draft.name), ("https://mine.example", None));
+}
+
+#[test]
+fn an_answer_goes_to_the_form_it_was_asked_for_whatever_was_opened_since() {
+    let mut desk = desk();
+    desk.press("a right ctrl-s f1").shows("Help");
+    let Reply::Refused(refusal) = Reply::refused(3, "the file changed on disk", "") else { panic!("no refusal") };
+    desk.answer(Reply::Refused(Refusal { difference: Some("+ x".into()), ..refusal }));
+    desk.shows("The file changed on disk").press("right enter");
+    assert_eq!(desk.last(), Command::ConfigReload);
+}
+
+#[test]
+fn a_save_that_changes_nothing_is_not_called_saved() {
+    let mut desk = desk();
+    desk.press("j e tab tab").type_in("Big box").press("ctrl-s");
+    desk.answer(Reply::Edited(EditReport::default())).shows("nothing changed in the file").hides("Saved");
+}
+
+#[test]
 fn leaving_a_changed_form_asks_and_keeps_by_default() {
     let mut desk = desk();
     desk.press("a esc").hides("New provider");
@@ -819,6 +971,42 @@ fn a_saved_form_closes_on_its_provider() {
 }
 
 // ---- doctor
+
+#[test]
+fn on_a_low_screen_the_step_that_failed_and_what_to_do_can_be_seen() {
+    let mut desk = desk();
+    desk.press("G D").answer(Reply::Tested(refused_key()));
+    let screen = desk.screen(40, 10);
+    assert!(screen.contains("[x]  auth"), "{screen}");
+    let mut seen = String::new();
+    for _ in 0..20 {
+        seen += &desk.screen(80, 24);
+        desk.press("pgdn");
+    }
+    let last = desk.screen(80, 24);
+    assert!(!last.contains("more line"), "the end can be reached: {last}");
+    // From the top again, with the cursor in sight.
+    desk.press("g");
+    let low = desk.screen(40, 10);
+    assert!(low.lines().any(|line| line.starts_with("> [ok] address")), "{low}");
+}
+
+fn refused_key() -> TestReport {
+    let mut made = report(StepState::Passed);
+    let step =
+        |name: &&str| Step { name: (*name).into(), state: StepState::Passed, verdict: "fine".into(), ms: Some(9) };
+    made.steps = DOCTOR_STEPS.iter().map(step).collect();
+    let place = made.steps.iter().position(|step| step.name == "auth").unwrap();
+    for (at, step) in made.steps.iter_mut().enumerate() {
+        step.state = match at.cmp(&place) {
+            std::cmp::Ordering::Less => StepState::Passed,
+            std::cmp::Ordering::Equal => StepState::Failed,
+            std::cmp::Ordering::Greater => StepState::Skipped,
+        };
+    }
+    made.failure = Some(Failure::new(ErrorCode::Auth, Cause::KeyRefused { status: 401 }, "401"));
+    made
+}
 
 #[test]
 fn an_answer_from_the_cloud_is_asked_for_only_after_a_question() {

@@ -168,6 +168,25 @@ fn values_stay_for_the_next_time_and_may_have_lines() {
 }
 
 #[test]
+fn values_that_were_not_sent_are_there_the_next_time() {
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g enter enter").type_in("peace").press("esc").sees(&["Generate a prayer for {{intention}}"]);
+    assert_eq!(desk.calls.len(), 0, "nothing is sent by leaving");
+    desk.press("enter").sees(&["> intention *  peace"]);
+    desk.type_in("ful").press("ctrl-c").sees(&["Leave lmdeck?", "The values of the variables were not sent."]);
+    desk.press("enter enter");
+    assert_eq!(desk.sent().1, "Generate a prayer for peaceful.");
+}
+
+#[test]
+fn a_preset_half_filled_in_is_not_left_without_a_question() {
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g enter ctrl-s").type_in("-two").press("esc").sees(&["Leave the preset?"]);
+    desk.press("enter").sees(&["Keep as a preset"]);
+    desk.press("esc right right enter").sees(&["Generate a prayer for {{intention}}"]);
+}
+
+#[test]
 fn one_without_variables_is_sent_at_once_and_none_leaves_the_text_as_it_is() {
     let mut desk = Desk::on(FILE);
     desk.press("ctrl-g").type_in("plain").press("enter enter");

@@ -260,6 +260,34 @@ fn an_order_is_moved_added_to_and_removed_from_before_it_is_saved() {
 }
 
 #[test]
+fn an_order_that_others_changed_is_followed_or_asked_about_never_taken_back() {
+    let theirs = |items: &[&str]| {
+        let mut snapshot = evening();
+        let orders = &mut Arc::make_mut(&mut snapshot.routing).rules.request_orders;
+        let order = orders.iter_mut().find(|(name, _)| name == "teaching_generation").unwrap();
+        order.1 = texts(items);
+        Arc::new(snapshot)
+    };
+    let mut desk = Desk::new(evening());
+    desk.engine.on(CommandName::SetOrder, edited());
+    desk.press("enter");
+    desk.tell(Msg::Snapshot(theirs(&["lm_studio", "zai", "local"])));
+    assert!(desk.wide().contains("the order of teaching_generation was changed meanwhile"), "{}", desk.wide());
+    desk.press("d");
+    desk.tell(Msg::Snapshot(theirs(&["openai"])));
+    desk.press("ctrl-s");
+    let screen = desk.wide();
+    assert!(screen.contains("In the file: openai") && screen.contains("Yours: zai, local"), "{screen}");
+    assert_eq!(desk.asked(CommandName::SetOrder), []);
+    desk.press("right enter");
+    let items = texts(&["zai", "local"]);
+    assert_eq!(
+        desk.asked(CommandName::SetOrder),
+        [Command::SetOrder { request_type: "teaching_generation".into(), items }]
+    );
+}
+
+#[test]
 fn items_are_moved_down_too_and_the_ends_say_so() {
     let mut desk = Desk::new(evening());
     desk.press("enter K");

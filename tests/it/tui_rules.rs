@@ -40,6 +40,51 @@ routing:
       deny: not now
 ";
 
+/// A rule whose condition has a comment in the middle.
+const COMMENTED: &str = "\
+providers:
+  - { id: near, type: lm_studio, endpoint: 'http://127.0.0.1:9', models: [small] }
+routing:
+  policies:
+    - name: private
+      when: |
+        request.type == \"diary\"  // mine
+        || request.client == \"home\"
+      local_only: true
+";
+
+#[test]
+fn a_condition_of_several_lines_keeps_them_and_is_changed_in_the_editor() {
+    let mut desk = Desk::on(COMMENTED, evening());
+    desk.press("enter").type_in("x");
+    let screen = desk.wide();
+    assert!(
+        screen.contains("this text has several lines") && screen.contains("ctrl-x") && screen.contains("Not modified"),
+        "{screen}"
+    );
+    desk.press("ctrl-x");
+    let now = "request.type == \"journal\"  // mine\n|| request.client == \"home\"";
+    desk.tell(Msg::TextEdited(Ok(now.into())));
+    assert!(!desk.wide().contains("Not modified"), "{}", desk.wide());
+    desk.press("ctrl-s ctrl-s");
+    let policies = desk.store.load().unwrap().config.rules.policies.clone();
+    assert_eq!(policies[0].when.trim(), now, "{}", desk.file());
+}
+
+#[test]
+fn of_two_rules_with_one_name_neither_is_taken_for_the_other() {
+    let twice = FILE.replace("name: batch", "name: long-prompts");
+    let mut desk = Desk::on(&twice, evening());
+    for (moves, keys) in [("", "enter"), ("j", "space"), ("", "d")] {
+        desk.press(moves).press(keys);
+        let screen = desk.wide();
+        assert!(screen.contains("two rules are called long-prompts"), "{screen}");
+        assert!(!screen.contains("Edit long-prompts") && !screen.contains("Delete the rule"), "{screen}");
+    }
+    assert!(line_with(&desk.wide(), "> 2 ").contains("long-prompts"), "{}", desk.wide());
+    assert_eq!(desk.file(), twice);
+}
+
 /// The one provider of the file, up.
 fn world() -> World {
     let model = WorldModel { loaded: Some(true), ..WorldModel::of("small") };

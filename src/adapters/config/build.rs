@@ -17,9 +17,9 @@ use super::policies;
 use super::presets;
 use super::profiles::{self, Written};
 use super::sections;
-use super::trust::{Journey, Trust};
+use super::trust::Trust;
 use super::warmth;
-use crate::domain::config::{Config, Issue, KeySource, Profile, Severity};
+use crate::domain::config::{Config, Issue, Journey, KeySource, Profile, Severity};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 
@@ -133,6 +133,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
         ui: sections::ui(value),
         cache: sections::cache(value),
         presets: presets.into(),
+        untrusted: untrusted(&journeys, reading.trust),
     };
     let mut issues = findings.issues;
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), issue.line.unwrap_or(0), issue.column.unwrap_or(0)));
@@ -183,6 +184,7 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
             }
         }
     }
+    config.untrusted = untrusted(&journeys, reading.trust);
     Built { config, issues: findings.issues, journeys }
 }
 
@@ -194,6 +196,10 @@ fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
             trouble.remedy,
         );
     }
+}
+
+fn untrusted(journeys: &[Journey], trust: &Trust) -> Vec<Journey> {
+    journeys.iter().filter(|journey| !trust.allows(journey)).cloned().collect()
 }
 
 /// Ids must be usable and stand once.

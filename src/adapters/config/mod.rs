@@ -51,7 +51,7 @@ pub use json_schema::json_schema;
 pub use source::Source;
 pub use store::ConfigFile;
 
-use crate::domain::config::{Issue, Profile};
+use crate::domain::config::{Issue, Journey, Profile};
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::RuleSet;
 use crate::engine::ports::{ConfigEdit, ConfigStore, Loaded, Unusable};
@@ -70,8 +70,8 @@ impl ConfigStore for ConfigFile {
         self.undo_now()
     }
 
-    fn trust(&self) -> Result<EditReport, Refusal> {
-        self.trust_now()
+    fn trust(&self, asked: &[Journey]) -> Result<EditReport, Refusal> {
+        self.trust_now(asked)
     }
 
     fn profile_of(&self, base: Option<&ProviderId>, draft: &ProviderDraft) -> Result<Profile, Refusal> {

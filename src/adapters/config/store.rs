@@ -8,12 +8,12 @@ use super::history;
 use super::in_force::in_force;
 use super::save;
 use super::source::Source;
-use super::trust::{Journey, Trust};
+use super::trust::Trust;
 use super::watch::Watching;
 
 use crate::adapters::app_log;
 use crate::adapters::clock::unix_now;
-use crate::domain::config::{Config, Issue, Severity};
+use crate::domain::config::{Config, Issue, Journey, Severity};
 use crate::engine::ports::{Loaded, Unusable};
 use crate::engine::protocol::{EditReport, Refusal};
 use std::path::{Path, PathBuf};
@@ -206,11 +206,24 @@ impl ConfigFile {
         }
     }
 
-    /// Allows what was read last, and nothing that came into the file since: the person saw only that.
-    pub(super) fn trust_now(&self) -> Result<EditReport, Refusal> {
+    /// Allows what the person was asked about, and nothing that came into the file since. What was read last is not
+    /// what was shown: the watch reads again while a question is open.
+    pub(super) fn trust_now(&self, asked: &[Journey]) -> Result<EditReport, Refusal> {
         let _turn = self.turn();
         let opened = self.open_unchanged()?;
         let name = opened.file.to_string_lossy().into_owned();
+        if let Some(unseen) = opened.built.config.untrusted.iter().find(|journey| !asked.contains(journey)) {
+            return Err(Refusal {
+                message: format!(
+                    "{name} now sends {} to {} for {}, which was not asked about: nothing is allowed",
+                    unseen.variable, unseen.origin, unseen.provider
+                ),
+                remedy: "look at what it sends where, then ask again: lmdeck config check".into(),
+                exit: 1,
+                issues: Vec::new(),
+                difference: None,
+            });
+        }
         let journeys = opened.built.journeys;
         let issues = journeys.iter().map(|journey| allowed(&name, journey)).collect();
         Trust::keep(&self.source.state_folder, &opened.file, journeys).map_err(|error| Refusal {

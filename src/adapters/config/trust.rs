@@ -3,17 +3,9 @@
 //! A decision is about the part of a file's content that matters: which key goes to which origin. It is kept in
 //! clear, so that a person can read it. Any other destination asks again; an edit elsewhere in the file does not.
 
-use serde::{Deserialize, Serialize};
+use crate::domain::config::Journey;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// One key on its way to a host that is not its vendor's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Journey {
-    pub provider: String,
-    pub variable: String,
-    pub origin: String,
-}
 
 /// What was allowed for one file.
 #[derive(Debug, Clone, Default)]

@@ -71,7 +71,8 @@ pub async fn undo(session: &mut Session) -> Result<(), Ending> {
 
 pub async fn trust(session: &mut Session) -> Result<(), Ending> {
     session.writable()?;
-    let reply = session.ask(Command::ConfigTrust).await?;
+    let asked = session.handle.snapshot().config.untrusted.clone();
+    let reply = session.ask(Command::ConfigTrust { asked }).await?;
     let file = session.handle.snapshot().config.file.clone();
     let ways = match reply {
         Reply::Edited(report) => report.issues.into_iter().map(|issue| issue.message).collect(),

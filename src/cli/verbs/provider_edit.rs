@@ -35,13 +35,13 @@ pub async fn add(session: &mut Session, args: &AddArgs) -> Result<(), Ending> {
     let fields = &args.fields;
     let draft = ProviderDraft {
         id: id.clone(),
-        name: fields.name.clone().unwrap_or_default(),
+        name: fields.name.clone(),
         kind: Some(kind),
         endpoint: fields.endpoint.clone().unwrap_or_default(),
         auth_token: key(&mut session.console, fields.key.as_deref())?,
         models: (!fields.models.is_empty()).then(|| fields.models.clone()),
-        local: fields.local,
-        enabled: !args.disabled,
+        local: Some(fields.local),
+        enabled: Some(!args.disabled),
     };
     let draft = Box::new(draft);
     if fields.dry_run {
@@ -94,7 +94,7 @@ fn draft_of_edit(console: &mut Console, view: &ProviderView, args: &EditArgs) ->
     let fields = &args.fields;
     Ok(ProviderDraft {
         id: view.id.to_string(),
-        name: fields.name.clone().unwrap_or_default(),
+        name: fields.name.clone(),
         kind: args.kind.map(|word| word.0),
         endpoint: fields.endpoint.clone().unwrap_or_default(),
         auth_token: if args.no_key { Some(DraftSecret::default()) } else { key(console, fields.key.as_deref())? },
@@ -103,8 +103,8 @@ fn draft_of_edit(console: &mut Console, view: &ProviderView, args: &EditArgs) ->
         } else {
             (!fields.models.is_empty()).then(|| fields.models.clone())
         },
-        local: (view.local || fields.local) && !args.no_local,
-        enabled: view.enabled,
+        local: (fields.local || args.no_local).then_some(!args.no_local),
+        enabled: None,
     })
 }
 

@@ -8,7 +8,9 @@ pub mod profile;
 
 pub use alerts::{AlertFor, Alerts, DesktopBy};
 pub use issue::{Issue, Severity};
-pub use profile::{Endpoint, KeySource, ModelProfile, ModelSettings, Origin, Profile, Timeouts, Withheld, WithheldWhy};
+pub use profile::{
+    Endpoint, Journey, KeySource, ModelProfile, ModelSettings, Origin, Profile, Timeouts, Withheld, WithheldWhy,
+};
 
 use super::budget::WhenExhausted;
 use super::ids::ProviderId;
@@ -39,6 +41,8 @@ pub struct Config {
     pub cache: CacheRules,
     /// In file order.
     pub presets: Arc<Vec<Preset>>,
+    /// Keys that the file would send to strangers and that wait for the person's word, in file order.
+    pub untrusted: Vec<Journey>,
 }
 
 impl Config {

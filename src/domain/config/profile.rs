@@ -148,6 +148,15 @@ impl Timeouts {
     }
 }
 
+/// One key on its way to a host that is not its vendor's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Journey {
+    /// Whose key it is: a provider's id, or `telemetry`.
+    pub provider: String,
+    pub variable: String,
+    pub origin: String,
+}
+
 /// Why nothing is sent to a provider, known without asking it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {

@@ -8,6 +8,7 @@ use super::query::{CallQuery, IncidentQuery, LogQuery, SavedPrompt};
 use super::replay::ReplayQuery;
 use super::stats::{ExportQuery, StatsQuery};
 use crate::domain::call::{CallRequest, Facts};
+use crate::domain::config::Journey;
 use crate::domain::ids::{CallId, ModelId, ProviderId};
 use crate::domain::kind::Kind;
 use crate::domain::routing::ActiveChoice;
@@ -21,20 +22,24 @@ pub enum ProbeWhich {
     One(ProviderId),
 }
 
-/// A provider as a form or `providers add` describes it: texts as typed. Empty means not given.
+/// A provider as a form or `providers add` describes it: texts as typed. An edit changes what is given and nothing
+/// else, whatever became of the rest meanwhile; an empty id or address is not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderDraft {
     pub id: String,
-    pub name: String,
+    /// `None` leaves it as it is, an empty text removes it.
+    pub name: Option<String>,
     pub kind: Option<Kind>,
     pub endpoint: String,
     /// `${NAME}` or, discouraged, the key itself; `None` leaves it as it is, an empty text removes it.
     pub auth_token: Option<DraftSecret>,
     /// Named models, in order; `None` leaves them as they are.
     pub models: Option<Vec<String>>,
-    pub local: bool,
-    pub enabled: bool,
+    /// `None` leaves it as it is; a new one is not.
+    pub local: Option<bool>,
+    /// `None` leaves it as it is; a new one is.
+    pub enabled: Option<bool>,
 }
 
 /// A key on its way from a form to the file. Serialised only between a front end and the engine; its
@@ -121,7 +126,11 @@ pub enum Command {
     /// Reads the file again now.
     ConfigReload,
     /// Allows keys to go where this file sends them, by the file's content.
-    ConfigTrust,
+    ConfigTrust {
+        /// What the person saw, as in [`super::ConfigView::untrusted`]: nothing is allowed where the file has more.
+        #[serde(default)]
+        asked: Vec<Journey>,
+    },
     Explain {
         facts: Box<Facts>,
     },
@@ -376,7 +385,7 @@ impl Command {
             Self::ConfigSet { .. } => CommandName::ConfigSet,
             Self::ConfigUndo => CommandName::ConfigUndo,
             Self::ConfigReload => CommandName::ConfigReload,
-            Self::ConfigTrust => CommandName::ConfigTrust,
+            Self::ConfigTrust { .. } => CommandName::ConfigTrust,
             Self::Explain { .. } => CommandName::Explain,
             Self::ListCalls { .. } => CommandName::ListCalls,
             Self::GetCall { .. } => CommandName::GetCall,
@@ -421,7 +430,7 @@ impl Command {
             | Self::SetOrder { .. }
             | Self::ConfigSet { .. }
             | Self::ConfigUndo
-            | Self::ConfigTrust
+            | Self::ConfigTrust { .. }
             | Self::CancelCall { .. }
             | Self::LoadModel { .. }
             | Self::UnloadModel { .. }

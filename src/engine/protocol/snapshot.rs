@@ -3,7 +3,7 @@
 
 use super::flow::FlowView;
 use super::policy::ObservedSums;
-use crate::domain::config::{Endpoint, Issue, KeySource, Origin, Ui, Withheld};
+use crate::domain::config::{Endpoint, Issue, Journey, KeySource, Origin, Ui, Withheld};
 use crate::domain::health::{Abilities, Instance, ModelChanges, ProviderHealth, State};
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::incident::{Incident, Slot};
@@ -75,6 +75,10 @@ pub struct ConfigView {
     /// Everything that is in force in the words of a file, without keys.
     #[serde(default)]
     pub in_force: Arc<Value>,
+    /// Keys that wait for the person's word before they go to a stranger, as [`super::Command::ConfigTrust`] names
+    /// them.
+    #[serde(default)]
+    pub untrusted: Vec<Journey>,
 }
 
 /// One provider with everything a screen shows of it.

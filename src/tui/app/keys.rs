@@ -52,7 +52,7 @@ impl App {
         self.jumping = false;
         self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
             Some(filter) => {
-                filter.paste(text);
+                out.complain(filter.paste(text));
                 part.filtered(Change::Text, cx, out);
             }
             None => part.paste(text, cx, out),
@@ -64,7 +64,7 @@ impl App {
         self.notes.expire(self.now, true);
         self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
             Some(filter) => {
-                filter.replace(text);
+                out.complain(filter.replace(text));
                 part.filtered(Change::Text, cx, out);
             }
             None => part.fill(text, cx, out),
@@ -104,8 +104,9 @@ impl App {
             }
             // The second key did not fit: it means what it means alone.
             Meaning::Nothing if before.is_some() => self.press(key),
-            // A terminal sends esc and the key after it as one, when they come in one packet.
-            Meaning::Nothing if key.alt && !self.typing() && matches!(key.code, KeyCode::Char(_)) => {
+            // A terminal sends esc and the key after it as one, when they come in one packet: typed ahead, also out
+            // of a field. What a field takes with alt it has taken above.
+            Meaning::Nothing if key.alt && matches!(key.code, KeyCode::Char(_)) => {
                 let mut intents = self.press(Key { code: KeyCode::Esc, ctrl: false, alt: false });
                 intents.extend(self.press(Key { alt: false, ..key }));
                 intents
@@ -233,11 +234,13 @@ impl App {
     fn quit(&mut self) -> Vec<Intent> {
         let lost = self.layers.iter().map(|layer| layer.part.as_ref()).chain(self.screens.iter());
         let lost: Vec<String> = lost.filter_map(Part::would_lose).collect();
-        if lost.is_empty() || self.layers.last().is_some_and(|layer| layer.part.contexts().contains(&Context::Confirm))
-        {
+        // Of all questions only the one below lets this come up to the frame.
+        let asked = self.top().contexts().contains(&Context::Confirm);
+        if lost.is_empty() || asked {
             return vec![Intent::Quit];
         }
-        self.push(Box::new(Confirm::new("Leave lmdeck?", lost, "Stay").with("Leave", Effect::Quit)));
+        let question = Confirm::new("Leave lmdeck?", lost, "Stay").with("Leave", Effect::Quit);
+        self.push(Box::new(question.of_leaving()));
         Vec::new()
     }
 

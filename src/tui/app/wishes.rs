@@ -17,7 +17,7 @@ const CLIPBOARD: usize = 74_000;
 const RECENT: usize = 8;
 
 impl App {
-    pub(super) fn carry_out(&mut self, effect: Effect, owner: &Owner) -> Vec<Intent> {
+    pub(super) fn carry_out(&mut self, effect: Effect, owner: &Owner, opener: Option<&Owner>) -> Vec<Intent> {
         match effect {
             Effect::Ask(ticket, command) => self.send(ticket, command, owner.clone()),
             Effect::Tell(command, done) => self.tell(command, done),
@@ -30,7 +30,7 @@ impl App {
                 vec![Intent::StopCall(ticket)]
             }
             Effect::Open(part) => {
-                self.push(part);
+                self.push_for(part, Some(owner.clone()));
                 self.with_part(None, |part, cx, out| part.shown(cx, out))
             }
             Effect::Close => {
@@ -48,8 +48,13 @@ impl App {
             Effect::Go(tab, Some(place)) => self.go_to(tab, &place),
             Effect::Go(tab, None) => self.go(tab),
             Effect::Edit(file) => vec![Intent::Edit(file)],
-            Effect::Pass(action) => self.act(action),
-            Effect::Hand(text) => self.with_part(None, |part, cx, out| part.take(&text, cx, out)),
+            Effect::Pass(action) => match opener.filter(|opener| **opener != self.top_owner()) {
+                Some(opener) => self.with_part(Some(opener), |part, cx, out| {
+                    part.act(action, cx, out);
+                }),
+                None => self.act(action),
+            },
+            Effect::Hand(text) => self.with_part(opener, |part, cx, out| part.take(&text, cx, out)),
             Effect::Quit => vec![Intent::Quit],
             Effect::EditText(text) => {
                 self.editing = Some(owner.clone());

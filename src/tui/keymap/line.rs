@@ -76,7 +76,7 @@ pub fn of(action: A, subject: Option<&Place>) -> Option<String> {
             Place::Order(name) => Some(line("routes order", &[name])),
             Place::Policy { name, .. } => Some(line("routes show", &[name])),
             Place::Preset(preset) => Some(line("presets show", &[&preset.name])),
-            Place::Prompt(_) | Place::Sample(..) | Place::Kept(_) | Place::Values(_) => None,
+            Place::Prompt(_) | Place::Sample(..) | Place::Kept(_) | Place::Values { .. } => None,
         },
         A::BrokenPage => fixed("config check"),
         A::PresetPick => fixed("presets list"),

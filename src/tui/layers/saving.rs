@@ -72,7 +72,11 @@ impl Saving {
 fn saved(report: &EditReport, out: &mut Outbox) {
     let file = report.file.rsplit('/').next().unwrap_or_default();
     let lines = units::count(report.lines_changed as u64, "line", "lines");
-    let said = if report.written { format!("Saved {file}, {lines}. U undoes.") } else { "saved".to_owned() };
+    let said = if report.written {
+        format!("Saved {file}, {lines}. U undoes.")
+    } else {
+        "nothing changed in the file".to_owned()
+    };
     out.say(Level::Info, said);
     for issue in &report.issues {
         out.say(Level::Warning, with_remedy(&issue.message, &issue.remedy));

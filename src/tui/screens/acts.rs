@@ -1,6 +1,6 @@
 //! What can be done to one provider, the same on every screen that shows providers.
 
-use crate::domain::config::WithheldWhy;
+use crate::domain::config::{Journey, WithheldWhy};
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
 use crate::domain::routing::{ActiveChoice, Policy};
@@ -39,7 +39,10 @@ pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbo
         Action::ProviderDoctor => out.push(Effect::Open(Box::new(Doctor::of(provider)))),
         Action::ProviderEdit => out.push(Effect::Open(Box::new(ProviderForm::edit(provider)))),
         Action::Trust => out.push(Effect::Open(Box::new(trust_question(cx.snapshot)))),
-        Action::ProviderDelete => out.push(Effect::Open(Box::new(question(provider, cx.snapshot)))),
+        Action::ProviderDelete => {
+            let ask = move |snapshot: &Snapshot| find(snapshot, &id).map(|provider| question(provider, snapshot));
+            out.push(Effect::Open(Box::new(question(provider, cx.snapshot).about(ask))));
+        }
         _ => return false,
     }
     true
@@ -60,15 +63,26 @@ pub fn asks_for_trust(snapshot: &Snapshot) -> bool {
 
 /// Names every key that would go somewhere: the permission is the file's, not one provider's.
 pub fn trust_question(snapshot: &Snapshot) -> Confirm {
-    let mut lines =
-        vec!["These hosts are not the vendor's own, and the file or a .env names them. Allowed, they get:".to_owned()];
-    lines.extend(snapshot.providers.iter().filter_map(|provider| {
-        untrusted(provider).map(|variable| format!("  {}   the key in {variable}", provider.endpoint.origin))
-    }));
-    lines.push("It counts for this file until it sends a key elsewhere.".to_owned());
+    let asked = |snapshot: &Snapshot| (!snapshot.config.untrusted.is_empty()).then(|| journeys(snapshot));
+    journeys(snapshot).about(asked)
+}
+
+fn journeys(snapshot: &Snapshot) -> Confirm {
+    let asked = snapshot.config.untrusted.clone();
+    // What is at stake comes first: on a low screen it is what is seen.
+    let mut lines: Vec<String> = asked.iter().map(journey).collect();
+    lines.push("The file or a .env names these hosts, and they are not the vendor's own.".to_owned());
+    lines.push("Allowed, it counts for this file until it sends a key elsewhere.".to_owned());
     let done = "the keys may go where the file sends them";
     Confirm::new("Let the keys go there?", lines, "Keep them here")
-        .with("Allow it", Effect::Tell(Command::ConfigTrust, done.to_owned()))
+        .with("Allow it", Effect::Tell(Command::ConfigTrust { asked }, done.to_owned()))
+}
+
+fn journey(journey: &Journey) -> String {
+    // What is no variable is said in words: the records that a collector gets.
+    let is_words = journey.variable.contains(' ');
+    let what = if is_words { journey.variable.clone() } else { format!("the key in {}", journey.variable) };
+    format!("  {}   {what}", journey.origin)
 }
 
 /// Why an act on `provider` cannot be done now.

@@ -77,14 +77,18 @@ impl Filter {
         self.line.set(&whole);
     }
 
-    pub fn paste(&mut self, text: &str) {
-        self.line.paste(text);
+    /// # Errors
+    /// It is too long for a filter: nothing is changed.
+    pub fn paste(&mut self, text: &str) -> Result<(), String> {
+        self.line.paste(text)
     }
 
     /// Another text in place of this one.
-    pub fn replace(&mut self, text: &str) {
-        self.line.set("");
-        self.line.paste(text);
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn replace(&mut self, text: &str) -> Result<(), String> {
+        self.line.replace(text)
     }
 
     /// Whether every word of the filter is somewhere in `text`, whatever their case.
@@ -125,7 +129,7 @@ mod tests {
         let mut filter = Filter::default();
         assert!(filter.lets("anything") && !filter.is_on());
         filter.open();
-        filter.paste("Studio lm");
+        filter.paste("Studio lm").unwrap();
         assert!(filter.lets("LM Studio") && !filter.lets("LM") && filter.is_on() && !filter.is_kept());
         filter.keep();
         assert!(filter.is_kept());

@@ -6,7 +6,7 @@ use crate::tui::theme::Role;
 use crossterm::event::KeyCode;
 use tui_input::{Input, InputRequest};
 
-/// More than any id, address or key; what a paste has beyond it is cut.
+/// Bytes; more than any id, address or key. What would be longer is left out whole.
 pub const LONGEST: usize = 4096;
 
 #[derive(Debug, Clone, Default)]
@@ -68,8 +68,12 @@ impl Line {
             (KeyCode::Delete, false, false) => InputRequest::DeleteNextChar,
             (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, false) => InputRequest::GoToPrevChar,
             (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, false) => InputRequest::GoToNextChar,
-            (KeyCode::Left, true, false) => InputRequest::GoToPrevWord,
-            (KeyCode::Right, true, false) => InputRequest::GoToNextWord,
+            (KeyCode::Left, true, false) | (KeyCode::Left | KeyCode::Char('b'), false, true) => {
+                InputRequest::GoToPrevWord
+            }
+            (KeyCode::Right, true, false) | (KeyCode::Right | KeyCode::Char('f'), false, true) => {
+                InputRequest::GoToNextWord
+            }
             (KeyCode::Home, false, false) | (KeyCode::Char('a'), true, false) => InputRequest::GoToStart,
             (KeyCode::End, false, false) | (KeyCode::Char('e'), true, false) => InputRequest::GoToEnd,
             (KeyCode::Char('u'), true, false) => InputRequest::DeleteLine,
@@ -82,21 +86,37 @@ impl Line {
     }
 
     /// Pasted text as one edit: line ends become spaces, control characters go, the ends are trimmed.
-    pub fn paste(&mut self, text: &str) {
+    ///
+    /// # Errors
+    /// It would be longer than a line can be: nothing is changed.
+    pub fn paste(&mut self, text: &str) -> Result<(), String> {
         let clean: String = text
             .trim()
             .chars()
             .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
             .filter(|c| !c.is_control())
-            .take(LONGEST)
             .collect();
+        if self.value().len() + clean.len() > LONGEST {
+            return Err(format!("the paste is left out: a line holds {LONGEST} characters at most"));
+        }
         let at = self.0.cursor();
         let mut value: String = self.value().chars().take(at).collect();
         value.push_str(&clean);
         let after = value.chars().count();
         value.extend(self.value().chars().skip(at));
-        let value: String = value.chars().take(LONGEST).collect();
-        self.0 = Input::new(value).with_cursor(after.min(LONGEST));
+        self.0 = Input::new(value).with_cursor(after);
+        Ok(())
+    }
+
+    /// Another text in place of this one.
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn replace(&mut self, text: &str) -> Result<(), String> {
+        let mut other = Self::default();
+        other.paste(text)?;
+        *self = other;
+        Ok(())
     }
 
     /// Draws the value of a field: a text, or `word` where one of several is chosen. `empty` stands for no text.
@@ -154,12 +174,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_paste_is_one_edit_without_controls_and_with_an_end() {
+    fn a_paste_is_one_edit_without_controls_and_leaves_the_rest_whole() {
         let mut line = Line::new("ab");
         line.key(Key { code: KeyCode::Left, ctrl: false, alt: false });
-        line.paste("x\ny\u{1b}[31m\r\n");
+        line.paste("x\ny\u{1b}[31m\r\n").unwrap();
         assert_eq!(line.value(), "ax y[31mb");
-        line.paste(&"z".repeat(1_000_000));
-        assert!(line.value().chars().count() <= LONGEST);
+        assert!(line.paste(&"z".repeat(1_000_000)).unwrap_err().contains("left out"));
+        assert_eq!(line.value(), "ax y[31mb", "not cut at its end");
     }
 }

@@ -23,7 +23,9 @@ impl<K> Default for Selection<K> {
 impl<K: Clone + PartialEq> Selection<K> {
     /// The row the cursor is on, among the rows that are.
     pub fn place(&self, keys: &[K]) -> Option<usize> {
-        let known = self.key.as_ref().and_then(|key| keys.iter().position(|other| other == key));
+        // Two rows may have one key: where the cursor was left counts before the first of them.
+        let here = self.key.as_ref().is_some_and(|key| keys.get(self.place) == Some(key)).then_some(self.place);
+        let known = here.or_else(|| self.key.as_ref().and_then(|key| keys.iter().position(|other| other == key)));
         known.or_else(|| keys.len().checked_sub(1).map(|last| self.place.min(last)))
     }
 
@@ -93,6 +95,19 @@ mod tests {
         assert_eq!(selection.place(&["x", "a", "b"]), Some(2));
         assert_eq!(selection.place(&["x", "c"]), Some(1));
         assert_eq!(selection.place(&[]), None);
+    }
+
+    #[test]
+    fn rows_with_one_key_are_passed_one_by_one() {
+        let rows = ["a", "a", "b"];
+        let mut selection = Selection::default();
+        selection.settle(&rows);
+        selection.act(Action::Down, &rows);
+        assert_eq!(selection.place(&rows), Some(1));
+        selection.act(Action::Down, &rows);
+        assert_eq!(selection.place(&rows), Some(2));
+        selection.act(Action::Up, &rows);
+        assert_eq!(selection.place(&rows), Some(1));
     }
 
     #[test]

@@ -9,11 +9,19 @@ use std::cell::Cell;
 /// Lines of a page where the pane's height is not known.
 const PAGE: usize = 10;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Scroll {
     from: Cell<usize>,
     /// Lines below the last one seen, found by drawing.
     below: Cell<usize>,
+    /// Lines seen at once, found by drawing: a page passes over none.
+    page: Cell<usize>,
+}
+
+impl Default for Scroll {
+    fn default() -> Self {
+        Self { from: Cell::new(0), below: Cell::new(0), page: Cell::new(PAGE) }
+    }
 }
 
 impl Scroll {
@@ -32,6 +40,11 @@ impl Scroll {
         self.from.get()
     }
 
+    /// Lines below the last one seen.
+    pub fn below(&self) -> usize {
+        self.below.get()
+    }
+
     /// So many lines are below the last one seen.
     pub fn seen(&self, below: usize) {
         self.below.set(below);
@@ -39,13 +52,13 @@ impl Scroll {
 
     /// Moves by an action of the list context; `false` for other actions.
     pub fn act(&mut self, action: Action) -> bool {
-        let (from, below) = (self.from.get(), self.below.get());
+        let (from, below, page) = (self.from.get(), self.below.get(), self.page.get());
         let to = match action {
             Action::Down => from + below.min(1),
-            Action::PageDown => from + below.min(PAGE),
+            Action::PageDown => from + below.min(page),
             Action::Last => from + below,
             Action::Up => from.saturating_sub(1),
-            Action::PageUp => from.saturating_sub(PAGE),
+            Action::PageUp => from.saturating_sub(page),
             Action::First => 0,
             _ => return false,
         };
@@ -58,13 +71,15 @@ impl Scroll {
     pub fn window(&self, total: usize, room: usize) -> usize {
         let from = self.from.get().min(total.saturating_sub(room));
         self.from.set(from);
+        self.page.set(room.max(1));
         self.below.set(total.saturating_sub(from + room));
         from
     }
 
     /// Draws `lines` from here on.
     pub fn draw(&self, lines: &Lines, canvas: &mut Canvas<'_>, area: Rect) {
-        self.seen(lines.draw(canvas, area, self.from()));
+        let from = self.window(lines.len(), usize::from(area.height));
+        lines.draw(canvas, area, from);
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
-use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, Profile, Timeouts};
+use lmdeck::domain::config::{Config, Endpoint, Issue, Journey, ModelProfile, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::ids::{CallId, ProviderId, Target};
@@ -390,7 +390,7 @@ impl ConfigStore for Desk {
         Ok(EditReport::default())
     }
 
-    fn trust(&self) -> Result<EditReport, Refusal> {
+    fn trust(&self, _: &[Journey]) -> Result<EditReport, Refusal> {
         Ok(EditReport::default())
     }
 

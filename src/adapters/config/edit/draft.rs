@@ -47,7 +47,7 @@ pub fn check(
     if kind.is_none() {
         wrong("kind", "what kind of server is it?".to_owned(), "choose a kind");
     }
-    if draft.name.contains(char::is_control) {
+    if draft.name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
         wrong("name", "a name holds no control characters".to_owned(), "type it again");
     }
     let endpoint = draft.endpoint.trim();

@@ -69,6 +69,14 @@ impl Present<'_> {
 
     fn named(&self, name: &str) -> Result<Known<'_>, Refusal> {
         let mut all = self.policies();
+        if all.iter().filter(|known| known.name == name.trim()).count() > 1 {
+            let name = shown(name);
+            return Err(refuse(
+                2,
+                format!("two policies are called {name}"),
+                "give one another name in the file first",
+            ));
+        }
         if let Some(at) = all.iter().position(|known| known.name == name.trim()) {
             return Ok(all.swap_remove(at));
         }

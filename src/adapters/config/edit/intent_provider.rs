@@ -67,6 +67,7 @@ impl Present<'_> {
         };
         let section = Section::of(&place);
         let mut changes = Vec::new();
+        let mut named_no_more = false;
         let mut set = |key: &str, value: Value| changes.push(Change::Set { path: place.key(key), value });
         let new_id = given.id.trim();
         let renamed = !new_id.is_empty() && new_id != id.as_str();
@@ -80,8 +81,10 @@ impl Present<'_> {
         if renamed {
             set("id", new_id.into());
         }
-        if !given.name.trim().is_empty() && given.name.trim() != profile.display_name() {
-            set("name", given.name.trim().into());
+        match given.name.as_deref().map(str::trim) {
+            Some("") => named_no_more = place.key("name").find(self.raw).is_some(),
+            Some(name) if name != profile.display_name() => set("name", name.into()),
+            _ => {}
         }
         if let Some(kind) = given.kind.filter(|kind| *kind != profile.kind) {
             if section.is_original() {
@@ -98,11 +101,14 @@ impl Present<'_> {
         if !endpoint.is_empty() && endpoint != profile.endpoint.written && Some(endpoint) != raw_endpoint {
             set(section.endpoint(), endpoint.into());
         }
-        if given.enabled != profile.enabled {
-            set("enabled", given.enabled.into());
+        if let Some(enabled) = given.enabled.filter(|enabled| *enabled != profile.enabled) {
+            set("enabled", enabled.into());
         }
-        if given.local != profile.local {
-            set("local", given.local.into());
+        if let Some(local) = given.local.filter(|local| *local != profile.local) {
+            set("local", local.into());
+        }
+        if named_no_more {
+            changes.push(Change::Remove { path: place.key("name") });
         }
         if let Some(change) = self.models_change(&place, section, profile, given)? {
             changes.push(change);
@@ -225,8 +231,9 @@ impl Present<'_> {
 fn entry_of(given: &ProviderDraft) -> Mapping {
     let mut entry = Mapping::new();
     put(&mut entry, "id", given.id.trim());
-    if !given.name.trim().is_empty() && given.name.trim() != given.id.trim() {
-        put(&mut entry, "name", given.name.trim());
+    let name = given.name.as_deref().map(str::trim).unwrap_or_default();
+    if !name.is_empty() && name != given.id.trim() {
+        put(&mut entry, "name", name);
     }
     if let Some(kind) = given.kind {
         put(&mut entry, "type", kind.word());
@@ -245,10 +252,10 @@ fn entry_of(given: &ProviderDraft) -> Mapping {
     if !models.is_empty() {
         entry.insert("models".into(), Value::Sequence(models));
     }
-    if given.local {
+    if given.local == Some(true) {
         entry.insert("local".into(), true.into());
     }
-    entry.insert("enabled".into(), given.enabled.into());
+    entry.insert("enabled".into(), given.enabled.unwrap_or(true).into());
     entry
 }
 

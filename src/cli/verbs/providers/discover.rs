@@ -81,7 +81,7 @@ async fn add_all(session: &mut Session, found: &[Found], added: &mut Vec<String>
             id: id.clone(),
             kind: Some(server.kind),
             endpoint: server.endpoint.clone(),
-            enabled: true,
+            enabled: Some(true),
             ..ProviderDraft::default()
         };
         session.ask(Command::AddProvider { draft: Box::new(draft) }).await?;

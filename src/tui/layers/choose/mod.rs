@@ -204,8 +204,8 @@ impl<S: Source> Part for Choose<S> {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        self.filter.paste(text);
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        out.complain(self.filter.paste(text));
         self.refilter(cx);
     }
 

@@ -25,6 +25,10 @@ const TIME: u16 = 9;
 const ROOM_FOR_BARS: u16 = 76;
 /// From so many rows below the steps on there are headings and blank rows.
 const ROOM_FOR_HEADINGS: u16 = 12;
+/// Rows below the steps that they leave free on a low screen.
+const ROOM_FOR_ADVICE: usize = 4;
+/// Steps that are seen in any case.
+const LEAST_STEPS: usize = 3;
 /// The longest time a bar can stand for on each scale, in ms.
 const SCALES: [u64; 4] = [200, 2_000, 20_000, 200_000];
 
@@ -54,14 +58,23 @@ pub(super) fn draw(doctor: &Doctor, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.rule(Rect { height: 1, ..area }, &format!("Doctor  {}", doctor.name), &status, true);
     let columns = Columns::of(area);
     head(doctor, canvas, area, &columns);
-    for (place, y) in (0..DOCTOR_STEPS.len()).zip(area.y + 2..area.bottom()) {
+    let steps = steps(doctor, usize::from(area.height.saturating_sub(2)));
+    let used = u16::try_from(steps.len()).unwrap_or(0) + 2;
+    for (place, y) in steps.zip(area.y + 2..area.bottom()) {
         row(doctor, canvas, Rect { y, height: 1, ..area }, place, &columns);
     }
-    let used = u16::try_from(DOCTOR_STEPS.len()).unwrap_or(0) + 2;
     if area.height > used {
         let below = Rect::new(area.x + 2, area.y + used, area.width.saturating_sub(4), area.height - used);
-        advice(doctor, &columns, below, canvas).draw(canvas, below, 0);
+        doctor.scroll.draw(&advice(doctor, &columns, below, canvas), canvas, below);
     }
+}
+
+/// The steps that are seen: all where there is room for what to do besides, else those around the cursor.
+fn steps(doctor: &Doctor, room: usize) -> std::ops::Range<usize> {
+    let all = DOCTOR_STEPS.len();
+    let rows = room.saturating_sub(ROOM_FOR_ADVICE).clamp(LEAST_STEPS.min(room), all);
+    let first = (doctor.place() + 1).saturating_sub(rows.div_ceil(2)).min(all - rows);
+    first..first + rows
 }
 
 /// `7 of 10 steps, 0.2 s`.

@@ -16,6 +16,7 @@ use crate::tui::keymap::Context;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::screens::acts;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 
 /// How far the run is.
@@ -47,6 +48,8 @@ pub struct Doctor {
     chosen: Option<usize>,
     /// The last run asked the model for a word.
     answer: bool,
+    /// What to do, below the steps.
+    scroll: Scroll,
 }
 
 impl Doctor {
@@ -58,6 +61,7 @@ impl Doctor {
             steps: Vec::new(),
             chosen: None,
             answer: false,
+            scroll: Scroll::default(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Doctor {
         self.answer = answer;
         self.steps.clear();
         self.chosen = None;
+        self.scroll.reset();
         let run = RunId::of(std::process::id(), cx.now);
         let ticket = out.ask(Command::Diagnose { id: self.id.clone(), answer, run });
         self.phase = Phase::Running { ticket, run, since: cx.now, step_since: cx.now };
@@ -108,6 +113,11 @@ impl Doctor {
     fn place(&self) -> usize {
         let followed = if self.running().is_some() { self.steps.len() } else { self.worst() };
         self.chosen.unwrap_or(followed).min(DOCTOR_STEPS.len() - 1)
+    }
+
+    fn choose(&mut self, place: usize) {
+        self.chosen = Some(place.min(DOCTOR_STEPS.len() - 1));
+        self.scroll.reset();
     }
 
     /// Mark, name and verdict of one row.
@@ -201,10 +211,11 @@ impl Part for Doctor {
                 self.stop(out);
                 out.push(Effect::Close);
             }
-            Action::Up => self.chosen = Some(self.place().saturating_sub(1)),
-            Action::Down => self.chosen = Some((self.place() + 1).min(DOCTOR_STEPS.len() - 1)),
-            Action::First => self.chosen = Some(0),
-            Action::Last => self.chosen = Some(DOCTOR_STEPS.len() - 1),
+            Action::Up => self.choose(self.place().saturating_sub(1)),
+            Action::Down => self.choose(self.place() + 1),
+            Action::First => self.choose(0),
+            Action::Last => self.choose(DOCTOR_STEPS.len() - 1),
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             _ => return false,
         }
         true

@@ -200,7 +200,7 @@ impl ProviderForm {
                 lines.labelled(&format!("  {}", tip.label), 11, tip.text);
             }
         }
-        lines.draw(canvas, area, 0);
+        self.scroll.draw(&lines, canvas, area);
     }
 
     /// `Will write to ai_models.yaml, section providers, 6 lines; ctrl-o shows`.

@@ -93,13 +93,77 @@ impl Fields {
             self.models.value().split(',').map(str::trim).filter(|m| !m.is_empty()).map(str::to_owned).collect();
         ProviderDraft {
             id: self.id.value().trim().to_owned(),
-            name: self.name.value().trim().to_owned(),
+            name: Some(self.name.value().trim().to_owned()),
             kind: Some(self.kind),
             endpoint: self.address.value().trim().to_owned(),
             auth_token: self.key.as_ref().map(|line| DraftSecret(line.value().trim().to_owned())),
             models: Some(models),
-            local: self.local,
-            enabled: self.enabled,
+            local: Some(self.local),
+            enabled: Some(self.enabled),
+        }
+    }
+
+    /// What an edit of the provider whose fields were `before` changes, and nothing else.
+    pub fn changes_of(&self, before: &Self) -> ProviderDraft {
+        let (mine, theirs) = (self.draft(), before.draft());
+        ProviderDraft {
+            id: mine.id,
+            name: mine.name.filter(|name| theirs.name.as_ref() != Some(name)),
+            kind: mine.kind.filter(|kind| theirs.kind != Some(*kind)),
+            endpoint: if mine.endpoint == theirs.endpoint { String::new() } else { mine.endpoint },
+            auth_token: mine.auth_token,
+            models: mine.models.filter(|models| theirs.models.as_ref() != Some(models)),
+            local: mine.local.filter(|local| theirs.local != Some(*local)),
+            enabled: mine.enabled.filter(|enabled| theirs.enabled != Some(*enabled)),
+        }
+    }
+
+    /// Whether a field says the same in both.
+    fn agrees(&self, other: &Self, field: Field) -> bool {
+        match field {
+            Field::Kind => self.kind == other.kind,
+            Field::Local => self.local == other.local,
+            Field::Enabled => self.enabled == other.enabled,
+            Field::Id => self.id.value().trim() == other.id.value().trim(),
+            Field::Name => self.name.value().trim() == other.name.value().trim(),
+            Field::Address => self.address.value().trim() == other.address.value().trim(),
+            Field::Models => self.draft().models == other.draft().models,
+            Field::Key => self.key.is_none() && other.key.is_none() && self.kept_key == other.kept_key,
+        }
+    }
+
+    /// Takes over what changed elsewhere from `before` to `now`, except in fields that the person changed. The answer:
+    /// which fields others changed, each with whether the person's own text stands in it.
+    pub fn follow(&mut self, before: &Self, now: &Self) -> Vec<(Field, bool)> {
+        let mut found = Vec::new();
+        for field in Field::ALL {
+            if now.agrees(before, field) || self.agrees(now, field) {
+                continue;
+            }
+            let own = match field {
+                Field::Key => self.key.is_some(),
+                _ => !self.agrees(before, field),
+            };
+            if !own {
+                self.take(field, now);
+            }
+            found.push((field, own));
+        }
+        self.kept_key = now.kept_key.clone();
+        found
+    }
+
+    fn take(&mut self, field: Field, from: &Self) {
+        match field {
+            Field::Kind => self.kind = from.kind,
+            Field::Local => self.local = from.local,
+            Field::Enabled => self.enabled = from.enabled,
+            Field::Id => self.id = from.id.clone(),
+            Field::Name => self.name = from.name.clone(),
+            Field::Address => self.address = from.address.clone(),
+            Field::Models => self.models = from.models.clone(),
+            // What is kept is taken over in any case.
+            Field::Key => {}
         }
     }
 

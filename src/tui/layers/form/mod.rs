@@ -4,16 +4,14 @@
 mod draw;
 mod fields;
 mod paste;
+mod testing;
 mod writing;
 
-use crate::domain::config::{Endpoint, KeySource};
-use crate::domain::failure::Cause;
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
-use crate::domain::reach::Reach;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{
-    Command, EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, RunId, TestReport,
+    EditReport, Event, EventKind, Found, Level, ProviderDraft, ProviderView, Reply, TestReport,
 };
 use crate::present::server_commands::key_page;
 use crate::present::tips::{Field, first_model};
@@ -24,14 +22,11 @@ use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::saving::{Saving, leave, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::widgets::line::Line;
+use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
 use ratatui::layout::Rect;
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// From leaving a valid address to the test.
-const TEST_AFTER: Duration = Duration::from_millis(400);
 
 /// What the form waits for besides the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +41,8 @@ pub struct ProviderForm {
     /// The provider being edited.
     own: Option<ProviderId>,
     fields: Fields,
-    /// As it was, to tell whether something would be lost.
-    saved: ProviderDraft,
+    /// As it stands in the file, to tell what the person changed.
+    saved: Fields,
     focus: Field,
     id_typed: bool,
     address_typed: bool,
@@ -61,6 +56,8 @@ pub struct ProviderForm {
     saving: Saving,
     extent: Option<EditReport>,
     first: First,
+    /// What stands below the fields.
+    scroll: Scroll,
 }
 
 /// Whether it is the form of the first provider of all: then a first prompt comes after the save.
@@ -138,7 +135,7 @@ impl ProviderForm {
     fn found_here(mut self, cx: &Cx<'_>) -> Self {
         self.address_typed = true;
         self.begins(cx);
-        self.saved = self.fields.draft();
+        self.saved = self.fields.clone();
         self.test_at = Some(cx.now);
         self
     }
@@ -149,7 +146,7 @@ impl ProviderForm {
     }
 
     fn with(own: Option<ProviderId>, fields: Fields) -> Self {
-        let saved = fields.draft();
+        let saved = fields.clone();
         Self {
             own,
             fields,
@@ -166,30 +163,30 @@ impl ProviderForm {
             saving: Saving::default(),
             extent: None,
             first: First::No,
+            scroll: Scroll::default(),
         }
     }
 
     fn modified(&self) -> bool {
-        let mut draft = self.fields.draft();
+        let (mut draft, saved) = (self.fields.draft(), self.saved.draft());
         if !self.id_typed {
-            draft.id.clone_from(&self.saved.id);
+            draft.id.clone_from(&saved.id);
         }
-        draft != self.saved
+        draft != saved
     }
 
     fn untouched(&self) -> bool {
         self.own.is_none() && !self.modified()
     }
 
-    /// The draft as the engine wants it: an edit leaves models alone that were not changed.
+    /// The draft as the engine wants it: an edit says only what the person changed, so that it takes back nothing
+    /// that others changed meanwhile.
     fn draft(&self) -> ProviderDraft {
-        let mut draft = self.fields.draft();
-        let unchanged = self.own.is_some() && draft.models == self.saved.models;
-        let none_named = self.own.is_none() && draft.models.as_ref().is_some_and(Vec::is_empty);
-        if unchanged || none_named {
-            draft.models = None;
+        if self.own.is_some() {
+            return self.fields.changes_of(&self.saved);
         }
-        draft
+        let draft = self.fields.draft();
+        ProviderDraft { models: draft.models.filter(|models| !models.is_empty()), ..draft }
     }
 
     fn propose_id(&mut self, cx: &Cx<'_>) {
@@ -202,8 +199,11 @@ impl ProviderForm {
     /// Fills the form from a pasted address, curl line or environment block.
     pub fn paste_whole(&mut self, text: &str, cx: &Cx<'_>) -> bool {
         let Some(pasted) = paste::read(text) else { return false };
-        if let Some(kind) = pasted.kind {
-            self.fields = Fields::new(kind);
+        match pasted.kind {
+            Some(kind) if self.untouched() => self.fields = Fields::new(kind),
+            // What was typed into the other fields stays.
+            Some(kind) => self.fields.kind = kind,
+            None => {}
         }
         if let Some(address) = pasted.address {
             self.fields.address.set(address);
@@ -222,7 +222,7 @@ impl ProviderForm {
         true
     }
 
-    /// Something was typed or chosen: what was known of the connection is of another provider now.
+    /// Something was typed or chosen.
     fn edited(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
         self.complaints.remove(&self.focus);
         self.remarks.remove(&self.focus);
@@ -233,10 +233,7 @@ impl ProviderForm {
             _ => {}
         }
         if matches!(self.focus, Field::Kind | Field::Address | Field::Key | Field::Local) {
-            self.stop_test(out);
-            self.test = ConnectionTest::default();
-            self.tested = None;
-            self.test_at = None;
+            self.forget_test(out);
         }
         if matches!(self.focus, Field::Kind | Field::Address) {
             self.propose_id(cx);
@@ -296,75 +293,8 @@ impl ProviderForm {
         let place = Field::ALL.iter().position(|field| *field == self.focus).unwrap_or(0);
         let step = if forward { 1 } else { Field::ALL.len() - 1 };
         self.focus = Field::ALL[(place + step) % Field::ALL.len()];
+        self.scroll.reset();
         self.propose_id(cx);
-    }
-
-    /// A free test of its own, when the address can be tried and is not the one tried last.
-    fn schedule(&mut self, cx: &Cx<'_>) {
-        let valid = self.fields.complaint(Field::Address, self.own.as_ref(), cx.snapshot).is_none();
-        let wanted = self.address_typed || self.own.is_some();
-        if valid && wanted && self.tested.as_ref() != Some(&self.testable()) {
-            self.test_at = Some(cx.now.plus(TEST_AFTER));
-        }
-    }
-
-    /// The draft as the test sees it: named after what is edited, so that a kept key is found.
-    fn testable(&self) -> ProviderDraft {
-        let mut draft = self.draft();
-        if let Some(own) = &self.own {
-            draft.id = own.to_string();
-        } else if draft.id.is_empty() {
-            self.fields.kind.word().clone_into(&mut draft.id);
-        }
-        draft
-    }
-
-    fn run_test(&mut self, answer: bool, cx: &Cx<'_>, out: &mut Outbox) {
-        self.test_at = None;
-        self.check(Field::Address, cx);
-        if let Some(why) = self.complaints.get(&Field::Address) {
-            out.say(Level::Warning, format!("nothing to test yet: {why}"));
-            return;
-        }
-        let draft = self.testable();
-        self.tested = Some(draft.clone());
-        self.stop_test(out);
-        let run = RunId::of(std::process::id(), cx.now);
-        let ticket = out.ask(Command::TestProvider { draft: Box::new(draft), answer, run });
-        self.test = ConnectionTest::Running { ticket, run, since: cx.now, steps: Vec::new() };
-    }
-
-    /// Ends the work of a test under way; what it found until then stays in sight.
-    fn stop_test(&self, out: &mut Outbox) {
-        if let Some(run) = self.test.run() {
-            out.tell(Command::StopDiagnosis { run }, "");
-        }
-    }
-
-    /// What the server really is, where the test says that it is another kind than the form.
-    fn other_kind(&self) -> Option<Kind> {
-        let report = self.test.report()?;
-        let causes = report.cautions.iter().chain(report.failure.as_ref().map(|failure| &failure.cause));
-        let named = causes.filter_map(|cause| match cause {
-            Cause::OtherProgram { looks_like } => looks_like.as_deref(),
-            _ => None,
-        });
-        named.filter_map(Kind::called).find(|kind| *kind != self.fields.kind)
-    }
-
-    /// The form as the server's own kind, tested again.
-    fn take_kind(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        if let Some(kind) = self.other_kind() {
-            (self.fields.kind, self.focus) = (kind, Field::Kind);
-            self.taken_over(Field::Address);
-            self.edited(cx, out);
-            self.schedule(cx);
-        }
-    }
-
-    /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
-    fn may_cost(&self) -> bool {
-        !Reach::of_host(&self.endpoint().host).is_local()
     }
 
     /// The whole form is looked at; the first field in error gets the focus.
@@ -379,37 +309,6 @@ impl ProviderForm {
                 false
             }
             None => true,
-        }
-    }
-
-    /// The endpoint as far as the typed address tells, for remedies.
-    fn endpoint(&self) -> Endpoint {
-        let written = self.fields.address.value().to_owned();
-        let tls = written.starts_with("https://");
-        let rest = written.split_once("://").map_or(written.as_str(), |(_, rest)| rest);
-        let authority = rest.split('/').next().unwrap_or(rest);
-        let (host, port) = match authority.rsplit_once(':').filter(|_| !authority.ends_with(']')) {
-            Some((host, port)) => (host, port.parse().unwrap_or(0)),
-            None => (authority, if tls { 443 } else { 80 }),
-        };
-        Endpoint {
-            origin: format!("{}://{authority}", if tls { "https" } else { "http" }),
-            host: host.to_owned(),
-            port,
-            tls,
-            api_base: written.clone(),
-            written,
-        }
-    }
-
-    fn key_source(&self) -> KeySource {
-        match &self.fields.key {
-            None => self.fields.kept_key.clone(),
-            Some(line) if line.is_empty() => KeySource::None,
-            Some(line) => match line.value().strip_prefix("${").and_then(|text| text.strip_suffix('}')) {
-                Some(name) => KeySource::Variable { name: name.to_owned() },
-                None => KeySource::File { tail: None },
-            },
         }
     }
 }
@@ -455,6 +354,9 @@ impl Part for ProviderForm {
         if self.untouched() && self.paste_whole(text, cx) {
             return;
         }
+        if let Some(question) = paste::question(text) {
+            return out.push(Effect::Open(Box::new(question)));
+        }
         let focus = self.focus;
         let proposed = self.is_proposed(focus);
         match self.fields.line_mut(focus) {
@@ -462,11 +364,17 @@ impl Part for ProviderForm {
                 if proposed {
                     line.set("");
                 }
-                line.paste(text);
+                out.complain(line.paste(text));
                 self.edited(cx, out);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
+    }
+
+    /// A paste after the question what it is for.
+    fn take(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        self.forget_test(out);
+        self.paste_whole(text, cx);
     }
 
     fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
@@ -501,6 +409,7 @@ impl Part for ProviderForm {
             }
             Action::AnswerNow => self.run_test(true, cx, out),
             Action::FormKind => self.take_kind(cx, out),
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             Action::FormDifference => {
                 self.waiting = Some(Waiting::Difference(self.preview(out)));
             }
@@ -539,7 +448,14 @@ impl Part for ProviderForm {
     fn shown(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
         self.propose_id(cx);
         if self.untouched() {
-            self.saved = self.fields.draft();
+            self.saved = self.fields.clone();
+        }
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        // What comes of one's own saving is answered for by the reply.
+        if !self.saving.is_asked() {
+            self.follow(cx, out);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a pasted text says about a provider: a base URL, a curl line, a block of environment settings.
 
 use crate::domain::kind::Kind;
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::part::Effect;
 
 /// What could be read from a paste.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +43,22 @@ pub fn read(text: &str) -> Option<Pasted> {
         pasted.key = header_key(text);
     }
     (pasted.address.is_some() || pasted.key.is_some()).then_some(pasted)
+}
+
+/// The question what to do with a paste that is more than the text of one field: it may hold a key, which no field
+/// but one hides.
+pub fn question(text: &str) -> Option<Confirm> {
+    let is_address = text.trim().starts_with("http") && !text.trim().contains(char::is_whitespace);
+    let pasted = read(text).filter(|_| !is_address)?;
+    let address = pasted.address.as_ref().map(|address| format!("  Address   {address}"));
+    let key = pasted.key.as_ref().map(|key| {
+        let shown = if super::fields::is_reference(key) { key } else { "as it stands there, hidden" };
+        format!("  Key       {shown}")
+    });
+    let mut lines: Vec<String> = address.into_iter().chain(key).collect();
+    lines.push("It takes the place of what stands there; the other fields stay.".to_owned());
+    let asks = Confirm::new("Fill the form from the paste?", lines, "Leave the form as it is");
+    Some(asks.with("Fill it", Effect::Hand(text.to_owned())))
 }
 
 fn first_url(text: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What the form adds to saving: which command it is, the change looked at first, and findings beside their fields.
 
+use super::fields::Fields;
 use super::{First, ProviderForm, Waiting};
 use crate::domain::ids::ProviderId;
 use crate::engine::protocol::{Command, Level, Refusal, Reply, SavedPrompt};
@@ -8,6 +9,7 @@ use crate::present::units;
 use crate::tui::layers::pager::Pager;
 use crate::tui::layers::saving::{self, Outcome, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Place, Tab, Ticket};
+use crate::tui::screens::acts;
 
 /// The prompt that ends the first run.
 const FIRST_PROMPT: &str = "Say hello in one sentence.";
@@ -23,6 +25,28 @@ impl ProviderForm {
             None => Command::AddProvider { draft },
         };
         self.saving.ask(command, out);
+    }
+
+    /// Someone else changed the provider: what the person did not touch says what the file says now.
+    pub(super) fn follow(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        let Some(provider) = self.own.as_ref().and_then(|id| acts::find(cx.snapshot, id)) else { return };
+        let now = Fields::of(provider);
+        let changed = self.fields.follow(&self.saved, &now);
+        self.saved = now;
+        if changed.is_empty() {
+            return;
+        }
+        for (field, own) in &changed {
+            let remark = if *own { "changed in the file too: yours is saved" } else { "changed in the file" };
+            self.remarks.insert(*field, remark.to_owned());
+            self.complaints.remove(field);
+        }
+        if changed.iter().any(|(field, _)| matches!(field, Field::Kind | Field::Address | Field::Key | Field::Local)) {
+            self.forget_test(out);
+            self.schedule(cx);
+        }
+        let names: Vec<&str> = changed.iter().map(|(field, _)| field.label()).collect();
+        out.say(Level::Warning, format!("{} was changed meanwhile: {}", provider.name, names.join(", ")));
     }
 
     pub(super) fn preview(&mut self, out: &mut Outbox) -> Ticket {
@@ -56,8 +80,14 @@ impl ProviderForm {
                 }
                 return out.push(Effect::Go(Tab::Providers, Some(Place::Provider(id))));
             }
-            Some(Outcome::Again) => return self.save(cx, out),
-            Some(Outcome::Refused(refusal)) => return self.complain(&refusal),
+            Some(Outcome::Again) => {
+                self.follow(cx, out);
+                return self.save(cx, out);
+            }
+            Some(Outcome::Refused(refusal)) => {
+                self.follow(cx, out);
+                return self.complain(&refusal);
+            }
             None => {}
         }
         match (self.waiting, reply) {

@@ -190,9 +190,9 @@ impl Part for Palette {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, _: &mut Outbox) {
+    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
         let before = self.typed.value().to_owned();
-        self.typed.paste(text);
+        out.complain(self.typed.paste(text));
         self.retyped(&before);
     }
 

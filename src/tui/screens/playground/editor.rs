@@ -105,8 +105,9 @@ impl Editor {
     /// Another text in place of this one; undo brings the old one back.
     pub fn replace(&mut self, text: &str) {
         let text = tame(text);
-        let twofold = !self.area.is_empty() && !text.is_empty();
-        self.replaced = twofold.then_some(self.edits + 1);
+        // Out and in are two edits of the text area; taking all out, or putting in where nothing was, is one.
+        let two = !self.area.is_empty() && !text.is_empty();
+        self.replaced = two.then_some(self.edits + 1);
         self.area.select_all();
         self.area.insert_str(text);
         self.area.cancel_selection();
@@ -186,8 +187,10 @@ impl Editor {
             (KeyCode::PageDown, false, false) => return self.go(self.page()),
             (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, false) => CursorMove::Back,
             (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, false) => CursorMove::Forward,
-            (KeyCode::Left, true, false) => CursorMove::WordBack,
-            (KeyCode::Right, true, false) => CursorMove::WordForward,
+            (KeyCode::Left, true, false) | (KeyCode::Left | KeyCode::Char('b'), false, true) => CursorMove::WordBack,
+            (KeyCode::Right, true, false) | (KeyCode::Right | KeyCode::Char('f'), false, true) => {
+                CursorMove::WordForward
+            }
             (KeyCode::Home, false, false) | (KeyCode::Char('a'), true, false) => CursorMove::Head,
             (KeyCode::End, false, false) | (KeyCode::Char('e'), true, false) => CursorMove::End,
             (KeyCode::Home, true, false) => CursorMove::Top,
@@ -259,11 +262,7 @@ impl Editor {
             chars = chars.min(text[range.clone()].chars().count().saturating_sub(1));
         }
         let to_char = text[..range.start].chars().count() + chars;
-        match (u16::try_from(to_line), u16::try_from(to_char)) {
-            (Ok(line), Ok(char)) => self.area.move_cursor(CursorMove::Jump(line, char)),
-            // Farther than the text area can jump: by whole lines.
-            _ => self.area.move_cursor(if steps < 0 { CursorMove::Up } else { CursorMove::Down }),
-        }
+        self.put_cursor(to_line, to_char);
         true
     }
 
@@ -284,6 +283,22 @@ impl Editor {
         }
         let laid_out = || wrap::rows(self.lines().get(line).map_or("", String::as_str), columns).into();
         Rc::clone(rows.entry(line).or_insert_with(laid_out))
+    }
+
+    /// The text area jumps no farther than a `u16` tells: from there on by single steps.
+    fn put_cursor(&mut self, line: usize, char: usize) {
+        let most = usize::from(u16::MAX);
+        let DataCursor(from, _) = self.area.cursor();
+        if line <= most && (line != from || char <= most) {
+            let near = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+            self.area.move_cursor(CursorMove::Jump(near(line), near(char)));
+        } else {
+            let step = if from > line { CursorMove::Up } else { CursorMove::Down };
+            (0..from.abs_diff(line)).for_each(|_| self.area.move_cursor(step));
+        }
+        let DataCursor(_, at) = self.area.cursor();
+        let step = if at > char { CursorMove::Back } else { CursorMove::Forward };
+        (0..at.abs_diff(char)).for_each(|_| self.area.move_cursor(step));
     }
 
     /// The row within a line that holds a character, and its column there.
@@ -450,6 +465,31 @@ mod tests {
         assert!(!Rc::ptr_eq(&first, &editor.rows_of(0, 40)));
         assert_eq!(*editor.rows_of(0, 40), *wrap::rows(&editor.text(), 40));
         assert_ne!(editor.rows_of(0, 40).len(), editor.rows_of(0, 30).len());
+    }
+
+    #[test]
+    fn a_line_longer_than_a_jump_is_walked_row_by_row() {
+        let mut editor = Editor::new(&format!("{}\nend", "x".repeat(70_000)));
+        editor.size.set((100, 10));
+        assert!(press(&mut editor, KeyCode::Up));
+        assert_eq!(editor.area.cursor(), (0, 69_903), "the last row of the long line, below the same column");
+        assert!(press(&mut editor, KeyCode::Up) && press(&mut editor, KeyCode::Up));
+        assert_eq!(editor.area.cursor(), (0, 69_703));
+        assert!(press(&mut editor, KeyCode::Down));
+        assert_eq!(editor.area.cursor(), (0, 69_803));
+    }
+
+    #[test]
+    fn taking_back_a_replacement_takes_back_nothing_before_it() {
+        for (before, after) in [("", "theirs"), ("mine", ""), ("mine", "theirs")] {
+            let mut editor = Editor::new("");
+            for c in before.chars() {
+                press(&mut editor, KeyCode::Char(c));
+            }
+            editor.replace(after);
+            assert!(editor.undo());
+            assert_eq!(editor.text(), before, "{before:?} replaced by {after:?}");
+        }
     }
 
     #[test]

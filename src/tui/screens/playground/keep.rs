@@ -13,6 +13,7 @@ use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use crate::tui::theme::Role;
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::lines::Lines;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 
 /// Columns of a label at most.
@@ -26,6 +27,10 @@ pub struct Keep {
     /// Name, answer field, then a default per variable.
     lines: Vec<(String, Line)>,
     focus: usize,
+    /// The texts of the lines at opening.
+    given: Vec<String>,
+    /// What else will stand in it.
+    scroll: Scroll,
     complaint: Option<String>,
     /// The change being worked out.
     difference: Option<Ticket>,
@@ -44,7 +49,21 @@ impl Keep {
         lines.extend(
             preset.variables().into_iter().map(|name| (format!("Default of {name}"), Line::new(default(name)))),
         );
-        Self { preset, lines, focus: 0, complaint: None, difference: None, saving: Saving::default() }
+        let given = lines.iter().map(|(_, line)| line.value().to_owned()).collect();
+        Self {
+            preset,
+            lines,
+            focus: 0,
+            given,
+            scroll: Scroll::default(),
+            complaint: None,
+            difference: None,
+            saving: Saving::default(),
+        }
+    }
+
+    fn modified(&self) -> bool {
+        self.lines.iter().map(|(_, line)| line.value()).ne(self.given.iter().map(String::as_str))
     }
 
     fn name(&self) -> &str {
@@ -166,9 +185,9 @@ impl Part for Keep {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, _: &mut Outbox) {
+    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
         if let Some((_, line)) = self.lines.get_mut(self.focus) {
-            line.paste(text);
+            out.complain(line.paste(text));
             self.complaint = None;
         }
     }
@@ -188,8 +207,12 @@ impl Part for Keep {
                 self.saving.ask(command, out);
             }
             Action::FormSaveOnTop => self.saving.reread(out),
-            // The prompt itself stays in the playground: nothing is lost that takes long to type.
-            Action::FormLeave | Action::FormDiscard | Action::Back => out.push(Effect::Close),
+            // The prompt itself stays in the playground: what was typed here would be lost.
+            Action::FormLeave | Action::Back => {
+                saving::leave(self.modified(), "preset", "What you typed is not saved.", out);
+            }
+            Action::FormDiscard => out.push(Effect::Close),
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             _ => return false,
         }
         true
@@ -211,6 +234,10 @@ impl Part for Keep {
             Some(Outcome::Refused(refusal)) => self.point_out(&refusal.message, &refusal.remedy),
             None => {}
         }
+    }
+
+    fn would_lose(&self) -> Option<String> {
+        self.modified().then(|| "The preset is not saved.".to_owned())
     }
 
     fn about(&self) -> &'static str {
@@ -262,6 +289,6 @@ impl Part for Keep {
         }
         y += 2;
         let rest = Rect::new(area.x + 2, y, area.width.saturating_sub(4), area.bottom().saturating_sub(y));
-        self.rest(usize::from(rest.width)).draw(canvas, rest, 0);
+        self.scroll.draw(&self.rest(usize::from(rest.width)), canvas, rest);
     }
 }

@@ -273,7 +273,7 @@ impl Part for Playground {
         };
         self.focus = Focus::Field(field);
         if let Some(line) = self.fields.line_mut(field) {
-            line.paste(text);
+            out.complain(line.paste(text));
         } else if let Err(why) = self.fields.editor_mut(field).paste(text) {
             out.say(Level::Warning, why);
         }
@@ -283,8 +283,7 @@ impl Part for Playground {
     fn fill(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
         let Focus::Field(field) = self.focus else { return };
         if let Some(line) = self.fields.line_mut(field) {
-            line.set("");
-            line.paste(text);
+            out.complain(line.replace(text));
         } else if let Err(why) = self.fields.editor_mut(field).fill(text) {
             out.say(Level::Warning, why);
         }
@@ -408,10 +407,10 @@ impl Part for Playground {
                 self.focus = Focus::Field(Field::Prompt);
             }
             Place::Kept(preset) => self.fields.keep(preset),
-            Place::Values(values) => {
+            Place::Values { values, ready } => {
                 if let Some(taken) = &mut self.fields.preset {
                     taken.values.clone_from(values);
-                    taken.ready = true;
+                    taken.ready = *ready;
                 }
             }
             _ => return,

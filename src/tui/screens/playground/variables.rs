@@ -10,6 +10,7 @@ use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::Lines;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 
 /// Columns of a label at most.
@@ -29,6 +30,10 @@ pub struct Variables {
     preset: Preset,
     fields: Vec<Variable>,
     focus: usize,
+    /// The values it was opened with.
+    given: Values,
+    /// The texts below the variables.
+    scroll: Scroll,
 }
 
 impl Variables {
@@ -42,7 +47,9 @@ impl Variables {
         let fields: Vec<Variable> = preset.variables().into_iter().map(variable).collect();
         let empty = |variable: &Variable| variable.value.is_empty() && variable.default.is_none();
         let focus = fields.iter().position(empty).unwrap_or(0);
-        Self { preset, fields, focus }
+        let mut made = Self { preset, fields, focus, given: Values::default(), scroll: Scroll::default() };
+        made.given = made.values();
+        made
     }
 
     /// What was typed; an empty field leaves it to the default.
@@ -51,12 +58,17 @@ impl Variables {
         typed.map(|variable| (variable.name.clone(), variable.value.text())).collect()
     }
 
+    /// Closes; what was typed goes to the prompt, where it stands the next time too.
+    fn hand_down(values: Values, ready: bool, out: &mut Outbox) {
+        out.push(Effect::Close);
+        out.push(Effect::Go(Tab::Playground, Some(Place::Values { values: Box::new(values), ready })));
+    }
+
     fn send(&mut self, out: &mut Outbox) {
         let values = self.values();
         match self.preset.fill(&values) {
             Ok(_) => {
-                out.push(Effect::Close);
-                out.push(Effect::Go(Tab::Playground, Some(Place::Values(Box::new(values)))));
+                Self::hand_down(values, true, out);
                 out.push(Effect::Pass(Action::PromptSend));
             }
             Err(Unfilled::Missing(names)) => {
@@ -138,7 +150,8 @@ impl Part for Variables {
                     out.push(Effect::EditText(value.text()));
                 }
             }
-            Action::Back => out.push(Effect::Close),
+            Action::Back => Self::hand_down(self.values(), false, out),
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
             _ => return false,
         }
         true
@@ -148,6 +161,10 @@ impl Part for Variables {
         if let Some(value) = self.focused() {
             value.replace(text);
         }
+    }
+
+    fn would_lose(&self) -> Option<String> {
+        (self.values() != self.given).then(|| "The values of the variables were not sent.".to_owned())
     }
 
     fn about(&self) -> &'static str {
@@ -204,6 +221,6 @@ impl Part for Variables {
             y += 1;
         }
         let rest = Rect::new(area.x + 2, y + 1, area.width.saturating_sub(4), area.bottom().saturating_sub(y + 1));
-        self.texts(usize::from(rest.width)).draw(canvas, rest, 0);
+        self.scroll.draw(&self.texts(usize::from(rest.width)), canvas, rest);
     }
 }

@@ -275,12 +275,12 @@ impl Part for Routing {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
         let field = self.sample.focus;
         if self.focus == Focus::Sample
             && let Some(line) = self.sample.line_mut(field)
         {
-            line.paste(text);
+            out.complain(line.paste(text));
             self.changed_sample(cx);
         }
     }
@@ -294,8 +294,13 @@ impl Part for Routing {
                 RowKey::Order(_) => None,
                 _ => Some("no order is chosen: j and k move, o adds one".into()),
             },
+            Action::Open if self.focus == Focus::Rules => match self.chosen(cx) {
+                RowKey::Policy(name) => policies::why_not(action, cx.snapshot, &name),
+                _ => None,
+            },
             Action::RouteDelete if self.focus == Focus::Rules => match self.chosen(cx) {
-                RowKey::Order(_) | RowKey::Policy(_) => None,
+                RowKey::Order(_) => None,
+                RowKey::Policy(name) => policies::why_not(action, cx.snapshot, &name),
                 _ => Some("no rule and no order is chosen: j and k move".into()),
             },
             Action::RuleToggle | Action::RuleMode | Action::RuleCopy | Action::RuleUp | Action::RuleDown => {

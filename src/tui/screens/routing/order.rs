@@ -2,12 +2,13 @@
 //! written before ctrl-s.
 
 use super::choices;
-use crate::engine::protocol::{Command, Reply, Snapshot};
+use crate::engine::protocol::{Command, Level, Reply, Snapshot};
 use crate::present::{text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layers::choose::{Choices, Choose};
+use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
@@ -115,8 +116,29 @@ impl OrderEditor {
             self.complaint = Some(format!("an order needs a target: a adds one{hint}"));
             return;
         }
+        if let Some(theirs) = self.theirs(cx.snapshot) {
+            return self.ask_whose(&theirs, out);
+        }
         let request_type = self.name.value().trim().to_owned();
         self.saving.ask(Command::SetOrder { request_type, items: self.items.clone() }, out);
+    }
+
+    /// What the file says now, where someone else changed the order while it was edited; none: it is gone.
+    fn theirs(&self, snapshot: &Snapshot) -> Option<Vec<String>> {
+        let known = |(name, _): &&(String, Vec<String>)| name == self.name.value();
+        let now = snapshot.routing.rules.request_orders.iter().find(known).map(|(_, items)| items.as_slice());
+        let now = now.unwrap_or_default();
+        (self.own && now != self.saved && now != self.items).then(|| now.to_vec())
+    }
+
+    /// An order is one list: of two changes of it only one can stand.
+    fn ask_whose(&self, theirs: &[String], out: &mut Outbox) {
+        let said = |items: &[String]| if items.is_empty() { "none: it was deleted".into() } else { items.join(", ") };
+        let lines = vec![format!("In the file: {}", said(theirs)), format!("Yours: {}", said(&self.items))];
+        let question = Confirm::new("The order was changed meanwhile", lines, "Back to the order")
+            .with("Put mine in its place", Effect::Pass(Action::FormSaveOnTop))
+            .with("Drop mine", Effect::Pass(Action::FormDiscard));
+        out.push(Effect::Open(Box::new(question)));
     }
 
     fn title(&self) -> String {
@@ -156,9 +178,9 @@ impl Part for OrderEditor {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, _: &mut Outbox) {
+    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
         if self.focus == Focus::Name {
-            self.name.paste(text);
+            out.complain(self.name.paste(text));
             self.complaint = None;
         }
     }
@@ -197,7 +219,13 @@ impl Part for OrderEditor {
             }
             Action::ItemUp | Action::ItemDown => self.swap(action == Action::ItemDown),
             Action::FormSave => self.save(cx, out),
-            Action::FormSaveOnTop => self.saving.reread(out),
+            Action::FormSaveOnTop => {
+                // What was shown is answered for; what comes after it is asked about again.
+                if let Some(theirs) = self.theirs(cx.snapshot) {
+                    self.saved = theirs;
+                }
+                self.saving.reread(out);
+            }
             Action::FormLeave | Action::Back => {
                 saving::leave(self.modified(), "order", "What you changed is not saved.", out);
             }
@@ -222,6 +250,17 @@ impl Part for OrderEditor {
             }
             Some(Outcome::Again) => self.save(cx, out),
             Some(Outcome::Refused(_)) | None => {}
+        }
+    }
+
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.modified() || self.saving.is_asked() {
+            return;
+        }
+        if let Some(theirs) = self.theirs(cx.snapshot).filter(|theirs| !theirs.is_empty()) {
+            self.items.clone_from(&theirs);
+            self.saved = theirs;
+            out.say(Level::Warning, format!("the order of {} was changed meanwhile", self.name.value()));
         }
     }
 

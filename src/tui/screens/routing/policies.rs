@@ -39,6 +39,9 @@ pub fn act(action: Action, snapshot: &Snapshot, name: &str, out: &mut Outbox) ->
 pub fn why_not(action: Action, snapshot: &Snapshot, name: &str) -> Option<String> {
     let policies = &snapshot.routing.rules.policies;
     let place = policies.iter().position(|policy| policy.name == name)?;
+    if policies.iter().filter(|policy| policy.name == name).count() > 1 {
+        return Some(format!("two rules are called {name}: give one another name in the file first, E opens it"));
+    }
     match action {
         Action::RuleUp if place == 0 => Some("it decides first already".to_owned()),
         Action::RuleDown if place + 1 == policies.len() => Some("it decides last of the rules already".to_owned()),

@@ -9,6 +9,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ const HOUR_CELLS: usize = 2;
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws from line `scroll` on; returns how many lines are below.
-pub fn draw(sums: &Sums, filter: &str, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) -> usize {
+pub fn draw(sums: &Sums, filter: &str, canvas: &mut Canvas<'_>, area: Rect, scroll: &Scroll) {
     let row = Rect { height: 1, ..area };
     let key = |action| canvas.cx.keymap.key_for(&[Context::CallsCharts], action);
     let mut right = format!("{}, {} changes it", sums.window.words(), key(Action::ChartsWindow));
@@ -30,7 +31,7 @@ pub fn draw(sums: &Sums, filter: &str, canvas: &mut Canvas<'_>, area: Rect, scro
     }
     canvas.rule(row, "Charts", &right, true);
     let inner = Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(4), area.height.saturating_sub(1));
-    build(sums, canvas, usize::from(inner.width)).draw(canvas, inner, scroll)
+    scroll.draw(&build(sums, canvas, usize::from(inner.width)), canvas, inner);
 }
 
 fn build(sums: &Sums, canvas: &Canvas<'_>, width: usize) -> Lines {

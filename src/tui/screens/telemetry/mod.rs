@@ -449,8 +449,7 @@ impl Part for Telemetry {
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         self.split.set(area.height >= TALL);
         if self.focus == Focus::Charts {
-            self.scroll.seen(charts::draw(&self.sums, self.filter.text().trim(), canvas, area, self.scroll.from()));
-            return;
+            return charts::draw(&self.sums, self.filter.text().trim(), canvas, area, &self.scroll);
         }
         if self.focus == Focus::Zoom {
             self.draw_detail(canvas, area, true);

@@ -72,7 +72,8 @@ impl RuleEditor {
                 body.width.saturating_sub(3),
                 body.height.saturating_sub(used + 1),
             );
-            self.tested(canvas.cx, usize::from(rest.width), usize::from(rest.height)).draw(canvas, rest, 0);
+            let tested = self.tested(canvas.cx, usize::from(rest.width), usize::from(rest.height));
+            self.scroll.draw(&tested, canvas, rest);
         }
         if let (Some(completion), Some(y)) = (&self.completion, box_at) {
             self.draw_names(canvas, body, y, completion);

@@ -2,7 +2,7 @@
 
 use crate::domain::routing::{Fallback, Policy};
 use crate::engine::protocol::{PolicyDraft, PolicyEdit, Snapshot};
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::line::{LONGEST, Line};
 
 /// Characters of a rule's name.
 const LONGEST_NAME: usize = 100;
@@ -77,6 +77,11 @@ impl Field {
         !matches!(self, Self::Mode | Self::Enabled | Self::Fallback | Self::LocalOnly)
     }
 
+    /// Free text, which may have several lines.
+    pub fn is_prose(self) -> bool {
+        matches!(self, Self::When | Self::Deny | Self::System)
+    }
+
     pub fn help(self) -> &'static str {
         match self {
             Self::Name => "as records, headers and commands name it: private-stays-here",
@@ -141,26 +146,32 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// As a rule stands. Texts of several lines are shown in one.
+    /// As a rule stands. Texts of several lines are kept as they are, though one line shows them: a comment ends
+    /// where its line does.
     pub fn of(policy: &Policy) -> Self {
-        let one_line = |text: &str| Line::new(text.trim().replace(['\n', '\r', '\t'], " "));
+        let whole = |text: &str| Line::new(text.trim());
         let number = |value: Option<String>| Line::new(value.unwrap_or_default());
         let effects = &policy.effects;
         Self {
             name: Line::new(policy.name.as_str()),
             priority: number((policy.priority != 0).then(|| policy.priority.to_string())),
-            when: one_line(&policy.when),
+            when: whole(&policy.when),
             targets: Line::new(policy.targets.join(", ")),
-            deny: one_line(policy.deny.as_deref().unwrap_or_default()),
+            deny: whole(policy.deny.as_deref().unwrap_or_default()),
             most: number(effects.max_tokens.map(|most| most.to_string())),
             temperature: number(effects.temperature.map(|temperature| temperature.to_string())),
             timeout: number(effects.timeout_ms.map(seconds)),
-            system: one_line(effects.system_prompt.as_deref().unwrap_or_default()),
+            system: whole(effects.system_prompt.as_deref().unwrap_or_default()),
             observe: policy.observe,
             enabled: policy.enabled,
             strategy: policy.fallback == Fallback::Strategy,
             local_only: policy.local_only,
         }
+    }
+
+    /// Whether a field holds more than can be typed in one line.
+    pub fn is_whole_text(&self, field: Field) -> bool {
+        self.line(field).is_some_and(|line| line.value().contains(['\n', '\r']) || line.value().len() >= LONGEST)
     }
 
     pub fn line(&self, field: Field) -> Option<&Line> {

@@ -22,6 +22,7 @@ use crate::tui::layers::replay::ReplayPage;
 use crate::tui::layers::review::Review;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::widgets::scroll::Scroll;
 use completion::Completion;
 use fields::{Field, Fields};
 use ratatui::layout::Rect;
@@ -60,6 +61,8 @@ pub struct RuleEditor {
     asked: Option<Asked>,
     difference: Option<Ticket>,
     saving: Saving,
+    /// What stands below the fields.
+    scroll: Scroll,
 }
 
 impl RuleEditor {
@@ -89,6 +92,7 @@ impl RuleEditor {
             asked: None,
             difference: None,
             saving: Saving::default(),
+            scroll: Scroll::default(),
         }
     }
 
@@ -106,7 +110,7 @@ impl RuleEditor {
         check.slip.as_ref().filter(|_| text == self.fields.when.value())
     }
 
-    fn edited(&mut self, cx: &Cx<'_>) {
+    fn was_edited(&mut self, cx: &Cx<'_>) {
         self.complaint.take_if(|(field, _)| *field == self.focus);
         if self.focus == Field::When {
             self.check_at = Some(cx.now.plus(CHECK_AFTER));
@@ -181,14 +185,16 @@ impl RuleEditor {
     }
 
     fn complete(&mut self, cx: &Cx<'_>) {
-        self.completion = Completion::at(&self.fields.when.before(), cx.snapshot);
+        if !self.fields.is_whole_text(Field::When) {
+            self.completion = Completion::at(&self.fields.when.before(), cx.snapshot);
+        }
     }
 
     fn take_name(&mut self, cx: &Cx<'_>) {
         let Some(completion) = self.completion.take() else { return };
         if let Some(name) = completion.taken() {
             self.fields.when.replace_before(completion.typed, &name.text);
-            self.edited(cx);
+            self.was_edited(cx);
         }
     }
 
@@ -277,6 +283,12 @@ impl RuleEditor {
     }
 }
 
+/// A line cannot show where the lines of a text end, so it does not edit it.
+fn several_lines(cx: &Cx<'_>) -> String {
+    let key = cx.keymap.key_for(&[Context::Rule], Action::PromptEditor);
+    format!("this text has several lines, or is longer than one can be: {key} opens it in your editor")
+}
+
 impl Part for RuleEditor {
     fn contexts(&self) -> &'static [Context] {
         if self.completion.is_some() { &[Context::Completion, Context::Rule] } else { &[Context::Rule] }
@@ -286,18 +298,25 @@ impl Part for RuleEditor {
         self.focus.is_text()
     }
 
-    fn key(&mut self, key: Key, cx: &Cx<'_>, _: &mut Outbox) -> bool {
+    fn key(&mut self, key: Key, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         // Keys of the editor come before the same keys of a line, as long as they are no text.
         let own = || matches!(cx.keymap.meaning(&[Context::Rule], None, key), Meaning::Act(_));
         if key.ctrl && own() {
             return false;
         }
         let focus = self.focus;
+        let whole = self.fields.is_whole_text(focus);
         let Some(line) = self.fields.line_mut(focus) else { return false };
-        let before = line.value().to_owned();
+        let before = line.clone();
         let used = line.key(key);
+        if whole && (line.value() != before.value() || (used && key.text().is_some())) {
+            *line = before;
+            out.say(Level::Warning, several_lines(cx));
+            return true;
+        }
+        let before = before.value();
         if self.fields.text(focus) != before.trim() {
-            self.edited(cx);
+            self.was_edited(cx);
         }
         if focus == Field::When && used {
             let opens = key.text() == Some('.') || key.text() == Some('"');
@@ -310,10 +329,13 @@ impl Part for RuleEditor {
 
     fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
         self.completion = None;
+        if self.fields.is_whole_text(self.focus) {
+            return out.say(Level::Warning, several_lines(cx));
+        }
         match self.fields.line_mut(self.focus) {
             Some(line) => {
-                line.paste(text);
-                self.edited(cx);
+                out.complain(line.paste(text));
+                self.was_edited(cx);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
@@ -322,6 +344,8 @@ impl Part for RuleEditor {
     fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
         let why = match action {
             Action::ChoiceNext | Action::ChoicePrevious if self.focus.is_text() => "this field takes text",
+            Action::PromptEditor if !self.focus.is_prose() => "this field is one line",
+            Action::RuleComplete if self.fields.is_whole_text(Field::When) => "the condition has several lines",
             Action::RuleComplete if self.focus != Field::When => "names are offered in the condition only",
             Action::RuleExplain if self.tester.shown().is_none() => "nothing is explained yet",
             Action::FormSave if self.saving.is_asked() => "it is being saved",
@@ -351,8 +375,10 @@ impl Part for RuleEditor {
             Action::FieldPrevious => self.leave_field(false, cx),
             Action::ChoiceNext | Action::ChoicePrevious => {
                 self.fields.choose(self.focus);
-                self.edited(cx);
+                self.was_edited(cx);
             }
+            Action::PageUp | Action::PageDown => return self.scroll.act(action),
+            Action::PromptEditor => out.push(Effect::EditText(self.fields.text(self.focus).to_owned())),
             Action::RulePick => self.pick(cx, out),
             Action::RuleComplete => self.complete(cx),
             Action::RuleSample => {
@@ -381,7 +407,7 @@ impl Part for RuleEditor {
         match self.asked.take() {
             Some(Asked::Target) => {
                 self.fields.add_target(text);
-                self.edited(cx);
+                self.was_edited(cx);
             }
             Some(Asked::Sample) if text == SAMPLE => {
                 self.tried = self.sample.clone();
@@ -389,6 +415,13 @@ impl Part for RuleEditor {
             }
             Some(Asked::Sample) => self.call = Some(out.ask(Command::GetCall { id: text.into() })),
             None => {}
+        }
+    }
+
+    fn edited(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
+        if let Some(line) = self.fields.line_mut(self.focus).filter(|_| self.focus.is_prose()) {
+            line.set(text.replace("\r\n", "\n").replace('\r', "\n"));
+            self.was_edited(cx);
         }
     }
 
