@@ -30,5 +30,6 @@ pub mod schedule;
 pub mod secret;
 pub mod shared;
 pub mod stats;
+pub mod steering;
 pub mod time;
 pub mod trace;

@@ -8,7 +8,7 @@ use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::Profile;
 use crate::domain::ids::{CallId, ProviderId};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
 /// Where a reply goes; a command sent without waiting has none.
@@ -141,7 +141,10 @@ impl Supervisor {
             return reply_to(asker, *refusal);
         }
         match which {
-            ProbeWhich::One(id) => self.traffic.let_go(id),
+            ProbeWhich::One(id) => {
+                self.traffic.let_go(id);
+                self.plans.let_go(id);
+            }
             ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
         }
         let wanted = |profile: &Profile| match which {
@@ -202,13 +205,17 @@ impl Supervisor {
     ) {
         let ports = self.ports.clone();
         let inputs = self.inputs.clone();
-        tokio::task::spawn_blocking(move || match change(&ports) {
-            Ok(report) => {
-                let answer = asker.map(|asker| (asker, Reply::Edited(report)));
-                let result = Box::new(ports.config.load());
-                let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
+            match change(&ports) {
+                Ok(report) => {
+                    let answer = asker.map(|asker| (asker, Reply::Edited(report)));
+                    let result = Box::new(ports.config.load());
+                    let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+                }
+                Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
             }
-            Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
         });
     }
 

@@ -2,7 +2,8 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
-use super::exporting;
+use super::ended::Ended;
+use super::exporting::moved;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -13,7 +14,7 @@ use super::rules_version::numbered;
 use super::runs::Runs;
 use super::state::{Effect, State};
 use super::till::Till;
-use super::traffic::{Ended, Traffic};
+use super::traffic::Traffic;
 use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::warm::Warm;
@@ -25,10 +26,11 @@ use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::kind::Kind;
+use crate::domain::money::Provenance;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -148,6 +150,9 @@ pub struct Supervisor {
     pub(super) export_in_trouble: bool,
     /// The picture shows limits in use: when to look again.
     pub(super) fade: Option<Instant>,
+    /// Held while the file is changed and read again, until what was read is on its way here: an older reading must
+    /// not come behind a newer one.
+    pub(super) file: Arc<Mutex<()>>,
 }
 
 impl Supervisor {
@@ -235,6 +240,7 @@ impl Supervisor {
             alerted: None,
             export_in_trouble: false,
             fade: None,
+            file: Arc::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -268,10 +274,10 @@ impl Supervisor {
                     // Every handle is gone: nobody can ask or look any more.
                     None => break,
                 },
-                () = exporting::moved(&mut changes) => self.reload(None),
+                () = moved(&mut changes) => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
-                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
+                () = moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();
@@ -417,10 +423,8 @@ impl Supervisor {
             if matches!(ended.status, Status::Error | Status::Denied) {
                 self.today.failed += 1;
             }
-            match ended.cost.amount {
-                Some(amount) => self.today.spent = self.today.spent.saturating_add(amount),
-                None => self.today.unpriced += 1,
-            }
+            self.today.spent = self.today.spent.saturating_add(ended.cost.amount.unwrap_or_default());
+            self.today.unpriced += u64::from(ended.cost.provenance == Provenance::Unknown);
             match self.today.by_policy.iter_mut().find(|(policy, _)| *policy == ended.policy) {
                 Some((_, calls)) => *calls += 1,
                 None => self.today.by_policy.push((ended.policy.clone(), 1)),
@@ -441,7 +445,9 @@ impl Supervisor {
     pub(super) fn reload(&mut self, answer: Option<(oneshot::Sender<Reply>, Reply)>) {
         let config = self.ports.config.clone();
         let inputs = self.inputs.clone();
+        let file = self.file.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
             let result = Box::new(config.load());
             let _ = inputs.blocking_send(Input::Loaded { result, answer });
         });
@@ -454,8 +460,7 @@ impl Supervisor {
                 let file = loaded.file.clone().unwrap_or_default();
                 let config = self.views.accept(loaded);
                 let config = numbered(&self.with_found(config), &self.ports);
-                let changed = format!("{config:?}") != format!("{:?}", self.state.config);
-                if changed {
+                if config != self.state.config {
                     self.put_in_force(config, now);
                     if waiting.is_none() {
                         let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };

@@ -1,7 +1,7 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
 use crate::support::engine::{
-    Act, Book, House, Stage, TokioClock, ask, collect, engine_on, engine_sharing, house, profile, refused, text,
+    Act, Book, House, Stage, TokioClock, ask, collect, engine_on, engine_once, engine_sharing, house, profile, refused, text,
 };
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::HttpUpstream;
@@ -13,6 +13,7 @@ use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
+use lmdeck::domain::secret::Secret;
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -537,6 +538,32 @@ async fn a_changed_file_is_in_force_without_a_restart_and_keeps_what_is_known() 
     drop(snapshots.wait_for(|snapshot| snapshot.providers.len() == 1).await.unwrap());
     assert_eq!(house.engine.handle.snapshot().providers[0].health.state, State::Up);
     assert_eq!(house.stage.probes_of("zai"), probes, "an unchanged provider is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_stays_follows_changes_of_the_file() {
+    let house = house(two(), |_, _| {}).await;
+    assert!(house.desk.is_followed());
+    let (engine, desk) = engine_once(two()).await;
+    assert!(!desk.is_followed(), "who asks once watches no folder");
+    drop(engine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_corrected_key_is_in_force_and_tried_at_once() {
+    let mut providers = two();
+    providers[1].key = Some(Secret::new("a-key-that-was-revoked"));
+    let refused = Failure::new(ErrorCode::Auth, Cause::KeyRefused { status: 401 }, "the key was refused");
+    let house = house(providers, |_, stage| stage.probe_fails("zai", refused)).await;
+    let state = |house: &House| house.engine.handle.snapshot().providers[1].health.state;
+    assert_eq!(state(&house), State::Unauthorized);
+    house.stage.probe_answers("zai", &["glm-4.6"]);
+    let corrected = Instant::now();
+    // As when the person writes another key into .env: nothing else of the profile changes.
+    house.desk.change(|config| config.providers[1].key = Some(Secret::new("the-new-key-of-today")));
+    let mut snapshots = house.engine.handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[1].health.state == State::Up).await.unwrap());
+    assert!(corrected.elapsed() < Duration::from_secs(2), "{:?}", corrected.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

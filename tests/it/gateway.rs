@@ -228,6 +228,7 @@ fn record() -> CallRecord {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 
@@ -1237,7 +1238,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let deck = Setup::default().start(plays(vec![head(false), raw("{}"), end()])).await;
-            for path in ["/v1/chat/completions", "/api/v1/llm/generate", "/api/v1/llm/switch-model"] {
+            for path in
+                ["/v1/chat/completions", "/api/v1/llm/generate", "/api/v1/llm/switch-model", "/api/v1/llm/%ff"]
+            {
                 let response = deck.post(path, body.clone()).await;
                 let status = response.status().as_u16();
                 assert!(status == 200 || (400..500).contains(&status), "{status}");

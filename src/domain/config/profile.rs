@@ -176,8 +176,8 @@ impl WithheldWhy {
     }
 }
 
-/// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options.
-#[derive(Debug, Clone)]
+/// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options. Two are equal when their keys are the same too.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     pub id: ProviderId,
     /// For the screen; the id when empty.

@@ -1,12 +1,10 @@
 //! An OpenAI chat request in the form of the Responses interface: items instead of messages, flat tools, the
 //! format of the text apart. Nothing is stored at the vendor unless the caller asks for it.
 
-use crate::adapters::wire::chat_request::{ChatRequest, Format, Part, ToolChoice, Turn, invalid};
+use crate::adapters::wire::chat_request::{ChatRequest, Format, Part, ToolChoice, Turn, not_sayable};
+use crate::domain::budget::LEAST_ANSWER_TOKENS;
 use crate::domain::failure::Failure;
 use serde_json::{Map, Value, json};
-
-/// The fewest tokens the vendor lets an answer have.
-const LEAST_TOKENS: u64 = 16;
 
 /// Members that mean the same there and travel as they came.
 const SAME: [&str; 7] = [
@@ -25,7 +23,10 @@ const SAME: [&str; 7] = [
 /// `invalid_request`, with the place, for what this dialect cannot say.
 pub fn translate(chat: &ChatRequest, model: &str) -> Result<Value, Failure> {
     if !chat.stop.is_empty() {
-        return Err(invalid("stop", &format!("{model} knows no stop texts: leave them out, or choose another model")));
+        return Err(not_sayable(
+            "stop",
+            &format!("{model} knows no stop texts: leave them out, or choose another model"),
+        ));
     }
     let mut out = Map::new();
     out.insert("model".into(), model.into());
@@ -33,7 +34,7 @@ pub fn translate(chat: &ChatRequest, model: &str) -> Result<Value, Failure> {
     let stored = chat.members.get("store").and_then(Value::as_bool).unwrap_or(false);
     out.insert("store".into(), stored.into());
     if let Some(max_tokens) = chat.max_tokens {
-        out.insert("max_output_tokens".into(), max_tokens.max(LEAST_TOKENS).into());
+        out.insert("max_output_tokens".into(), max_tokens.max(LEAST_ANSWER_TOKENS).into());
     }
     for (name, value) in [("temperature", chat.temperature), ("top_p", chat.top_p)] {
         if let Some(value) = value {
