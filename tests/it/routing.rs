@@ -476,7 +476,7 @@ fn a_prompt_that_stays_at_home_waits_until_ollama_says_where_a_model_runs() {
     for (rules, facts) in [(RuleSet::default(), at_home("auto")), (by_policy, Facts::default())] {
         let explained = explain(&facts, &rules, &world);
         assert!(explained.decision.chain.is_empty());
-        assert_eq!(code(&explained.decision, "ollama/gpt-oss:120b-cloud"), "not_local");
+        assert_eq!(code(&explained.decision, "ollama/gpt-oss:120b-cloud"), "perhaps_remote");
         assert!(explained.decision.denied.is_none(), "it may be local: nobody has said so yet");
         assert!(explained.sentence.contains("its server has not told yet whether"), "{}", explained.sentence);
     }
@@ -486,7 +486,7 @@ fn a_prompt_that_stays_at_home_waits_until_ollama_says_where_a_model_runs() {
     world.providers[0].models = Vec::new().into();
     world.providers[0].state = State::Unknown;
     let named = "ollama/deepseek-v3.1:671b-cloud";
-    assert_eq!(code(&decide(&at_home(named), &RuleSet::default(), &world), named), "not_local");
+    assert_eq!(code(&decide(&at_home(named), &RuleSet::default(), &world), named), "perhaps_remote");
     assert_eq!(chain(&decide(&wanting(named), &RuleSet::default(), &world)), [named]);
 }
 

@@ -99,7 +99,8 @@ fn told<'r>(record: &'r CallRecord, id: &ProviderId) -> Told<'r> {
                 return Told::Not(reject);
             }
             // Looked at only where nothing is wrong with the provider.
-            "not_chat" | "over_budget" | "unpriced" | "breaker_open" | "capability" | "context" | "unlisted" => {
+            "not_chat" | "over_budget" | "unpriced" | "breaker_open" | "capability" | "context" | "unlisted"
+            | "perhaps_remote" => {
                 usable = true;
             }
             _ => {}

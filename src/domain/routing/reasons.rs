@@ -58,7 +58,8 @@ pub(super) enum Out {
 impl Out {
     pub fn code(self) -> &'static str {
         match self {
-            Self::NotLocal | Self::PerhapsElsewhere => "not_local",
+            Self::NotLocal => "not_local",
+            Self::PerhapsElsewhere => "perhaps_remote",
             Self::NotNamed | Self::NotBest | Self::AskedLocal | Self::AskedCloud => "not_named",
             Self::Disabled => "disabled",
             Self::Withheld => "withheld",
