@@ -29,6 +29,14 @@ pub enum Change {
     Closed,
 }
 
+/// Leave for one call to go there. Its result is told with it: only the trial's own result says that the pause may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    Usual,
+    /// The one trial after a pause.
+    Trial,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
     #[default]
@@ -64,42 +72,42 @@ pub struct Breaker {
 impl Breaker {
     /// Whether a call may go there now. When the pause is over the answer is yes exactly once: that caller
     /// makes the trial and owes a [`Breaker::record`] or a [`Breaker::release`].
-    pub fn admits(&mut self, now: UnixMs) -> bool {
+    pub fn admits(&mut self, now: UnixMs) -> Option<Pass> {
         match self.phase {
-            Phase::Closed => true,
+            Phase::Closed => Some(Pass::Usual),
             Phase::Open { since, pause } if over(since, pause, now) => {
                 self.phase = Phase::Trial { since: now, pause };
-                true
+                Some(Pass::Trial)
             }
             Phase::Trial { since, pause } if over(since, TRIAL_LOST, now) => {
                 self.phase = Phase::Trial { since: now, pause };
-                true
+                Some(Pass::Trial)
             }
-            Phase::Open { .. } | Phase::Trial { .. } => false,
+            Phase::Open { .. } | Phase::Trial { .. } => None,
         }
     }
 
     /// Takes in a result that counts: an answer, or a failure of the server's own.
-    pub fn record(&mut self, ok: bool, now: UnixMs) -> Option<Change> {
-        match self.phase {
-            Phase::Closed => {
+    pub fn record(&mut self, pass: Pass, ok: bool, now: UnixMs) -> Option<Change> {
+        match (self.phase, pass) {
+            (Phase::Closed, _) => {
                 self.count(ok, now);
                 self.must_open().then(|| self.open(FIRST_PAUSE, now))
             }
             // From a call that was under way when it opened: it says nothing about now.
-            Phase::Open { .. } => None,
-            Phase::Trial { .. } if ok => {
+            (Phase::Open { .. }, _) | (Phase::Trial { .. }, Pass::Usual) => None,
+            (Phase::Trial { .. }, Pass::Trial) if ok => {
                 *self = Self::default();
                 Some(Change::Closed)
             }
-            Phase::Trial { pause, .. } => Some(self.open((pause * 2).min(LONGEST_PAUSE), now)),
+            (Phase::Trial { pause, .. }, Pass::Trial) => Some(self.open((pause * 2).min(LONGEST_PAUSE), now)),
         }
     }
 
-    /// Gives the trial back without a verdict (cancelled, rate-limited, the caller's own mistake): the next
+    /// Gives leave back without a verdict (cancelled, rate-limited, the caller's own mistake): after a trial the next
     /// caller tries.
-    pub fn release(&mut self) {
-        if let Phase::Trial { since, pause } = self.phase {
+    pub fn release(&mut self, pass: Pass) {
+        if let (Phase::Trial { since, pause }, Pass::Trial) = (self.phase, pass) {
             self.phase = Phase::Open { since: UnixMs(since.0.saturating_sub(millis(pause))), pause };
         }
     }
@@ -168,7 +176,7 @@ mod tests {
     fn opened() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..5 {
-            breaker.record(false, T0);
+            breaker.record(Pass::Usual, false, T0);
         }
         breaker
     }
@@ -177,11 +185,11 @@ mod tests {
     fn five_failures_in_a_row_open_it_for_half_a_minute() {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert_eq!(breaker.record(false, T0), None);
-            assert!(breaker.admits(T0));
+            assert_eq!(breaker.record(Pass::Usual, false, T0), None);
+            assert!(breaker.admits(T0).is_some());
         }
-        assert_eq!(breaker.record(false, T0), Some(Change::Opened { until: at(30) }));
-        assert!(!breaker.admits(at(29)));
+        assert_eq!(breaker.record(Pass::Usual, false, T0), Some(Change::Opened { until: at(30) }));
+        assert!(breaker.admits(at(29)).is_none());
         assert_eq!(breaker.open_until(at(29)), Some(at(30)));
         assert_eq!(breaker.open_until(at(30)), None);
     }
@@ -192,7 +200,7 @@ mod tests {
         for round in 0..20 {
             // One of five succeeds: never five in a row; spread so that ten never fall into one minute.
             for call in 0..5 {
-                assert_eq!(breaker.record(call == 4, at(round * 70 + call)), None);
+                assert_eq!(breaker.record(Pass::Usual, call == 4, at(round * 70 + call)), None);
             }
         }
     }
@@ -200,22 +208,22 @@ mod tests {
     #[test]
     fn half_of_ten_within_a_minute_open_it_and_older_ones_do_not_count() {
         let mut quick = Breaker::default();
-        let changes: Vec<_> = (0..10).map(|call| quick.record(call % 2 == 0, at(call))).collect();
+        let changes: Vec<_> = (0..10).map(|call| quick.record(Pass::Usual, call % 2 == 0, at(call))).collect();
         assert_eq!(changes[..9], [None; 9]);
         assert!(matches!(changes[9], Some(Change::Opened { .. })));
 
         let mut slow = Breaker::default();
-        assert!((0..40).all(|call| slow.record(call % 2 == 0, at(call * 7)).is_none()));
+        assert!((0..40).all(|call| slow.record(Pass::Usual, call % 2 == 0, at(call * 7)).is_none()));
     }
 
     #[test]
     fn exactly_one_caller_makes_the_trial_and_a_success_closes() {
         let mut breaker = opened();
-        assert!(breaker.admits(at(30)));
-        assert!(!breaker.admits(at(30)));
+        assert!(breaker.admits(at(30)).is_some());
+        assert!(breaker.admits(at(30)).is_none());
         assert!(breaker.open_until(at(31)).is_some_and(|until| until > at(31)));
-        assert_eq!(breaker.record(true, at(32)), Some(Change::Closed));
-        assert!(breaker.admits(at(32)) && breaker.admits(at(32)));
+        assert_eq!(breaker.record(Pass::Trial, true, at(32)), Some(Change::Closed));
+        assert!(breaker.admits(at(32)).is_some() && breaker.admits(at(32)).is_some());
     }
 
     #[test]
@@ -223,35 +231,46 @@ mod tests {
         let mut breaker = opened();
         let mut now = at(30);
         for pause in [60, 120, 240, 300, 300] {
-            assert!(breaker.admits(now));
+            assert!(breaker.admits(now).is_some());
             let until = now.plus(Duration::from_secs(pause));
-            assert_eq!(breaker.record(false, now), Some(Change::Opened { until }));
+            assert_eq!(breaker.record(Pass::Trial, false, now), Some(Change::Opened { until }));
             now = until;
         }
-        assert!(breaker.admits(now));
-        breaker.record(true, now);
+        assert!(breaker.admits(now).is_some());
+        breaker.record(Pass::Trial, true, now);
         for _ in 0..4 {
-            breaker.record(false, now);
+            breaker.record(Pass::Usual, false, now);
         }
         let until = now.plus(FIRST_PAUSE);
-        assert_eq!(breaker.record(false, now), Some(Change::Opened { until }));
+        assert_eq!(breaker.record(Pass::Usual, false, now), Some(Change::Opened { until }));
     }
 
     #[test]
     fn a_trial_without_a_verdict_passes_to_the_next_caller() {
         let mut breaker = opened();
-        assert!(breaker.admits(at(30)));
-        breaker.release();
-        assert!(breaker.admits(at(31)));
-        assert!(!breaker.admits(at(31)));
+        assert!(breaker.admits(at(30)).is_some());
+        breaker.release(Pass::Trial);
+        assert!(breaker.admits(at(31)).is_some());
+        assert!(breaker.admits(at(31)).is_none());
         // And one that was forgotten altogether does not lock the target out.
-        assert!(breaker.admits(at(31).plus(TRIAL_LOST)));
+        assert!(breaker.admits(at(31).plus(TRIAL_LOST)).is_some());
+    }
+
+    #[test]
+    fn a_call_that_began_before_it_opened_has_no_say_in_the_trial() {
+        let mut breaker = opened();
+        let trial = breaker.admits(at(30)).unwrap();
+        assert_eq!(breaker.record(Pass::Usual, true, at(31)), None);
+        assert_eq!(breaker.record(Pass::Usual, false, at(31)), None);
+        breaker.release(Pass::Usual);
+        assert!(breaker.admits(at(32)).is_none(), "the trial is still under way");
+        assert_eq!(breaker.record(trial, true, at(33)), Some(Change::Closed));
     }
 
     #[test]
     fn a_clock_set_back_by_a_day_does_not_keep_it_open_for_a_day() {
         let mut breaker = opened();
-        assert!(breaker.admits(UnixMs(T0.0 - 86_400_000)));
+        assert!(breaker.admits(UnixMs(T0.0 - 86_400_000)).is_some());
     }
 
     #[test]
@@ -259,13 +278,13 @@ mod tests {
         let mut breaker = Breaker::default();
         let ms = |ms: u64| T0.plus(Duration::from_millis(ms));
         for at in [0, 900] {
-            breaker.record(true, ms(at));
+            breaker.record(Pass::Usual, true, ms(at));
         }
         for call in 0..9 {
-            assert_eq!(breaker.record(call % 2 == 0, at(10 + call)), None);
+            assert_eq!(breaker.record(Pass::Usual, call % 2 == 0, at(10 + call)), None);
         }
         // The answer at 0.9 s is not a minute old, and left with the one at 0 s: five of ten, not of eleven.
-        assert!(matches!(breaker.record(false, at(60)), Some(Change::Opened { .. })));
+        assert!(matches!(breaker.record(Pass::Usual, false, at(60)), Some(Change::Opened { .. })));
     }
 
     /// Of at least ten results in the last minute half or more failed; where the minute begins may be up to a second
@@ -295,7 +314,7 @@ mod tests {
                 now = now.plus(Duration::from_millis(wait / 8));
                 if what == 0 {
                     let was_closed = breaker.phase == Phase::Closed;
-                    if breaker.admits(now) && !was_closed {
+                    if breaker.admits(now).is_some() && !was_closed {
                         prop_assert!(!trial, "two trials at once");
                         trial = true;
                     }
@@ -306,7 +325,9 @@ mod tests {
                 if closed {
                     seen.push((now, ok));
                 }
-                match breaker.record(ok, now) {
+                // Calls that began before it opened end at any time, and have no say in the trial.
+                let pass = if trial && wait % 2 == 0 { Pass::Trial } else { Pass::Usual };
+                match breaker.record(pass, ok, now) {
                     Some(Change::Opened { until }) => {
                         let pause = until.since(now);
                         prop_assert!((FIRST_PAUSE..=LONGEST_PAUSE).contains(&pause));
@@ -314,13 +335,13 @@ mod tests {
                             let row = seen.iter().rev().take_while(|(_, ok)| !ok).count();
                             prop_assert!(row >= 5 || half_of_ten_failed(&seen, now));
                         } else {
-                            prop_assert!(trial, "opened again without a trial");
+                            prop_assert!(pass == Pass::Trial, "opened again without a trial");
                         }
                         seen.clear();
                         trial = false;
                     }
                     Some(Change::Closed) => {
-                        prop_assert!(trial && ok);
+                        prop_assert!(pass == Pass::Trial && ok);
                         seen.clear();
                         trial = false;
                     }
@@ -329,7 +350,7 @@ mod tests {
                 prop_assert!(breaker.recent.len() <= 61);
             }
             if !trial {
-                prop_assert!(breaker.admits(now.plus(LONGEST_PAUSE)));
+                prop_assert!(breaker.admits(now.plus(LONGEST_PAUSE)).is_some());
             }
         }
 
@@ -338,12 +359,12 @@ mod tests {
         fn five_in_a_row_always_open(before in prop::collection::vec(any::<bool>(), 0..30)) {
             let mut breaker = Breaker::default();
             for ok in before {
-                breaker.record(ok, T0);
+                breaker.record(Pass::Usual, ok, T0);
             }
             for _ in 0..5 {
-                breaker.record(false, T0);
+                breaker.record(Pass::Usual, false, T0);
             }
-            prop_assert!(!breaker.admits(T0));
+            prop_assert!(breaker.admits(T0).is_none());
         }
     }
 }

@@ -191,10 +191,12 @@ pub enum Cause {
     ResponseFormat,
     /// The account's plan counts over a window, and nothing of it is left.
     PlanUsedUp,
+    /// The target's dialect has no word for a part of the request; another target may have one. Nothing was sent.
+    NotSayable,
 }
 
 impl Cause {
-    /// Nobody got the request: no connection came about.
+    /// Nobody got the request: it was not sent, or no connection came about.
     pub fn never_arrived(&self) -> bool {
         matches!(
             self,
@@ -205,6 +207,7 @@ impl Cause {
                 | Self::Dns
                 | Self::Tls { .. }
                 | Self::WrongReach { .. }
+                | Self::NotSayable
         )
     }
 }
@@ -220,7 +223,8 @@ pub struct Failure {
     /// The vendor's wish from `Retry-After` and the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// The vendor's own word whether the same request may be tried again (`x-should-retry`); it wins over the class.
+    /// Whether the same request may be tried again, where that is known better than by the class: the vendor's own
+    /// word (`x-should-retry`), or an answer that would come, and be billed, in the same wrong form again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_retry: Option<bool>,
     /// What the refusal said of the account's limits, for who keeps them; no part of the failure for people.

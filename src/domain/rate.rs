@@ -80,6 +80,14 @@ impl RateState {
         }
     }
 
+    /// Puts back what a request that was never sent had taken.
+    pub fn give_back(&mut self, needs: Needs) {
+        for window in &mut self.windows {
+            let full = window.limit.unwrap_or(u64::MAX);
+            window.remaining = window.remaining.saturating_add(needs.of(window.counts)).min(full);
+        }
+    }
+
     /// The windows that still count at `now`, the scarcest first.
     pub fn current(&self, now: UnixMs) -> Vec<&RateWindow> {
         let mut windows: Vec<&RateWindow> =
@@ -166,6 +174,14 @@ impl LastMinute {
         if let Some((_, tokens)) = self.used.iter_mut().find(|(when, tokens)| *when == at && *tokens == expected) {
             *tokens = actual;
             self.tokens = self.tokens.saturating_sub(expected).saturating_add(actual);
+        }
+    }
+
+    /// Takes the request of that moment out again: it was never sent.
+    pub fn give_back(&mut self, at: UnixMs, tokens: u64) {
+        if let Some(place) = self.used.iter().position(|used| *used == (at, tokens)) {
+            self.used.remove(place);
+            self.tokens = self.tokens.saturating_sub(tokens);
         }
     }
 

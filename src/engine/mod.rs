@@ -5,11 +5,13 @@
 //! The hot path does not queue behind it: a call decides on its own task (`call`) against the latest
 //! published [`live::Live`].
 
+mod active;
 mod call;
 mod command;
 mod count;
 mod day;
 mod diagnosis;
+mod ended;
 mod exporting;
 pub mod handle;
 mod kept;
@@ -47,12 +49,17 @@ use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};
 use ports::{Loaded, Ports, Unusable};
 use std::sync::Arc;
+use std::time::Duration;
 use supervisor::Supervisor;
 use till::Till;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use traffic::Traffic;
+
+/// How long calls that still run at the end may take to be accounted for.
+const LAST_CALLS: Duration = Duration::from_millis(200);
 
 /// How an engine is started.
 #[derive(Debug, Clone)]
@@ -75,6 +82,7 @@ pub struct Engine {
     stop: CancellationToken,
     ports: Ports,
     till: Arc<Till>,
+    traffic: Arc<Traffic>,
 }
 
 impl Engine {
@@ -96,17 +104,21 @@ impl Engine {
         );
         let till = supervisor.till.clone();
         let plans = supervisor.plans.clone();
-        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic, inputs, till.clone(), plans));
+        let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic.clone(), inputs, till.clone(), plans));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
-        Self { handle, task, stop, ports, till }
+        Self { handle, task, stop, ports, till, traffic }
     }
 
-    /// Ends probes, waits for records to reach the disk, and returns.
+    /// Ends probes and calls, waits for records to reach the disk, and returns.
     pub async fn stop(self) {
         self.stop.cancel();
         if self.task.await.is_err() {
             tracing::error!("the engine's task ended badly");
+        }
+        // What they cost so far is settled, and every one leaves its record.
+        if timeout(LAST_CALLS, self.traffic.end_all()).await.is_err() {
+            tracing::warn!(calls = self.traffic.running().len(), "calls were still under way at the end");
         }
         self.till.close().await;
         self.ports.ledger.flush().await;

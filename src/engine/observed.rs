@@ -2,9 +2,9 @@
 //! start and every minute, and counted on in between.
 
 use super::command::{Asker, later};
+use super::ended::Ended;
 use super::protocol::{ObservedSums, Reply};
 use super::supervisor::{Input, Supervisor};
-use super::traffic::Ended;
 use crate::domain::routing::Policy;
 use crate::domain::time::UnixMs;
 

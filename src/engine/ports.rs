@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -243,6 +244,8 @@ pub struct Loaded {
     pub would_write: String,
     pub issues: Vec<Issue>,
     pub can_undo: bool,
+    /// All of `config` in the words of a file, without keys: for people.
+    pub in_force: Arc<Value>,
 }
 
 /// A file that cannot be used; the caller keeps what it has.

@@ -7,15 +7,14 @@
 
 use super::call::cache::Cache;
 use super::call::queue::{Slots, expected_wait_ms};
+use super::ended::Ended;
 use super::loads::Loads;
 use super::pins::Pins;
 use super::protocol::{FlowView, LIMITS_SHOWN, LimitView, RunningCall};
-use crate::domain::breaker::Breaker;
-use crate::domain::call::{CallRecord, ObservedMatch, Status};
+use crate::domain::breaker::{Breaker, Pass};
 use crate::domain::config::Config;
 use crate::domain::health::CallTally;
 use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
-use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::routing::spills;
 use crate::domain::time::{UnixMs, Until};
@@ -55,43 +54,6 @@ pub struct Traffic {
     pub kept: Cache,
     /// Which target answered each session last.
     pub pins: Pins,
-}
-
-/// What the day's sums need of a finished call.
-pub struct Ended {
-    pub id: CallId,
-    pub ts: UnixMs,
-    pub policy: String,
-    pub status: Status,
-    pub cost: Cost,
-    /// Who answered, and the tokens it wrote with the time that took.
-    answered: Option<(Target, Option<(u64, u64)>)>,
-    /// How long its server worked on it.
-    took_ms: u64,
-    /// What policies would have made of it, were they not only observed.
-    pub observed: Vec<ObservedMatch>,
-}
-
-impl Ended {
-    pub fn of(record: &CallRecord) -> Self {
-        Self {
-            id: record.id.clone(),
-            ts: record.ts,
-            policy: record.policy.clone(),
-            status: record.status,
-            cost: record.cost,
-            took_ms: record.duration_ms.saturating_sub(record.queue_ms),
-            answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(
-                |target| {
-                    let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));
-                    let tokens = record.usage.map(|usage| usage.output);
-                    // Too short an answer says nothing of the pace.
-                    (target, tokens.zip(writing).filter(|(tokens, ms)| *tokens > 1 && *ms > 0))
-                },
-            ),
-            observed: record.observed.clone(),
-        }
-    }
 }
 
 /// The calls that one target answered since the start.
@@ -190,6 +152,12 @@ impl Inner {
         let own = limit.and_then(|limit| self.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
         told.max(own)
     }
+
+    fn take(&mut self, provider: &ProviderId, limit: Option<RateLimit>, needs: Needs, now: UnixMs) {
+        if limit.is_some() {
+            self.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
+        }
+    }
 }
 
 impl Traffic {
@@ -198,26 +166,30 @@ impl Traffic {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an attempt may go to `target` now; takes the one trial of a half-open breaker.
-    pub fn admits(&self, target: &Target, now: UnixMs) -> bool {
-        self.lock().breakers.get_mut(target).is_none_or(|breaker| breaker.admits(now))
+    /// Leave for a try at `target`; takes the one trial of a half-open breaker, which is owed a [`Self::note`] or a
+    /// [`Self::release`]. `None` while the breaker keeps calls away.
+    pub fn admits(&self, target: &Target, now: UnixMs) -> Option<Pass> {
+        self.lock().breakers.get_mut(target).map_or(Some(Pass::Usual), |breaker| breaker.admits(now))
     }
 
-    /// Notes one attempt's result. `counts` is false for results that say nothing about the target's health
-    /// (the caller's mistakes, rate limits, cancels). Returns whether it is news: a breaker opened or closed, or
-    /// the provider's last result was another one.
-    pub fn note(&self, target: &Target, ok: bool, counts: bool, now: UnixMs) -> bool {
+    /// Notes a result that says something of the target's health. Returns whether it is news: a breaker opened or
+    /// closed, or the provider's last result was another one.
+    pub fn note(&self, target: &Target, pass: Pass, ok: bool, now: UnixMs) -> bool {
         let mut inner = self.lock();
         let before = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
         let last = inner.results.get(&target.provider).and_then(|results| results.results.back()).map(|(_, ok)| *ok);
-        if ok || counts {
-            inner.breakers.entry(target.clone()).or_default().record(ok, now);
-            inner.results.entry(target.provider.clone()).or_default().push(now, ok);
-        } else if let Some(breaker) = inner.breakers.get_mut(target) {
-            breaker.release();
-        }
+        inner.breakers.entry(target.clone()).or_default().record(pass, ok, now);
+        inner.results.entry(target.provider.clone()).or_default().push(now, ok);
         let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
         before != after || last != Some(ok)
+    }
+
+    /// A try ended without a result that says anything of the target's health (the caller's mistakes, rate limits,
+    /// cancels): the next caller may make the trial.
+    pub fn release(&self, target: &Target, pass: Pass) {
+        if let Some(breaker) = self.lock().breakers.get_mut(target) {
+            breaker.release(pass);
+        }
     }
 
     /// Notes how long an answer took to begin. The mean leans to the newest quarter, so that a model which was just
@@ -266,12 +238,31 @@ impl Traffic {
         if let Some(until) = inner.limited_until(provider, limit, needs, now) {
             return Err(until);
         }
-        if limit.is_some() {
-            inner.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
-        }
+        inner.take(provider, limit, needs, now);
         if let Some(rate) = inner.rates.get_mut(provider) {
             rate.take(needs);
         }
+        Ok(())
+    }
+
+    /// The same for another try: what its vendor said is left was said in answer to the try before, with when to come
+    /// again, so only the person's own limit counts.
+    ///
+    /// # Errors
+    /// Until when there is no room.
+    pub fn take_share_again(
+        &self,
+        provider: &ProviderId,
+        limit: Option<RateLimit>,
+        needs: Needs,
+        now: UnixMs,
+    ) -> Result<(), UnixMs> {
+        let mut inner = self.lock();
+        let full = limit.and_then(|limit| inner.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
+        if let Some(until) = full {
+            return Err(until);
+        }
+        inner.take(provider, limit, needs, now);
         Ok(())
     }
 
@@ -290,7 +281,19 @@ impl Traffic {
         }
     }
 
-    /// The same for a client's limit.
+    /// Puts a request's share back: it never reached its provider.
+    pub fn give_share_back(&self, provider: &ProviderId, at: UnixMs, needs: Needs) {
+        let mut inner = self.lock();
+        if let Some(minute) = inner.minutes.get_mut(provider) {
+            minute.give_back(at, needs.tokens());
+        }
+        // What the vendor said since then counts the request right.
+        if let Some(rate) = inner.rates.get_mut(provider).filter(|rate| rate.at <= at) {
+            rate.give_back(needs);
+        }
+    }
+
+    /// Takes a call's share of its client's limit.
     ///
     /// # Errors
     /// Until when there is no room.
@@ -509,6 +512,20 @@ impl Traffic {
 
     pub fn running(&self) -> Vec<RunningCall> {
         self.lock().running.values().map(|(call, _)| call.clone()).collect()
+    }
+
+    /// Stops every running call, and waits until all have ended.
+    pub async fn end_all(&self) {
+        while self.cancel_all() {
+            self.changed().await;
+        }
+    }
+
+    /// Stops every running call; false when there is none.
+    fn cancel_all(&self) -> bool {
+        let inner = self.lock();
+        inner.running.values().for_each(|(_, cancel)| cancel.cancel());
+        !inner.running.is_empty()
     }
 
     /// Stops a running call; false when there is none of that id.

@@ -57,6 +57,7 @@ pub fn short_cause(cause: &Cause) -> String {
         Cause::OtherModel { .. } => "another model answered".into(),
         Cause::ResponseFormat => "response_format not taken".into(),
         Cause::PlanUsedUp => "the plan's window is used up".into(),
+        Cause::NotSayable => "the request cannot be put to it".into(),
     }
 }
 
@@ -87,6 +88,7 @@ pub fn note(failure: &Failure) -> String {
         Cause::OtherModel { .. } => "model".into(),
         Cause::ResponseFormat => "format".into(),
         Cause::PlanUsedUp => "plan used".into(),
+        Cause::NotSayable => "request".into(),
     }
 }
 

@@ -294,6 +294,7 @@ fn by_cause(cause: &Cause, subject: &Subject<'_>) -> Remedy {
         Cause::OtherModel { asked, answered } => server::other_model(subject, asked, answered),
         Cause::ResponseFormat => server::response_format(subject),
         Cause::PlanUsedUp => server::plan_used_up(subject, None),
+        Cause::NotSayable => server::not_sayable(subject),
         Cause::Other => Remedy::new(format!("{} failed in a way lmdeck has no name for.", subject.who_first()))
             .step("lmdeck logs has the details.")
             .command(subject.test_command()),
@@ -407,6 +408,7 @@ mod tests {
             Cause::OtherModel { asked: "a".into(), answered: "b".into() },
             Cause::ResponseFormat,
             Cause::PlanUsedUp,
+            Cause::NotSayable,
         ]
     }
 

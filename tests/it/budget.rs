@@ -364,7 +364,19 @@ enum Deed {
     Full,
     /// Bills five cents and says so itself.
     States,
+    /// Bills everything, and what comes is of no use; one of [`USELESS`].
+    Useless(usize),
 }
+
+/// How a call may fail that a vendor has worked for.
+const USELESS: [(ErrorCode, Cause); 6] = [
+    (ErrorCode::BadAnswer, Cause::Other),
+    (ErrorCode::EmptyAnswer, Cause::Other),
+    (ErrorCode::Network, Cause::Other),
+    (ErrorCode::Network, Cause::Reset),
+    (ErrorCode::Network, Cause::CutOff),
+    (ErrorCode::Timeout, Cause::SilentServer),
+];
 
 struct Vendor {
     deeds: Mutex<Vec<Deed>>,
@@ -448,6 +460,10 @@ impl Upstream for Vendor {
                     vec![Ok(word), Ok(Frame { raw: Bytes::from_static(b"y"), seen: end })]
                 }
                 Deed::Reset => return Err(reset()),
+                Deed::Useless(how) => {
+                    let (code, cause) = USELESS[how].clone();
+                    return Err(Failure::new(code, cause, "of no use"));
+                }
                 Deed::Silence => std::future::pending().await,
                 Deed::Break => vec![Ok(word), Err(reset())],
                 Deed::Answer { tells, .. } => {
@@ -558,6 +574,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Break),
         1 => Just(Deed::Reset),
         1 => Just(Deed::Refuse),
+        1 => (0..USELESS.len()).prop_map(Deed::Useless),
     ]
 }
 
@@ -649,6 +666,20 @@ async fn a_call_that_fits_is_settled_at_what_it_cost_and_keeps_what_was_reserved
     assert!(reserved > cost.amount.unwrap());
     let kept = ledger.call(done.record.id.clone()).await.unwrap().unwrap();
     assert_eq!(kept.reserved, Some(reserved));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_vendor_worked_for_is_not_free_because_it_came_in_a_form_of_no_use() {
+    for how in 0..USELESS.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let vendor = Vendor::new(vec![Deed::Useless(how)]);
+        let mut providers = paid();
+        providers[1].max_retries = 0;
+        let (engine, ..) = engine(folder.path(), config(5.0, providers), vendor).await;
+        let record = outcome(&engine, raw("gpt/gpt-4o", "")).await.record;
+        assert_eq!(record.cost.provenance, Provenance::Estimated, "{:?}", USELESS[how]);
+        assert_eq!(record.cost.amount, record.reserved, "{:?}", USELESS[how]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

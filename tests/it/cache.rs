@@ -89,6 +89,24 @@ async fn only_asks_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_asks_nobody_where_no_answers_are_kept_either() {
+    let house = two_servers().await;
+    house.desk.change(|config| config.cache.enabled = false);
+    sleep(Duration::from_millis(200)).await;
+    let (_, _, outcome) = said(&house, wish(CacheWish::Only, "dspy")).await;
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::NotFound);
+    assert!(failure.message.contains("cache.enabled is off"), "{}", failure.message);
+    // Nor where the request cannot be told apart from others: it is nested too deeply.
+    house.desk.change(|config| config.cache.enabled = true);
+    sleep(Duration::from_millis(200)).await;
+    let deep = format!(r#"{{"model":"local","messages":[],"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let request = CallRequest { body: Body::RawOpenaiChat { json: deep }, ..wish(CacheWish::Only, "dspy") };
+    assert_eq!(said(&house, request).await.2.failure.map(|failure| failure.code), Some(ErrorCode::NotFound));
+    assert!(house.stage.jobs().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kept_answer_grows_old_and_the_one_not_used_for_longest_goes_first() {
     let house = two_servers().await;
     house.desk.change(|config| {

@@ -589,8 +589,10 @@ proptest! {
             }
             let _ = responses::request::translate(&apart, "demo-codex");
         }
-        let _ = prepare(&profile(Kind::ZAiGlm), &ModelId::from("glm"), &Body::RawOpenaiChat { json: chat.to_string() })
-            .map(|prepared| serde_json::from_str::<Value>(&prepared.json).unwrap());
+        for kind in Kind::ALL {
+            let _ = prepare(&profile(kind), &ModelId::from("glm"), &Body::RawOpenaiChat { json: chat.to_string() })
+                .map(|prepared| serde_json::from_str::<Value>(&prepared.json).unwrap());
+        }
         for dialect in [Dialect::Messages, Dialect::Responses, Dialect::Embeddings, Dialect::Chat] {
             let _ = whole(dialect, &context(Kind::Openai), chat.to_string().into(), CREATED);
         }
@@ -653,13 +655,19 @@ fn request() -> impl Strategy<Value = Value> {
                 "tool_calls": if role == "assistant" { json!([{"id": "c:1", "function": {"name": "f", "arguments": "{"}}]) } else { Value::Null }})
         });
     let more = prop::collection::hash_map(
-        "tools|tool_choice|response_format|stop|temperature|max_tokens|thinking|reasoning_effort|choices|data|output|content|n",
+        "tools|tool_choice|response_format|stop|temperature|max_tokens|thinking|reasoning_effort|choices|data|output|content|n|max_completion_tokens|model",
         any_json(),
         0..4,
     );
-    (prop::collection::vec(message, 0..6), more).prop_map(|(messages, more)| {
-        let mut request: serde_json::Map<String, Value> = more.into_iter().collect();
-        request.insert("messages".into(), messages.into());
+    let stream = prop::option::of(any::<bool>());
+    (prop::collection::vec(message, 0..6), more, stream, any::<bool>()).prop_map(|(messages, more, stream, first)| {
+        let messages = [("messages".to_owned(), Value::from(messages))];
+        let stream = stream.map(|stream| ("stream".to_owned(), Value::from(stream)));
+        let request: serde_json::Map<String, Value> = if first {
+            messages.into_iter().chain(more).chain(stream).collect()
+        } else {
+            more.into_iter().chain(stream).chain(messages).collect()
+        };
         Value::Object(request)
     })
 }
@@ -996,5 +1004,16 @@ fn a_limit_inside_a_stream_of_z_ai_says_until_when_as_one_in_a_whole_answer_does
         let failure = reader.next_frame().unwrap().unwrap_err();
         assert_eq!((failure.code, &failure.cause), (ErrorCode::RateLimit, &Cause::PlanUsedUp), "{frame}");
         assert_eq!(failure.retry_after_ms, Some(6_621_000), "16:35:41 UTC");
+    }
+}
+
+#[test]
+fn events_that_say_nothing_take_no_room_each() {
+    let context = Context { kind: Kind::Anthropic, path: "/v1/messages".into(), secrets: Vec::new(), now: UnixMs(0) };
+    for event in ["data:{\"type\":\"x\"}\n\n", "data:{\"type\":\"ping\"}\n\n", ":\n\n", "\n"] {
+        let mut reader = Reader::new(Dialect::Messages, context.clone(), 0);
+        reader.push(event.repeat(10_000).into());
+        let frames = std::iter::from_fn(|| reader.next_frame()).count();
+        assert!((1..=2).contains(&frames), "{event:?}: {frames}");
     }
 }

@@ -415,6 +415,7 @@ impl Shell {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(Vec::new())),
             input_is_terminal: true,
+            input_is_given: false,
             err_is_terminal: false,
             width: None,
             colour_out: false,

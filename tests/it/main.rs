@@ -59,8 +59,15 @@ mod calls;
 
 mod otlp;
 mod token_count;
+mod tries;
 mod unknown_names;
 
 mod presets;
 mod presets_cli;
 mod tui_presets;
+
+mod config_shown;
+mod json_fields;
+mod gateway_keys;
+mod odd_answers;
+mod passed_on;

@@ -11,7 +11,8 @@ use crate::adapters::wire::rate;
 use crate::adapters::wire::words::{begins, is_web_page};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
-use crate::engine::ports::{Frame, UpstreamAnswer, UpstreamJob};
+use crate::engine::ports::{Frame, Seen, UpstreamAnswer, UpstreamJob};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use http::HeaderValue;
@@ -119,16 +120,20 @@ impl Attempt {
             .to_owned();
         let events = begins(content_type.as_bytes(), "text/event-stream");
         if stream && !events {
-            let body = self.words(response).await;
-            return Err(with_version(
-                &self.inner,
-                &self.profile,
-                instead_of_stream(&self.context, &content_type, &body),
-            ));
+            let rate = rate::read(response.headers(), self.inner.clock.now());
+            let body = Bytes::from(self.words(response).await);
+            let failure = instead_of_stream(&self.context, &content_type, &body);
+            let failure = with_version(&self.inner, &self.profile, failure);
+            // A whole answer after all: its words are of no use, its counts tell what it costs.
+            let Ok(answer) = whole(self.dialect, &self.context, body, self.created) else { return Err(failure) };
+            let Seen { usage, finish, billed, model, .. } = answer.seen;
+            let counts = Frame { raw: Bytes::new(), seen: Seen { usage, finish, billed, model, ..Seen::default() } };
+            let frames = stream::iter([Ok(counts), Err(only_once(failure))]).boxed();
+            return Ok(UpstreamAnswer { status, content_type, stream, frames, rate });
         }
         if !stream && events {
             let message = "a stream came where a whole answer was asked for";
-            return Err(Failure::plain(ErrorCode::BadAnswer, message));
+            return Err(only_once(Failure::plain(ErrorCode::BadAnswer, message)));
         }
         if is_web_page(&content_type, b"") {
             let message = format!("a web page came from {} instead of an answer", self.context.path);
@@ -241,6 +246,11 @@ impl Incoming {
             let _ = timeout(DRAIN_TIME, response.chunk()).await;
         });
     }
+}
+
+/// Asked again, the server would answer in the same form, and that would be paid for again.
+fn only_once(failure: Failure) -> Failure {
+    Failure { may_retry: Some(false), ..failure }
 }
 
 /// An answer that cannot be read is told with the version that its server last said it is.

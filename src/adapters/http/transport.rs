@@ -10,6 +10,10 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+/// What the client reads of an answer's head at most: hyper's own bounds.
+const HEAD_LINES: usize = 100;
+const HEAD_LIMIT: u64 = 8192 + 4096 * 100;
+
 /// What an error of the client means. `connect` is the limit that a connection attempt had.
 pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -> Failure {
     let place = format!("{} port {}", endpoint.host, endpoint.port);
@@ -22,12 +26,19 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if error.is_connect() && error.is_timeout() {
         return connect_timeout(&place, endpoint.tls, connect);
     }
-    if let Some(io) = find::<io::Error>(error)
-        && let Some(failure) = io_failure(io, endpoint, &place)
-    {
+    let io = find::<io::Error>(error);
+    let known = if error.is_connect() {
+        io.and_then(|io| io_failure(io, endpoint, &place))
+    } else {
+        io.and_then(|io| lost(io, &place))
+    };
+    if let Some(failure) = known {
         return failure;
     }
     if let Some(hyper) = find::<hyper::Error>(error) {
+        if hyper.is_parse_too_large() {
+            return large_head(&place);
+        }
         // A banner that is quicker than the request has no predicate of its own.
         let spoke_first = hyper.to_string().contains("unexpected message");
         if hyper.is_parse() || spoke_first {
@@ -41,7 +52,9 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if error.is_timeout() {
         return silent(&place, connect);
     }
-    Failure::plain(ErrorCode::Network, format!("the connection to {place} failed: {}", chain(error)))
+    // Of an attempt to connect nothing has arrived, whatever stopped it: a firewall may say so in many ways.
+    let cause = if error.is_connect() { Cause::ConnectTimeout } else { Cause::Other };
+    Failure::new(ErrorCode::Network, cause, format!("the connection to {place} failed: {}", chain(error)))
 }
 
 /// What an error of a TLS handshake means.
@@ -76,14 +89,39 @@ pub fn io_failure(error: &io::Error, endpoint: &Endpoint, place: &str) -> Option
             Cause::ConnectTimeout,
             format!("{place} did not answer the connection attempt"),
         )),
-        K::ConnectionReset | K::BrokenPipe | K::UnexpectedEof | K::ConnectionAborted => Some(reset(place)),
-        _ => None,
+        _ => cut(error, place),
     }
+}
+
+/// What an error of a connection that was there means: the same words of the system say another thing than of an
+/// attempt to connect, for the request may have arrived.
+fn lost(error: &io::Error, place: &str) -> Option<Failure> {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::TimedOut | K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => {
+            let message = format!("the connection to {place} was lost: the network between no longer answers");
+            Some(Failure::new(ErrorCode::Network, Cause::Reset, message))
+        }
+        _ => cut(error, place),
+    }
+}
+
+fn cut(error: &io::Error, place: &str) -> Option<Failure> {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionReset | K::BrokenPipe | K::UnexpectedEof | K::ConnectionAborted)
+        .then(|| reset(place))
 }
 
 fn refused(place: &str) -> Failure {
     let message = format!("connection refused: nothing listens on {place}");
     Failure::new(ErrorCode::Network, Cause::Refused, message)
+}
+
+/// It speaks HTTP: most often a proxy in between adds cookies or headers of its own.
+fn large_head(place: &str) -> Failure {
+    let size = HEAD_LIMIT / 1024;
+    let message = format!("the head of the answer from {place} has more than {HEAD_LINES} lines or {size} KiB");
+    Failure::new(ErrorCode::BadAnswer, Cause::TooLarge { limit_bytes: HEAD_LIMIT }, message)
 }
 
 fn reset(place: &str) -> Failure {
@@ -155,6 +193,19 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_vanishes_under_a_call_is_no_failed_attempt_to_connect() {
+        use io::ErrorKind as K;
+        let endpoint = Endpoint::http("192.168.1.20", 1234);
+        for kind in [K::TimedOut, K::HostUnreachable, K::NetworkUnreachable] {
+            let connecting = io_failure(&kind.into(), &endpoint, "the server").unwrap();
+            assert!(connecting.cause.never_arrived(), "{kind}");
+            let later = lost(&kind.into(), "the server").unwrap();
+            assert_eq!((later.code, &later.cause), (ErrorCode::Network, &Cause::Reset), "{kind}");
+            assert!(later.message.contains("was lost"), "{}", later.message);
+        }
+    }
 
     #[test]
     fn times_read_as_people_write_them() {

@@ -81,7 +81,7 @@ fn writing(verb: &str) -> String {
 }
 
 /// The columns that [`call_row`] reads.
-pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code, tries, ttft_ms, duration_ms, tokens_in, tokens_out, cost_pico, cost_provenance, provider, model, policy";
+pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code, tries, ttft_ms, duration_ms, tokens_in, tokens_out, cost_pico, cost_provenance, provider, model, policy, error_cause";
 
 /// Writes one record; one with the same id is replaced.
 ///
@@ -222,6 +222,9 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
     })
 }
 
+/// How the causes are written that [`CallRow::cut_off`] stands for.
+const CUT_OFF: [&str; 2] = ["cut_off", "reset"];
+
 /// Reads one row of the table of calls from [`ROW_COLUMNS`]. Words that a hand wrote into the file and no
 /// lmdeck knows count as the worst, so that one odd row never hides the others.
 ///
@@ -229,6 +232,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
 /// A column has the wrong type.
 pub fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
     let error = row.get::<_, Option<String>>("error_code")?;
+    let cause = row.get::<_, Option<String>>("error_cause")?;
     Ok(CallRow {
         id: row.get::<_, String>("id")?.into(),
         ts: UnixMs(row.get("ts")?),
@@ -244,6 +248,7 @@ pub fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         cost: cost(row)?,
         target: target(row)?,
         policy: row.get("policy")?,
+        cut_off: cause.is_some_and(|cause| CUT_OFF.contains(&cause.as_str())),
     })
 }
 

@@ -54,17 +54,26 @@ struct Summary {
 
 impl Summary {
     fn take(&mut self, read: &Read) {
-        self.answered |= read.seen.answer_bytes() || read.other;
+        self.answered |= read.seen.answer_bytes();
         self.finish = read.seen.finish.or(self.finish);
         self.usage = read.seen.usage.or(self.usage);
     }
 
-    /// A model may stop at once by a stop sequence or at its token limit: only an end that no token and no
-    /// limit explains is a fault.
-    fn empty(&self) -> bool {
-        let explained = matches!(self.finish, Some(Finish::Length | Finish::ContentFilter | Finish::ToolCalls))
-            || self.usage.is_some_and(|usage| usage.output > 1);
-        !self.answered && !explained
+    fn trouble(&self) -> Option<Failure> {
+        if self.answered { None } else { nothing_said(self.finish, self.usage) }
+    }
+}
+
+/// What is wrong with an answer that holds nothing. A model may stop at once by a stop sequence or at its token limit:
+/// only an end that no token and no limit explains is a fault.
+pub(super) fn nothing_said(finish: Option<Finish>, usage: Option<Usage>) -> Option<Failure> {
+    match finish {
+        Some(Finish::ContentFilter) => {
+            Some(Failure::plain(ErrorCode::ContentFilter, "the vendor stopped the answer: its content was refused"))
+        }
+        Some(Finish::Length | Finish::ToolCalls) => None,
+        _ if usage.is_some_and(|usage| usage.output > 1) => None,
+        _ => Some(empty_answer()),
     }
 }
 
@@ -86,6 +95,7 @@ impl StreamReader {
         self.sse.push(chunk);
         while !self.done {
             self.take_words();
+            self.take_blank_lines();
             match self.sse.next_event() {
                 Ok(Some(event)) => self.take_event(event),
                 Ok(None) => break,
@@ -151,6 +161,15 @@ impl StreamReader {
             self.answer.answered |= !text.is_empty();
             let raw = self.sse.take(length);
             self.ready.push_back(Ok(Frame { raw, seen: Seen { text, ..Seen::default() } }));
+        }
+    }
+
+    /// Takes blank lines that end no event, all that are there as one frame.
+    fn take_blank_lines(&mut self) {
+        let length = self.sse.ahead().iter().take_while(|byte| **byte == b'\n').count();
+        if length > 0 {
+            let raw = self.sse.take(length);
+            self.ready.push_back(Ok(Frame { raw, seen: Seen::default() }));
         }
     }
 
@@ -220,8 +239,8 @@ impl StreamReader {
     }
 
     fn end(&mut self, raw: Bytes) {
-        if self.answer.empty() {
-            self.fail(empty_answer());
+        if let Some(failure) = self.answer.trouble() {
+            self.fail(failure);
         } else {
             self.done = true;
             // Clients wait for the mark that this server leaves out.
@@ -238,11 +257,7 @@ impl StreamReader {
 
 /// Nothing of an answer was found in it: either it says nothing, or its shape is not the known one.
 fn says_nothing(read: &Read) -> bool {
-    !read.seen.answer_bytes()
-        && !read.other
-        && read.seen.finish.is_none()
-        && read.seen.usage.is_none()
-        && read.error.is_none()
+    !read.seen.answer_bytes() && read.seen.finish.is_none() && read.seen.usage.is_none() && read.error.is_none()
 }
 
 fn odd_answer(why: &str) -> String {
@@ -298,8 +313,8 @@ pub fn whole(context: &Context, body: Bytes) -> Result<Frame, Failure> {
     }
     let mut summary = Summary::default();
     summary.take(&read);
-    if summary.empty() {
-        return Err(shape::odd(&body).map_or_else(empty_answer, |why| bad_answer(&odd_answer(&why), &context.secrets)));
+    if let Some(failure) = summary.trouble() {
+        return Err(shape::odd(&body).map_or(failure, |why| bad_answer(&odd_answer(&why), &context.secrets)));
     }
     if read.seen.usage.is_none() {
         tell_odd_usage(context, &body);
@@ -382,6 +397,18 @@ mod tests {
         assert_eq!(stream(Kind::OpenaiCompatible, &format!("{HELLO}{STOP}")), ("hello".into(), None, true));
         let cut = stream(Kind::OpenaiCompatible, &format!("{HELLO}data: {{\"cho"));
         assert_eq!(cut.1.unwrap().cause, Cause::CutOff);
+    }
+
+    #[test]
+    fn blank_lines_that_end_nothing_take_no_room_each() {
+        let mut reader = StreamReader::new(context(Kind::LlamaCpp));
+        let input = format!("{}{HELLO}{STOP}{DONE}", "\n".repeat(100_000));
+        reader.push(Bytes::copy_from_slice(b"\n"));
+        reader.push(Bytes::from(input.clone()));
+        let frames: Vec<Frame> = std::iter::from_fn(|| reader.next_frame()).map(Result::unwrap).collect();
+        assert!(frames.len() < 8, "{}", frames.len());
+        let raw: Vec<u8> = frames.iter().flat_map(|frame| frame.raw.to_vec()).collect();
+        assert_eq!(raw.strip_prefix(b"\n"), Some(input.as_bytes()), "and every byte is passed on");
     }
 
     #[test]

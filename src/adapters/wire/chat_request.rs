@@ -2,7 +2,7 @@
 //! at all is refused here, with its place; what only tunes the answer (`seed`, penalties, `logit_bias`) is
 //! dropped by whoever writes the other form.
 
-use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
 use serde_json::{Map, Value};
 
 /// See the module.
@@ -112,15 +112,18 @@ pub fn read(chat: Value) -> Result<ChatRequest, Failure> {
         return Err(invalid("the request", "expected a JSON object"));
     };
     if members.get("n").and_then(Value::as_u64).is_some_and(|n| n > 1) {
-        return Err(invalid("n", "this model gives one choice per request: send n requests, or choose another model"));
+        return Err(not_sayable(
+            "n",
+            "this model gives one choice per request: send n requests, or choose another model",
+        ));
     }
     for old in ["functions", "function_call"] {
         if members.get(old).is_some_and(|value| !value.is_null()) {
-            return Err(invalid(old, "the older form of tools is not translated: send tools and tool_choice"));
+            return Err(not_sayable(old, "the older form of tools is not translated: send tools and tool_choice"));
         }
     }
     if members.get("audio").is_some_and(|value| !value.is_null()) {
-        return Err(invalid("audio", "this model does not speak: choose another model"));
+        return Err(not_sayable("audio", "this model does not speak: choose another model"));
     }
     let mut out = ChatRequest {
         turns: turns(members.get("messages"))?,
@@ -162,7 +165,7 @@ fn turns(messages: Option<&Value>) -> Result<Vec<Turn>, Failure> {
                 Turn::ToolResult { id: id.to_owned(), parts: content()? }
             }
             "function" => {
-                return Err(invalid(&place, "the older form of tool results is not translated: send role tool"));
+                return Err(not_sayable(&place, "the older form of tool results is not translated: send role tool"));
             }
             other => {
                 let came = if other.is_empty() { "none".to_owned() } else { format!("{:?}", short(other)) };
@@ -245,7 +248,7 @@ fn one_part(part: &Value, place: &str) -> Result<Option<Part>, Failure> {
             let file = part.get("file");
             let inner = |name: &str| file.and_then(|file| file.get(name)).and_then(Value::as_str).map(str::to_owned);
             let data = inner("file_data").ok_or_else(|| {
-                invalid(
+                not_sayable(
                     &format!("{place}.file.file_data"),
                     "expected the file itself: a file_id is known elsewhere only",
                 )
@@ -254,7 +257,7 @@ fn one_part(part: &Value, place: &str) -> Result<Option<Part>, Failure> {
         }
         other => {
             let why = format!("a part of type {:?} cannot be sent to this model: choose another model", short(other));
-            Err(invalid(&format!("{place}.type"), &why))
+            Err(not_sayable(&format!("{place}.type"), &why))
         }
     }
 }
@@ -266,7 +269,7 @@ fn tools(tools: Option<&Value>) -> Result<Vec<Tool>, Failure> {
         let kind = tool.get("type").and_then(Value::as_str).unwrap_or("function");
         if kind != "function" {
             let why = format!("a tool of type {:?} is not known to this model: only functions are", short(kind));
-            return Err(invalid(&format!("{place}.type"), &why));
+            return Err(not_sayable(&format!("{place}.type"), &why));
         }
         let function = tool.get("function");
         let member = |name: &str| function.and_then(|function| function.get(name));
@@ -391,6 +394,11 @@ pub fn shape_of(value: &Value) -> &'static str {
 
 pub(super) fn invalid(place: &str, why: &str) -> Failure {
     Failure::plain(ErrorCode::InvalidRequest, format!("{place}: {why}"))
+}
+
+/// The request is right, and this dialect has no word for it.
+pub(super) fn not_sayable(place: &str, why: &str) -> Failure {
+    Failure::new(ErrorCode::InvalidRequest, Cause::NotSayable, format!("{place}: {why}"))
 }
 
 fn short(text: &str) -> String {

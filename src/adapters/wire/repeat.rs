@@ -58,7 +58,7 @@ fn says_words_only(read: &Read) -> bool {
     let Seen { text: _, reasoning, tool, usage, finish, model: _, response_id: _, billed, usage_only, end, other } =
         &read.seen;
     let silent = reasoning.is_empty() && !tool && usage.is_none() && finish.is_none() && billed.is_none();
-    silent && !usage_only && !end && !other && !read.other && read.error.is_none() && read.failed.is_none()
+    silent && !usage_only && !end && !other && read.error.is_none() && read.failed.is_none()
 }
 
 #[cfg(test)]

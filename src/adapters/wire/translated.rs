@@ -139,7 +139,7 @@ impl<T: Translate> Translated<T> {
                 self.keep_alive();
             }
             // Said to the caller or not, the upstream is at work.
-            Ok(frames) if frames.is_empty() => self.ready.push_back(Ok(Frame::default())),
+            Ok(frames) if frames.is_empty() => self.at_work(),
             Ok(frames) => self.ready.extend(frames.into_iter().map(Ok)),
             Err(trouble) => return self.stop(trouble),
         }
@@ -148,7 +148,17 @@ impl<T: Translate> Translated<T> {
 
     /// The upstream lives, and says nothing that this form has a word for.
     fn keep_alive(&mut self) {
-        self.ready.push_back(Ok(Frame { raw: Bytes::from_static(KEEP_ALIVE), seen: Seen::default() }));
+        // Many at once say no more than one.
+        if !self.ready.back().is_some_and(|last| last.as_ref().is_ok_and(|frame| frame.raw == KEEP_ALIVE)) {
+            self.ready.push_back(Ok(Frame { raw: Bytes::from_static(KEEP_ALIVE), seen: Seen::default() }));
+        }
+    }
+
+    /// The upstream is at work; the caller hears nothing of it.
+    fn at_work(&mut self) {
+        if self.ready.is_empty() {
+            self.ready.push_back(Ok(Frame::default()));
+        }
     }
 
     fn stop(&mut self, trouble: Trouble) {

@@ -281,7 +281,7 @@ impl Ticket {
             None => cost,
             Some(before) => add(before, cost),
         });
-        self.usage = trial.usage.or(self.usage);
+        self.usage = trial.usage;
         self.finish = trial.finish;
         self.attempts.push(Attempt {
             target: trial.target,
@@ -361,12 +361,15 @@ pub fn price_of_target(target: &Target, live: &Live) -> Option<Price> {
     }
 }
 
-/// Whether a failure before any answer says that the vendor did no work: it refused, or was never reached.
+/// Whether a failure before any answer says that the vendor did no work: it refused, or was never reached. A
+/// connection that was lost later, and an answer of another form than the one asked for, say nothing of the kind.
 fn cost_nothing(failure: &Failure) -> bool {
     match failure.code {
-        ErrorCode::Timeout => failure.cause == Cause::ConnectTimeout,
+        ErrorCode::Timeout | ErrorCode::Network => failure.cause.never_arrived(),
+        ErrorCode::BadAnswer | ErrorCode::EmptyAnswer => {
+            matches!(failure.cause, Cause::HtmlPage | Cause::OtherProgram { .. } | Cause::Redirect { .. })
+        }
         ErrorCode::Cancelled => false,
-        ErrorCode::Network => !matches!(failure.cause, Cause::Reset | Cause::CutOff | Cause::SilentServer),
         _ => true,
     }
 }

@@ -7,6 +7,7 @@ use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
 use super::super::supervisor::Input;
 use super::account::Ticket;
 use super::cache::Keeping;
+use super::handing::hand_over;
 use super::{Shared, params, reserve};
 use crate::domain::call::{Body, CallRequest};
 use crate::domain::config::Profile;
@@ -22,7 +23,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often a caller that waits for a model to load is told so.
 const LOADING_NOTE: Duration = Duration::from_secs(3);
-/// Bytes held back before the first answer byte; a server that sends more without answering is broken.
+/// Bytes held back before the first answer byte, with what each frame takes; a server that sends more without
+/// answering is broken.
 const HELD_BYTES: usize = 1 << 20;
 
 /// Frames passed on together at most, when they arrive faster than they can be passed on.
@@ -140,7 +142,7 @@ impl Attempt<'_> {
         let mut frames = answer.frames.fuse();
         let mut held: Vec<Frame> = Vec::new();
         let mut held_bytes = 0;
-        let mut head_sent = false;
+        let (mut head_sent, mut ended) = (false, false);
         loop {
             let next = if head_sent {
                 let idle = Instant::now() + profile.timeouts.idle;
@@ -159,7 +161,8 @@ impl Attempt<'_> {
                     Ok(frame) => {
                         ticket.observe(&frame, model.as_str());
                         answering |= frame.seen.answer_bytes();
-                        held_bytes += frame.raw.len();
+                        ended |= frame.seen.end;
+                        held_bytes += size_of::<Frame>() + frame.raw.len();
                         held.push(frame);
                     }
                     Err(failure) => broken = Some(failure),
@@ -170,7 +173,8 @@ impl Attempt<'_> {
                     arrived = frames.next().now_or_never().flatten();
                 }
             }
-            if answering && !head_sent {
+            // An answer may end before its first word, at its length for one: then its end is all there is of it.
+            if (answering || (ended && broken.is_none())) && !head_sent {
                 if let Some(load) = load.take() {
                     load.done(ticket);
                 }
@@ -255,7 +259,7 @@ impl Attempt<'_> {
         if let Some(keep) = self.keep {
             keep.note(&event);
         }
-        self.events.send(event).await.map_err(|_| Failure::cancelled())
+        hand_over(self.events, event, self.deadline).await
     }
 
     /// Runs a future and tells the caller every few seconds that a model may be loading.

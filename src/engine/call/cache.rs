@@ -5,6 +5,7 @@ use super::super::live::Live;
 use super::super::presets;
 use super::super::protocol::{CacheView, CallEvent, CallHead};
 use super::account::Ticket;
+use super::handing::hand_over;
 use super::{Shared, params};
 use crate::domain::cache_key::{CacheUse, Canon, cache_key};
 use crate::domain::call::{Body, CallRequest, Finish, Usage};
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Bytes of all kept answers with their keys; beyond it the oldest go.
 pub const MOST_BYTES: usize = 16 << 20;
@@ -203,7 +205,6 @@ pub(super) struct Keeping<'a> {
     rules: &'a CacheRules,
     target: &'a Target,
     key: String,
-    pub only: bool,
     recording: Mutex<Recording>,
 }
 
@@ -213,6 +214,11 @@ struct Recording {
     events: Vec<CallEvent>,
     bytes: usize,
     too_long: bool,
+}
+
+/// What part kept answers have in a call.
+pub(super) fn use_of(request: &CallRequest, decision: &Decision) -> CacheUse {
+    request.facts.cache.use_with(decision.effects.temperature)
 }
 
 impl<'a> Keeping<'a> {
@@ -225,8 +231,7 @@ impl<'a> Keeping<'a> {
         target: &'a Target,
     ) -> Option<Self> {
         let rules = &live.config.cache;
-        let wanted = request.facts.cache.use_with(decision.effects.temperature);
-        if wanted == CacheUse::Off || !rules.enabled {
+        if use_of(request, decision) == CacheUse::Off || !rules.enabled {
             return None;
         }
         let profile = live.profiles.get(&target.provider)?;
@@ -256,7 +261,6 @@ impl<'a> Keeping<'a> {
             target,
             // With the address: the id may mean another server by the time a file is read again.
             key: cache_key(target, &request.facts.client, &format!("{form} {}", profile.endpoint.api_base), &canon),
-            only: wanted == CacheUse::Only,
             recording: Mutex::default(),
         })
     }
@@ -264,12 +268,13 @@ impl<'a> Keeping<'a> {
     /// Answers from what is kept; `false` when nothing is.
     ///
     /// # Errors
-    /// The caller has left.
+    /// The caller has left, or reads no more.
     pub async fn replay(
         &self,
         ticket: &mut Ticket,
         events: &mpsc::Sender<CallEvent>,
         now: UnixMs,
+        deadline: Instant,
     ) -> Result<bool, Failure> {
         let mut found = self.cache.get(&self.key, self.rules, now);
         if found.is_none()
@@ -297,7 +302,7 @@ impl<'a> Keeping<'a> {
             cache: ticket.cache().to_owned(),
         });
         for event in std::iter::once(head).chain(kept.events.iter().cloned()) {
-            events.send(event).await.map_err(|_| Failure::cancelled())?;
+            hand_over(events, event, deadline).await?;
         }
         Ok(true)
     }

@@ -1,23 +1,23 @@
 //! The chain of targets: attempts in order, retries on the same target, the step to the next one.
 
 use super::super::live::Live;
-use super::super::plans::Taken;
 use super::super::protocol::CallEvent;
 use super::super::supervisor::Input;
+use super::Shared;
 use super::account::Ticket;
 use super::attempt::Attempt;
-use super::cache::Keeping;
+use super::cache::{Keeping, use_of};
+use super::handing::hand_over;
+use super::leave::Leave;
 use super::queue::Slot;
-use super::{Shared, limited, needs};
+use super::shares::Shares;
 use crate::domain::budget::WhenExhausted;
+use crate::domain::cache_key::CacheUse;
 use crate::domain::call::CallRequest;
-use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
-use crate::domain::ids::Target;
+use crate::domain::ids::{ProviderId, Target};
 use crate::domain::queue::Bounds;
-use crate::domain::rate::Needs;
-use crate::domain::routing::{Chosen, Decision, Limited, WorldProvider};
-use crate::domain::time::UnixMs;
+use crate::domain::routing::{Chosen, Decision, WorldProvider};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,14 @@ enum Next {
     GiveUp,
 }
 
+/// What became of one target of the chain, where it did not end the call.
+enum Visit {
+    Answered,
+    /// It could not be tried, or not so; what goes wrong at another target says more.
+    Untried(Option<Failure>),
+    Failed(Failure),
+}
+
 /// # Errors
 /// The failure that ended the call: the last target's, or the first one's when the configuration says that
 /// failures do not switch.
@@ -51,6 +59,7 @@ pub async fn walk(
 ) -> Result<(), Failure> {
     let mut ended_in = None;
     let mut lost = HashSet::new();
+    let only_kept = use_of(request, decision) == CacheUse::Only;
     for (index, chosen) in decision.chain.iter().enumerate() {
         let target = &chosen.target;
         if lost.contains(&target.provider) {
@@ -58,29 +67,18 @@ pub async fn walk(
             continue;
         }
         let keep = Keeping::of(shared, live, request, decision, target);
-        if let Some(keep) = &keep {
-            if keep.replay(ticket, events, shared.ports.clock.now()).await? {
-                return Ok(());
-            }
-            if keep.only {
-                ticket.skip(target, "not_kept", "no answer of it is kept");
-                ended_in.get_or_insert_with(nothing_kept);
-                if index + 1 == decision.chain.len() {
-                    shared.traffic.kept.count_only_miss();
-                }
-                continue;
-            }
+        if let Some(keep) = &keep
+            && keep.replay(ticket, events, shared.ports.clock.now(), deadline).await?
+        {
+            return Ok(());
         }
-        let _slot = slot(shared, live, request, target, ticket, deadline).await?;
-        let (share, at) = (needs(&request.facts), shared.ports.clock.now());
-        let profile = live.profiles.get(&target.provider);
-        if let Err(full) = minute_share(shared, profile, chosen, share, at) {
-            ticket.skip(target, "limited", full.message.clone());
-            ended_in.get_or_insert(full);
-            continue;
-        }
-        if !shared.traffic.admits(target, shared.ports.clock.now()) {
-            ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
+        // Also where nothing is kept at all: nobody is asked.
+        if only_kept {
+            ticket.skip(target, "not_kept", "no answer of it is kept");
+            ended_in.get_or_insert_with(|| nothing_kept(live.config.cache.enabled));
+            if index + 1 == decision.chain.len() {
+                shared.traffic.kept.count_only_miss();
+            }
             continue;
         }
         let attempt = Attempt {
@@ -94,53 +92,19 @@ pub async fn walk(
             events,
             keep: keep.as_ref(),
         };
-        let allowed = allowed_tries(live, chosen);
-        let mut tries_left = allowed;
-        loop {
-            tries_left -= 1;
-            let tried = match try_counted(&attempt, profile, ticket, share, at).await {
-                Ok(tried) => tried,
-                Err(full) => {
-                    shared.traffic.note(target, false, false, shared.ports.clock.now());
-                    ended_in.get_or_insert(full);
-                    break;
-                }
-            };
-            let Err(failure) = tried else {
-                succeeded(shared, live, target, ticket);
+        match visit(&attempt, ticket, &decision.chain[index + 1..], &mut lost).await? {
+            Visit::Answered => {
                 if let Some(keep) = keep {
                     let (usage, finish) = ticket.came();
                     keep.keep(usage, finish, shared.ports.clock.now()).await;
                 }
                 return Ok(());
-            };
-            if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
-                let next = decision.chain.get(index + 1).map(|chosen| &chosen.target);
-                let failure = unpaid(shared, live, ticket, events, target, failure, next).await?;
+            }
+            Visit::Untried(None) => {}
+            Visit::Untried(Some(failure)) => {
                 ended_in.get_or_insert(failure);
-                break;
             }
-            if speaks_of_the_provider(&failure) {
-                lost.insert(target.provider.clone());
-            }
-            let mut rest = decision.chain[index + 1..].iter().map(|chosen| &chosen.target);
-            let following = rest.find(|next| !lost.contains(&next.provider));
-            let next = if ticket.answering() {
-                Next::GiveUp
-            } else {
-                judge(&failure, live, following.is_some(), tries_left, allowed - tries_left, deadline)
-            };
-            let moved_to = following.filter(|_| matches!(next, Next::Onward));
-            failed(shared, live, target, ticket, &failure, moved_to);
-            match next {
-                Next::GiveUp => return Err(failure),
-                Next::Again(wait) => sleep(wait).await,
-                Next::Onward => {
-                    announce(events, target, &failure, following).await?;
-                    ended_in = Some(failure);
-                    break;
-                }
-            }
+            Visit::Failed(failure) => ended_in = Some(failure),
         }
     }
     Err(ended_in.unwrap_or_else(|| {
@@ -148,96 +112,116 @@ pub async fn walk(
     }))
 }
 
-/// There was no money for this target, and nobody was asked: it counts as one that could not be tried.
+/// Tries one target, again where that makes sense. Each try has a slot, leave of the breaker and a share of the
+/// limits; through a wait nothing is kept but the leave. `lost`: providers that failed for all their models.
 ///
 /// # Errors
-/// The failure itself, where the configuration wants calls refused then.
-async fn unpaid(
-    shared: &Shared,
-    live: &Live,
+/// The failure that ends the call.
+async fn visit<'a>(
+    attempt: &Attempt<'a>,
     ticket: &mut Ticket,
-    events: &mpsc::Sender<CallEvent>,
-    target: &Target,
-    failure: Failure,
-    next: Option<&Target>,
-) -> Result<Failure, Failure> {
-    ticket.unsent(&failure);
-    shared.traffic.note(target, false, false, shared.ports.clock.now());
-    if live.config.money.when_exhausted == WhenExhausted::Refuse {
-        return Err(failure);
-    }
-    announce(events, target, &failure, next).await?;
-    Ok(failure)
-}
-
-/// The call's share of its provider's limits per minute.
-fn minute_share(
-    shared: &Shared,
-    profile: Option<&Arc<Profile>>,
-    chosen: &Chosen,
-    share: Needs,
-    at: UnixMs,
-) -> Result<(), Failure> {
-    let provider = &chosen.target.provider;
-    let limit = profile.and_then(|profile| profile.rate_limit);
-    let taken = shared.traffic.take_share(provider, limit, share, at);
-    taken.map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))
-}
-
-/// One try, counted against its provider's plan, where it has one: every request that is sent counts.
-///
-/// # Errors
-/// The plan has no room for it: nothing was sent.
-async fn try_counted(
-    attempt: &Attempt<'_>,
-    profile: Option<&Arc<Profile>>,
-    ticket: &mut Ticket,
-    share: Needs,
-    at: UnixMs,
-) -> Result<Result<(), Failure>, Failure> {
-    let (shared, target) = (attempt.shared, &attempt.chosen.target);
-    let taken = match profile.filter(|profile| profile.plan.is_some()) {
-        None => None,
-        Some(profile) => match plan_share(shared, attempt.live, profile, share).await {
-            Ok(taken) => taken,
+    rest: &'a [Chosen],
+    lost: &mut HashSet<ProviderId>,
+) -> Result<Visit, Failure> {
+    let Attempt { shared, live, request, chosen, deadline, .. } = *attempt;
+    let target = &chosen.target;
+    let profile = live.profiles.get(&target.provider).map(|profile| &**profile);
+    let switches = live.config.limits.auto_switch_on_failure;
+    let allowed = allowed_tries(live, chosen);
+    let mut tries_left = allowed;
+    let (mut kept, mut before) = (None::<Leave<'_>>, None);
+    loop {
+        let slot = slot(shared, live, request, target, ticket, deadline).await?;
+        let leave = match kept.take() {
+            None => Leave::at(shared, target),
+            Some(mut leave) => leave.holds().then_some(leave),
+        };
+        let Some(mut leave) = leave else {
+            ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
+            let Some(failure) = before else { return Ok(Visit::Untried(None)) };
+            let following = first_left(rest, lost).filter(|_| switches);
+            if following.is_none() {
+                return Err(failure);
+            }
+            announce(attempt, &failure, following).await?;
+            return Ok(Visit::Failed(failure));
+        };
+        let shares = match Shares::take(shared, live, &request.facts, &target.provider, profile, before.is_some()).await
+        {
+            Ok(shares) => shares,
             Err(full) => {
                 ticket.skip(target, "limited", full.message.clone());
-                return Err(full);
+                return Ok(Visit::Untried(Some(full)));
             }
-        },
-    };
-    let tried = try_once(attempt, ticket).await;
-    match (&tried, taken) {
-        (Ok(()), taken) => {
-            if let Some(used) = ticket.attempt_tokens() {
-                shared.traffic.correct_share(&target.provider, at, share, used);
-                if let Some(taken) = taken {
-                    shared.plans.correct(taken, used);
-                }
+        };
+        tries_left -= 1;
+        let tried = try_once(attempt, ticket).await;
+        shares.settle(shared, &target.provider, &tried, ticket);
+        let Err(failure) = tried else {
+            succeeded(shared, live, target, ticket, leave);
+            return Ok(Visit::Answered);
+        };
+        if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
+            ticket.unsent(&failure);
+            if live.config.money.when_exhausted == WhenExhausted::Refuse {
+                return Err(failure);
+            }
+            announce(attempt, &failure, rest.first().map(|chosen| &chosen.target)).await?;
+            return Ok(Visit::Untried(Some(failure)));
+        }
+        if speaks_of_the_provider(&failure) {
+            lost.insert(target.provider.clone());
+        }
+        let following = first_left(rest, lost);
+        leave.failed(failure.code.class().breaker);
+        let next = if ticket.answering() {
+            Next::GiveUp
+        } else {
+            let again = tries_left > 0 && leave.holds();
+            judge(&failure, following.is_some() && switches, again, allowed - tries_left, deadline)
+        };
+        let not_here = failure.cause == Cause::NotSayable && switches;
+        let moved_to = following.filter(|_| not_here || matches!(next, Next::Onward));
+        if matches!(next, Next::Again(_)) {
+            kept = Some(leave);
+        } else {
+            // What its breaker says now is known before anybody hears of the failure.
+            drop(leave);
+        }
+        failed(shared, live, target, ticket, &failure, moved_to);
+        if not_here {
+            announce(attempt, &failure, following).await?;
+            return Ok(Visit::Untried(Some(failure)));
+        }
+        match next {
+            Next::GiveUp => return Err(failure),
+            Next::Again(wait) => {
+                // Others may use the slot meanwhile.
+                drop(slot);
+                sleep(wait).await;
+                before = Some(failure);
+            }
+            Next::Onward => {
+                announce(attempt, &failure, following).await?;
+                return Ok(Visit::Failed(failure));
             }
         }
-        (Err(failure), Some(taken)) if !ticket.on_its_way() || failure.cause.never_arrived() => {
-            shared.plans.give_back(taken);
-        }
-        (Err(_), _) => {}
     }
-    Ok(tried)
 }
 
-async fn plan_share(shared: &Shared, live: &Live, profile: &Profile, share: Needs) -> Result<Option<Taken>, Failure> {
-    let zone = live.config.money.timezone.as_deref();
-    shared.plans.take(profile, zone, share.tokens()).await.map_err(|until| {
-        let now = shared.ports.clock.now();
-        let why = shared.plans.used_up(until, now);
-        shared.no_room(&Limited { provider: profile.id.clone(), until, why, plan: true }, now)
-    })
+/// The next target whose provider has not failed altogether.
+fn first_left<'a>(rest: &'a [Chosen], lost: &HashSet<ProviderId>) -> Option<&'a Target> {
+    rest.iter().map(|chosen| &chosen.target).find(|next| !lost.contains(&next.provider))
 }
 
-fn nothing_kept() -> Failure {
-    Failure::plain(
-        ErrorCode::NotFound,
-        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only",
-    )
+fn nothing_kept(enabled: bool) -> Failure {
+    let message = if enabled {
+        "no answer to this request is kept, and the caller asked for a kept one only: ask without x-lmdeck-cache: only"
+    } else {
+        "no answers are kept (cache.enabled is off), and the caller asked for a kept one only: ask without \
+         x-lmdeck-cache: only, or switch the cache on"
+    };
+    Failure::plain(ErrorCode::NotFound, message)
 }
 
 /// A slot at the target's provider. A call that had one already waits for the next, however many wait.
@@ -273,7 +257,7 @@ async fn try_once(attempt: &Attempt<'_>, ticket: &mut Ticket) -> Result<(), Fail
     ticket.begin(target);
     attempt.shared.traffic.update(ticket.id(), |running| running.target = Some(target.clone()));
     let trying = CallEvent::Trying { call_id: ticket.id().clone(), target: target.clone(), attempt: ticket.tries() };
-    attempt.events.send(trying).await.map_err(|_| Failure::cancelled())?;
+    hand_over(attempt.events, trying, attempt.deadline).await?;
     attempt.run(ticket).await
 }
 
@@ -282,30 +266,23 @@ fn allowed_tries(live: &Live, chosen: &Chosen) -> u32 {
     if live.config.limits.retry_on_failure { retries.saturating_add(1) } else { 1 }
 }
 
-/// Which way to go on after a failure before any answer byte.
-fn judge(failure: &Failure, live: &Live, more_targets: bool, tries_left: u32, tries: u32, deadline: Instant) -> Next {
-    let class = failure.code.class();
-    let more_targets = more_targets && live.config.limits.auto_switch_on_failure;
+/// Which way to go on after a failure before any answer byte. `more_targets`: another one may be tried; `again`: this
+/// one may be.
+fn judge(failure: &Failure, more_targets: bool, again: bool, tries: u32, deadline: Instant) -> Next {
+    let onward = more_targets && failure.code.class().next_target;
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         // Whoever comes next has no time to answer either.
         return Next::GiveUp;
     }
-    if failure.code == ErrorCode::RateLimit {
-        if more_targets {
-            return Next::Onward;
-        }
-        let wait = failure.retry_after_ms.map_or_else(|| backoff(tries), Duration::from_millis);
-        return if failure.retry_same() && tries_left > 0 && wait <= LONGEST_WAIT && wait < left {
-            Next::Again(wait)
-        } else {
-            Next::GiveUp
-        };
+    let told = failure.retry_after_ms.map(Duration::from_millis);
+    if onward && (told.is_some() || failure.code == ErrorCode::RateLimit) {
+        return Next::Onward;
     }
-    let wait = backoff(tries);
-    if failure.retry_same() && tries_left > 0 && wait < left {
+    let wait = told.unwrap_or_else(|| backoff(tries));
+    if again && failure.retry_same() && wait <= LONGEST_WAIT && wait < left {
         Next::Again(wait)
-    } else if class.next_target && more_targets {
+    } else if onward {
         Next::Onward
     } else {
         Next::GiveUp
@@ -319,13 +296,12 @@ fn backoff(tries: u32) -> Duration {
     base * 3 / 4 + base * u32::try_from(nanos).unwrap_or(0) / 512
 }
 
-fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket) {
+fn succeeded(shared: &Shared, live: &Live, target: &Target, ticket: &mut Ticket, leave: Leave<'_>) {
     if let Some(ttft) = ticket.attempt_ttft_ms() {
         shared.traffic.note_ttft(target, ttft);
     }
     ticket.finish(live, None);
-    let news = shared.traffic.note(target, true, true, shared.ports.clock.now());
-    if news {
+    if leave.answered() {
         shared.tell(Input::Attempted { target: target.clone(), failure: None, moved_to: None });
     }
 }
@@ -344,8 +320,7 @@ fn failed(
     if !ticket.answering() {
         ticket.finish(live, Some(failure));
     }
-    shared.traffic.note(target, false, failure.code.class().breaker, now);
-    if failure.code == ErrorCode::RateLimit
+    if failure.code.class().retry_same
         && let Some(wait) = failure.retry_after_ms
     {
         let until = now.plus(Duration::from_millis(wait));
@@ -364,12 +339,8 @@ fn failed(
     shared.tell(Input::Attempted { target: target.clone(), failure: Some(failure.clone()), moved_to });
 }
 
-async fn announce(
-    events: &mpsc::Sender<CallEvent>,
-    from: &Target,
-    failure: &Failure,
-    to: Option<&Target>,
-) -> Result<(), Failure> {
-    let event = CallEvent::FellBack { from: from.clone(), failure: failure.clone(), to: to.cloned() };
-    events.send(event).await.map_err(|_| Failure::cancelled())
+async fn announce(attempt: &Attempt<'_>, failure: &Failure, to: Option<&Target>) -> Result<(), Failure> {
+    let from = attempt.chosen.target.clone();
+    let event = CallEvent::FellBack { from, failure: failure.clone(), to: to.cloned() };
+    hand_over(attempt.events, event, attempt.deadline).await
 }

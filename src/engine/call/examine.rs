@@ -1,15 +1,17 @@
 //! The one question that a connection test asks a model: straight at its target, past rules and queue, since it is
 //! the connection that is tried; but through the day's limit, and with a record of its own.
 
+use super::super::ended::Ended;
 use super::super::live::Live;
 use super::super::ports::{Ports, Question, UpstreamJob};
 use super::super::protocol::RunningCall;
 use super::super::supervisor::Input;
 use super::super::till::Till;
-use super::super::traffic::{Ended, Traffic};
+use super::super::traffic::Traffic;
 use super::account::Ticket;
 use super::reserve;
-use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::breaker::Pass;
+use crate::domain::call::{Body, CallRequest, Facts, own_client};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -22,9 +24,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-
-/// The client that such calls are recorded under.
-const CLIENT: &str = "doctor";
 
 /// How long an answer of a few tokens may take from its first one on.
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);
@@ -106,7 +105,7 @@ impl Examiner {
         let running = RunningCall {
             id: id.clone(),
             since: now,
-            client: CLIENT.into(),
+            client: own_client::DOCTOR.into(),
             request_type: String::new(),
             target: Some(target.clone()),
             writing: false,
@@ -161,12 +160,14 @@ impl Examiner {
         }
         let mut answer = started?;
         ticket.accepted();
-        let (mut model, mut begun) = (None, None);
+        let (mut model, mut begun, mut ended) = (None, None, false);
         loop {
             let limit = if ticket.answering() { Instant::now() + profile.timeouts.idle } else { deadline };
             match timeout_at(limit, answer.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
                     ticket.observe(&frame, target.model.as_str());
+                    // Its tokens may all have gone into thoughts that are not shown.
+                    ended |= frame.seen.end;
                     model = model.or(frame.seen.model);
                     // It answers, and does not end where it was asked to: nothing more is to be learned.
                     if ticket.answering() && begun.get_or_insert_with(Instant::now).elapsed() > LONGEST_ANSWER {
@@ -174,7 +175,7 @@ impl Examiner {
                     }
                 }
                 Ok(Some(Err(failure))) => return Err(failure),
-                Ok(None) if ticket.answering() => return Ok(model),
+                Ok(None) if ticket.answering() || ended => return Ok(model),
                 Ok(None) => {
                     return Err(Failure::plain(ErrorCode::EmptyAnswer, "the stream ended without an answer"));
                 }
@@ -192,8 +193,9 @@ impl Examiner {
         if failure.is_some_and(|failure| failure.code == ErrorCode::Cancelled) {
             return;
         }
-        let counts = failure.is_none_or(|failure| failure.code.class().breaker);
-        self.traffic.note(target, failure.is_none(), counts, self.ports.clock.now());
+        if failure.is_none_or(|failure| failure.code.class().breaker) {
+            self.traffic.note(target, Pass::Usual, failure.is_none(), self.ports.clock.now());
+        }
         let input = Input::Attempted { target: target.clone(), failure: failure.cloned(), moved_to: None };
         // Waits when the supervisor is behind; fails only after it has stopped.
         let _ = self.inputs.send(input).await;
@@ -215,7 +217,7 @@ fn facts(target: &Target, body: &Body) -> Facts {
     };
     Facts {
         requested_model: target.to_string(),
-        client: CLIENT.into(),
+        client: own_client::DOCTOR.into(),
         prompt_tokens: u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(4),
         max_tokens,
         stream: true,

@@ -133,6 +133,15 @@ pub(super) fn cut_off(on: &Subject<'_>) -> Remedy {
 }
 
 pub(super) fn too_large(on: &Subject<'_>, limit_bytes: u64) -> Remedy {
+    // Of nothing but the head of an answer less than a MiB is kept.
+    if limit_bytes < 1 << 20 {
+        let limit = limit_bytes >> 10;
+        return Remedy::new(format!("{} answered with a head of more than {limit} KiB or 100 lines.", on.who_first()))
+            .step(
+                "Most often a proxy on the way adds cookies or headers: let the address name the model server itself.",
+            )
+            .command(on.test_command());
+    }
     let limit = limit_bytes >> 20;
     Remedy::new(format!("{} sent more than the {limit} MiB that lmdeck keeps of one piece.", on.who_first()))
         .step("A whole answer of that length is better asked for as a stream, or with a smaller max_tokens.")
@@ -168,6 +177,12 @@ pub(super) fn plan_used_up(subject: &Subject<'_>, until: Option<&str>) -> Remedy
     Remedy::new(format!("The plan of {} is used up for this window: parked {until}.", subject.who()))
         .step("Calls go to the next target of their order meanwhile; which that is: lmdeck routes explain.")
         .step("Where the vendor allows more than the file says, correct plan in its section: lmdeck config set.")
+}
+
+pub(super) fn not_sayable(on: &Subject<'_>) -> Remedy {
+    Remedy::new(format!("{} speaks a dialect that has no word for a part of this request.", on.who_first()))
+        .step("Leave that part out: the message names it.")
+        .step("Another target may take it: lmdeck routes order TYPE TARGET.")
 }
 
 pub(super) fn response_format(on: &Subject<'_>) -> Remedy {

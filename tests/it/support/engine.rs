@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use lmdeck::domain::call::{Body, CallRecord, CallRequest, Facts, Finish, Message, Role, Usage};
 use lmdeck::domain::config::{Config, Endpoint, Issue, ModelProfile, Profile, Timeouts};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
@@ -44,8 +44,16 @@ pub enum Act {
     StallAfter(&'static str),
     /// Never answers.
     Silence,
-    /// Ends properly without a word.
+    /// Ends without a word, and nothing says why.
     Nothing,
+    /// Ends at its length before its first word.
+    Full,
+    /// Counts the request and fails before a word.
+    CountAndFail(Failure),
+    /// Streams this and the end mark, and tells no usage.
+    Uncounted(&'static str),
+    /// Streams frames that say nothing, without end.
+    Rattle,
     /// Is silent for so long, then streams these words.
     SayAfter(Duration, &'static str),
 }
@@ -77,6 +85,8 @@ struct Script {
 pub struct Stage {
     script: Mutex<Script>,
     pub cancelled: Arc<AtomicUsize>,
+    /// Frames without a word that were taken.
+    pub rattled: Arc<AtomicUsize>,
 }
 
 impl Stage {
@@ -182,6 +192,10 @@ fn last_frames() -> Vec<Frame> {
     ]
 }
 
+fn streamed(frames: BoxStream<'static, Result<Frame, Failure>>) -> UpstreamAnswer {
+    UpstreamAnswer { rate: None, status: 200, content_type: "text/event-stream".into(), stream: true, frames }
+}
+
 /// The report of a connection test that took no step.
 pub fn untested() -> BoxFuture<'static, TestReport> {
     Box::pin(async {
@@ -239,6 +253,7 @@ impl Upstream for Stage {
         let act = script.acts.get_mut(&target.to_string()).and_then(VecDeque::pop_front).unwrap_or(Act::Say("ok"));
         script.jobs.push(SeenJob { target, body: job.body, local_only: job.local_only, at: Instant::now() });
         let mut hangup = Hangup(Some(self.cancelled.clone()));
+        let rattled = self.rattled.clone();
         Box::pin(async move {
             sleep(Duration::from_millis(20)).await;
             if let Act::SayAfter(time, _) = &act {
@@ -257,7 +272,24 @@ impl Upstream for Stage {
                     let words = text.split_inclusive(' ').map(word);
                     words.chain(last_frames()).map(Ok).collect()
                 }
-                Act::Nothing => last_frames().into_iter().map(Ok).collect(),
+                Act::Nothing => Vec::new(),
+                Act::Full => {
+                    let mut frames = last_frames();
+                    frames[0].seen.finish = Some(Finish::Length);
+                    frames.into_iter().map(Ok).collect()
+                }
+                Act::CountAndFail(failure) => vec![Ok(last_frames().swap_remove(1)), Err(failure.clone())],
+                Act::Uncounted(text) => {
+                    let ends = last_frames().into_iter().filter(|frame| frame.seen.usage.is_none());
+                    std::iter::once(word(text)).chain(ends).map(Ok).collect()
+                }
+                Act::Rattle => {
+                    let frames = stream::repeat_with(move || {
+                        rattled.fetch_add(1, Ordering::SeqCst);
+                        Ok(Frame { raw: Bytes::from_static(b"\n"), seen: Seen::default() })
+                    });
+                    return Ok(streamed(frames.boxed()));
+                }
                 Act::BreakAfter(text, failure) => vec![Ok(word(text)), Err(failure.clone())],
                 Act::StallAfter(text) => vec![Ok(word(text))],
             };
@@ -274,13 +306,7 @@ impl Upstream for Stage {
                 None::<Result<Frame, Failure>>
             })
             .filter_map(|nothing| async move { nothing });
-            Ok(UpstreamAnswer {
-                rate: None,
-                status: 200,
-                content_type: "text/event-stream".into(),
-                stream: true,
-                frames: steps.chain(tail).boxed(),
-            })
+            Ok(streamed(steps.chain(tail).boxed()))
         })
     }
 }
@@ -309,6 +335,11 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Whether somebody wants to hear of changes.
+    pub fn is_followed(&self) -> bool {
+        self.changes.receiver_count() > 0
+    }
+
     pub fn with(config: Config) -> Arc<Self> {
         Arc::new(Self { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 })
     }
@@ -334,6 +365,7 @@ impl Desk {
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
+            in_force: Arc::default(),
         }
     }
 }
@@ -457,7 +489,7 @@ impl Ledger for Book {
     fn calls(&self, _: CallQuery, _: UnixMs) -> BoxFuture<'static, Result<CallPage, String>> {
         let rows: Vec<CallRow> = self.records().iter().rev().map(CallRow::from).collect();
         let total = rows.len() as u64;
-        Box::pin(async move { Ok(CallPage { rows, matching: total, total }) })
+        Box::pin(async move { Ok(CallPage { rows, matching: total, total, ..CallPage::default() }) })
     }
 
     fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>> {
@@ -584,6 +616,12 @@ pub async fn started(ports: Ports, loaded: Result<Loaded, Unusable>, schedule_pr
 /// An engine on any upstream, after its first round of probes.
 pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
+    let (engine, desk) = engine_sharing(book.clone(), config, upstream).await;
+    (engine, desk, book)
+}
+
+/// The same over a ledger that others may have as well: one of several processes of a state folder.
+pub async fn engine_sharing(book: Arc<Book>, config: Config, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>) {
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         export: None,
@@ -591,30 +629,35 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         clock: Arc::new(TokioClock),
         upstream,
         config: desk.clone(),
-        ledger: book.clone(),
+        ledger: book,
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
     let engine = started(ports, desk.load(), true).await;
-    (engine, desk, book)
+    (engine, desk)
 }
 
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.
 pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
-    engine_with(upstream, providers, None).await
+    engine_with(upstream, providers, None).await.0
+}
+
+/// An engine of somebody who asks once and goes, and the configuration it was given.
+pub async fn engine_once(providers: Vec<Profile>) -> (Engine, Arc<Desk>) {
+    engine_with(Arc::new(Stage::default()), providers, None).await
 }
 
 /// An engine without providers whose export stands so.
 pub async fn engine_exporting(export: watch::Receiver<ExportView>) -> Engine {
-    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await
+    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await.0
 }
 
 async fn engine_with(
     upstream: Arc<dyn Upstream>,
     providers: Vec<Profile>,
     export: Option<watch::Receiver<ExportView>>,
-) -> Engine {
+) -> (Engine, Arc<Desk>) {
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
@@ -628,7 +671,7 @@ async fn engine_with(
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
-    started(ports, desk.load(), false).await
+    (started(ports, desk.load(), false).await, desk)
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.

@@ -1,12 +1,12 @@
 //! Reads a whole message and writes it as an OpenAI chat completion.
 
 use super::errors::refused;
-use crate::adapters::wire::answer::Context;
+use crate::adapters::wire::answer::{self, Context};
 use crate::adapters::wire::chunk::{self, ChunkWriter};
 use crate::adapters::wire::errors::ServerError;
 use crate::adapters::wire::translated::Trouble;
 use crate::domain::call::{Finish, Usage};
-use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::failure::Failure;
 use crate::engine::ports::{Frame, Seen};
 use serde_json::{Map, Value, json};
 
@@ -80,9 +80,7 @@ pub fn stop_reason(word: &str) -> (Finish, &'static str) {
 pub fn nothing_said(finish: Option<Finish>, usage: Option<Usage>) -> Option<Failure> {
     match finish {
         Some(Finish::ContentFilter) => Some(refused()),
-        Some(Finish::Length | Finish::ToolCalls) => None,
-        _ if usage.is_some_and(|usage| usage.output > 1) => None,
-        _ => Some(Failure::plain(ErrorCode::EmptyAnswer, "the model ended its answer without a word")),
+        _ => answer::nothing_said(finish, usage),
     }
 }
 

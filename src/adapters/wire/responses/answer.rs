@@ -1,6 +1,6 @@
 //! Reads a whole response and writes it as an OpenAI chat completion.
 
-use crate::adapters::wire::answer::Context;
+use crate::adapters::wire::answer::{Context, nothing_said};
 use crate::adapters::wire::chunk::{self, ChunkWriter};
 use crate::adapters::wire::errors::ServerError;
 use crate::adapters::wire::translated::Trouble;
@@ -138,19 +138,6 @@ pub fn ended(response: &Value, calls: bool) -> Result<(Finish, &'static str), Tr
     }
 }
 
-/// What is wrong with an answer that holds nothing; `None` when its end explains it.
-pub fn nothing_said(finish: Finish, usage: Option<Usage>) -> Option<Failure> {
-    match finish {
-        Finish::ContentFilter => {
-            Some(Failure::plain(ErrorCode::ContentFilter, "the vendor stopped the answer: its content was refused"))
-        }
-        Finish::Stop if usage.is_none_or(|usage| usage.output <= 1) => {
-            Some(Failure::plain(ErrorCode::EmptyAnswer, "the model ended its answer without a word"))
-        }
-        _ => None,
-    }
-}
-
 /// Reads a whole response. `created` in seconds since 1970.
 ///
 /// # Errors
@@ -174,7 +161,7 @@ fn read(body: &[u8], created: u64) -> Result<Frame, Trouble> {
     let (finish, word) = ended(&response, !said.calls.is_empty())?;
     let used = usage(&response);
     if !said.anything()
-        && let Some(failure) = nothing_said(finish, used)
+        && let Some(failure) = nothing_said(Some(finish), used)
     {
         return Err(Trouble::Failed(failure));
     }

@@ -1,7 +1,7 @@
 //! An OpenAI chat request in the form of the Responses interface: items instead of messages, flat tools, the
 //! format of the text apart. Nothing is stored at the vendor unless the caller asks for it.
 
-use crate::adapters::wire::chat_request::{ChatRequest, Format, Part, ToolChoice, Turn, invalid};
+use crate::adapters::wire::chat_request::{ChatRequest, Format, Part, ToolChoice, Turn, not_sayable};
 use crate::domain::budget::LEAST_ANSWER_TOKENS;
 use crate::domain::failure::Failure;
 use serde_json::{Map, Value, json};
@@ -23,7 +23,10 @@ const SAME: [&str; 7] = [
 /// `invalid_request`, with the place, for what this dialect cannot say.
 pub fn translate(chat: &ChatRequest, model: &str) -> Result<Value, Failure> {
     if !chat.stop.is_empty() {
-        return Err(invalid("stop", &format!("{model} knows no stop texts: leave them out, or choose another model")));
+        return Err(not_sayable(
+            "stop",
+            &format!("{model} knows no stop texts: leave them out, or choose another model"),
+        ));
     }
     let mut out = Map::new();
     out.insert("model".into(), model.into());

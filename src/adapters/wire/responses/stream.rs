@@ -1,7 +1,8 @@
 //! Reads the events of a streamed response. Pieces come under the number of their item; the end carries the whole
 //! response once more, which stands in for pieces that never came.
 
-use super::answer::{Said, ended, nothing_said, usage};
+use super::answer::{Said, ended, usage};
+use crate::adapters::wire::answer::nothing_said;
 use crate::adapters::wire::chunk::{self, ChunkWriter, DONE};
 use crate::adapters::wire::translated::{Translate, Trouble};
 use crate::engine::ports::{Frame, Seen};
@@ -134,7 +135,7 @@ impl Events {
         let (finish, word) = if self.calls.is_empty() { (finish, word) } else { ended(response, true)? };
         let used = usage(response);
         if !self.answered
-            && let Some(failure) = nothing_said(finish, used)
+            && let Some(failure) = nothing_said(Some(finish), used)
         {
             return Err(Trouble::Failed(failure));
         }
