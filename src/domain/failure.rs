@@ -95,7 +95,7 @@ impl ErrorCode {
             Self::EmptyAnswer => row("empty_answer", 502, 4, true, true, true, "the model answered nothing: check its context length and max_tokens"),
             Self::ModelLoadFailed => row("model_load_failed", 503, 4, false, true, true, "the server could not load the model: look at its memory and its log"),
             Self::QueueFull => row("queue_full", 503, 4, false, false, false, "too many calls wait: try again later, or raise limits.queue"),
-            Self::Budget => row("budget", 402, 5, false, false, false, "the day's limit is reached: raise the limit, or ask a local model"),
+            Self::Budget => row("budget", 402, 5, false, false, false, "ask a local model, or look at the day's limit: lmdeck budget"),
             Self::Denied => row("denied", 403, 5, false, false, false, "a rule forbids this call: lmdeck routes explain says which"),
             Self::NoRoute => row("no_route", 503, 4, false, false, false, "no target can take this call now: lmdeck routes explain says why"),
             Self::Cancelled => row("cancelled", 499, 1, false, false, false, "the caller stopped it"),

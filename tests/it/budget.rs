@@ -889,6 +889,8 @@ async fn a_one_shot_that_runs_for_minutes_counts_its_own_calls_once() {
     let mut near = provider("near", Kind::LlamaCpp, &[("small", None)]);
     near.rate_limit = Some(RateLimit { requests_per_minute: Some(2), tokens_per_minute: None });
     let (once, _, ledger) = start(folder.path(), config(5.0, vec![near]), Vendor::new(Vec::new()), false);
+    // Answered once the day, and what others took of the last minute, was read.
+    assert_eq!(out(&explained(&once, Facts::default()).await, "near/small"), None);
     assert!(outcome(&once, raw("near/small", "")).await.failure.is_none());
     ledger.flush().await;
     // The clock stands: all of it is the last minute, and the sums are read again every minute.
