@@ -156,6 +156,8 @@ pub enum Action {
     PresetKeep,
     /// The prompt stays as plain text.
     PresetDrop,
+    /// Out of the file, after a question.
+    PresetDelete,
 }
 
 impl Action {
@@ -170,6 +172,7 @@ impl Action {
                 | Self::WelcomeAddAll
                 | Self::Trust
                 | Self::OpenEditor
+                | Self::PresetDelete
         )
     }
 }

@@ -18,7 +18,7 @@ use super::screens::{self, Screens};
 use super::theme::{Preset, Theme};
 use super::widgets::filter::Filter;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, Event, EventKind, Level, Reply, Snapshot};
+use crate::engine::protocol::{CallEvent, Command, Event, EventKind, Level, Reply, Snapshot};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -107,9 +107,7 @@ impl App {
             redraw_at: Cell::new(None),
             tabs: RefCell::new(Vec::new()),
         };
-        for complaint in complaints {
-            app.notes.say(now, Level::Warning, complaint, None);
-        }
+        app.complain(complaints);
         app.say_gateway_trouble(None);
         app
     }
@@ -150,7 +148,9 @@ impl App {
             Msg::Reply(ticket, reply) => self.take_reply(ticket, &reply),
             Msg::Call(ticket, event) => {
                 self.touch(Dirt::Data);
-                match self.owners.get(&ticket).cloned() {
+                let ends = matches!(*event, CallEvent::End(_));
+                let owner = if ends { self.owners.remove(&ticket) } else { self.owners.get(&ticket).cloned() };
+                match owner {
                     Some(owner) => self.with_owner(&owner, |part, cx, out| part.call(ticket, &event, cx, out)),
                     None => Vec::new(),
                 }
@@ -284,7 +284,9 @@ impl App {
     fn take_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Vec<Intent> {
         if snapshot.config.ui != self.snapshot.config.ui {
             self.theme = theme_of(&snapshot, &self.options);
-            self.keymap = Keymap::new(&snapshot.config.ui.keys).0;
+            let (keymap, complaints) = Keymap::new(&snapshot.config.ui.keys);
+            self.keymap = keymap;
+            self.complain(complaints);
         }
         let before = std::mem::replace(&mut self.snapshot, snapshot);
         self.say_gateway_trouble(before.gateway.trouble.as_deref());
@@ -299,6 +301,13 @@ impl App {
             intents.extend(self.with_owner(&owner, |part, cx, out| part.changed(cx, out)));
         }
         intents
+    }
+
+    /// Keys of the person's own that cannot be used.
+    fn complain(&mut self, complaints: Vec<String>) {
+        for complaint in complaints {
+            self.notes.say(self.now, Level::Warning, complaint, None);
+        }
     }
 
     /// The header has room for a mark only, and points to the messages.

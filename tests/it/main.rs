@@ -65,3 +65,9 @@ mod unknown_names;
 mod presets;
 mod presets_cli;
 mod tui_presets;
+
+mod config_shown;
+mod json_fields;
+mod gateway_keys;
+mod odd_answers;
+mod passed_on;

@@ -127,7 +127,8 @@ async fn visit<'a>(
     let target = &chosen.target;
     let profile = live.profiles.get(&target.provider).map(|profile| &**profile);
     let switches = live.config.limits.auto_switch_on_failure;
-    let mut tries_left = allowed_tries(live, chosen);
+    let allowed = allowed_tries(live, chosen);
+    let mut tries_left = allowed;
     let (mut kept, mut before) = (None::<Leave<'_>>, None);
     loop {
         let slot = slot(shared, live, request, target, ticket, deadline).await?;
@@ -177,7 +178,7 @@ async fn visit<'a>(
             Next::GiveUp
         } else {
             let again = tries_left > 0 && leave.holds();
-            judge(&failure, following.is_some() && switches, again, ticket.tries(), deadline)
+            judge(&failure, following.is_some() && switches, again, allowed - tries_left, deadline)
         };
         let not_here = failure.cause == Cause::NotSayable && switches;
         let moved_to = following.filter(|_| not_here || matches!(next, Next::Onward));
@@ -326,7 +327,7 @@ fn failed(
         if failure.cause == Cause::PlanUsedUp {
             shared.plans.tell(&target.provider, until);
         } else {
-            shared.traffic.park(&target.provider, until);
+            shared.traffic.park(&target.provider, until, now);
         }
     }
     let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();

@@ -11,7 +11,7 @@ use super::super::traffic::Traffic;
 use super::account::Ticket;
 use super::reserve;
 use crate::domain::breaker::Pass;
-use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::call::{Body, CallRequest, Facts, own_client};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -20,12 +20,13 @@ use crate::domain::routing::{Chosen, Decision};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// The client that such calls are recorded under.
-const CLIENT: &str = "doctor";
+/// How long an answer of a few tokens may take from its first one on.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Clone)]
@@ -104,7 +105,7 @@ impl Examiner {
         let running = RunningCall {
             id: id.clone(),
             since: now,
-            client: CLIENT.into(),
+            client: own_client::DOCTOR.into(),
             request_type: String::new(),
             target: Some(target.clone()),
             writing: false,
@@ -159,15 +160,19 @@ impl Examiner {
         }
         let mut answer = started?;
         ticket.accepted();
-        let (mut model, mut ended) = (None, false);
+        let (mut model, mut begun, mut ended) = (None, None, false);
         loop {
             let limit = if ticket.answering() { Instant::now() + profile.timeouts.idle } else { deadline };
             match timeout_at(limit, answer.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
-                    ticket.observe(&frame.seen, target.model.as_str());
+                    ticket.observe(&frame, target.model.as_str());
                     // Its tokens may all have gone into thoughts that are not shown.
                     ended |= frame.seen.end;
                     model = model.or(frame.seen.model);
+                    // It answers, and does not end where it was asked to: nothing more is to be learned.
+                    if ticket.answering() && begun.get_or_insert_with(Instant::now).elapsed() > LONGEST_ANSWER {
+                        return Ok(model);
+                    }
                 }
                 Ok(Some(Err(failure))) => return Err(failure),
                 Ok(None) if ticket.answering() || ended => return Ok(model),
@@ -212,7 +217,7 @@ fn facts(target: &Target, body: &Body) -> Facts {
     };
     Facts {
         requested_model: target.to_string(),
-        client: CLIENT.into(),
+        client: own_client::DOCTOR.into(),
         prompt_tokens: u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(4),
         max_tokens,
         stream: true,

@@ -25,7 +25,10 @@ impl App {
                 self.owners.insert(ticket, owner.clone());
                 vec![Intent::Call(ticket, request)]
             }
-            Effect::StopCall(ticket) => vec![Intent::StopCall(ticket)],
+            Effect::StopCall(ticket) => {
+                self.owners.remove(&ticket);
+                vec![Intent::StopCall(ticket)]
+            }
             Effect::Open(part) => {
                 self.push(part);
                 self.with_part(None, |part, cx, out| part.shown(cx, out))

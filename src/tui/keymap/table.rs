@@ -236,6 +236,7 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Preset, A::FieldPrevious, "preset.previous", &["shift-tab", "up"], "", "the field before"),
     entry(Context::Preset, A::FormSave, "preset.save", &["ctrl-s"], "save", "show the change of the file; there once more writes it").kept(),
     entry(Context::Preset, A::FormLeave, "preset.leave", &["esc"], "leave", "back to the prompt; nothing is written").kept(),
+    entry(Context::PresetList, A::PresetDelete, "presets.delete", &["ctrl-d"], "delete", "take the preset out of the file, after a question"),
 ];
 
 #[rustfmt::skip]

@@ -3,7 +3,7 @@
 use crate::domain::config::WithheldWhy;
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
-use crate::domain::routing::ActiveChoice;
+use crate::domain::routing::{ActiveChoice, Policy};
 use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Snapshot};
 use crate::tui::action::Action;
 use crate::tui::layers::confirm::Confirm;
@@ -61,7 +61,7 @@ pub fn asks_for_trust(snapshot: &Snapshot) -> bool {
 /// Names every key that would go somewhere: the permission is the file's, not one provider's.
 pub fn trust_question(snapshot: &Snapshot) -> Confirm {
     let mut lines =
-        vec!["These hosts are not the vendor's own, and the file names them. Allowed, they get:".to_owned()];
+        vec!["These hosts are not the vendor's own, and the file or a .env names them. Allowed, they get:".to_owned()];
     lines.extend(snapshot.providers.iter().filter_map(|provider| {
         untrusted(provider).map(|variable| format!("  {}   the key in {variable}", provider.endpoint.origin))
     }));
@@ -105,12 +105,17 @@ fn question(provider: &ProviderView, snapshot: &Snapshot) -> Confirm {
         ActiveChoice::Target(target) => target.provider == *id,
         ActiveChoice::Auto => false,
     };
+    // Policies and presets are not changed: without the name some would mean anybody.
+    let asks = |policy: &&Policy| policy.condition.reads().iter().any(|fact| fact.provider() == Some(id));
+    let policies = &snapshot.routing.rules.policies;
+    let policies: Vec<_> = policies.iter().filter(|policy| policy.targets.iter().any(names) || asks(policy)).collect();
     let mut lines = Vec::new();
-    if orders.is_empty() && !chosen {
-        lines.push("No order names it.".to_owned());
+    if orders.is_empty() && policies.is_empty() && !chosen {
+        lines.push("No order and no policy names it.".to_owned());
     } else {
         lines.push("It is named by:".to_owned());
         lines.extend(orders.iter().map(|(name, items)| format!("  {name}   {}", items.join(", "))));
+        lines.extend(policies.iter().map(|policy| format!("  policy {}, which stays as it is", policy.name)));
         if chosen {
             lines.push("  the active target".to_owned());
         }

@@ -81,6 +81,12 @@ impl Filter {
         self.line.paste(text);
     }
 
+    /// Another text in place of this one.
+    pub fn replace(&mut self, text: &str) {
+        self.line.set("");
+        self.line.paste(text);
+    }
+
     /// Whether every word of the filter is somewhere in `text`, whatever their case.
     pub fn lets(&self, text: &str) -> bool {
         holds(text, self.text())
