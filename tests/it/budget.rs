@@ -670,15 +670,15 @@ async fn a_call_that_fits_is_settled_at_what_it_cost_and_keeps_what_was_reserved
 
 #[tokio::test(start_paused = true)]
 async fn what_a_vendor_worked_for_is_not_free_because_it_came_in_a_form_of_no_use() {
-    for how in 0..USELESS.len() {
+    for (how, failure) in USELESS.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let vendor = Vendor::new(vec![Deed::Useless(how)]);
         let mut providers = paid();
         providers[1].max_retries = 0;
         let (engine, ..) = engine(folder.path(), config(5.0, providers), vendor).await;
         let record = outcome(&engine, raw("gpt/gpt-4o", "")).await.record;
-        assert_eq!(record.cost.provenance, Provenance::Estimated, "{:?}", USELESS[how]);
-        assert_eq!(record.cost.amount, record.reserved, "{:?}", USELESS[how]);
+        assert_eq!(record.cost.provenance, Provenance::Estimated, "{failure:?}");
+        assert_eq!(record.cost.amount, record.reserved, "{failure:?}");
     }
 }
 

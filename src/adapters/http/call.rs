@@ -126,8 +126,8 @@ impl Attempt {
             let failure = with_version(&self.inner, &self.profile, failure);
             // A whole answer after all: its words are of no use, its counts tell what it costs.
             let Ok(answer) = whole(self.dialect, &self.context, body, self.created) else { return Err(failure) };
-            let Seen { usage, finish, billed, model, .. } = answer.seen;
-            let counts = Frame { raw: Bytes::new(), seen: Seen { usage, finish, billed, model, ..Seen::default() } };
+            let Seen { usage, finish, model, billed, .. } = answer.seen;
+            let counts = Frame { raw: Bytes::new(), seen: Seen { usage, finish, model, billed, ..Seen::default() } };
             let frames = stream::iter([Ok(counts), Err(only_once(failure))]).boxed();
             return Ok(UpstreamAnswer { status, content_type, stream, frames, rate });
         }
