@@ -38,7 +38,7 @@ fn world() -> World {
         candidate: true,
         chat: m != 4,
         loaded: p.is_multiple_of(2).then_some(m == 1),
-        remote: false,
+        remote: Some(false),
         context: Some(8192 << m),
         capabilities: (m == 2).then(|| vec!["tools".into(), "json".into()]),
         quality: (m != 3).then_some(40 + 5 * u32::try_from(m).unwrap_or(0)),

@@ -177,6 +177,7 @@ fn record(number: i64, now: UnixMs) -> CallRecord {
     CallRecord {
         reserved: None,
         observed: Vec::new(),
+        outside: None,
         id: format!("t{number}").into(),
         ts: UnixMs(now.0 - DAYS * DAY_MS),
         facts: Facts {

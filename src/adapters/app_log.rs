@@ -3,6 +3,7 @@
 
 use super::private_files::{DailyFile, daily_files};
 use crate::domain::secret::Secret;
+use crate::domain::steering::steers;
 use crate::engine::ports::LogReader;
 use crate::engine::protocol::{LogLine, LogQuery};
 use serde_json::Value;
@@ -115,17 +116,18 @@ pub fn scrub(text: &str) -> Cow<'_, str> {
     clean
 }
 
-/// JSON escapes the controls below U+0020 only; the ones above (DEL, and the C1 set with its own CSI) would
-/// reach the terminal of whoever looks at the file.
+/// JSON escapes the controls below U+0020 only; the ones above (DEL, the C1 set with its own CSI, those that turn
+/// the reading direction) would reach the terminal of whoever looks at the file.
 pub fn escape_controls(json: &str) -> Cow<'_, str> {
-    let is_high_control = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
-    // In UTF-8 each of them is 7F or begins with C2, and every line of the log passes here.
-    if memchr::memchr2(0x7f, 0xc2, json.as_bytes()).is_none() {
+    let left_by_json = |c: char| c > '\u{1f}' && steers(c);
+    // Every line of the log passes here; nearly all are ASCII, where only DEL is one of them.
+    let plain = json.is_ascii() && memchr::memchr(0x7f, json.as_bytes()).is_none();
+    if plain || !json.contains(left_by_json) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
     for c in json.chars() {
-        if is_high_control(c) {
+        if left_by_json(c) {
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);

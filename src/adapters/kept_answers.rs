@@ -1,6 +1,7 @@
 //! Answers that outlive the process (`cache.persist`): one `SQLite` file of the state folder that only its owner may
 //! read, made when the first answer is kept. Processes that share the folder share it.
 
+use crate::domain::time::UnixMs;
 use crate::engine::ports::{AnswerStore, Kept};
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -65,6 +66,11 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// What serves no more does not stay on the disk.
+fn forget_before(connection: &Connection, oldest: UnixMs) -> rusqlite::Result<usize> {
+    connection.prepare_cached("DELETE FROM answers WHERE at < ?1")?.execute([oldest.0])
+}
+
 impl AnswerStore for KeptAnswers {
     fn get(&self, key: &str) -> BoxFuture<'static, Option<Kept>> {
         let (this, key) = (self.clone(), key.to_owned());
@@ -87,7 +93,7 @@ impl AnswerStore for KeptAnswers {
         })
     }
 
-    fn put(&self, key: &str, kept: Arc<Kept>, most: usize) -> BoxFuture<'static, ()> {
+    fn put(&self, key: &str, kept: Arc<Kept>, most: usize, oldest: UnixMs) -> BoxFuture<'static, ()> {
         let (this, key) = (self.clone(), key.to_owned());
         Box::pin(async move {
             let write = move || {
@@ -97,6 +103,7 @@ impl AnswerStore for KeptAnswers {
                     connection
                         .prepare_cached("INSERT OR REPLACE INTO answers (key, at, answer) VALUES (?1, ?2, ?3)")?
                         .execute(params![key, kept.at.0, text])?;
+                    forget_before(connection, oldest)?;
                     connection
                         .prepare_cached(
                             "DELETE FROM answers WHERE key IN
@@ -123,11 +130,12 @@ impl AnswerStore for KeptAnswers {
         })
     }
 
-    fn stats(&self) -> BoxFuture<'static, Result<(u64, u64), String>> {
+    fn stats(&self, oldest: UnixMs) -> BoxFuture<'static, Result<(u64, u64), String>> {
         let this = self.clone();
         Box::pin(async move {
             let count = move || {
                 this.with(false, |connection| {
+                    forget_before(connection, oldest)?;
                     let sums = "SELECT count(*), coalesce(sum(length(key) + length(answer)), 0) FROM answers";
                     connection.query_row(sums, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
                 })
@@ -142,7 +150,6 @@ impl AnswerStore for KeptAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::UnixMs;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn kept(at: i64) -> Arc<Kept> {
@@ -157,13 +164,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_serves_no_more_does_not_stay_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeptAnswers::new(folder.path());
+        store.put("old", kept(1_000), 10, UnixMs(0)).await;
+        store.put("new", kept(9_000), 10, UnixMs(5_000)).await;
+        assert_eq!((store.get("old").await, store.stats(UnixMs(0)).await.unwrap().0), (None, 1));
+        assert_eq!(store.stats(UnixMs(9_001)).await.unwrap().0, 0, "also where nothing new is kept");
+    }
+
+    #[tokio::test]
     async fn they_outlive_the_store_and_the_oldest_goes_first() {
         let folder = tempfile::tempdir().unwrap();
         let store = KeptAnswers::new(folder.path());
-        assert_eq!(store.stats().await, Ok((0, 0)));
+        assert_eq!(store.stats(UnixMs(0)).await, Ok((0, 0)));
         assert!(!folder.path().join(NAME).exists(), "looking makes no file");
         for (key, at) in [("a", 1), ("b", 2), ("c", 3)] {
-            store.put(key, kept(at), 2).await;
+            store.put(key, kept(at), 2, UnixMs(0)).await;
         }
         let mode = std::fs::metadata(folder.path().join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -10,20 +10,19 @@ mod words;
 
 use super::front;
 use super::ground::{Folders, Opened};
-use crate::cli::args::{Cli, DemoArgs};
+use crate::cli::args::{Cli, DemoArgs, STATE_VARIABLE};
+use crate::cli::ending::USAGE;
 use crate::engine::ports::ConfigStore as _;
 use crate::engine::{Engine, Options};
 use cast::Cast;
 use color_eyre::eyre::{Result, WrapErr as _};
 use reach::ByKind;
 use script::Tempo;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-/// Exit code for a command line that makes no sense.
-const USAGE: u8 = 2;
 /// Marks every screen.
 const BANNER: &str = "DEMO, simulated";
 
@@ -34,6 +33,12 @@ const BANNER: &str = "DEMO, simulated";
 pub fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
     if cli.globals.config.is_some() {
         eprintln!("error: the demo has a configuration of its own: leave --config out, or leave demo out");
+        return Ok(USAGE);
+    }
+    // The variable is there for every run, the flag was meant for this one.
+    let meant = |folder: &PathBuf| std::env::var_os(STATE_VARIABLE).is_none_or(|always| always != folder.as_os_str());
+    if cli.globals.state_dir.as_ref().is_some_and(meant) {
+        eprintln!("error: the demo keeps its state in a folder of its own: leave --state-dir out, or leave demo out");
         return Ok(USAGE);
     }
     let home = tempfile::Builder::new()

@@ -4,7 +4,7 @@ use super::ground::Opened;
 use crate::adapters::clock::unix_now;
 use crate::cli::args::{Cli, ColorWhen, ServeArgs, Verb};
 use crate::cli::console::Console;
-use crate::cli::ending::Ending;
+use crate::cli::ending::{Ending, UNAVAILABLE};
 use crate::domain::config::Gateway;
 use crate::engine::Engine;
 use crate::engine::handle::EngineHandle;
@@ -14,14 +14,14 @@ use crate::present::labels::Role;
 use crate::tui::theme::ColorWish;
 use crate::tui::{self, TuiOptions};
 use color_eyre::eyre::Result;
+use serde_json::json;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How long calls through a hosted gateway may hold up leaving the dashboard.
 const HOSTED_DRAIN: Duration = Duration::from_secs(1);
-/// Exit code when the port is taken.
-const UNAVAILABLE: u8 = 4;
 
 /// Runs the dashboard; while it runs the gateway listens too. A taken port is a message, not a failure: another
 /// lmdeck may be serving. `banner` stands on every screen.
@@ -85,17 +85,33 @@ pub async fn serve(args: &ServeArgs, engine: &Engine, opened: &Opened, console: 
     let settings = opened.gateway();
     let address = args.listen.unwrap_or(settings.listen);
     let options = GatewayOptions::of(settings);
+    // What the settings do not allow is no matter of trying again later, as a taken port is.
+    if let Err(sentence) = options.check_address(address) {
+        return Ending::usage(sentence, "").tell(console);
+    }
     let listener = match gateway::bind(address, &options).await {
         Ok(listener) => listener,
         Err(sentence) => return Ending::new(UNAVAILABLE, sentence, "").tell(console),
     };
     let address = listener.local_addr().unwrap_or(address);
-    console.say(Role::Plain, &format!("listening on http://{address}, OpenAI clients use http://{address}/v1"));
+    if let Err(ending) = say_where(console, address) {
+        return ending.tell(console);
+    }
     match gateway::serve(listener, engine.handle.clone(), options, unix_now, asked_to_stop()).await {
         Ok(()) => 0,
         Err(error) => Ending::new(UNAVAILABLE, format!("the gateway stopped: {error}"), "lmdeck logs has the details")
             .tell(console),
     }
+}
+
+/// Words for a person, or one line of JSON for a script that started it on port 0.
+fn say_where(console: &mut Console, address: SocketAddr) -> Result<(), Ending> {
+    let base = format!("http://{address}/v1");
+    console.say(Role::Plain, &format!("listening on http://{address}, OpenAI clients use {base}"));
+    if console.json {
+        console.document_line(&json!({ "listening": address, "base_url": base }))?;
+    }
+    Ok(())
 }
 
 /// SIGINT, SIGTERM or SIGHUP, whichever comes first.

@@ -123,9 +123,8 @@ impl Opened {
     pub fn new(folders: &Folders, config: Arc<ConfigFile>, loaded: Option<&Loaded>) -> Result<Self> {
         let telemetry = super::telemetry(loaded);
         let records = telemetry.dir.unwrap_or_else(|| folders.state.clone());
-        let level = std::env::var("LMDECK_LOG").unwrap_or_else(|_| "info".into());
         let logs = folders.state.join("logs");
-        let log_guard = app_log::init(&logs, &level).map_err(|sentence| eyre!(sentence))?;
+        let log_guard = app_log::init(&logs, "").map_err(|sentence| eyre!(sentence))?;
         let call_log =
             CallLog::open(&records.join("calls"), telemetry.retention_days).map_err(|sentence| eyre!(sentence))?;
         let exporter = telemetry.otlp.map(Exporter::new);

@@ -8,7 +8,8 @@ mod ground;
 use crate::adapters::clock::unix_now;
 use crate::cli::args::{Cli, ConfigVerb, Verb};
 use crate::cli::console::Console;
-use crate::cli::{ending, offline};
+use crate::cli::ending::{self, CONFIGURATION};
+use crate::cli::offline;
 use crate::engine::ports::{ConfigStore as _, Loaded, Unusable};
 use crate::engine::{Engine, Options};
 use color_eyre::eyre::{Result, WrapErr as _};
@@ -18,8 +19,6 @@ use tokio::runtime::{Builder, Runtime};
 
 /// How long tasks and threads that still run may hold the exit.
 const LAST_TASKS: Duration = Duration::from_millis(100);
-/// Exit code for a configuration that cannot be used.
-const CONFIGURATION: u8 = 3;
 
 /// Runs what the command line asks for; the exit code.
 ///

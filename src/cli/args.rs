@@ -2,7 +2,8 @@
 //!
 //! Left out on purpose: `providers pause|resume`, `config reload` and `calls cancel`. They change a running
 //! instance only and nothing on disk, and a one-shot process cannot reach a running instance until attaching
-//! exists; `parity` states the same reason per command.
+//! exists; `parity` states the same reason per command. And `config import`: a file of the older layout loads as it
+//! is, so that there is nothing to bring over.
 
 mod ask;
 mod calls;
@@ -31,7 +32,11 @@ Examples:
   lmdeck serve                             OpenAI-compatible gateway on 127.0.0.1:4141
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unavailable, 5 denied or over budget.
-Every verb takes --json; data goes to standard output, words to standard error.";
+Every verb takes --json; data goes to standard output, words to standard error. What cannot be done is told in words
+and by the exit code, with --json too.";
+
+/// Names the folder for state, unless the flag does.
+pub const STATE_VARIABLE: &str = "LMDECK_STATE_DIR";
 
 /// Without the back-ticks that a doc comment would want.
 const CONFIG_HELP: &str = "Configuration file [default: LMDECK_CONFIG, ./config/ai_models.yaml, the XDG config folder]";
@@ -75,7 +80,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     pub config: Option<PathBuf>,
     /// Folder for ledger, logs and history [default: the XDG state folder]
-    #[arg(long, global = true, value_name = "DIR", env = "LMDECK_STATE_DIR", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", env = STATE_VARIABLE, hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
     /// Print JSON with stable field names instead of words
     #[arg(long, global = true)]
@@ -107,7 +112,8 @@ pub enum ColorWhen {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
     /// Serve the gateway without a screen
-    #[command(after_help = "Examples:\n  lmdeck serve\n  lmdeck serve --listen 127.0.0.1:5151\n\n\
+    #[command(after_help = "Examples:\n  lmdeck serve\n  lmdeck serve --listen 127.0.0.1:5151\n  \
+                            lmdeck serve --listen 127.0.0.1:0 --json     (says on standard output which port it took)\n\n\
                             Point a client at http://127.0.0.1:4141/v1 with a model of lmdeck models list, or auto.")]
     Serve(ServeArgs),
     /// Where prompts go now, what was spent, and how every provider is
@@ -218,7 +224,7 @@ pub enum Verb {
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     /// Address to listen on, as in 127.0.0.1:4141 [default: gateway.listen of the configuration]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = look::address)]
     pub listen: Option<SocketAddr>,
 }
 

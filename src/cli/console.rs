@@ -10,7 +10,10 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -43,6 +46,8 @@ pub struct Console {
     pub err: Box<dyn Write + Send>,
     pub input: Box<dyn Read + Send>,
     pub input_is_terminal: bool,
+    /// A pipe or a file stands behind `input`: somebody meant it to be read.
+    pub input_is_given: bool,
     /// Somebody reads the words as they come: a line may be written again.
     pub err_is_terminal: bool,
     /// Columns of the terminal behind `out`; `None` when it is none, and then nothing is cut.
@@ -74,12 +79,9 @@ impl Console {
             err: Box::new(io::stderr()),
             input: Box::new(io::stdin()),
             input_is_terminal: io::stdin().is_terminal(),
+            input_is_given: is_given(&io::stdin()),
             err_is_terminal: io::stderr().is_terminal(),
-            width: if out_is_terminal {
-                crossterm::terminal::size().ok().map(|(columns, _)| columns.into())
-            } else {
-                None
-            },
+            width: if out_is_terminal { columns_of(crossterm::terminal::size()) } else { None },
             json: globals.json,
             clock: Arc::new(clock),
             zone: TimeZone::system(),
@@ -137,7 +139,10 @@ impl Console {
     }
 
     /// Data as one JSON document on one line, for endless output.
-    pub(super) fn document_line(&mut self, value: &impl Serialize) -> Result<(), Ending> {
+    ///
+    /// # Errors
+    /// The stream does not take it.
+    pub fn document_line(&mut self, value: &impl Serialize) -> Result<(), Ending> {
         self.write_json(serde_json::to_string(value))?;
         self.out.flush()?;
         Ok(())
@@ -181,32 +186,45 @@ impl Console {
         tint(self.colour_out, role, &escape::line(text))
     }
 
-    /// Resolves when the person wants to stop, with the exit code that says so. Listens from the moment it is
-    /// first polled.
+    /// Resolves when the person wants to stop, with the exit code that says so. Listens from now on: what is said
+    /// after this call can be answered with ctrl-c.
     pub(super) fn interrupted(&self) -> BoxFuture<'static, u8> {
         match self.interrupt.clone() {
             Interrupt::Notified(notify) => Box::pin(async move {
                 notify.notified().await;
                 INTERRUPTED
             }),
-            Interrupt::Signal => Box::pin(ending_signal()),
+            Interrupt::Signal => ending_signal(),
         }
     }
 }
 
+/// Whether it is a pipe or a file; neither a terminal nor `/dev/null`.
+fn is_given(input: &impl AsFd) -> bool {
+    let kind = input.as_fd().try_clone_to_owned().and_then(|owned| File::from(owned).metadata());
+    kind.is_ok_and(|known| known.is_file() || known.file_type().is_fifo())
+}
+
+/// A terminal that was never told its size (`ssh -tt` without one, a serial line) says 0: then it is not known.
+fn columns_of(size: io::Result<(u16, u16)>) -> Option<usize> {
+    size.ok().map(|(columns, _)| columns.into()).filter(|columns| *columns > 0)
+}
+
 /// SIGINT, SIGTERM or SIGHUP, whichever comes first, as shells count them.
-async fn ending_signal() -> u8 {
+fn ending_signal() -> BoxFuture<'static, u8> {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
         // Cannot be listened for: then a signal ends the process by itself.
-        return std::future::pending().await;
+        return Box::pin(std::future::pending());
     };
-    tokio::select! {
-        _ = interrupt.recv() => INTERRUPTED,
-        _ = terminate.recv() => TERMINATED,
-        _ = hangup.recv() => HUNG_UP,
-    }
+    Box::pin(async move {
+        tokio::select! {
+            _ = interrupt.recv() => INTERRUPTED,
+            _ = terminate.recv() => TERMINATED,
+            _ = hangup.recv() => HUNG_UP,
+        }
+    })
 }
 
 fn tint(colour: bool, role: Role, text: &str) -> String {
@@ -220,7 +238,8 @@ fn tint(colour: bool, role: Role, text: &str) -> String {
 fn harmless_json(json: &str) -> String {
     let mut done = String::with_capacity(json.len());
     for c in json.chars() {
-        if c != '\n' && escape::line(c.encode_utf8(&mut [0; 4])) != c.to_string() {
+        let plain = c == ' ' || c.is_ascii_graphic() || c == '\n';
+        if !plain && escape::line(c.encode_utf8(&mut [0; 4])) != *c.encode_utf8(&mut [0; 4]) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 // Writing to a String cannot fail.
@@ -237,6 +256,13 @@ fn harmless_json(json: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_terminal_without_a_size_has_no_edge_to_cut_at() {
+        assert_eq!(columns_of(Ok((0, 0))), None);
+        assert_eq!(columns_of(Ok((80, 24))), Some(80));
+        assert_eq!(columns_of(Err(io::ErrorKind::Unsupported.into())), None);
+    }
 
     proptest! {
         #[test]

@@ -56,13 +56,27 @@ impl Session {
         RunId::of(std::process::id(), self.console.now())
     }
 
-    /// A provider by its id, or who else could be meant.
-    pub fn provider(&self, id: &str) -> Result<Arc<ProviderView>, Ending> {
-        let snapshot = self.handle.snapshot();
+    /// A provider by its id, or who else could be meant. While nothing is configured the providers are the servers that
+    /// run on this machine: they are known once somebody looked.
+    pub async fn provider(&mut self, id: &str) -> Result<Arc<ProviderView>, Ending> {
+        let mut snapshot = self.handle.snapshot();
+        if find(&snapshot, id).is_none() && snapshot.config.first_run {
+            snapshot = self.probed().await?;
+        }
         match find(&snapshot, id) {
             Some(provider) => Ok(provider.clone()),
             None => Err(unknown_provider(&snapshot, id)),
         }
+    }
+
+    /// The same after it was asked; the others are not waited for. One that is switched off is shown as it is.
+    pub async fn probed_provider(&mut self, id: &str) -> Result<Arc<ProviderView>, Ending> {
+        let view = self.provider(id).await?;
+        if !view.enabled {
+            return Ok(view);
+        }
+        self.probe(ProbeWhich::One(view.id.clone())).await?;
+        self.provider(id).await
     }
 }
 

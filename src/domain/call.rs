@@ -68,6 +68,19 @@ impl Work {
     }
 }
 
+/// What calls that lmdeck makes itself have in the place of a caller's name.
+pub mod own_client {
+    pub const ASK: &str = "ask";
+    pub const BENCH: &str = "bench";
+    /// The one question of a connection test.
+    pub const DOCTOR: &str = "doctor";
+    /// The dashboard as printed lines.
+    pub const PLAIN: &str = "plain";
+    pub const PLAYGROUND: &str = "playground";
+
+    pub const ALL: [&str; 5] = [ASK, BENCH, DOCTOR, PLAIN, PLAYGROUND];
+}
+
 /// What routing may look at in a request; never the prompt text. An absent text is "", an absent number 0.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -292,6 +305,9 @@ pub struct CallRecord {
     /// Policies in observe mode that would have decided it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedMatch>,
+    /// What attempts cost that nothing was put aside for; `None` in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Money>,
 }
 
 impl CallRecord {

@@ -148,7 +148,7 @@ pub struct ProviderHealth {
     /// As in [`ProbeFound`].
     #[serde(default)]
     pub looks_like: Option<Kind>,
-    /// Good probes in a row since it was last down; counted only while `returning`.
+    /// Answers to probes in a row since it was last down; they matter only while `returning`.
     pub good_probes: u32,
     /// Down until [`GOOD_PROBES_TO_RETURN`] good probes came.
     pub returning: bool,
@@ -199,28 +199,34 @@ impl ProviderHealth {
         match &report.outcome {
             Ok(found) => {
                 self.take_found(report, found);
-                if self.returning && self.good_probes < GOOD_PROBES_TO_RETURN {
-                    return self.enter(
-                        State::Down,
-                        format!("answers again: {} of {GOOD_PROBES_TO_RETURN} good probes", self.good_probes),
-                        report.at,
-                    );
-                }
-                self.returning = false;
-                let (state, reason) = self.healthy_state(breaker_open, tally);
-                self.enter(state, reason, report.at)
+                self.answered(breaker_open, tally, report.at)
             }
             Err(failure) => match &failure.cause {
-                Cause::MalformedList { detail } => self.take_unreadable(report, failure, detail),
+                Cause::MalformedList { detail } => {
+                    self.take_unreadable(report, failure, detail);
+                    self.answered(breaker_open, tally, report.at)
+                }
                 _ => self.take_failure(report, failure),
             },
         }
     }
 
+    /// After an outage one answer is not enough, whatever is in it: a server that is starting answers before it works.
+    fn answered(&mut self, breaker_open: bool, tally: CallTally, at: UnixMs) -> Option<StateChange> {
+        self.good_probes = self.good_probes.saturating_add(1);
+        if self.returning && self.good_probes < GOOD_PROBES_TO_RETURN {
+            let good = if self.malformed.is_some() { "answers" } else { "good probes" };
+            let reason = format!("answers again: {} of {GOOD_PROBES_TO_RETURN} {good}", self.good_probes);
+            return self.enter(State::Down, reason, at);
+        }
+        self.returning = false;
+        let (state, reason) = self.healthy_state(breaker_open, tally);
+        self.enter(state, reason, at)
+    }
+
     fn take_found(&mut self, report: &ProbeReport, found: &ProbeFound) {
         self.latency_ms = Some(report.latency_ms);
         self.failure = None;
-        self.good_probes = self.good_probes.saturating_add(1);
         self.ladder.reachable = Some(true);
         self.ladder.authenticated = found.authenticated.or(Some(true));
         self.ladder.listed = Some(!found.models.is_empty());
@@ -236,15 +242,12 @@ impl ProviderHealth {
     }
 
     /// It answers, and no model can be read out of it: what the configuration names may work all the same.
-    fn take_unreadable(&mut self, report: &ProbeReport, failure: &Failure, detail: &str) -> Option<StateChange> {
+    fn take_unreadable(&mut self, report: &ProbeReport, failure: &Failure, detail: &str) {
         self.latency_ms = Some(report.latency_ms);
         self.failure = Some(failure.clone());
         self.activity = Activity::default();
-        self.returning = false;
         self.ladder = Ladder { reachable: Some(true), listed: Some(false), ..Ladder::default() };
         self.malformed = Some(detail.to_owned());
-        let (state, reason) = self.healthy_state(false, CallTally::default());
-        self.enter(state, reason, report.at)
     }
 
     fn take_failure(&mut self, report: &ProbeReport, failure: &Failure) -> Option<StateChange> {

@@ -96,6 +96,11 @@ impl Kind {
         matches!(self, Self::LmStudio | Self::Ollama)
     }
 
+    /// Whether its servers, near as they are, run some of their models elsewhere; their list tells which.
+    pub fn may_run_elsewhere(self) -> bool {
+        self == Self::Ollama
+    }
+
     /// Whether this kind is a cloud vendor's own service.
     pub fn is_vendor(self) -> bool {
         matches!(self, Self::ZAiGlm | Self::Openai | Self::Anthropic | Self::Openrouter)

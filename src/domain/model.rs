@@ -113,6 +113,19 @@ impl Abilities {
     }
 }
 
+/// Whether a model goes by a name of `OpenAI`'s newer ones, o-series and gpt-5 and later, which take
+/// `max_completion_tokens` alone.
+pub fn refuses_max_tokens(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let digit = |rest: &str| rest.chars().next().is_some_and(|c| c.is_ascii_digit());
+    let o_series = name.strip_prefix('o').is_some_and(digit);
+    let gpt = name.strip_prefix("gpt-").is_some_and(|rest| {
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        number.parse::<u32>().is_ok_and(|number| number >= 5)
+    });
+    o_series || gpt
+}
+
 /// What is different between two lists of the same server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

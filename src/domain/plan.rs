@@ -16,6 +16,8 @@ const LONGEST_TOLD: Duration = Duration::from_hours(24 * 32);
 
 pub const WEEK: Duration = Duration::from_hours(24 * 7);
 const DAY: Duration = Duration::from_hours(24);
+/// A day and a week may be longer by this when the clocks change.
+const CHANGED_CLOCKS: Duration = Duration::from_hours(1);
 
 /// What a person says of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -127,6 +129,14 @@ struct Slot {
     tokens: u64,
 }
 
+impl Slot {
+    /// One whose end lies further ahead than a window reaches was counted by a clock that ran ahead.
+    fn counts(&self, length: Duration, now: UnixMs) -> bool {
+        let part = Duration::from_millis(millis(length).div_ceil(PARTS));
+        self.until > now && self.until.since(now) <= length + part + CHANGED_CLOCKS
+    }
+}
+
 /// One request's share: where it was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -165,6 +175,11 @@ impl PlanUse {
     /// The vendor says that its window is used up until then.
     pub fn tell(&mut self, until: UnixMs) {
         self.told_until = Some(until);
+    }
+
+    /// Somebody knows better than the vendor's last word: the account has another plan now.
+    pub fn untell(&mut self) {
+        self.told_until = None;
     }
 
     /// Until when the vendor's own window is used up, by its last word.
@@ -239,7 +254,8 @@ impl PlanUse {
 
 impl Used {
     fn live(&self, now: UnixMs) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(move |slot| slot.until > now)
+        let length = self.length;
+        self.slots.iter().filter(move |slot| slot.counts(length, now))
     }
 
     fn sums(&self, now: UnixMs) -> (u64, u64) {
@@ -266,7 +282,8 @@ impl Used {
 
     /// Returns until when it counts.
     fn add(&mut self, resets: Resets, until: UnixMs, tokens: u64, now: UnixMs) -> UnixMs {
-        self.slots.retain(|slot| slot.until > now);
+        let length = self.length;
+        self.slots.retain(|slot| slot.counts(length, now));
         let until = match (resets, self.slots.last()) {
             (Resets::FirstCall, Some(running)) => running.until,
             _ => until,
@@ -352,6 +369,19 @@ mod tests {
             used.left(&plan, UnixMs(1)).iter().map(|(_, left)| left.remaining).collect::<Vec<_>>(),
             [2, 140 - 40]
         );
+    }
+
+    #[test]
+    fn what_a_clock_counted_that_ran_ahead_counts_no_more_once_it_is_right() {
+        for resets in [Resets::Rolling, Resets::FirstCall, Resets::Clock] {
+            let plan = plan(resets, 1, 5);
+            let mut used = PlanUse::of(&plan);
+            sent(&mut used, &plan, SUNDAY + 365 * 24 * HOUR).unwrap();
+            assert_eq!(used.full_until(&plan, 0, UnixMs(SUNDAY)), None, "{resets:?}");
+            sent(&mut used, &plan, SUNDAY).unwrap();
+            let until = sent(&mut used, &plan, SUNDAY + 1).unwrap_err();
+            assert!(until.0 <= SUNDAY + 6 * HOUR, "{resets:?}: it counts with the right clock's own");
+        }
     }
 
     #[test]

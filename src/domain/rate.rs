@@ -1,6 +1,6 @@
 //! What a vendor says is left of its limits.
 
-use super::time::UnixMs;
+use super::time::{SET_BACK, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -50,19 +50,27 @@ impl RateUnit {
 impl RateState {
     /// Until when nothing is left; `None` when there is, or nobody said until when.
     pub fn exhausted_until(&self, now: UnixMs) -> Option<UnixMs> {
-        let empty = self.windows.iter().filter(|window| window.remaining == 0);
-        empty.filter_map(|window| window.resets_at).filter(|until| *until > now).max()
+        self.until(now, |window| window.remaining == 0)
+    }
+
+    /// When the last of some windows is full again. What was said at a moment that now lies ahead was said before the
+    /// clock was set back, and its times with it.
+    fn until(&self, now: UnixMs, which: impl Fn(&RateWindow) -> bool) -> Option<UnixMs> {
+        if self.at.since(now) > SET_BACK {
+            return None;
+        }
+        let which = self.windows.iter().filter(|window| which(window));
+        which.filter_map(|window| window.resets_at).filter(|until| *until > now).max()
     }
 
     /// Until when too little is left for a request that needs this; `None` when it fits, when nobody said until
     /// when, or when it would not even fit into a full window.
     pub fn short_until(&self, needs: Needs, now: UnixMs) -> Option<UnixMs> {
-        let short = self.windows.iter().filter(|window| {
+        self.until(now, |window| {
             let needed = needs.of(window.counts);
             let full = window.limit == Some(window.remaining);
             window.remaining == 0 || (window.remaining < needed && !full)
-        });
-        short.filter_map(|window| window.resets_at).filter(|until| *until > now).max()
+        })
     }
 
     /// Takes what a request needs out of what is left, until the vendor's next answer tells better.
@@ -175,11 +183,42 @@ impl LastMinute {
 
     fn forget(&mut self, now: UnixMs) {
         while let Some((at, tokens)) = self.used.front().copied() {
-            if now.since(at) < MINUTE {
+            // Of a clock that was set back, what lies ahead of it is no more of the last minute than what is over.
+            if now.since(at).max(at.since(now)) < MINUTE {
                 break;
             }
             self.used.pop_front();
             self.tokens = self.tokens.saturating_sub(tokens);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(10_000_000);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn a_clock_set_back_leaves_no_limit_used_up_for_as_long() {
+        let limit = RateLimit { requests_per_minute: Some(2), tokens_per_minute: Some(100) };
+        let mut minute = LastMinute::default();
+        minute.take(50, NOW.plus(HOUR));
+        minute.take(50, NOW.plus(HOUR));
+        assert!(minute.full_until(limit, 1, NOW.plus(HOUR)).is_some());
+        assert_eq!((minute.full_until(limit, 100, NOW), minute.used(NOW)), (None, (0, 0)));
+        // A clock that is put right by a moment forgets nothing.
+        minute.take(100, NOW);
+        assert!(minute.full_until(limit, 1, UnixMs(NOW.0 - 500)).is_some());
+    }
+
+    #[test]
+    fn what_a_vendor_said_before_the_clock_was_set_back_is_not_believed_for_as_long() {
+        let empty = |counts| RateWindow { counts, limit: Some(9), remaining: 0, resets_at: Some(NOW.plus(HOUR)) };
+        let rate = RateState { at: NOW, windows: vec![empty(RateUnit::Requests)] };
+        let earlier = UnixMs(NOW.0 - 3_600_000);
+        assert_eq!((rate.exhausted_until(NOW), rate.exhausted_until(earlier)), (Some(NOW.plus(HOUR)), None));
+        assert_eq!(rate.short_until(Needs::default(), earlier), None);
     }
 }

@@ -53,6 +53,16 @@ impl Reach {
         bare.parse::<IpAddr>().map_or(Self::Cloud, Self::of)
     }
 
+    /// The same without a guess: `None` for a name that only a connection can place, because nobody outside has it or
+    /// because its profile says that it is `local`.
+    pub fn foretold(host: &str, local: bool) -> Option<Self> {
+        match Self::of_host(host) {
+            Self::Cloud if host.parse::<IpAddr>().is_ok() || host.starts_with('[') => Some(Self::Cloud),
+            Self::Cloud if local || is_house_name(host) => None,
+            reach => Some(reach),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Machine => "machine",
@@ -65,6 +75,11 @@ impl Reach {
     pub fn is_local(self) -> bool {
         self != Self::Cloud
     }
+}
+
+/// Names that no public server has.
+pub fn is_house_name(host: &str) -> bool {
+    !host.contains('.') || [".local", ".lan", ".home", ".internal", ".localhost"].iter().any(|end| host.ends_with(end))
 }
 
 #[cfg(test)]
@@ -98,5 +113,21 @@ mod tests {
         assert_eq!(Reach::of_host("localhost"), Reach::Machine);
         assert_eq!(Reach::of_host("[::1]"), Reach::Machine);
         assert_eq!(Reach::of_host("gpu-box.lan"), Reach::Cloud);
+    }
+
+    #[test]
+    fn nothing_is_foretold_of_a_name_of_the_house_or_of_one_that_is_called_local() {
+        for (host, local, foretold) in [
+            ("127.0.0.1", false, Some(Reach::Machine)),
+            ("192.168.1.20", false, Some(Reach::Network)),
+            ("8.8.8.8", true, Some(Reach::Cloud)),
+            ("[2001:4860::8888]", true, Some(Reach::Cloud)),
+            ("workstation", false, None),
+            ("gpu-box.lan", false, None),
+            ("models.example.com", true, None),
+            ("models.example.com", false, Some(Reach::Cloud)),
+        ] {
+            assert_eq!(Reach::foretold(host, local), foretold, "{host} {local}");
+        }
     }
 }

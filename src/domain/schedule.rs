@@ -199,9 +199,13 @@ impl Moments {
     /// The moment that came last, where that is not longer ago than an hour: each comes once a day, however the
     /// clocks change.
     pub fn due(&self, at: Civil) -> Option<Stretch> {
+        let yesterday = at.date.before();
         let late = |(span, (days, minute)): (usize, &(Days, u16))| {
-            let late = at.minute.checked_sub(*minute).filter(|late| days.hold(at.date) && *late <= LATE)?;
-            Some((late, Stretch { begun: at.date, span }))
+            let (late, begun) = match at.minute.checked_sub(*minute) {
+                Some(late) => (late, at.date),
+                None => (at.minute + DAY_MINUTES - minute, yesterday),
+            };
+            (late <= LATE && days.hold(begun)).then_some((late, Stretch { begun, span }))
         };
         self.moments.iter().enumerate().filter_map(late).min_by_key(|(late, _)| *late).map(|(_, moment)| moment)
     }
@@ -287,6 +291,15 @@ mod tests {
         assert!(moments.due(at(0, 3, 0)).is_some(), "clocks that skip from 02:00 to 03:00");
         let again = moments.due(at(0, 2, 40));
         assert_eq!(moments.due(at(0, 2, 30)), again, "an hour that comes twice brings it once");
+    }
+
+    #[test]
+    fn a_moment_shortly_before_midnight_is_made_up_after_it() {
+        let moments = Moments::parse("tue 23:50").unwrap();
+        let due = moments.due(at(3, 0, 5));
+        assert_eq!(due.map(|stretch| stretch.begun), Some(at(2, 0, 0).date), "Tuesday's, on Wednesday morning");
+        assert_eq!(moments.due(at(2, 23, 55)), due, "the same one");
+        assert!(moments.due(at(3, 0, 51)).is_none() && moments.due(at(2, 0, 5)).is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A key that cannot be printed by accident: no `Display`, a redacted `Debug`, no serialisation.
+//! A key that cannot be printed by accident: no `Display`, a redacted `Debug`, no serialisation. And which words name
+//! one.
 
 use std::sync::Arc;
 
@@ -28,4 +29,13 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(hidden)")
     }
+}
+
+/// Whether a key with this name holds a secret, however it is spelled.
+pub fn names_a_secret(word: &str) -> bool {
+    let flat: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
+        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
+            .iter()
+            .any(|end| flat.ends_with(end))
 }

@@ -20,6 +20,28 @@ impl UnixMs {
     }
 }
 
+/// A moment that lies further ahead than this was noted before the clock was set back; less is a clock put right.
+pub const SET_BACK: Duration = Duration::from_mins(1);
+
+/// A span of the clock on the wall that began when it was noted: one that was set back since ends it, or the span
+/// would last as long as the clock was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until {
+    since: UnixMs,
+    until: UnixMs,
+}
+
+impl Until {
+    pub fn of(since: UnixMs, until: UnixMs) -> Self {
+        Self { since, until }
+    }
+
+    /// Its end, while it lasts.
+    pub fn at(self, now: UnixMs) -> Option<UnixMs> {
+        (self.until > now && self.since.since(now) <= SET_BACK).then_some(self.until)
+    }
+}
+
 /// The longest span that is read; years of it mean nothing here.
 const LONGEST_SPAN: f64 = 1e9;
 

@@ -4,12 +4,11 @@
 use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
-use super::supervisor::{ACTIVE_NOTE, Input, Supervisor, WaitingProbe, answer};
+use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
 use super::{last_good, unconfigured};
 use crate::domain::config::Profile;
 use crate::domain::ids::{CallId, ProviderId};
-use crate::domain::routing::ActiveChoice;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
 /// Where a reply goes; a command sent without waiting has none.
@@ -122,7 +121,7 @@ impl Supervisor {
         reply_to(asker, reply);
     }
 
-    fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
+    pub(super) fn profile(&self, id: &ProviderId) -> Result<Arc<Profile>, Box<Reply>> {
         self.state.provider(id).map(|provider| provider.profile.clone()).ok_or_else(|| {
             let known: Vec<&str> = self.state.providers.iter().map(|provider| provider.profile.id.as_str()).collect();
             let known =
@@ -142,7 +141,10 @@ impl Supervisor {
             return reply_to(asker, *refusal);
         }
         match which {
-            ProbeWhich::One(id) => self.traffic.let_go(id),
+            ProbeWhich::One(id) => {
+                self.traffic.let_go(id);
+                self.plans.let_go(id);
+            }
             ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
         }
         let wanted = |profile: &Profile| match which {
@@ -180,31 +182,6 @@ impl Supervisor {
         });
     }
 
-    fn use_target(&mut self, choice: ActiveChoice, asker: Asker) {
-        let provider = match &choice {
-            ActiveChoice::Auto => None,
-            ActiveChoice::Provider(id) => Some(id),
-            ActiveChoice::Target(target) => Some(&target.provider),
-        };
-        if let Some(id) = provider
-            && let Err(refusal) = self.profile(id)
-        {
-            return reply_to(asker, *refusal);
-        }
-        if let ActiveChoice::Target(target) = &choice
-            && self.live_now().world.model(target).is_some_and(|model| !model.chat)
-        {
-            let remedy = "choose a chat model: lmdeck models list tells them apart";
-            return reply_to(asker, Reply::unknown(format!("{target} is no chat model"), remedy));
-        }
-        if let Ok(note) = serde_json::to_string(&choice) {
-            self.ports.ledger.remember(ACTIVE_NOTE, &note);
-        }
-        self.active = choice;
-        self.publish();
-        reply_to(asker, Reply::Done);
-    }
-
     fn edit(&self, edit: ConfigEdit, asker: Asker) {
         if self.views.is_on_last_good() {
             return reply_to(asker, last_good::not_in_force());
@@ -228,13 +205,17 @@ impl Supervisor {
     ) {
         let ports = self.ports.clone();
         let inputs = self.inputs.clone();
-        tokio::task::spawn_blocking(move || match change(&ports) {
-            Ok(report) => {
-                let answer = asker.map(|asker| (asker, Reply::Edited(report)));
-                let result = Box::new(ports.config.load());
-                let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
+            match change(&ports) {
+                Ok(report) => {
+                    let answer = asker.map(|asker| (asker, Reply::Edited(report)));
+                    let result = Box::new(ports.config.load());
+                    let _ = inputs.blocking_send(super::supervisor::Input::Loaded { result, answer });
+                }
+                Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
             }
-            Err(refusal) => reply_to(asker, Reply::Refused(refusal)),
         });
     }
 

@@ -50,11 +50,11 @@ impl Supervisor {
 
     /// What is to be counted and where: as a call would go out now.
     fn counting(&mut self, request: &CallRequest) -> Result<UpstreamJob, Box<Reply>> {
-        let live = self.live_now();
         let mut facts = request.facts.clone();
-        presets::label(&mut facts, &live.config, &live.world);
-        let (facts, rules) = (&facts, &live.config.rules);
-        let world = world_for(facts.work, &live.world);
+        let (moment, rules) = self.moment(&mut facts);
+        let live = self.live_now();
+        let (facts, rules) = (&facts, &rules);
+        let world = world_for(facts.work, &moment);
         let decision = decide(facts, rules, &world);
         let Some(first) = decision.chain.first() else {
             let exit = if decision.denied.is_some() { 5 } else { 4 };

@@ -8,10 +8,14 @@ use crate::domain::call::CallRecord;
 use crate::domain::ids::ProviderId;
 use crate::domain::time::UnixMs;
 use futures_util::future::BoxFuture;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Calls of the last minute looked at for what they took of limits; of more, the newest.
 const LATELY: usize = 10_000;
+
+/// A day that begins later than this from now on was begun by a clock that ran ahead.
+const AHEAD: Duration = Duration::from_hours(48);
 
 impl Supervisor {
     /// Reads the day's sums; at midnight a new day begins at zero.
@@ -19,7 +23,7 @@ impl Supervisor {
         self.day_synced = Instant::now();
         self.count_kept();
         let start = self.ports.clock.day_start(self.ports.clock.now(), self.state.config.money.timezone.as_deref());
-        if start > self.day_start {
+        if start > self.day_start || self.day_start.since(start) > AHEAD {
             self.day_start = start;
             self.today = DaySums::default();
         }
@@ -53,7 +57,8 @@ impl Supervisor {
         let now = self.ports.clock.now();
         let since = Some(UnixMs(now.0.saturating_sub(60_000)));
         let query = CallQuery { since, limit: LATELY, ..CallQuery::default() };
-        (limited && !self.options.schedule_probes).then(|| self.ports.ledger.records(query, now))
+        // Once: from then on this process knows of its own calls, and they would count twice.
+        (limited && self.held.is_some()).then(|| self.ports.ledger.records(query, now))
     }
 }
 

@@ -4,8 +4,8 @@ use super::protocol::{Event, EventKind, ExportView, Level};
 use super::supervisor::Supervisor;
 use tokio::sync::watch;
 
-/// Waits until the export stands otherwise; for ever where there is none.
-pub async fn moved(standing: &mut Option<watch::Receiver<ExportView>>) {
+/// Waits until something that is watched stands otherwise; for ever where nothing is.
+pub async fn moved<T>(standing: &mut Option<watch::Receiver<T>>) {
     if let Some(standing) = standing
         && standing.changed().await.is_ok()
     {

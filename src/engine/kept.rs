@@ -8,9 +8,9 @@ impl Supervisor {
     /// Asks the file of kept answers, where there is one, how many it holds.
     pub(super) fn count_kept(&self) {
         let Some(store) = self.ports.answers.clone().filter(|_| self.state.config.cache.persist) else { return };
-        let inputs = self.inputs.clone();
+        let (inputs, oldest) = (self.inputs.clone(), self.state.config.cache.oldest(self.ports.clock.now()));
         tokio::spawn(async move {
-            match store.stats().await {
+            match store.stats(oldest).await {
                 Ok((entries, _)) => {
                     let _ = inputs.send(Input::KeptOnDisk(entries)).await;
                 }
@@ -20,7 +20,9 @@ impl Supervisor {
     }
 
     pub(super) fn cache(&self, act: CacheAct, asker: Asker) {
-        let view = self.traffic.kept.view(&self.state.config.cache, self.ports.clock.now());
+        let now = self.ports.clock.now();
+        let (view, oldest) =
+            (self.traffic.kept.view(&self.state.config.cache, now), self.state.config.cache.oldest(now));
         let store = self.ports.answers.clone().filter(|_| view.persist);
         let in_memory = match act {
             CacheAct::Stats => 0,
@@ -39,7 +41,7 @@ impl Supervisor {
                 }
             }
             if let Some(store) = &store {
-                match store.stats().await {
+                match store.stats(oldest).await {
                     Ok(found) => report.on_disk = Some(found),
                     Err(sentence) => return refusal(sentence),
                 }

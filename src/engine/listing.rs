@@ -8,6 +8,7 @@ use super::traffic::{Mark, Traffic};
 use crate::domain::config::{Config, ModelProfile, Profile};
 use crate::domain::health::{ModelInfo, State as Health};
 use crate::domain::ids::ModelId;
+use crate::domain::kind::Kind;
 use crate::domain::money::Price;
 use crate::domain::price::price_of;
 use crate::domain::quality::quality_of;
@@ -123,7 +124,12 @@ fn plain(source: &Source) -> Lists {
     let profile = &source.profile;
     let named: HashMap<&ModelId, &ModelProfile> = profile.models.iter().rev().map(|model| (&model.id, model)).collect();
     let listed: HashMap<&ModelId, &ModelInfo> = source.listed.iter().rev().map(|model| (&model.id, model)).collect();
-    let about = |id: &ModelId| About { named: named.get(id).copied(), listed: listed.get(id).copied() };
+    let tags = profile.kind == Kind::Ollama;
+    let about = |id: &ModelId| About {
+        named: named.get(id).copied(),
+        listed: listed.get(id).copied(),
+        latest: if tags { listed.get(&ModelId::from(format!("{id}:latest"))).copied() } else { None },
+    };
 
     let mut world = Vec::with_capacity(profile.models.len() + source.listed.len());
     let mut known: HashSet<&ModelId> = HashSet::new();
@@ -156,9 +162,16 @@ fn plain(source: &Source) -> Lists {
 struct About<'a> {
     named: Option<&'a ModelProfile>,
     listed: Option<&'a ModelInfo>,
+    /// Listed with the tag that Ollama adds to a name without one.
+    latest: Option<&'a ModelInfo>,
 }
 
 impl About<'_> {
+    /// Whether its server runs it elsewhere; `None` before the server has listed it.
+    fn remote(&self) -> Option<bool> {
+        self.listed.or(self.latest).map(|model| model.remote)
+    }
+
     fn context(&self) -> Option<u64> {
         let written = || self.named.and_then(|model| model.context);
         self.listed.and_then(|model| model.context).or_else(written)
@@ -166,7 +179,7 @@ impl About<'_> {
 
     /// What a near server runs elsewhere is somebody's cloud: its price is known only when the profile names it.
     fn price(&self, id: &ModelId, source: &Source) -> Option<Price> {
-        if self.listed.is_some_and(|model| model.remote) {
+        if self.remote() == Some(true) {
             return self.named.and_then(|model| model.price);
         }
         // What the vendor's own list says, where nothing nearer does.
@@ -179,7 +192,7 @@ impl About<'_> {
             candidate,
             chat: self.listed.is_none_or(|model| model.chat),
             loaded: self.listed.and_then(|model| model.loaded),
-            remote: self.listed.is_some_and(|model| model.remote),
+            remote: self.remote().or((!source.profile.kind.may_run_elsewhere()).then_some(false)),
             context: self.context(),
             capabilities: self.named.and_then(|model| model.capabilities.clone()),
             quality: self.named.and_then(|model| model.quality).or_else(|| quality_of(id)),
@@ -196,6 +209,7 @@ impl About<'_> {
         view.chat = self.listed.is_none_or(|model| model.chat);
         view.context = self.context();
         view.price = self.price(id, source);
+        view.remote = self.remote() == Some(true);
         if let Some(model) = self.listed {
             // What was loaded when it last answered says nothing of now.
             view.loaded = model.loaded.filter(|_| !source.down);
@@ -207,7 +221,6 @@ impl About<'_> {
             view.parameters.clone_from(&model.parameters);
             view.format.clone_from(&model.format);
             view.can = model.can;
-            view.remote = model.remote;
             view.memory_bytes = model.memory_bytes;
             view.expires = model.expires;
         }

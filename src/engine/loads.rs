@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LOADS: usize = 256;
 
 /// How long loading `target` took the last time, by the notes of the ledger.
-pub fn last_time(ledger: &dyn Ledger, target: &Target) -> Option<u64> {
+fn last_time(ledger: &dyn Ledger, target: &Target) -> Option<u64> {
     ledger.recall(&note(target))?.parse().ok()
 }
 

@@ -5,6 +5,7 @@
 //! The hot path does not queue behind it: a call decides on its own task (`call`) against the latest
 //! published [`live::Live`].
 
+mod active;
 mod call;
 mod command;
 mod count;

@@ -2,7 +2,6 @@
 //! in the picture and goes on when whoever asked has left.
 
 use super::command::Asker;
-use super::loads::last_time;
 use super::ports::{ModelAct, ModelDone, ModelJob};
 use super::protocol::{Event, EventKind, Level, LoadingView, ModelReport, Refusal, Reply, UNKNOWN_NAME};
 use super::state::State;
@@ -80,7 +79,8 @@ impl Supervisor {
         }
         // What was done to it just before is over, although no probe has shown it yet.
         self.drop_done(|done, _| *done == target);
-        let last_ms = if act == ModelAct::Unload { None } else { last_time(self.ports.ledger.as_ref(), &target) };
+        let last_time = || self.traffic.loads.last_time(self.ports.ledger.as_ref(), &target, true);
+        let last_ms = if act == ModelAct::Unload { None } else { last_time() };
         let view = LoadingView {
             model: target.model.clone(),
             since: self.ports.clock.now(),

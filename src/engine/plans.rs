@@ -132,6 +132,23 @@ impl Plans {
         });
     }
 
+    /// Somebody says that the provider may be asked again, whatever its vendor said of its window.
+    pub fn let_go(self: &Arc<Self>, provider: &ProviderId) {
+        let told = |used: &PlanUse| used.told_until(self.clock.now()).is_some();
+        if !self.lock().get(provider).is_some_and(told) {
+            return;
+        }
+        self.lock().entry(provider.clone()).or_default().untell();
+        let (plans, provider) = (self.clone(), provider.clone());
+        tokio::task::spawn_blocking(move || {
+            plans.change(&provider, |used| {
+                let mut used = used.unwrap_or_default();
+                used.untell();
+                (used, ())
+            });
+        });
+    }
+
     /// Changes the count in the store, and what is known of it here. Without the store this process goes on by what
     /// it knows: the vendor counts too.
     fn change<T: Send>(

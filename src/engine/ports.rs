@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -243,6 +244,8 @@ pub struct Loaded {
     pub would_write: String,
     pub issues: Vec<Issue>,
     pub can_undo: bool,
+    /// All of `config` in the words of a file, without keys: for people.
+    pub in_force: Arc<Value>,
 }
 
 /// A file that cannot be used; the caller keeps what it has.
@@ -379,11 +382,12 @@ pub trait Ledger: Send + Sync {
 
 /// Where the day's limit and the plans are divided among processes. All methods block on disk: call them off the async threads.
 pub trait BudgetStore: Send + Sync {
-    /// Gives a lease what it asks for, in one step that no other process can get between.
+    /// Gives a lease what it asks for, in one step that no other process can get between. `today` is the clock's; the
+    /// day that counts may be a later one.
     ///
     /// # Errors
     /// A sentence: the store cannot be written, so nothing is given.
-    fn ask(&self, ask: &Ask, day_start: UnixMs) -> Result<Given, String>;
+    fn ask(&self, ask: &Ask, today: Day) -> Result<Given, String>;
 
     /// Shrinks leases to what they need.
     ///
@@ -395,7 +399,7 @@ pub trait BudgetStore: Send + Sync {
     ///
     /// # Errors
     /// A sentence.
-    fn standing(&self, day: CivilDate, day_start: UnixMs, own: Option<LeaseId>) -> Result<Standing, String>;
+    fn standing(&self, day: CivilDate, today: Day, own: Option<LeaseId>) -> Result<Standing, String>;
 
     /// What days cost, in the order asked for.
     ///
@@ -487,18 +491,18 @@ pub struct Kept {
 /// Answers that outlive the process. A failure is as good as nothing kept: it is logged and the call goes on.
 pub trait AnswerStore: Send + Sync {
     fn get(&self, key: &str) -> BoxFuture<'static, Option<Kept>>;
-    /// Keeps at most so many, the newest.
-    fn put(&self, key: &str, kept: Arc<Kept>, most: usize) -> BoxFuture<'static, ()>;
+    /// Keeps at most so many, the newest, and none that was kept before `oldest`.
+    fn put(&self, key: &str, kept: Arc<Kept>, most: usize, oldest: UnixMs) -> BoxFuture<'static, ()>;
     /// How many were forgotten.
     ///
     /// # Errors
     /// A sentence: the file cannot be written.
     fn clear(&self) -> BoxFuture<'static, Result<u64, String>>;
-    /// How many there are, and their bytes.
+    /// How many there are, and their bytes, once those that were kept before `oldest` are gone.
     ///
     /// # Errors
     /// A sentence: the file cannot be read.
-    fn stats(&self) -> BoxFuture<'static, Result<(u64, u64), String>>;
+    fn stats(&self, oldest: UnixMs) -> BoxFuture<'static, Result<(u64, u64), String>>;
 }
 
 /// Everything the engine is given.

@@ -5,7 +5,6 @@ use super::live::{self, Live};
 use super::presets;
 use super::protocol::{Event, EventKind, Level};
 use super::supervisor::{LIMITS_FADE, Supervisor};
-use crate::domain::budget::WhenExhausted;
 use crate::domain::call::Facts;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
@@ -27,8 +26,8 @@ impl Supervisor {
     fn world(&mut self) -> World {
         let money = &self.state.config.money;
         let limit = money.daily_limit;
-        let local_only = money.when_exhausted == WhenExhausted::LocalOnly;
         let used = self.budget_used();
+        let budget_exhausted = money.drops_cloud(used, limit);
         let now = self.ports.clock.now();
         for provider in &mut self.state.providers {
             provider.list(&self.state.config, &self.traffic, now);
@@ -41,7 +40,7 @@ impl Supervisor {
             limited,
             active: self.active.clone(),
             providers: live::world_providers(&self.state, &self.traffic, now),
-            budget_exhausted: local_only && limit.is_some_and(|limit| used >= limit),
+            budget_exhausted,
             priced_only: money.priced_only(),
             budget: BudgetFacts { used, limit },
             time: self.ports.clock.local_time(now),

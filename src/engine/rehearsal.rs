@@ -74,7 +74,7 @@ fn world(change: &CaseWorld, config: &Config) -> Result<World, String> {
     };
     let limit = dollars(change.limit, "limit")?.or(config.money.daily_limit);
     world.budget = BudgetFacts { used: dollars(change.spent, "spent")?.unwrap_or(Money::ZERO), limit };
-    world.budget_exhausted = limit.is_some_and(|limit| world.budget.used >= limit);
+    world.budget_exhausted = config.money.drops_cloud(world.budget.used, limit);
     world.priced_only = limit.is_some() && config.money.needs_prices();
     world.time = change.time();
     Ok(world)
@@ -86,7 +86,8 @@ fn provider(profile: &Profile, config: &Config) -> WorldProvider {
     WorldProvider {
         id: profile.id.clone(),
         kind: profile.kind,
-        reach: Reach::of_host(&profile.endpoint.host),
+        // A name that only a connection can place is a machine of the house here: everything is up in this world.
+        reach: profile.foretold_reach().unwrap_or(Reach::Network),
         local: profile.local,
         enabled: profile.enabled,
         state: State::Up,
@@ -107,7 +108,7 @@ fn model(id: &ModelId, profile: &Profile, config: &Config) -> WorldModel {
         candidate: true,
         chat: true,
         loaded: None,
-        remote: false,
+        remote: Some(false),
         context: named.and_then(|model| model.context),
         capabilities: named.and_then(|model| model.capabilities.clone()),
         quality: named.and_then(|model| model.quality).or_else(|| quality_of(id)),

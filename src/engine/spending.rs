@@ -42,8 +42,8 @@ async fn report(till: &Arc<Till>, money: &MoneyRules, spans: Vec<Day>) -> Result
     let zone = money.timezone.as_deref();
     till.refresh(zone).await?;
     let (today, own) = till.day(zone);
-    let (store, start) = (till.store(), spans.first().map_or(UnixMs(0), |day| day.start));
-    let asked = tokio::task::spawn_blocking(move || Ok((store.standing(today, start, own)?, store.days(&spans)?)));
+    let (store, now) = (till.store(), spans.first().copied().ok_or("no day was asked for")?);
+    let asked = tokio::task::spawn_blocking(move || Ok((store.standing(today, now, own)?, store.days(&spans)?)));
     let (standing, days) =
         asked.await.unwrap_or_else(|error| Err(format!("the budget could not be asked: {error}")))?;
     let position = till.position();

@@ -173,6 +173,10 @@ impl State {
         let news = provider.compare(report);
         let change = provider.health.apply(report, breaker, traffic.tally(&id, report.at));
         provider.remember(report);
+        if !provider.profile.enabled {
+            // Asked on demand, or switched off meanwhile: nobody's calls depend on it, so it is in no trouble.
+            return Vec::new();
+        }
         let slot = provider.watch.probed(&provider.health, report.at);
         let mut effects =
             vec![Effect::ProbeAfter(id.clone(), provider.next_interval(report.at)), Effect::Seen(id, slot)];
@@ -201,10 +205,11 @@ impl State {
         }
         let breaker = traffic.any_breaker_open(&target.provider, now);
         let change = provider.health.rejudge(breaker, traffic.tally(&target.provider, now), now);
-        if change.is_some() {
+        if change.is_some() && provider.profile.enabled {
             provider.judge(change, now, &mut effects);
         }
-        if failure.is_some_and(asks_for_a_probe) && !provider.probing && provider.health.state.usable() {
+        let ask = provider.profile.enabled && !provider.probing && provider.health.state.usable();
+        if failure.is_some_and(asks_for_a_probe) && ask {
             provider.probing = true;
             effects.push(Effect::Probe(provider.profile.clone()));
         }

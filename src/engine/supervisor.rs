@@ -2,7 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
-use super::exporting;
+use super::exporting::moved;
 use super::handle::Envelope;
 use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
@@ -18,17 +18,18 @@ use super::unconfigured::Unconfigured;
 use super::view::Views;
 use super::warm::Warm;
 use super::watched::UPTIME_SPAN;
-use super::{LiveReader, Options, observed};
+use super::{LiveReader, Options, active, observed};
 use crate::domain::call::Status;
 use crate::domain::config::{Config, Profile};
 use crate::domain::failure::Failure;
 use crate::domain::health::ProbeReport;
 use crate::domain::ids::{ProviderId, Target};
 use crate::domain::kind::Kind;
+use crate::domain::money::Provenance;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -148,6 +149,9 @@ pub struct Supervisor {
     pub(super) export_in_trouble: bool,
     /// The picture shows limits in use: when to look again.
     pub(super) fade: Option<Instant>,
+    /// Held while the file is changed and read again, until what was read is on its way here: an older reading must
+    /// not come behind a newer one.
+    pub(super) file: Arc<Mutex<()>>,
 }
 
 impl Supervisor {
@@ -173,8 +177,7 @@ impl Supervisor {
             }
         };
         let config = numbered(&config, &ports);
-        let active =
-            ports.ledger.recall(ACTIVE_NOTE).and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let active = active::kept(ports.ledger.as_ref()).unwrap_or_default();
         let mut state = State::new(config.clone(), now);
         let day_ago = UnixMs(now.0.saturating_sub(i64::try_from(UPTIME_SPAN.as_millis()).unwrap_or(i64::MAX)));
         let over = state.recall(ports.ledger.past(day_ago, RECALLED));
@@ -236,6 +239,7 @@ impl Supervisor {
             alerted: None,
             export_in_trouble: false,
             fade: None,
+            file: Arc::default(),
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -252,7 +256,8 @@ impl Supervisor {
         self.refresh_plans();
         self.warm_anew();
         self.publish();
-        let mut changes = self.ports.config.changes();
+        // Who asks once and leaves reads the file once.
+        let mut changes = self.options.schedule_probes.then(|| self.ports.config.changes());
         let mut published = Instant::now();
         let mut dirty = false;
         let traffic = self.traffic.clone();
@@ -268,10 +273,10 @@ impl Supervisor {
                     // Every handle is gone: nobody can ask or look any more.
                     None => break,
                 },
-                Ok(()) = changes.changed() => self.reload(None),
+                () = moved(&mut changes) => self.reload(None),
                 // Once is enough until the next picture, however many calls there are.
                 () = traffic.changed(), if !dirty => dirty = true,
-                () = exporting::moved(&mut export) => { self.export_moved(); dirty = true; }
+                () = moved(&mut export) => { self.export_moved(); dirty = true; }
                 () = sleep_until(wake) => dirty |= self.timers(),
             }
             self.drain();
@@ -417,10 +422,8 @@ impl Supervisor {
             if matches!(ended.status, Status::Error | Status::Denied) {
                 self.today.failed += 1;
             }
-            match ended.cost.amount {
-                Some(amount) => self.today.spent = self.today.spent.saturating_add(amount),
-                None => self.today.unpriced += 1,
-            }
+            self.today.spent = self.today.spent.saturating_add(ended.cost.amount.unwrap_or_default());
+            self.today.unpriced += u64::from(ended.cost.provenance == Provenance::Unknown);
             match self.today.by_policy.iter_mut().find(|(policy, _)| *policy == ended.policy) {
                 Some((_, calls)) => *calls += 1,
                 None => self.today.by_policy.push((ended.policy.clone(), 1)),
@@ -441,7 +444,9 @@ impl Supervisor {
     pub(super) fn reload(&mut self, answer: Option<(oneshot::Sender<Reply>, Reply)>) {
         let config = self.ports.config.clone();
         let inputs = self.inputs.clone();
+        let file = self.file.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
             let result = Box::new(config.load());
             let _ = inputs.blocking_send(Input::Loaded { result, answer });
         });
@@ -454,8 +459,7 @@ impl Supervisor {
                 let file = loaded.file.clone().unwrap_or_default();
                 let config = self.views.accept(loaded);
                 let config = numbered(&self.with_found(config), &self.ports);
-                let changed = format!("{config:?}") != format!("{:?}", self.state.config);
-                if changed {
+                if config != self.state.config {
                     self.put_in_force(config, now);
                     if waiting.is_none() {
                         let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };
@@ -525,18 +529,18 @@ impl Supervisor {
             self.carry_out(effects);
         }
         let kept_warm = self.warm.next().is_some_and(|at| at <= now) && self.keep_warm();
+        let mut chosen = false;
         if now >= self.day_synced + DAY_RESYNC {
             self.sync_day();
             self.refresh_plans();
+            chosen = self.follow_choice();
         }
         // Otherwise nothing shown changes before a result arrives.
         let faded = self.fade.take_if(|at| *at <= now).is_some();
-        self.room_again.take_if(|at| *at <= now).is_some() || faded || kept_warm
+        self.room_again.take_if(|at| *at <= now).is_some() || faded || kept_warm || chosen
     }
 }
 
-/// Where the active target is kept in the state folder.
-pub(super) const ACTIVE_NOTE: &str = "active_target";
 /// Sends a reply; whoever asked may have gone, which changes nothing.
 pub(super) fn answer(to: oneshot::Sender<Reply>, reply: Reply) {
     let _ = to.send(reply);

@@ -2,7 +2,7 @@
 //! share of the day's limit lasts; only a new share asks the store.
 
 use super::ports::{BudgetStore, Clock, Given};
-use crate::domain::budget::{Ask, CivilDate, Day, Hold, LeaseId, Purse};
+use crate::domain::budget::{Ask, CivilDate, Day, Hold, LeaseId, Purse, Slack};
 use crate::domain::config::MoneyRules;
 use crate::domain::money::Money;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -111,7 +111,7 @@ impl Till {
                 Err((ask, day)) => (Ask { overdraw, ..ask }, day),
             };
             let store = self.store.clone();
-            let given = blocking(move || store.ask(&ask, day.start)).await.map_err(Refused::Store)?;
+            let given = blocking(move || store.ask(&ask, day)).await.map_err(Refused::Store)?;
             let mut inner = self.lock();
             match given {
                 Given::Lease(grant) => {
@@ -140,44 +140,56 @@ impl Till {
         let today = self.clock.day(now, zone);
         let (slack, day, own) = {
             let mut inner = self.lock();
+            inner.day = Some((zone.map(str::to_owned), today));
             let slack = inner.purse.give_back();
             let day = inner.purse.day(today.date);
             inner.purse.open(day);
-            let own = inner.purse.standing().and_then(|(_, lease, ..)| lease);
+            let own = inner.purse.standing(day).and_then(|(lease, ..)| lease);
             (slack, day, own)
         };
+        self.tell(slack, day).await?;
         let store = self.store.clone();
-        let standing = blocking(move || {
-            if !slack.is_empty() {
-                store.give_back(&slack)?;
-            }
-            store.standing(day, today.start, own)
-        })
-        .await?;
+        let standing = blocking(move || store.standing(day, today, own)).await?;
         let mut inner = self.lock();
         inner.purse.open(standing.day);
         inner.purse.hear_of_others(standing.day, standing.others);
         Ok(())
     }
 
+    /// Tells the store what is given back; what it does not take is told again the next time.
+    async fn tell(&self, slack: Vec<Slack>, day: CivilDate) -> Result<(), String> {
+        let slack = if slack.is_empty() {
+            slack
+        } else {
+            let store = self.store.clone();
+            blocking(move || store.give_back(&slack).map(|()| slack)).await?
+        };
+        self.lock().purse.gave_back(&slack, day);
+        Ok(())
+    }
+
     /// Gives everything back that is not reserved; for the end of a process.
     pub async fn close(&self) {
         let _alone = self.asking.lock().await;
-        let slack = self.lock().purse.give_back();
-        if slack.is_empty() {
-            return;
-        }
-        let store = self.store.clone();
-        if let Err(sentence) = blocking(move || store.give_back(&slack)).await {
+        let (slack, day) = {
+            let mut inner = self.lock();
+            let today = inner.day.as_ref().map(|(_, day)| day.date);
+            (inner.purse.give_back(), today)
+        };
+        let Some(day) = day else { return };
+        if let Err(sentence) = self.tell(slack, day).await {
             tracing::warn!("money put aside for calls could not be given back and counts as spent: {sentence}");
         }
     }
 
+    /// Of the day that counts by the clock as it was read last.
     pub fn position(&self) -> Position {
         let inner = self.lock();
-        let (spent, reserved) =
-            inner.purse.standing().map_or((Money::ZERO, Money::ZERO), |(_, _, spent, reserved)| (spent, reserved));
-        Position { spent, reserved, others: inner.purse.others() }
+        let Some(day) = inner.day.as_ref().map(|(_, today)| inner.purse.day(today.date)) else {
+            return Position::default();
+        };
+        let (_, spent, reserved) = inner.purse.standing(day).unwrap_or_default();
+        Position { spent, reserved, others: inner.purse.others(day) }
     }
 
     /// The day that counts, and this process's lease of it.
@@ -185,7 +197,7 @@ impl Till {
         let today = self.clock.day(self.clock.now(), zone).date;
         let inner = self.lock();
         let day = inner.purse.day(today);
-        (day, inner.purse.standing().filter(|(known, ..)| *known == day).and_then(|(_, lease, ..)| lease))
+        (day, inner.purse.standing(day).and_then(|(lease, ..)| lease))
     }
 
     pub fn store(&self) -> Arc<dyn BudgetStore> {

@@ -18,7 +18,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::money::Cost;
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::routing::spills;
-use crate::domain::time::UnixMs;
+use crate::domain::time::{UnixMs, Until};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -154,10 +154,10 @@ struct Inner {
     results: HashMap<ProviderId, Results>,
     ended: VecDeque<Ended>,
     paces: HashMap<Target, Pace>,
-    parked: HashMap<ProviderId, UnixMs>,
+    parked: HashMap<ProviderId, Until>,
     rates: HashMap<ProviderId, RateState>,
     /// Vendors that only a person can help on: until when they are left alone, and why.
-    stopped: HashMap<ProviderId, (UnixMs, String)>,
+    stopped: HashMap<ProviderId, (Until, String)>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
     /// What was used of the limits per minute.
     minutes: HashMap<ProviderId, LastMinute>,
@@ -173,6 +173,12 @@ struct Inner {
 }
 
 impl Inner {
+    fn park(&mut self, provider: &ProviderId, until: UnixMs, now: UnixMs) {
+        let longer =
+            self.parked.get(provider).and_then(|parked| parked.at(now)).map_or(until, |known| known.max(until));
+        self.parked.insert(provider.clone(), Until::of(now, longer));
+    }
+
     fn limited_until(
         &mut self,
         provider: &ProviderId,
@@ -354,29 +360,32 @@ impl Traffic {
         CallTally { calls: count(results.results.len()), failed: count(results.failed) }
     }
 
-    /// No calls to the provider until then (a rate limit).
-    pub fn park(&self, provider: &ProviderId, until: UnixMs) {
-        self.lock().parked.insert(provider.clone(), until);
+    /// No calls to the provider until then (a rate limit), or longer where that was said already.
+    pub fn park(&self, provider: &ProviderId, until: UnixMs, now: UnixMs) {
+        self.lock().park(provider, until, now);
     }
 
     pub fn parked_until(&self, provider: &ProviderId, now: UnixMs) -> Option<UnixMs> {
-        self.lock().parked.get(provider).copied().filter(|until| *until > now)
+        self.lock().parked.get(provider)?.at(now)
     }
 
     /// No calls to the provider before a person did something about it: its account has no credit. It is tried again
     /// when somebody asks for a probe of it, when its profile changes, or after ten minutes.
     pub fn stop(&self, provider: &ProviderId, why: &str, now: UnixMs) {
-        self.lock().stopped.insert(provider.clone(), (now.plus(NO_CREDIT), why.to_owned()));
+        let until = Until::of(now, now.plus(NO_CREDIT));
+        self.lock().stopped.insert(provider.clone(), (until, why.to_owned()));
     }
 
     /// Why a person has to help the provider on, where that is so.
     pub fn stopped(&self, provider: &ProviderId, now: UnixMs) -> Option<String> {
-        self.lock().stopped.get(provider).filter(|(until, _)| *until > now).map(|(_, why)| why.clone())
+        self.lock().stopped.get(provider).filter(|(until, _)| until.at(now).is_some()).map(|(_, why)| why.clone())
     }
 
     /// Somebody says that the provider may be tried again.
     pub fn let_go(&self, provider: &ProviderId) {
-        self.lock().stopped.remove(provider);
+        let mut inner = self.lock();
+        inner.stopped.remove(provider);
+        inner.parked.remove(provider);
     }
 
     /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next
@@ -384,8 +393,7 @@ impl Traffic {
     pub fn note_rate(&self, provider: &ProviderId, rate: &RateState, now: UnixMs) {
         let mut inner = self.lock();
         if let Some(until) = rate.exhausted_until(now) {
-            let parked = inner.parked.entry(provider.clone()).or_insert(until);
-            *parked = until.max(*parked);
+            inner.park(provider, until, now);
         }
         match inner.rates.get_mut(provider) {
             Some(known) => known.clone_from(rate),

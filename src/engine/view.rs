@@ -20,6 +20,7 @@ use crate::domain::money::Money;
 use crate::domain::routing::{ActiveChoice, BudgetFacts, World, decide};
 use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The last picture's parts, and what is only shown.
@@ -42,6 +43,7 @@ pub struct Views {
     state_dir: String,
     last_good: Option<UnixMs>,
     on_last_good: bool,
+    in_force: Arc<Value>,
     pub export: Option<ExportView>,
 }
 
@@ -66,6 +68,7 @@ impl Views {
             state_dir: options.state_dir.clone(),
             last_good: None,
             on_last_good: false,
+            in_force: Arc::default(),
             export: None,
         }
     }
@@ -76,6 +79,7 @@ impl Views {
         self.would_write = loaded.would_write;
         self.issues = loaded.issues;
         self.can_undo = loaded.can_undo;
+        self.in_force = loaded.in_force;
         self.rejected = None;
         self.last_good = None;
         self.on_last_good = false;
@@ -178,6 +182,7 @@ impl Views {
             default_max_tokens: state.config.limits.default_max_tokens,
             presets: state.config.presets.clone(),
             untrusted: state.config.untrusted.clone(),
+            in_force: self.in_force.clone(),
         }
     }
 }

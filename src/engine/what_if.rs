@@ -43,7 +43,7 @@ impl Supervisor {
     }
 
     /// The world of this moment for a request, which gets the labels of the preset it names, and the rules in force.
-    fn moment(&mut self, facts: &mut Facts) -> (World, RuleSet) {
+    pub(super) fn moment(&mut self, facts: &mut Facts) -> (World, RuleSet) {
         let live = self.live_now();
         presets::label(facts, &live.config, &live.world);
         let clock = self.ports.clock.as_ref();

@@ -6,9 +6,16 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// What is set aside before anything has come, whatever length a client announces.
 const FIRST_RESERVE: usize = 64 * 1024;
+/// Bytes a second that a body brings at least, beside some silences: one that trickles is no request.
+const LEAST_RATE: u64 = 16 * 1024;
+/// Silences of the longest kind that a body may hold, all in all.
+const PATIENCE: u32 = 2;
+/// How long a body that nobody wants is read at most.
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 /// How much of a body beyond the limit is read and thrown away, so that its sender hears the refusal.
 const DISCARD_FACTOR: usize = 4;
 
@@ -36,18 +43,18 @@ where
 {
     let announced = announced_length(headers);
     if announced.is_some_and(|length| length > bounds.limit) {
-        // Who waits for a "100 Continue" has not begun to send.
-        if !headers.contains_key(header::EXPECT) {
-            discard(body, bounds).await;
-        }
+        discard(body, headers, bounds).await;
         return Err(Problem::too_large(bounds.limit));
     }
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(FIRST_RESERVE));
-    while let Some(frame) = next(&mut body, bounds).await? {
+    let began = Instant::now();
+    loop {
+        let least = Duration::from_millis((bytes.len() as u64).saturating_mul(1000) / LEAST_RATE);
+        let Some(frame) = next(&mut body, bounds, began + bounds.silence * PATIENCE + least).await? else { break };
         let chunk = frame.as_ref();
         if bytes.len() + chunk.len() > bounds.limit {
             drop(bytes);
-            discard(body, bounds).await;
+            drain(body, bounds).await;
             return Err(Problem::too_large(bounds.limit));
         }
         bytes.extend_from_slice(chunk);
@@ -58,25 +65,38 @@ where
     })
 }
 
-/// Reads a body that nobody wants, up to a bound.
-pub async fn discard<B>(mut body: B, bounds: BodyBounds)
+/// Reads a body that nobody wants, up to a bound, unless its sender still waits to be asked for it.
+pub async fn discard<B>(body: B, headers: &HeaderMap, bounds: BodyBounds)
 where
     B: Body + Unpin,
     B::Data: AsRef<[u8]>,
 {
+    // Who waits for a "100 Continue" has not begun to send.
+    if !headers.contains_key(header::EXPECT) {
+        drain(body, bounds).await;
+    }
+}
+
+async fn drain<B>(mut body: B, bounds: BodyBounds)
+where
+    B: Body + Unpin,
+    B::Data: AsRef<[u8]>,
+{
+    let end = Instant::now() + DISCARD_TIME;
     let mut left = bounds.limit.saturating_mul(DISCARD_FACTOR);
-    while let Ok(Some(chunk)) = next(&mut body, bounds).await {
+    while let Ok(Some(chunk)) = next(&mut body, bounds, end).await {
         let Some(rest) = left.checked_sub(chunk.as_ref().len()) else { return };
         left = rest;
     }
 }
 
-async fn next<B>(body: &mut B, bounds: BodyBounds) -> Result<Option<B::Data>, Problem>
+/// The next bytes, unless nothing comes for too long or the body as a whole is too slow.
+async fn next<B>(body: &mut B, bounds: BodyBounds, end: Instant) -> Result<Option<B::Data>, Problem>
 where
     B: Body + Unpin,
 {
     loop {
-        match tokio::time::timeout(bounds.silence, body.frame()).await {
+        match timeout_at(end.min(Instant::now() + bounds.silence), body.frame()).await {
             Err(_) => return Err(Problem::body_timeout()),
             Ok(None) => return Ok(None),
             Ok(Some(Err(_))) => return Err(Problem::invalid("the body broke off: send the whole request")),

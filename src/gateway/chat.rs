@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
@@ -33,7 +34,7 @@ pub async fn completions(State(gateway): State<Arc<Gateway>>, request: Request) 
     let (parts, body) = request.into_parts();
     let read = async {
         let json = body::read_text(body, &parts.headers, BodyBounds::of(&gateway.options)).await?;
-        call_request(json, &parts.headers)
+        call_request(json, &parts)
     };
     match read.await {
         Ok(request) => answer(gateway, request).await,
@@ -59,7 +60,7 @@ pub async fn answer(gateway: Arc<Gateway>, request: CallRequest) -> Response {
     }
 }
 
-fn call_request(json: String, headers: &HeaderMap) -> Result<CallRequest, Problem> {
+fn call_request(json: String, head: &Parts) -> Result<CallRequest, Problem> {
     let shape = ChatShape::read(&json)?;
     let mut facts = Facts {
         prompt_tokens: json.len() as u64 / BYTES_PER_TOKEN,
@@ -75,7 +76,7 @@ fn call_request(json: String, headers: &HeaderMap) -> Result<CallRequest, Proble
     if shape.at_zero {
         facts.cache = CacheWish::Sober;
     }
-    labels::from_headers(&mut facts, headers)?;
+    labels::from_head(&mut facts, head)?;
     Ok(CallRequest { facts, body: CallContent::RawOpenaiChat { json }, wants_usage: shape.wants_usage })
 }
 

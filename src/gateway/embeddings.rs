@@ -11,7 +11,7 @@ use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Body as CallContent, CallRequest, Facts, Work};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::request::Parts;
 use std::sync::Arc;
 
 pub async fn embeddings(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
@@ -26,7 +26,7 @@ async fn carry_out(gateway: Arc<Gateway>, request: Request, work: Work) -> Respo
     let (parts, body) = request.into_parts();
     let read = async {
         let json = body::read_text(body, &parts.headers, BodyBounds::of(&gateway.options)).await?;
-        call_request(json, &parts.headers, work)
+        call_request(json, &parts, work)
     };
     match read.await {
         Ok(request) => answer(gateway, request).await,
@@ -34,7 +34,7 @@ async fn carry_out(gateway: Arc<Gateway>, request: Request, work: Work) -> Respo
     }
 }
 
-fn call_request(json: String, headers: &HeaderMap, work: Work) -> Result<CallRequest, Problem> {
+fn call_request(json: String, head: &Parts, work: Work) -> Result<CallRequest, Problem> {
     let shape = match work {
         Work::Embeddings => ChatShape::read_as(&json, "an embeddings request", "model and input")?,
         Work::Chat | Work::Completion => ChatShape::read_as(&json, "a completions request", "model and prompt")?,
@@ -51,7 +51,7 @@ fn call_request(json: String, headers: &HeaderMap, work: Work) -> Result<CallReq
     if shape.at_zero {
         facts.cache = CacheWish::Sober;
     }
-    labels::from_headers(&mut facts, headers)?;
+    labels::from_head(&mut facts, head)?;
     let body = match work {
         Work::Embeddings => CallContent::RawOpenaiEmbeddings { json },
         Work::Chat | Work::Completion => CallContent::RawOpenaiCompletion { json },

@@ -5,26 +5,39 @@
 //! right one passes whatever its host. Pages that the configuration names may come in from elsewhere, under
 //! loopback's own name.
 
+use super::caller::Caller;
 use super::cors::Pages;
 use super::options::GatewayOptions;
 use super::problem::Problem;
-use crate::domain::secret::Secret;
+use crate::domain::config::GatewayKey;
 use http::{HeaderMap, Request, header};
 use std::net::IpAddr;
-use subtle::{Choice, ConstantTimeEq};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 /// Paths that need no key and no proof of origin: they tell nothing but that lmdeck runs.
 const OPEN: [&str; 1] = ["/health"];
 
 /// See the module.
 pub struct Guard {
-    keys: Vec<Secret>,
+    keys: Vec<GatewayKey>,
+    /// The names of the keys in the order of `keys`, or nothing when none has one.
+    callers: Vec<Caller>,
     pages: Pages,
 }
 
 impl Guard {
     pub fn new(options: &GatewayOptions) -> Self {
-        Self { keys: options.keys().cloned().collect(), pages: Pages::new(options) }
+        let mut keys: Vec<_> = options.keys().cloned().collect();
+        // Written twice, a key is the one that has a name.
+        keys.sort_by_key(|own| own.name.is_none());
+        let names: Arc<[Arc<str>]> = keys.iter().filter_map(|own| own.name.as_deref().map(Arc::from)).collect();
+        let caller = |own: &GatewayKey| match &own.name {
+            Some(name) => Caller::Named(name.as_str().into()),
+            None => Caller::Nameless { taken: names.clone() },
+        };
+        let callers = if names.is_empty() { Vec::new() } else { keys.iter().map(caller).collect() };
+        Self { keys, callers, pages: Pages::new(options) }
     }
 
     /// The pages that the configuration names.
@@ -38,24 +51,31 @@ impl Guard {
         named && (!self.keys.is_empty() || check_host(request).is_ok())
     }
 
-    /// Whether this request may be looked at further.
-    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
+    /// Whether this request may be looked at further, and who sent it where the keys have names.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<Option<&Caller>, Problem> {
         if OPEN.contains(&request.uri().path()) {
-            return Ok(());
+            return Ok(None);
         }
         if !self.keys.is_empty() {
-            return if self.knows(request.headers()) { Ok(()) } else { Err(Problem::no_key()) };
+            let place = self.place(request.headers()).ok_or_else(Problem::no_key)?;
+            return Ok(self.callers.get(place));
         }
         // Without a key the gateway listens on loopback only.
         check_host(request)?;
-        check_origin(request.headers(), &self.pages)
+        check_origin(request.headers(), &self.pages)?;
+        Ok(None)
     }
 
-    /// Compares in a time that tells nothing about how much of a key was right.
-    fn knows(&self, headers: &HeaderMap) -> bool {
-        let Some(sent) = sent_key(headers) else { return false };
-        let hit = self.keys.iter().fold(Choice::from(0), |hit, key| hit | key.expose().as_bytes().ct_eq(sent));
-        hit.into()
+    /// Which key was sent. Compares all of them, in a time that tells nothing about how much of one was right.
+    fn place(&self, headers: &HeaderMap) -> Option<usize> {
+        let sent = sent_key(headers)?;
+        self.keys.iter().enumerate().fold(None, |hit, (place, own)| {
+            let same = bool::from(own.key.expose().as_bytes().ct_eq(sent));
+            if same && hit.is_none() { Some(place) } else { hit }
+        })
     }
 }
 
@@ -129,6 +149,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::Secret;
 
     fn guard(keys: &[&str]) -> Guard {
         let keys = keys.iter().map(|key| Secret::new(*key)).collect();

@@ -1,10 +1,12 @@
 //! A caller's labels, from headers and from a request's `metadata`; headers win.
 
+use super::caller::client;
 use super::problem::Problem;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority};
 use crate::domain::trace::TraceParent;
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderName;
+use http::request::Parts;
 use serde_json::Value;
 
 /// Longest label, in bytes.
@@ -33,10 +35,15 @@ const HOP_LIMIT: usize = 16;
 /// label. Everything else in there is the caller's own and left alone.
 ///
 /// # Errors
-/// An unreadable value under `lmdeck.…`.
+/// An unreadable value under `lmdeck.…`, or of `local_only` under whichever name.
 pub fn from_metadata(facts: &mut Facts, metadata: &serde_json::Map<String, Value>) -> Result<(), Problem> {
     for (name, value) in metadata {
         if name.starts_with("lmdeck.") {
+            continue;
+        }
+        // A wish to stay at home that was misread would go out.
+        if name == "local_only" {
+            put_local_only(facts, value)?;
             continue;
         }
         // A plain `priority: P1` may mean something else to the caller, so what does not fit is not ours.
@@ -64,11 +71,21 @@ pub fn from_metadata(facts: &mut Facts, metadata: &serde_json::Map<String, Value
     Ok(())
 }
 
+fn put_local_only(facts: &mut Facts, value: &Value) -> Result<(), Problem> {
+    const PLACE: &str = "metadata.local_only";
+    if value.is_null() {
+        return Ok(());
+    }
+    let text = scalar(value).ok_or_else(|| neither(&value.to_string(), PLACE))?;
+    put(facts, "local_only", &text, PLACE).map(|_| ())
+}
+
 /// Puts the labels of the headers, and the client's name.
 ///
 /// # Errors
 /// An unreadable label.
-pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn from_head(facts: &mut Facts, head: &Parts) -> Result<(), Problem> {
+    let headers = &head.headers;
     for (header, name) in &HEADERS {
         let Some(value) = headers.get(header) else { continue };
         let place = header.as_str();
@@ -76,21 +93,12 @@ pub fn from_headers(facts: &mut Facts, headers: &HeaderMap) -> Result<(), Proble
             .map_err(|_| Problem::invalid(format!("{place} is not UTF-8 text")).about(place))?;
         put(facts, name, text.trim(), place)?;
     }
-    if facts.client.is_empty() {
-        facts.client = client(headers);
-    }
+    facts.client = client(head);
     if let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
         facts.through = hops.split(',').map(|hop| hop.trim().to_owned()).take(HOP_LIMIT).collect();
     }
     facts.trace = headers.get(TRACE).and_then(|parent| parent.to_str().ok()).and_then(TraceParent::parse);
     Ok(())
-}
-
-/// The product of the User-Agent, as in `DSPy` of `DSPy/3.4.1`.
-fn client(headers: &HeaderMap) -> String {
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let product = agent.split(['/', ' ', '(']).next().unwrap_or_default();
-    product.chars().take(64).collect()
 }
 
 /// Puts one label by its name; `false` when there is no such label.
@@ -130,11 +138,16 @@ pub fn priority(text: &str, place: &str) -> Result<Priority, Problem> {
 }
 
 fn switch(text: &str, place: &str) -> Result<bool, Problem> {
-    match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
-        _ => Err(Problem::invalid(format!("{place}: {text:?} is neither on nor off")).about(place)),
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(neither(text, place)),
     }
+}
+
+fn neither(text: &str, place: &str) -> Problem {
+    let text: String = text.chars().take(40).collect();
+    Problem::invalid(format!("{place}: {text:?} is neither on nor off: write on or off")).about(place)
 }
 
 fn cache(text: &str, place: &str) -> Result<CacheWish, Problem> {
@@ -196,7 +209,9 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         let mut facts = Facts::default();
         from_metadata(&mut facts, &metadata)?;
-        from_headers(&mut facts, &headers.collect())?;
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.headers = headers.collect();
+        from_head(&mut facts, &head)?;
         Ok(facts)
     }
 
@@ -235,6 +250,39 @@ mod tests {
             assert!(problem.param.is_some(), "{metadata} {headers:?}");
         }
         assert!(read(json!({}), &[("x-lmdeck-session", &"s".repeat(300))]).is_err());
+    }
+
+    #[test]
+    fn a_wish_to_stay_at_home_is_understood_or_refused_and_never_dropped() {
+        for (value, at_home) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!("True"), true),
+            (json!("ON"), true),
+            (json!(" yes "), true),
+            (json!("1"), true),
+            (json!(1), true),
+            (json!(false), false),
+            (json!("False"), false),
+            (json!("off"), false),
+            (json!(0), false),
+            (Value::Null, false),
+        ] {
+            for name in ["local_only", "lmdeck.local_only"] {
+                if name == "lmdeck.local_only" && value.is_null() {
+                    continue;
+                }
+                assert_eq!(read(json!({ name: value }), &[]).unwrap().local_only, at_home, "{name}: {value}");
+            }
+        }
+        for value in [json!("maybe"), json!(""), json!(2), json!([true]), json!({"on": true})] {
+            for name in ["local_only", "lmdeck.local_only"] {
+                let problem = read(json!({ name: value }), &[]).unwrap_err();
+                assert_eq!(problem.param, Some(format!("metadata.{name}")), "{value}");
+            }
+        }
+        assert!(read(json!({}), &[("x-lmdeck-local-only", "Yes")]).unwrap().local_only);
+        assert!(read(json!({}), &[("x-lmdeck-local-only", "perhaps")]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod body;
 mod call_body;
+mod caller;
 mod chat;
 mod chat_shape;
 mod cors;

@@ -1,6 +1,6 @@
 //! What the gateway can be told, and the bounds it keeps when told nothing.
 
-use crate::domain::config::Gateway;
+use crate::domain::config::{Gateway, GatewayKey};
 use crate::domain::secret::Secret;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
     /// Keys of which clients must send one; when empty, everybody on this machine may call.
-    pub api_keys: Vec<Secret>,
+    pub api_keys: Vec<GatewayKey>,
     /// How long a streamed answer is held before a 200 goes out with comments instead.
     pub hold: Duration,
     /// Between two of those comments.
@@ -44,17 +44,18 @@ impl Default for GatewayOptions {
 impl GatewayOptions {
     /// These bounds with the keys and pages of a configuration.
     pub fn of(settings: Gateway) -> Self {
-        Self { cors_origins: settings.cors_origins, ..Self::with_keys(settings.api_keys) }
+        Self { api_keys: settings.api_keys, cors_origins: settings.cors_origins, ..Self::default() }
     }
 
-    /// These bounds with some keys.
-    pub fn with_keys(api_keys: Vec<Secret>) -> Self {
+    /// These bounds with some keys of nobody in particular.
+    pub fn with_keys(keys: Vec<Secret>) -> Self {
+        let api_keys = keys.into_iter().map(|key| GatewayKey { name: None, key }).collect();
         Self { api_keys, ..Self::default() }
     }
 
     /// The keys that count: an empty one (an unset `${NAME:-}`) is none.
-    pub fn keys(&self) -> impl Iterator<Item = &Secret> {
-        self.api_keys.iter().filter(|key| !key.expose().is_empty())
+    pub fn keys(&self) -> impl Iterator<Item = &GatewayKey> {
+        self.api_keys.iter().filter(|own| !own.key.expose().is_empty())
     }
 
     /// Whether it may listen there: beyond loopback only with keys.

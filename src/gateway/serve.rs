@@ -12,6 +12,7 @@ use crate::engine::protocol::GatewayView;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -131,11 +132,21 @@ async fn answer(front: Arc<Front>, router: Router, request: Request<Incoming>) -
     Ok(response)
 }
 
-async fn respond(front: &Front, router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    if let Err(problem) = front.guard.check(&request) {
-        // Read, so that the answer is not lost in a reset of a connection that is still sending.
-        body::discard(request.into_body(), front.bounds).await;
-        return Ok(problem.response());
+async fn respond(front: &Front, router: Router, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    match front.guard.check(&request) {
+        Ok(None) => {}
+        Ok(Some(caller)) => {
+            request.extensions_mut().insert(caller.clone());
+        }
+        Err(problem) => {
+            let (head, body) = request.into_parts();
+            // Read, so that the answer is not lost in a reset of a connection that is still sending.
+            body::discard(body, &head.headers, front.bounds).await;
+            let mut response = problem.response();
+            // Connections are few, and whoever may not come in shall not hold one.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Ok(response);
+        }
     }
     match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
         Ok(Ok(response)) => Ok(response),

@@ -43,7 +43,10 @@ pub struct Gateway {
 pub enum Answers {
     Lmdeck,
     AnotherProgram,
+    /// The machine says that nothing listens there.
     Nobody,
+    /// No word comes back from there.
+    NotReached,
 }
 
 impl Gateway {
@@ -146,6 +149,11 @@ pub fn notes(gateway: &Gateway, answers: Answers) -> Vec<String> {
         Answers::Lmdeck => {}
         Answers::Nobody => notes.push(format!(
             "Nothing listens at {} yet: run lmdeck serve in another terminal, or leave the dashboard open.",
+            gateway.root()
+        )),
+        Answers::NotReached => notes.push(format!(
+            "No answer from {}: that machine is off, or a firewall drops the attempt. Start lmdeck serve there and let \
+             the port through.",
             gateway.root()
         )),
         Answers::AnotherProgram => notes.push(format!(

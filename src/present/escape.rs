@@ -5,6 +5,7 @@
 //! Control characters become caret notation (`^[`, `M-^[` for C1), bidirectional controls `<U+202E>`; what has
 //! no width is dropped, except joiners inside emoji; tabs become spaces.
 
+use crate::domain::steering::turns_direction;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -95,11 +96,6 @@ fn escape(text: &str, keep_lines: bool) -> Cow<'_, str> {
 /// Characters above ASCII that stay as they are wherever they stand.
 fn harmless(c: char) -> bool {
     u32::from(c) > 0x9f && !turns_direction(c) && !invisible(c) && !matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// Bidirectional controls: text that looks like one thing and is another.
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
 }
 
 /// Characters without a width of their own that can hide text or split a word unseen.

@@ -79,6 +79,7 @@ pub fn status(status: Status) -> Label {
 pub fn call(row: &CallRow) -> Label {
     match (row.status, row.error) {
         (Status::Ok, _) if row.tries > 1 => label(CARE, format!("{} tries", row.tries), Role::Warn),
+        (Status::Error, _) if row.cut_off => label(FAIL, "cut off", Role::Bad),
         (Status::Error, Some(code)) => label(FAIL, reason::code_words(code), Role::Bad),
         (other, _) => status(other),
     }

@@ -6,7 +6,7 @@ use crate::domain::call::Facts;
 use crate::domain::config::Limits;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
-use crate::engine::protocol::{ProviderView, Snapshot};
+use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
 
 /// The question of a connection test and its answer, in tokens, at most.
 const QUESTION_TOKENS: u64 = 64;
@@ -26,14 +26,25 @@ fn most_out(snapshot: &Snapshot, facts: &Facts) -> u64 {
 }
 
 /// What one small question of a connection test costs at a provider, as the end of a sentence: `may cost up to
-/// $0.0002`; `None` where it is free, and of a near server.
+/// $0.0002`; `None` where it is free. Which model is asked is decided when it is asked, by what is there then: the
+/// dearest that may be counts.
 pub fn one_question(provider: &ProviderView) -> Option<String> {
-    if provider.reach.is_local() {
-        return None;
+    let near = provider.reach.is_local();
+    let chat = || provider.models.iter().filter(|model| model.chat);
+    let likely = |model: &ModelView| {
+        // What a near server runs elsewhere may be preferred although it is not named.
+        provider.named_models.contains(&model.id) || model.loaded == Some(true) || (near && model.remote)
+    };
+    let any = !chat().any(likely);
+    let mut dearest = if near || chat().next().is_some() { Some(Money::ZERO) } else { None };
+    for model in chat().filter(|model| any || likely(model)) {
+        let cost = match model.price {
+            Some(price) => Some(price.of(QUESTION_TOKENS, 0, ANSWER_TOKENS)),
+            None => (near && !model.remote).then_some(Money::ZERO),
+        };
+        dearest = dearest.zip(cost).map(|(one, other)| one.max(other));
     }
-    let asked = provider.named_models.first().or_else(|| provider.models.iter().find(|m| m.chat).map(|m| &m.id));
-    let model = provider.models.iter().find(|model| Some(&model.id) == asked);
-    match model.and_then(|model| model.price).map(|price| price.of(QUESTION_TOKENS, 0, ANSWER_TOKENS)) {
+    match dearest {
         Some(Money::ZERO) => None,
         Some(amount) => Some(format!("may cost up to {}", units::money(amount))),
         None => Some("may cost something: its price is not known".to_owned()),

@@ -2,7 +2,7 @@
 //! as text. `routes explain`, `ask --dry-run` and the dashboard say it with these.
 
 use super::{escape, may_cost::may_cost, shell, text as columns, units};
-use crate::domain::call::{Facts, ObservedMatch, Priority};
+use crate::domain::call::{Facts, ObservedMatch, Priority, Work};
 use crate::domain::health::State;
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
@@ -193,7 +193,8 @@ pub fn text(snapshot: &Snapshot, facts: &Facts, explanation: &Explanation) -> St
     out
 }
 
-/// The command that explains the same sample in a shell.
+/// The command that explains the same sample in a shell, with everything that rules may look at. What only a request
+/// on its way has (its cache, its trace, the gateways it came through) is no part of a sample.
 pub fn explain_command(facts: &Facts) -> String {
     let mut line = "lmdeck routes explain".to_owned();
     let mut flag = |name: &str, value: &str| {
@@ -202,10 +203,20 @@ pub fn explain_command(facts: &Facts) -> String {
         let joint = if value.starts_with('-') { '=' } else { ' ' };
         let _ = write!(line, " --{name}{joint}{}", shell::word(&value));
     };
-    for (name, value) in [("type", &facts.request_type), ("prefer", &facts.preferred_provider)] {
+    for (name, value) in [
+        ("type", &facts.request_type),
+        ("complexity", &facts.complexity),
+        ("audience", &facts.audience),
+        ("prefer", &facts.preferred_provider),
+        ("client", &facts.client),
+        ("session", &facts.session),
+    ] {
         if !value.is_empty() {
             flag(name, value);
         }
+    }
+    for (key, value) in &facts.tags {
+        flag("tag", &format!("{key}={value}"));
     }
     if !matches!(facts.requested_model.as_str(), "" | "auto") {
         flag("model", &facts.requested_model);
@@ -218,10 +229,18 @@ pub fn explain_command(facts: &Facts) -> String {
     if facts.priority != Priority::default() {
         flag("priority", facts.priority.word());
     }
-    for (word, carried) in [("tools", facts.has_tools), ("images", facts.has_images), ("json", facts.wants_json)] {
+    for (word, carried) in
+        [("stream", facts.stream), ("tools", facts.has_tools), ("images", facts.has_images), ("json", facts.wants_json)]
+    {
         if carried {
             flag("with", word);
         }
+    }
+    if facts.work != Work::default() {
+        flag("work", facts.work.word());
+    }
+    if facts.local_only {
+        line.push_str(" --local-only");
     }
     line
 }

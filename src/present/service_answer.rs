@@ -17,7 +17,9 @@ pub fn service_answer(outcome: &CallOutcome, text: &str, providers: &[Arc<Provid
     let provider = target.and_then(|target| providers.iter().find(|view| view.id == target.provider));
     let mut metadata = Map::new();
     metadata.insert("response_id".into(), json!(record.id));
-    metadata.insert("local_model".into(), json!(provider.map(|provider| provider.reach.is_local())));
+    let model = provider.and_then(|view| view.models.iter().find(|model| Some(&model.id) == target.map(|t| &t.model)));
+    let local = provider.map(|view| model.map_or(view.reach.is_local(), |model| view.runs_near(model)));
+    metadata.insert("local_model".into(), json!(local));
     metadata.insert("call_id".into(), json!(record.id));
     metadata.insert("policy".into(), json!(record.policy));
     metadata.insert("attempts".into(), json!(record.attempts.len()));

@@ -1,6 +1,6 @@
 //! Figures with their units, as the style guide writes them. Missing is `-`, not known `unknown`, never 0.
 
-use crate::domain::money::{Cost, Money};
+use crate::domain::money::{Cost, Money, Provenance};
 use crate::domain::time::UnixMs;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -82,9 +82,22 @@ pub fn money_sum(amount: Money) -> String {
     }
 }
 
-/// A call's cost: an amount, `free`, or `unknown` when there is no price.
+/// A call's cost: an amount, `free`, or `unknown` when there is no price; `>$0.0010` where only a part of it is known.
 pub fn cost(cost: Cost) -> String {
-    cost.amount.map_or_else(|| UNKNOWN.into(), money)
+    match (cost.amount, cost.provenance) {
+        (None, _) => UNKNOWN.into(),
+        (Some(amount), Provenance::Unknown) => format!(">{}", money(amount).trim_start_matches('<')),
+        (Some(amount), _) => money(amount),
+    }
+}
+
+/// Where a call's cost is from, beside [`cost`].
+pub fn cost_from(cost: Cost) -> &'static str {
+    match (cost.amount, cost.provenance) {
+        (None, _) => "no price is known for this model",
+        (Some(_), Provenance::Unknown) => "at least: no price is known for one of its attempts",
+        (Some(_), provenance) => provenance.word(),
+    }
 }
 
 /// A day's spending against its limit: `$0.42 of $10.00`, `$0.42, no limit`.
@@ -268,7 +281,6 @@ fn zoned(at: UnixMs, zone: &TimeZone) -> Option<Zoned> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Provenance;
     use proptest::prelude::*;
 
     fn dollars(dollars: f64) -> Money {
@@ -315,6 +327,9 @@ mod tests {
         assert_eq!(cost(Cost::UNKNOWN), "unknown");
         assert_eq!(cost(Cost::FREE), "free");
         assert_eq!(cost(Cost { amount: Some(dollars(0.001)), provenance: Provenance::Estimated }), "$0.0010");
+        let part = Cost { amount: Some(dollars(0.1)), provenance: Provenance::Unknown };
+        assert_eq!(cost(part), ">$0.1000");
+        assert!(cost_from(part).starts_with("at least"));
         assert_eq!(spend(dollars(0.42), Some(dollars(10.0))), "$0.42 of $10.00");
         assert_eq!(spend_short(Money::ZERO, None), "$0.00/no limit");
     }

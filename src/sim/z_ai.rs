@@ -16,6 +16,7 @@ pub(super) async fn respond(scene: &mut Scene) -> Answer {
         // The coding plan is offered in Anthropic's form too.
         return match path.strip_prefix("/api/anthropic") {
             Some("/v1/messages") if method == "POST" => super::anthropic::messages(scene).await,
+            Some("/v1/messages") => Answer::Done(reply::text(405, "method not allowed")),
             _ => Answer::NoSuchRoute,
         };
     };

@@ -156,6 +156,8 @@ pub enum Action {
     PresetKeep,
     /// The prompt stays as plain text.
     PresetDrop,
+    /// Out of the file, after a question.
+    PresetDelete,
 }
 
 impl Action {
@@ -181,6 +183,7 @@ impl Action {
                 | Self::PresetKeep
                 | Self::Undo
                 | Self::LastGoodPutBack
+                | Self::PresetDelete
         )
     }
 }

@@ -109,9 +109,7 @@ impl App {
             redraw_at: Cell::new(None),
             tabs: RefCell::new(Vec::new()),
         };
-        for complaint in complaints {
-            app.notes.say(now, Level::Warning, complaint, None);
-        }
+        app.complain(complaints);
         app.say_gateway_trouble(None);
         app
     }
@@ -309,7 +307,9 @@ impl App {
     fn take_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Vec<Intent> {
         if snapshot.config.ui != self.snapshot.config.ui {
             self.theme = theme_of(&snapshot, &self.options);
-            self.keymap = Keymap::new(&snapshot.config.ui.keys).0;
+            let (keymap, complaints) = Keymap::new(&snapshot.config.ui.keys);
+            self.keymap = keymap;
+            self.complain(complaints);
         }
         let before = std::mem::replace(&mut self.snapshot, snapshot);
         self.say_gateway_trouble(before.gateway.trouble.as_deref());
@@ -324,6 +324,13 @@ impl App {
             intents.extend(self.with_owner(&owner, |part, cx, out| part.changed(cx, out)));
         }
         intents
+    }
+
+    /// Keys of the person's own that cannot be used.
+    fn complain(&mut self, complaints: Vec<String>) {
+        for complaint in complaints {
+            self.notes.say(self.now, Level::Warning, complaint, None);
+        }
     }
 
     /// The header has room for a mark only, and points to the messages.

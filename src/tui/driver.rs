@@ -138,6 +138,7 @@ where
     /// Draws when something changed and it is time; else says when it will be.
     fn draw_if_due(&mut self) -> Result<Option<Instant>, TuiError> {
         let due = match self.app.dirt() {
+            _ if self.output.has_lost() => Instant::now(),
             Dirt::Clean => return Ok(None),
             Dirt::Touched => Instant::now(),
             Dirt::Data => self.last_frame + self.options.frame_gap,
@@ -145,8 +146,9 @@ where
         if due > Instant::now() || !self.output.is_idle() {
             return Ok(Some(due));
         }
-        self.draw()?;
-        Ok(None)
+        // The next frame says only what differs from one that never arrived.
+        let drawn = if self.output.take_lost() { self.repaint() } else { self.draw() };
+        drawn.map(|()| None)
     }
 
     fn draw(&mut self) -> Result<(), TuiError> {
@@ -183,6 +185,7 @@ where
 
     async fn update(&mut self, msg: Msg) -> Result<Next, TuiError> {
         let intents = self.app.update(msg, (self.options.clock)());
+        self.session.set_mouse(self.app.snapshot.config.ui.mouse);
         self.carry_out(intents).await
     }
 

@@ -174,6 +174,7 @@ fn broken_off() -> CallEvent {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     };
     CallEvent::End(Box::new(CallOutcome {
         record: Arc::new(record),

@@ -36,6 +36,7 @@ mod screens;
 mod signals;
 mod terminal;
 pub mod theme;
+pub mod told;
 mod view;
 mod widgets;
 mod words;

@@ -19,6 +19,8 @@ struct State {
     written: Condvar,
     idle: Notify,
     dead: AtomicBool,
+    /// Something was dropped since this was last asked.
+    lost: AtomicBool,
 }
 
 /// Cloneable; all clones write to the same terminal.
@@ -63,9 +65,22 @@ impl Output {
         let mut waiting = self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match self.queue.try_send(bytes) {
             Ok(()) => *waiting += 1,
-            Err(TrySendError::Full(_)) => tracing::warn!("the terminal does not read: output was dropped"),
+            Err(TrySendError::Full(_)) => {
+                self.state.lost.store(true, Ordering::Release);
+                tracing::warn!("the terminal does not read: output was dropped");
+            }
             Err(TrySendError::Disconnected(_)) => self.declare_dead(),
         }
+    }
+
+    /// Something was dropped: what is on the screen is not what was drawn last.
+    pub fn has_lost(&self) -> bool {
+        self.state.lost.load(Ordering::Acquire)
+    }
+
+    /// [`Self::has_lost`], once.
+    pub fn take_lost(&self) -> bool {
+        self.state.lost.swap(false, Ordering::AcqRel)
     }
 
     /// Everything handed over is written.
@@ -144,6 +159,21 @@ mod tests {
         output.drain(Duration::from_secs(5));
         assert!(output.is_idle());
         assert_eq!(written.try_iter().collect::<Vec<_>>(), [b"one".to_vec(), b"two".to_vec()]);
+    }
+
+    #[test]
+    fn a_piece_that_finds_no_room_is_known_to_be_lost() {
+        let (go, wait) = channel();
+        let (seen, written) = channel();
+        let output = Output::start(Slow(wait, seen)).unwrap();
+        let all = OUTPUT_CAPACITY + 2;
+        for _ in 0..all {
+            output.push(b"frame".to_vec());
+        }
+        assert!(output.has_lost() && output.take_lost() && !output.has_lost());
+        (0..all).for_each(|_| go.send(()).unwrap());
+        output.drain(Duration::from_secs(5));
+        assert!(written.try_iter().count() < all);
     }
 
     #[test]

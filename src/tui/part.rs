@@ -5,12 +5,14 @@ use super::action::Action;
 use super::canvas::Canvas;
 use super::keymap::{Context, Key, Keymap};
 use super::notes::Notes;
+use super::told::Told;
 use super::widgets::filter::{Change, Filter};
 use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::preset::{Preset, Values};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
+use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
 /// What every part may look at.
@@ -185,6 +187,13 @@ pub trait Part {
     /// Pasted text: one edit, never a row of keys.
     fn paste(&mut self, _text: &str, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
+    /// A line of plain mode in place of what the field with the focus holds. This one is for fields of one line,
+    /// which all know the key that empties them.
+    fn fill(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        self.key(Key { code: KeyCode::Char('u'), ctrl: true, alt: false }, cx, out);
+        self.paste(text, cx, out);
+    }
+
     /// Does what a key means here; `false` when this part knows no such act.
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool;
 
@@ -245,9 +254,20 @@ pub trait Part {
         Vec::new()
     }
 
+    /// [`Part::plain`] with what makes each line news, where that is not its text: figures in it move by
+    /// themselves, or it comes after others that may be just like it.
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
+        self.plain(cx).into_iter().map(Told::from).collect()
+    }
+
     /// The row with the cursor in one line, told in plain mode when it changes.
     fn choice(&self, _cx: &Cx<'_>) -> Option<String> {
         None
+    }
+
+    /// [`Part::choice`] with what makes it another one, where that is not its text.
+    fn chosen_now(&self, cx: &Cx<'_>) -> Option<Told> {
+        self.choice(cx).map(Told::from)
     }
 
     /// Its filter, where it has one. The frame opens, feeds, keeps and clears it.

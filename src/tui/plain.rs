@@ -11,19 +11,21 @@ use super::msg::{Intent, Msg};
 use super::options::TuiOptions;
 use super::part::{Place, Tab, Ticket};
 use super::signals::{Caught, Signals};
-use crate::domain::call::{Body, CallRequest, Facts, Message, Role};
+use super::told::Heard;
+use crate::domain::call::{Body, CallRequest, Facts, Message, Role, own_client};
 use crate::domain::ids::ProviderId;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::{CallEvent, CallOutcome, Reply};
 use crate::present::remedy::text_of_call;
 use crate::present::{escape, labels, models, units};
-use crossterm::event::{KeyEvent, KeyModifiers};
-use std::collections::HashSet;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::io::{BufRead, Write};
 use tokio::sync::mpsc;
 
 /// Lines typed and not yet read; when full, the terminal keeps the rest.
 const LINE_CAPACITY: usize = 64;
+/// Before a line: text for a field, also where it is the name of a key.
+const AS_TEXT: char = '\\';
 /// The ticket of a prompt asked here; the app's own begin at 1.
 const ASKED: Ticket = 0;
 
@@ -33,10 +35,8 @@ struct Plain {
     options: TuiOptions,
     /// The tab told last with the words that every screen is marked with.
     marked: Option<Tab>,
-    /// Lines told last: only what is new is told again.
-    told: HashSet<String>,
-    /// The chosen row told last, without its figures.
-    choice: String,
+    /// Only what is new is told again.
+    heard: Heard,
     /// Lines are text for a field; what that means was told.
     typing: bool,
     said: u64,
@@ -62,8 +62,7 @@ pub(super) async fn run(handle: EngineHandle, options: TuiOptions) -> std::io::R
         link: Link::new(handle),
         options,
         marked: None,
-        told: HashSet::new(),
-        choice: String::new(),
+        heard: Heard::default(),
         typing: false,
         said: 0,
         answer: String::new(),
@@ -150,7 +149,9 @@ impl Plain {
                 Intent::StopCall(ticket) => self.link.stop(ticket),
                 // There is no clipboard here: the text itself is the answer.
                 Intent::Copy(text) => say(&text)?,
-                Intent::Edit(file) => say(&format!("Open {file} in your editor, then r reads it again."))?,
+                Intent::Edit(file) => {
+                    say(&format!("Open {file} in your editor: it is read again when it is saved."))?;
+                }
                 Intent::Quit => return Ok(Some(Exit::Quit)),
                 Intent::EditText(_) => say("There is no editor in plain mode: a line typed here is the text.")?,
                 // Its line is printed: that is the call.
@@ -162,17 +163,16 @@ impl Plain {
 
     fn line(&mut self, line: &str) -> std::io::Result<Option<Exit>> {
         let word = line.trim();
-        if let Some(prompt) = word.strip_prefix("ask ") {
-            self.ask(prompt)?;
-            return Ok(None);
-        }
         if word.is_empty() {
-            self.told.clear();
-            self.choice.clear();
+            self.heard.forget();
             return Ok(None);
         }
         if self.app.typing() {
             return self.fill(word);
+        }
+        if let Some(prompt) = word.strip_prefix("ask ") {
+            self.ask(prompt)?;
+            return Ok(None);
         }
         if let Ok(place @ 1..) = word.parse::<usize>()
             && !self.app.has_layer()
@@ -193,25 +193,25 @@ impl Plain {
             return Ok(None);
         };
         let intents = self.app.go_to(Tab::Providers, &Place::Provider(provider.id.clone()));
-        self.choice.clear();
+        self.heard.forget_choice();
         self.carry_out(intents)
     }
 
-    /// Text for the field with the focus, then on to the next.
-    fn fill(&mut self, text: &str) -> std::io::Result<Option<Exit>> {
-        if let Some(chord) = Chord::parse(text).filter(|chord| chord.0.iter().all(|key| key.text().is_none())) {
-            return self.press(&chord.to_string());
+    /// Text for the field with the focus, then on to the next; a word that is a key is pressed.
+    fn fill(&mut self, line: &str) -> std::io::Result<Option<Exit>> {
+        let text = line.strip_prefix(AS_TEXT);
+        if text.is_none() && Chord::parse(line).is_some_and(|chord| chord.0.iter().all(|key| key.text().is_none())) {
+            return self.press(line);
         }
-        for input in [Input::Key(key("ctrl-u")), Input::Paste(text.to_owned()), Input::Key(key("tab"))] {
-            if let Some(exit) = self.update(Msg::Input(input))? {
-                return Ok(Some(exit));
-            }
+        let intents = self.app.fill(text.unwrap_or(line));
+        if let Some(exit) = self.carry_out(intents)? {
+            return Ok(Some(exit));
         }
-        Ok(None)
+        self.update(Msg::Input(Input::Key(KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE))))
     }
 
     fn press(&mut self, keys: &str) -> std::io::Result<Option<Exit>> {
-        let Some(chord) = Chord::parse(&keys.replace('F', "f")).or_else(|| Chord::parse(keys)) else {
+        let Some(chord) = Chord::parse(keys) else {
             say(&format!("{keys} is no key and no number: ? lists the keys"))?;
             return Ok(None);
         };
@@ -222,8 +222,9 @@ impl Plain {
             return Ok(None);
         }
         for key in chord.0 {
-            let ctrl = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-            if let Some(exit) = self.update(Msg::Input(Input::Key(KeyEvent::new(key.code, ctrl))))? {
+            let held = [(key.ctrl, KeyModifiers::CONTROL), (key.alt, KeyModifiers::ALT)];
+            let held = held.into_iter().filter(|(held, _)| *held).map(|(_, modifier)| modifier).collect();
+            if let Some(exit) = self.update(Msg::Input(Input::Key(KeyEvent::new(key.code, held))))? {
                 return Ok(Some(exit));
             }
         }
@@ -246,7 +247,7 @@ impl Plain {
             return say("an answer is under way: wait for it");
         }
         let messages = vec![Message { role: Role::User, content: prompt.to_owned() }];
-        let facts = Facts { client: "plain".into(), stream: true, ..Facts::default() };
+        let facts = Facts { client: own_client::PLAIN.into(), stream: true, ..Facts::default() };
         let body = Body::Chat { messages, max_tokens: None, temperature: None, stream: true };
         self.link.call(ASKED, CallRequest { facts, body, wants_usage: false });
         self.asking = true;
@@ -313,26 +314,13 @@ impl Plain {
         for note in notes.iter().rev() {
             say(note)?;
         }
-        let lines = self.app.top().plain(&self.app.cx());
-        for line in &lines {
-            // An age alone is no news.
-            if !self.told.contains(&without_ages(line)) {
-                say(line)?;
-            }
+        for line in self.heard.news(self.app.top().told(&self.app.cx())) {
+            say(&line)?;
         }
-        self.told = lines.iter().map(|line| without_ages(line)).collect();
-        self.tell_choice()?;
-        self.tell_typing()
-    }
-
-    fn tell_choice(&mut self) -> std::io::Result<()> {
-        let choice = self.app.top().choice(&self.app.cx()).unwrap_or_default();
-        let bare = without_ages(&choice);
-        if bare != self.choice && !choice.is_empty() {
+        if let Some(choice) = self.heard.new_choice(self.app.top().chosen_now(&self.app.cx())) {
             say(&format!("chosen: {choice}"))?;
         }
-        self.choice = bare;
-        Ok(())
+        self.tell_typing()
     }
 
     /// Where lines become text, the keys that still act are told once.
@@ -343,7 +331,10 @@ impl Plain {
             let bound = contexts.iter().flat_map(|context| self.app.keymap.of(*context));
             let keys = bound.filter(|bound| !bound.entry.footer.is_empty());
             let keys: Vec<String> = keys.map(|bound| format!("{} {}", bound.key(), bound.entry.footer)).collect();
-            say(&format!("A line is text for this field now. Keys: {}, F1 all of them.", keys.join(", ")))?;
+            say(&format!(
+                "A line is text for this field now. Keys: {}, F1 all of them; {AS_TEXT} before such a word makes it text.",
+                keys.join(", ")
+            ))?;
         }
         self.typing = typing;
         Ok(())
@@ -353,17 +344,6 @@ impl Plain {
 /// Digits choose providers here, and there is no picture to draw again.
 fn works_in_lines(action: Action) -> bool {
     !matches!(action, Action::GoTab(_) | Action::Repaint)
-}
-
-/// The line with its numbers blanked: figures that move every half minute are told when asked for.
-fn without_ages(line: &str) -> String {
-    line.split(|c: char| c.is_ascii_digit() || matches!(c, '.' | '<')).filter(|part| !part.is_empty()).collect()
-}
-
-fn key(text: &str) -> KeyEvent {
-    let key = Chord::parse(text).and_then(|chord| chord.0.first().copied());
-    let (code, ctrl) = key.map_or((crossterm::event::KeyCode::Null, false), |key| (key.code, key.ctrl));
-    KeyEvent::new(code, if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE })
 }
 
 /// One piece of text as lines, untrusted characters made visible.

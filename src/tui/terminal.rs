@@ -76,6 +76,21 @@ impl Modes {
         Ok(())
     }
 
+    fn set_mouse(&mut self, mouse: bool) {
+        if self.on.is_empty() {
+            return;
+        }
+        let mut bytes = String::new();
+        if mouse {
+            Mode::Mouse.on(&mut bytes);
+            self.on.push(Mode::Mouse);
+        } else {
+            Mode::Mouse.off(&mut bytes);
+            self.on.retain(|mode| *mode != Mode::Mouse);
+        }
+        self.output.push(bytes.into_bytes());
+    }
+
     fn leave(&mut self) {
         if self.on.is_empty() {
             return;
@@ -110,6 +125,13 @@ impl Session {
         let session = Self { modes: Arc::new(Mutex::new(Modes { on: Vec::new(), output })), mouse };
         session.resume()?;
         Ok(session)
+    }
+
+    /// Lets clicks and the wheel come to us, or leaves them to the terminal; nothing when it is so already.
+    pub fn set_mouse(&mut self, mouse: bool) {
+        if std::mem::replace(&mut self.mouse, mouse) != mouse {
+            self.modes.lock().unwrap_or_else(PoisonError::into_inner).set_mouse(mouse);
+        }
     }
 
     /// Gives the terminal back; again is harmless.

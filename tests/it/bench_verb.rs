@@ -12,8 +12,11 @@ use lmdeck::engine::protocol::{CommandName, Reply};
 use serde_json::json;
 
 fn leads_to(target: Option<Target>) -> Reply {
-    let chain =
-        target.into_iter().map(|target| Chosen { target, reach: Reach::Machine, why: "loaded".into() }).collect();
+    leads_far(target, Reach::Machine)
+}
+
+fn leads_far(target: Option<Target>, reach: Reach) -> Reply {
+    let chain = target.into_iter().map(|target| Chosen { target, reach, why: "loaded".into() }).collect();
     let decision = Decision { by: "named".into(), chain, ..Decision::default() };
     Reply::Explained(Box::new(Explanation {
         decision,
@@ -68,6 +71,16 @@ async fn money_is_asked_about_first() {
         assert_eq!(shell.run(&words).await, 0);
         assert_eq!(shell.engine.requests().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_model_that_a_near_server_runs_elsewhere_costs_what_nobody_knows() {
+    let shell = Shell::new();
+    let target = Target::new("lm_studio", "gpt-oss:120b-cloud");
+    shell.engine.on(CommandName::Explain, leads_far(Some(target), Reach::Cloud));
+    assert_eq!(shell.run(&["bench", "lm_studio/gpt-oss:120b-cloud"]).await, 2);
+    assert!(shell.err.text().contains("costs what nobody knows"), "{}", shell.err.text());
+    assert!(shell.engine.requests().is_empty());
 }
 
 #[tokio::test]

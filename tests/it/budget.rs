@@ -7,22 +7,24 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use lmdeck::adapters::ledger::{FILE_NAME, Leases, SqliteLedger};
 use lmdeck::adapters::wire::dialect::prepare;
-use lmdeck::domain::budget::{CivilDate, WhenExhausted};
+use lmdeck::domain::budget::{Ask, CivilDate, Day, LeaseId, Slack, WhenExhausted};
 use lmdeck::domain::call::{Body, CallRequest, Facts, Finish, Message, Role, Status, Usage};
 use lmdeck::domain::config::{Config, Endpoint, ModelProfile, MoneyRules, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
+use lmdeck::domain::ids::ProviderId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
+use lmdeck::domain::plan::PlanUse;
 use lmdeck::domain::rate::RateLimit;
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Explanation, Unseen};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{
-    BudgetStore, Clock, ConfigStore, Frame, Ledger, ModelDone, ModelJob, Ports, Seen, Upstream, UpstreamAnswer,
-    UpstreamJob,
+    BudgetStore, Clock, ConfigStore, Frame, Given, Ledger, ModelDone, ModelJob, Ports, Seen, Standing, Upstream,
+    UpstreamAnswer, UpstreamJob,
 };
-use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, EventKind, Found, Reply, TestReport};
+use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, DaySpend, EventKind, Found, Reply, TestReport};
 use lmdeck::engine::till::{Held, Refused, Till};
 use lmdeck::engine::{Engine, Options};
 use proptest::prelude::*;
@@ -270,6 +272,79 @@ async fn a_clock_set_back_opens_no_earlier_day_even_in_a_new_process() {
     assert_eq!(held.day().unwrap(), CivilDate::utc(UnixMs(NOON)));
 }
 
+#[tokio::test]
+async fn a_day_that_a_wild_clock_counted_does_not_lock_the_days_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ledger = SqliteLedger::open(folder.path(), None).unwrap();
+    let rules = MoneyRules::default();
+    let wild = Till::new(Set::at(NOON + 4000 * DAY), file(folder.path()));
+    std::mem::forget(wild.reserve(&rules, Money(1000), Money(900), false).await.unwrap());
+    let today = Till::new(Set::at(NOON), file(folder.path()));
+    let held = today.reserve(&rules, Money(1000), Money(900), false).await.unwrap();
+    assert_eq!(held.day().unwrap(), CivilDate::utc(UnixMs(NOON)));
+    today.refresh(None).await.unwrap();
+    assert_eq!((today.day(None).0, today.position().reserved), (CivilDate::utc(UnixMs(NOON)), Money(900)));
+
+    // The same where the clock of a running process is put right.
+    let clock = Set::at(NOON + 4000 * DAY);
+    let till = Till::new(clock.clone(), file(folder.path()));
+    drop(till.reserve(&rules, Money(1000), Money(50), false).await.unwrap());
+    clock.0.store(NOON, Ordering::SeqCst);
+    assert_eq!(till.reserve(&rules, Money(1000), Money(50), false).await.unwrap().day(), held.day());
+}
+
+/// A store that does not take back what is given until it is mended.
+struct Busy(Arc<Leases>, std::sync::atomic::AtomicBool);
+
+impl BudgetStore for Busy {
+    fn ask(&self, ask: &Ask, today: Day) -> Result<Given, String> {
+        self.0.ask(ask, today)
+    }
+
+    fn give_back(&self, slack: &[Slack]) -> Result<(), String> {
+        if self.1.load(Ordering::SeqCst) { Err("the disk is full".into()) } else { self.0.give_back(slack) }
+    }
+
+    fn standing(&self, day: CivilDate, today: Day, own: Option<LeaseId>) -> Result<Standing, String> {
+        self.0.standing(day, today, own)
+    }
+
+    fn days(&self, days: &[Day]) -> Result<Vec<DaySpend>, String> {
+        self.0.days(days)
+    }
+
+    fn plan_use(
+        &self,
+        provider: &ProviderId,
+        change: &mut (dyn FnMut(Option<PlanUse>) -> Option<PlanUse> + Send),
+    ) -> Result<(), String> {
+        self.0.plan_use(provider, change)
+    }
+
+    fn plan_uses(&self) -> Result<Vec<(ProviderId, PlanUse)>, String> {
+        self.0.plan_uses()
+    }
+
+    fn sent(&self, provider: &ProviderId, since: UnixMs) -> Result<Vec<(UnixMs, u64)>, String> {
+        self.0.sent(provider, since)
+    }
+}
+
+#[tokio::test]
+async fn money_that_could_not_be_given_back_is_given_back_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ledger = SqliteLedger::open(folder.path(), None).unwrap();
+    let rules = MoneyRules::default();
+    let store = Arc::new(Busy(file(folder.path()), true.into()));
+    let till = Till::new(Set::at(NOON), store.clone());
+    till.reserve(&rules, Money(1000), Money(600), false).await.unwrap().settle(Money(100));
+    assert!(till.refresh(None).await.is_err());
+    store.1.store(false, Ordering::SeqCst);
+    till.close().await;
+    let next = Till::new(Set::at(NOON), file(folder.path()));
+    assert!(next.reserve(&rules, Money(1000), Money(900), false).await.is_ok());
+}
+
 // ---- the whole engine against a vendor that bills
 
 /// What the vendor does with one request.
@@ -285,6 +360,10 @@ enum Deed {
     Reset,
     /// Bills nothing.
     Refuse,
+    /// Bills nothing, and another may be asked.
+    Full,
+    /// Bills five cents and says so itself.
+    States,
 }
 
 struct Vendor {
@@ -297,6 +376,13 @@ impl Vendor {
     fn new(deeds: Vec<Deed>) -> Arc<Self> {
         Arc::new(Self { deeds: Mutex::new(deeds), billed: AtomicI64::new(0), bodies: Mutex::default() })
     }
+}
+
+/// As servers read it that take any number, or a text of one, for a count.
+fn number(value: &serde_json::Value) -> Option<u64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number that is not negative")]
+    (number >= 0.0).then_some(number as u64)
 }
 
 fn price() -> Price {
@@ -332,15 +418,21 @@ impl Upstream for Vendor {
         // What really goes over the wire, in the vendor's own dialect.
         let sent = prepare(&job.profile, &job.model, &job.body).unwrap();
         let json: serde_json::Value = serde_json::from_str(&sent.json).unwrap();
-        let longest = ["max_tokens", "max_completion_tokens"].iter().filter_map(|name| json[name].as_u64()).max();
-        let count = json["n"].as_u64().unwrap_or(1);
+        let names: &[&str] = match job.profile.kind {
+            Kind::Openai => &["max_tokens", "max_completion_tokens"],
+            _ => &["max_tokens"],
+        };
+        let longest = names.iter().filter_map(|name| number(&json[name])).max();
+        let count = number(&json["n"]).unwrap_or(1);
         self.bodies.lock().unwrap().push(json);
         // A vendor that was not told how long an answer may be writes for long.
         let longest = longest.unwrap_or(1_000_000) * count;
         let deed = self.deeds.lock().unwrap().pop().unwrap_or(Deed::Answer { share: 10, tells: true });
         let input = sent.json.len() as u64;
         let output = if let Deed::Answer { share, .. } = deed { longest * share / 1000 } else { longest };
-        if job.profile.kind.is_vendor() && !matches!(deed, Deed::Refuse) {
+        if (job.profile.kind.is_vendor() || job.profile.id.as_str() == "proxy")
+            && !matches!(deed, Deed::Refuse | Deed::Full | Deed::States)
+        {
             self.billed.fetch_add(price().of(input, 0, output).0, Ordering::SeqCst);
         }
         Box::pin(async move {
@@ -349,6 +441,12 @@ impl Upstream for Vendor {
             let word = Frame { raw: Bytes::from_static(b"x"), seen: Seen { text: "word".into(), ..Seen::default() } };
             let frames = match deed {
                 Deed::Refuse => return Err(Failure::plain(ErrorCode::InvalidRequest, "no")),
+                Deed::Full => return Err(Failure::plain(ErrorCode::Quota, "no credit")),
+                Deed::States => {
+                    let end =
+                        Seen { billed: Some(dollars(0.05)), finish: Some(Finish::Stop), end: true, ..Seen::default() };
+                    vec![Ok(word), Ok(Frame { raw: Bytes::from_static(b"y"), seen: end })]
+                }
                 Deed::Reset => return Err(reset()),
                 Deed::Silence => std::future::pending().await,
                 Deed::Break => vec![Ok(word), Err(reset())],
@@ -465,7 +563,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 /// One call: which form, the length it names, and when its caller hangs up.
 fn call() -> impl Strategy<Value = (u8, Option<u64>, Option<u64>, u64)> {
-    (0u8..4, prop::option::of(1u64..2000), prop::option::of(0u64..40), 0u64..60)
+    (0u8..7, prop::option::of(1u64..2000), prop::option::of(0u64..40), 0u64..60)
 }
 
 proptest! {
@@ -484,7 +582,9 @@ proptest! {
         runtime.block_on(async {
             let mut engines = Vec::new();
             for _ in 0..2 {
-                engines.push(engine(folder.path(), config(0.1, paid()), vendor.clone()).await);
+                let mut all = paid();
+                all.push(provider("proxy", Kind::OpenaiCompatible, &[("m", Some(price()))]));
+                engines.push(engine(folder.path(), config(0.1, all), vendor.clone()).await);
             }
             let mut under_way = Vec::new();
             for (place, (form, max_tokens, hang_up, after)) in calls.into_iter().enumerate() {
@@ -493,6 +593,9 @@ proptest! {
                     0 => said("auto", max_tokens),
                     1 => raw("claude/claude-sonnet-4", &length),
                     2 => raw("gpt/gpt-4o", &format!(r#"{length},"n":3"#)),
+                    3 => raw("gpt/gpt-4o", &format!(r#"{length},"n":3.0"#)),
+                    4 => raw("proxy/m", &length.replace("max_tokens", "max_completion_tokens")),
+                    5 => raw("proxy/m", r#","max_completion_tokens":1,"max_tokens":2e3,"n":"2""#),
                     _ => raw("auto", &length),
                 };
                 let mut events = engines[place % 2].0.handle.dispatch(request);
@@ -659,6 +762,50 @@ async fn what_was_spent_before_a_limit_was_set_counts_against_it() {
     assert!(matches!(short, Err(Refused::Short { .. })), "{short:?}");
 }
 
+#[tokio::test]
+async fn what_an_unpriced_target_bills_after_a_priced_one_failed_counts_against_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut providers = paid();
+    providers.push(provider("router", Kind::Openrouter, &[("m", None)]));
+    let mut config = config(0.055, providers);
+    config.money.allow_unpriced = true;
+    config.rules.request_orders = vec![("hard".into(), vec!["gpt/gpt-4o".into(), "router/m".into()])];
+    let vendor = Vendor::new(vec![Deed::States, Deed::Full]);
+    let (engine, ..) = engine(folder.path(), config, vendor).await;
+    let mut request = raw("auto", "");
+    request.facts.request_type = "hard".into();
+    let record = outcome(&engine, request).await.record;
+    assert_eq!((record.cost.amount, record.attempts.len()), (Some(dollars(0.05)), 2));
+    assert_eq!((record.reserved.is_some(), record.outside), (true, Some(dollars(0.05))));
+    engine.stop().await;
+    let till = Till::new(Set::at(NOON), file(folder.path()));
+    let short = till.reserve(&MoneyRules::default(), dollars(0.055), dollars(0.01), false).await.map(drop);
+    assert!(matches!(short, Err(Refused::Short { .. })), "{short:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_bounded_is_refused_under_a_limit_and_sent_without_one() {
+    for (rest, said) in [
+        (r#","n":8.0"#, "n is 8.0"),
+        (r#","max_tokens":1e5,"max_completion_tokens":1"#, "max_tokens is 1e5"),
+        (r#","plugins":[{"id":"web"}]"#, "plugins is billed beside the tokens"),
+        (r#","extra":{"video_url":"https://videos.test/x.mp4"}"#, "video_url"),
+    ] {
+        let proxy = || vec![provider("proxy", Kind::OpenaiCompatible, &[("m", Some(price()))])];
+        let folder = tempfile::tempdir().unwrap();
+        let vendor = Vendor::new(Vec::new());
+        let (limited, ..) = engine(folder.path(), config(5.0, proxy()), vendor.clone()).await;
+        let failure = outcome(&limited, raw("proxy/m", rest)).await.failure.unwrap();
+        assert!(failure.message.contains(said), "{rest}: {}", failure.message);
+        assert_eq!(vendor.bodies.lock().unwrap().len(), 0);
+        let mut free = config(5.0, proxy());
+        free.money.daily_limit = None;
+        let folder = tempfile::tempdir().unwrap();
+        let (unlimited, ..) = engine(folder.path(), free, vendor.clone()).await;
+        assert!(outcome(&unlimited, raw("proxy/m", rest)).await.failure.is_none(), "{rest}");
+    }
+}
+
 // ---- what a one-shot knows
 
 async fn explained(engine: &Engine, facts: Facts) -> Explanation {
@@ -703,6 +850,22 @@ async fn a_one_shot_explains_with_the_money_prices_and_limits_that_are_on_record
     let (rich, ..) = start(folder.path(), config(100.0, providers()), vendor(), false);
     let told = explained(&rich, Facts::default()).await;
     assert_eq!((out(&told, "gpt/gpt-of-tomorrow"), out(&told, "gpt/gpt-4o")), (Some("unpriced"), None), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_shot_that_runs_for_minutes_counts_its_own_calls_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut near = provider("near", Kind::LlamaCpp, &[("small", None)]);
+    near.rate_limit = Some(RateLimit { requests_per_minute: Some(2), tokens_per_minute: None });
+    let (once, _, ledger) = start(folder.path(), config(5.0, vec![near]), Vendor::new(Vec::new()), false);
+    assert!(outcome(&once, raw("near/small", "")).await.failure.is_none());
+    ledger.flush().await;
+    // The clock stands: all of it is the last minute, and the sums are read again every minute.
+    for _ in 0..3 {
+        sleep(Duration::from_secs(61)).await;
+        let Reply::Budget(_) = once.handle.ask(Command::Budget { days: 1 }).await else { panic!("another reply") };
+    }
+    assert_eq!(out(&explained(&once, Facts::default()).await, "near/small"), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,7 @@ impl Shell {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.typed.unwrap_or("").as_bytes())),
             input_is_terminal: self.typed.is_some(),
+            input_is_given: false,
             err_is_terminal: false,
             width: None,
             colour_out: false,
@@ -98,7 +99,7 @@ fn stats() -> Reply {
     let all = CallSums { calls: 208, unpriced: 2, ..sums };
     let groups =
         vec![StatsGroup { key: vec!["lm_studio".into()], sums: free }, StatsGroup { key: vec!["zai".into()], sums }];
-    Reply::Stats(Box::new(CallStats { since: UnixMs(NOW.0 - 3_600_000), groups, all, left_out: 0 }))
+    Reply::Stats(Box::new(CallStats { since: UnixMs(NOW.0 - 3_600_000), groups, all, left_out: 0, times: Vec::new() }))
 }
 
 #[tokio::test]

@@ -86,6 +86,10 @@ fn frame(sim: &Sim, frame: &str) {
     always(sim, Fault::Frame { after: 2, frame: frame.into() });
 }
 
+fn long_head() -> Fault {
+    Fault::Refuse { status: 200, header: ("x-more", "m".repeat(1_000_000)), body: "{}".into() }
+}
+
 fn too_long() -> Trouble {
     Trouble::TooLong { tokens: 9000, window: 4096 }
 }
@@ -182,9 +186,14 @@ fn vendors() -> Vec<Row> {
         row("Anthropic billing", Anthropic, Whole, |sim| trouble(sim, Trouble::NoCredit), E::Quota, "other", "Waiting does not help"),
         row("Anthropic credit as a 400", Anthropic, Whole, |sim| says(sim, 400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#), E::Quota, "other", "Waiting does not help"),
         row("Anthropic unknown model", Anthropic, Whole, |sim| trouble(sim, Trouble::UnknownModel), E::NotFound, "unknown_model", "lmdeck models list"),
+        row("Anthropic refuses content as a 400", Anthropic, Whole, |sim| trouble(sim, Trouble::Filtered), E::ContentFilter, "other", "change the prompt"),
+        row("Anthropic refuses content in a stream", Anthropic, Streamed, |sim| midway(sim, Trouble::Filtered), E::ContentFilter, "other", "change the prompt"),
+        row("OpenAI refuses content", Openai, Whole, |sim| trouble(sim, Trouble::Filtered), E::ContentFilter, "other", "change the prompt"),
         row("Anthropic prompt too long", Anthropic, Streamed, |sim| trouble(sim, too_long()), E::ContextLength, "other", "larger context"),
         row("Anthropic stream without its end", Anthropic, Streamed, |sim| always(sim, Fault::NoEndMark), E::Network, "cut_off", "end mark"),
         row("OpenRouter 402", Openrouter, Streamed, |sim| trouble(sim, Trouble::NoCredit), E::Quota, "other", "Waiting does not help"),
+        row("OpenRouter's moderation, although it is a 403", Openrouter, Streamed, |sim| trouble(sim, Trouble::Filtered), E::ContentFilter, "other", "change the prompt"),
+        row("OpenRouter 403 that is the key's", Openrouter, Whole, |sim| trouble(sim, Trouble::NotAllowed), E::Auth, "key_refused", "key"),
         row("OpenRouter 503 without a provider", Openrouter, Whole, |sim| trouble(sim, Trouble::Overloaded), E::Overloaded, "server_error", "busy"),
         row("OpenRouter error in a stream", Openrouter, Streamed, |sim| midway(sim, Trouble::Internal), E::Upstream, "server_error", "failed"),
         row("OpenRouter rate limit in a stream", Openrouter, Streamed, |sim| midway(sim, Trouble::RateLimited { after: None }), E::RateLimit, "other", "rate limit is reached"),
@@ -225,6 +234,8 @@ fn local_servers() -> Vec<Row> {
         row("reset before a word", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Reset), E::Network, "reset", "cut"),
         row("an event that never ends", OpenaiCompatible, Streamed, |sim| always(sim, Fault::Endless), E::BadAnswer, "too_large", "smaller max_tokens"),
         row("a redirect", OpenaiCompatible, Whole, |sim| always(sim, Fault::Refuse { status: 307, header: ("location", "http://elsewhere.example/".into()), body: String::new() }), E::BadAnswer, "redirect", "elsewhere.example"),
+        row("an endless head", OpenaiCompatible, Whole, |sim| always(sim, long_head()), E::BadAnswer, "too_large", "proxy"),
+        row("an endless head, seen by the probe", OpenaiCompatible, Probe, |sim| sim.always_on("", long_head()), E::BadAnswer, "too_large", "proxy"),
         row("an answer without a word", OpenaiCompatible, Whole, |sim| always(sim, Fault::Empty), E::EmptyAnswer, "other", "max_tokens"),
     ]
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+use crate::support::engine::house;
 use crate::support::snapshot::{
     self as scene, FakeEngine, NOW, answered, call_page, call_records, evening, failed, handle_for, health_event,
     with_provider,
@@ -11,20 +12,20 @@ use jiff::tz::TimeZone;
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
 use lmdeck::cli::offline::{Checked, Ground, Paths};
-use lmdeck::domain::call::{Body, Priority, Reject, Role};
-use lmdeck::domain::config::{Issue, KeySource, Severity};
+use lmdeck::domain::call::{Body, CallRecord, Priority, Reject, Role};
+use lmdeck::domain::config::{Issue, KeySource, Origin, Severity};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
-use lmdeck::domain::money::Cost;
+use lmdeck::domain::money::{Cost, Price};
 use lmdeck::domain::reach::Reach;
-use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation};
+use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, RuleTrace};
 use lmdeck::engine::handle::EngineHandle;
-use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, QueueView};
+use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, ModelView, ProviderView, QueueView};
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, Reply, Snapshot,
-    Step, StepState, TestReport, TokenCount,
+    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, ProbeWhich,
+    Refusal, Reply, Snapshot, Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
 use std::io::{self, Cursor, Write};
@@ -124,6 +125,7 @@ impl Desk {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(self.input.clone())),
             input_is_terminal: self.at_keyboard,
+            input_is_given: !self.at_keyboard,
             err_is_terminal: self.width.is_some(),
             width: self.width,
             colour_out: self.colour,
@@ -342,12 +344,60 @@ async fn an_unknown_provider_brings_a_suggestion_and_exit_2() {
     assert!(desk.err.text().contains("use one of lm_studio, workstation, zai, openai, claude"), "{}", desk.err.text());
 }
 
+#[tokio::test(start_paused = true)]
+async fn with_nothing_configured_the_first_verb_can_name_a_server_that_runs_here() {
+    for words in [
+        &["providers", "show", "llama_cpp"][..],
+        &["providers", "test", "llama_cpp"],
+        &["providers", "doctor", "llama_cpp"],
+        &["models", "list", "llama_cpp"],
+        &["probe", "llama_cpp"],
+    ] {
+        let house = house(Vec::new(), |_, stage| {
+            stage.runs_here(Kind::LlamaCpp);
+            stage.probe_answers("llama_cpp", &["small"]);
+        })
+        .await;
+        let desk = Desk { handle: house.engine.handle.clone(), ..Desk::new() };
+        let code = desk.run(words).await;
+        assert!(code != 2 && !desk.err.text().contains("no provider"), "{words:?}: {}", desk.err.text());
+        let desk = Desk { handle: house.engine.handle.clone(), ..Desk::new() };
+        assert_eq!(desk.run(&["providers", "show", "llama"]).await, 2);
+        assert!(desk.err.text().contains("did you mean llama_cpp?"), "{}", desk.err.text());
+    }
+}
+
+#[tokio::test]
+async fn who_asks_about_one_provider_waits_for_no_other() {
+    for words in [&["providers", "show", "zai"][..], &["models", "list", "zai"]] {
+        let desk = Desk::new();
+        assert_eq!(desk.run(words).await, 0, "{words:?}");
+        assert_eq!(desk.engine.commands(), [Command::Probe { which: ProbeWhich::One("zai".into()) }], "{words:?}");
+        let off = Desk::with(with_provider(evening(), "zai", |view| view.enabled = false));
+        assert_eq!(off.run(words).await, 0, "{words:?}");
+        assert_eq!(off.engine.commands(), [], "what is switched off is not asked");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_only_the_environment_knows_can_be_added_as_its_remedies_say() {
+    for origin in [Origin::Environment, Origin::Discovery] {
+        let desk = Desk::with(with_provider(evening(), "lm_studio", |view| view.origin = origin));
+        desk.engine.on(CommandName::AddProvider, edited(4));
+        assert_eq!(desk.run(&["providers", "add", "--type", "lm_studio", "--no-test"]).await, 0, "{}", desk.err.text());
+        let names: Vec<_> = desk.engine.commands().iter().map(Command::name).collect();
+        assert_eq!(names, [CommandName::AddProvider]);
+    }
+}
+
 const HOSTILE: &str = "evil\x1b]0;pwned\x07\u{9b}31m\u{202e}gnp\r\nmodel";
 
 #[tokio::test]
 async fn hostile_names_and_reasons_never_reach_the_terminal_raw() {
     let hostile = || {
-        with_provider(evening(), "lm_studio", |view| {
+        let mut evening = evening();
+        Arc::make_mut(&mut evening.config).in_force = Arc::new(json!({ "providers": [{ "name": HOSTILE }] }));
+        with_provider(evening, "lm_studio", |view| {
             view.name = HOSTILE.into();
             view.models[0].id = HOSTILE.into();
             view.health.state = State::Degraded;
@@ -448,6 +498,7 @@ async fn a_bare_key_is_not_set_from_the_command_line_and_a_reference_is() {
         ("providers.zai.authToken", "verysecret"),
         ("gateway.api_keys", "[verysecret]"),
         ("gateway.api_keys.0", "verysecret"),
+        ("gateway.api_keys.0.key", "verysecret"),
     ] {
         let desk = Desk::new();
         assert_eq!(desk.run(&["config", "set", path, value]).await, 2, "{path}");
@@ -455,7 +506,11 @@ async fn a_bare_key_is_not_set_from_the_command_line_and_a_reference_is() {
         assert!(err.contains("'${NAME}'") && !err.contains("verysecret"), "{err}");
         assert_eq!(desk.engine.commands(), []);
     }
-    for (path, value) in [("providers.zai.authToken", "${Z_AI_API_KEY}"), ("gateway.api_keys", "[]")] {
+    for (path, value) in [
+        ("providers.zai.authToken", "${Z_AI_API_KEY}"),
+        ("gateway.api_keys", "[]"),
+        ("gateway.api_keys.0.name", "batch"),
+    ] {
         let desk = Desk::new();
         desk.engine.on(CommandName::ConfigSet, edited(1));
         assert_eq!(desk.run(&["config", "set", path, value]).await, 0, "{path}");
@@ -511,6 +566,16 @@ async fn ask_streams_the_answer_and_says_beside_it_what_happened() {
 -- 1,211 in, 133 out, $0.0010   c1212   why: lmdeck routes explain --call c1212
 "
     );
+}
+
+#[tokio::test]
+async fn a_prompt_beside_piped_text_says_that_the_text_was_not_read() {
+    for (desk, told) in [(Desk::new().piped_in("a difference"), true), (Desk::new(), false)] {
+        desk.engine.play(answered(&call_records()[0], &["fine"]));
+        assert_eq!(desk.run(&["ask", "Review this."]).await, 0);
+        let said = desk.err.text();
+        assert_eq!(said.contains("standard input was not read; to send both: lmdeck ask --system"), told, "{said}");
+    }
 }
 
 #[tokio::test]
@@ -585,6 +650,24 @@ async fn ask_as_json_has_the_fields_of_the_service_api() {
     assert_eq!(metadata["attempts"], 1);
     assert!(metadata.get("error").is_none());
     assert_eq!(desk.err.text(), "");
+}
+
+#[tokio::test]
+async fn a_model_that_a_near_server_runs_elsewhere_is_not_called_local() {
+    let snapshot = with_provider(evening(), "lm_studio", |view| {
+        let mut models = view.models.to_vec();
+        for model in &mut models {
+            model.remote = true;
+        }
+        view.models = models.into();
+    });
+    let desk = Desk::with(snapshot);
+    let near =
+        |record: &CallRecord| record.target.as_ref().is_some_and(|target| target.provider.as_str() == "lm_studio");
+    let record = call_records().into_iter().find(near).unwrap();
+    desk.engine.play(answered(&record, &["Hello"]));
+    assert_eq!(desk.run(&["ask", "hi", "--json"]).await, 0);
+    assert_eq!(desk.json()["metadata"]["local_model"], false);
 }
 
 #[tokio::test]
@@ -780,7 +863,17 @@ out       workstation/qwen3-32b                 down for 14 min: connection refu
 #[tokio::test]
 async fn explain_tells_a_past_call_from_its_record() {
     let desk = Desk::new();
-    desk.engine.on(CommandName::GetCall, Reply::Call(Box::new(call_records().remove(2))));
+    let rule = RuleTrace {
+        name: "long-prompts".into(),
+        when: "request.prompt_tokens > 24000".into(),
+        verdict: "no".into(),
+        why: "request.prompt_tokens is 1211".into(),
+        holds: Some(false),
+    };
+    let now = Explanation { rules: vec![rule], ..explanation() };
+    desk.engine
+        .on(CommandName::GetCall, Reply::Call(Box::new(call_records().remove(2))))
+        .on(CommandName::Explain, Reply::Explained(Box::new(now)));
     assert_eq!(desk.run(&["routes", "explain", "--call", "c1212"]).await, 0);
     let text = desk.out.text();
     assert!(text.starts_with("zai/glm-4.6 by prefer_local\nchain  1  lm_studio/openai_gpt-oss-120b-neo "), "{text}");
@@ -788,6 +881,14 @@ async fn explain_tells_a_past_call_from_its_record() {
         text.contains("\nout       workstation/qwen3-32b                 down for 14 min: connection refused\n"),
         "{text}"
     );
+    let now = text.split_once("\nby the rules of now  zai/glm-4.6 by teaching_generation\n").map(|(_, now)| now);
+    assert_eq!(
+        now,
+        Some("rules  long-prompts          no              request.prompt_tokens is 1211\n"),
+        "every rule, for the same request: {text}"
+    );
+    let Some(Command::Explain { facts }) = desk.engine.commands().pop() else { panic!("asked about now") };
+    assert_eq!(*facts, call_records().remove(2).facts);
 }
 
 #[tokio::test]
@@ -893,7 +994,38 @@ async fn calls_list_passes_filter_limit_and_place_on() {
     let Some(Command::ListCalls { query }) = desk.engine.commands().pop() else { panic!("a query") };
     assert_eq!((query.limit, query.before, query.filter.as_str()), (7, Some("c9".into()), "status:error"));
     assert_eq!(desk.out.text(), "");
-    assert!(desk.err.text().starts_with("No calls here"));
+    assert_eq!(desk.err.text(), "No calls here that are older than c9.\n");
+    let desk = Desk::new();
+    desk.engine.on(CommandName::ListCalls, Reply::Calls(CallPage::default()));
+    assert_eq!(desk.run(&["calls", "list"]).await, 0);
+    assert!(desk.err.text().starts_with("No calls here: lmdeck ask"));
+}
+
+#[tokio::test]
+async fn calls_list_says_of_which_time_it_counted_and_how_to_reach_what_is_older() {
+    let said = async |words: &[&str], page: CallPage| {
+        let desk = Desk::new();
+        desk.engine.on(CommandName::ListCalls, Reply::Calls(page));
+        assert_eq!(desk.run(words).await, 0);
+        desk.err.text()
+    };
+    // In the morning most rows of a page are of the days before.
+    let mut morning = CallPage { matching: 3, total: 3, ..call_page() };
+    morning.rows[3].ts = scene::ago(scene::DAY);
+    assert_eq!(
+        said(&["calls", "list", "-n", "4"], morning.clone()).await,
+        "4 shown; 3 today   older: --before c1211\n"
+    );
+    assert_eq!(said(&["calls", "list"], morning.clone()).await, "4 shown; 3 today\n", "a page that is not full is all");
+    let week = CallPage { matching: 812, total: 5000, counted_since: scene::ago(7 * scene::DAY), ..morning };
+    assert_eq!(
+        said(&["calls", "list", "-n", "4", "dspy", "since:7d"], week.clone()).await,
+        "4 of 812 since 14 Nov 22:14, 5,000 in all   older: --before c1211\n"
+    );
+    let desk = Desk::new();
+    desk.engine.on(CommandName::ListCalls, Reply::Calls(week));
+    desk.run(&["calls", "list", "--json"]).await;
+    assert_eq!(desk.json()["counted_since"], scene::ago(7 * scene::DAY).0);
 }
 
 #[tokio::test]
@@ -953,7 +1085,7 @@ async fn calls_show_as_json_is_the_row_and_everything_recorded() {
 async fn calls_tail_prints_each_new_call_once_in_the_order_they_ended() {
     let desk = Desk::new();
     let rows = scene::call_rows();
-    let page = |rows: &[_]| Reply::Calls(CallPage { rows: rows.to_vec(), matching: 0, total: 0 });
+    let page = |rows: &[_]| Reply::Calls(CallPage { rows: rows.to_vec(), ..CallPage::default() });
     desk.engine
         .on(CommandName::ListCalls, page(&rows[3..]))
         .on(CommandName::ListCalls, page(&rows[1..]))
@@ -963,6 +1095,24 @@ async fn calls_tail_prints_each_new_call_once_in_the_order_they_ended() {
     let ids: Vec<Value> =
         desk.out.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
     assert_eq!(ids, ["c1212", "c1213", "c1214"], "older calls are not repeated");
+}
+
+#[tokio::test]
+async fn calls_tail_says_how_many_calls_it_could_not_show() {
+    let desk = Desk::new();
+    let rows = scene::call_rows();
+    let page = |rows: &[_], matching, counted_since| {
+        Reply::Calls(CallPage { rows: rows.to_vec(), matching, total: matching, counted_since })
+    };
+    desk.engine
+        .on(CommandName::ListCalls, page(&rows[3..], 100, scene::MIDNIGHT))
+        // Two of 1,202 that ended meanwhile are among the newest.
+        .on(CommandName::ListCalls, page(&rows[1..3], 1302, scene::MIDNIGHT))
+        // Another day: what it counts says nothing of the one before.
+        .on(CommandName::ListCalls, page(&rows[..1], 9000, NOW));
+    let code = desk.run_until(&["calls", "tail", "--json"], |desk| desk.out.text().lines().count() >= 3).await;
+    assert_eq!(code, 0);
+    assert_eq!(desk.err.text(), "-- 1,200 more calls ended than are shown: lmdeck calls list has all\n");
 }
 
 fn log_line(message: &str) -> LogLine {
@@ -1206,6 +1356,38 @@ async fn an_answer_that_costs_money_is_asked_about_first() {
 }
 
 #[tokio::test]
+async fn the_dearest_model_that_may_be_asked_is_asked_about() {
+    let with = |change: fn(&mut ProviderView)| {
+        let mut picture = evening();
+        Arc::make_mut(&mut picture.providers).iter_mut().map(Arc::make_mut).for_each(change);
+        Desk::with(picture)
+    };
+    // The first one named is free, and the vendor's list may lack it.
+    let two = with(|view| {
+        if view.id.as_str() == "zai" {
+            let model = |id: &str, price| ModelView { price, named: true, ..ModelView::of(id) };
+            let paid = Price::per_million(0.6, 2.2, None);
+            view.models = vec![model("glm-4.7-flash", Some(Price::FREE)), model("glm-4.6", paid)].into();
+            view.named_models = vec!["glm-4.7-flash".into(), "glm-4.6".into()];
+        }
+    });
+    // A near server runs a model elsewhere.
+    let remote = with(|view| {
+        if view.id.as_str() == "lm_studio" {
+            let cloud = ModelView { remote: true, listed: true, ..ModelView::of("gpt-oss:120b-cloud") };
+            view.models = vec![cloud].into();
+        }
+    });
+    for (mut desk, id, said) in [(two, "zai", "may cost up to"), (remote, "lm_studio", "may cost something")] {
+        desk.at_keyboard = false;
+        desk.engine.on(CommandName::TestSaved, tested(None));
+        assert_eq!(desk.run(&["providers", "test", id, "--answer"]).await, 2, "{}", desk.err.text());
+        assert!(desk.err.text().contains(said), "{}", desk.err.text());
+        assert!(desk.engine.commands().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn discover_offers_the_command_that_adds_what_it_found() {
     let found = |kind: Kind, endpoint: &str, answered, note: &str| Found {
         kind,
@@ -1235,6 +1417,49 @@ async fn discover_offers_the_command_that_adds_what_it_found() {
     );
     assert!(text.contains("[-]  Ollama        http://127.0.0.1:11434    nothing there\n"), "{text}");
     assert_eq!(desk.err.text(), "-- add it: lmdeck providers add --type llama_cpp --endpoint http://127.0.0.1:9931\n");
+
+    // An id that is taken would be refused: by the file, and by the line before.
+    let desk = Desk::new();
+    desk.engine.on(
+        CommandName::Discover,
+        Reply::Discovered(vec![
+            found(Kind::LmStudio, "http://127.0.0.1:1235", true, "1 model"),
+            found(Kind::LmStudio, "http://127.0.0.1:1236", true, "1 model"),
+        ]),
+    );
+    assert_eq!(desk.run(&["providers", "discover"]).await, 0);
+    assert_eq!(
+        desk.err.text(),
+        "\
+-- add it: lmdeck providers add --type lm_studio --id lm_studio_2 --endpoint http://127.0.0.1:1235
+-- add it: lmdeck providers add --type lm_studio --id lm_studio_3 --endpoint http://127.0.0.1:1236
+"
+    );
+
+    // What was added before one was refused is told.
+    let desk = Desk::new();
+    desk.engine
+        .on(
+            CommandName::Discover,
+            Reply::Discovered(vec![
+                found(Kind::Ollama, "http://127.0.0.1:11434", true, "1 model"),
+                found(Kind::Vllm, "http://127.0.0.1:8000", true, "1 model"),
+            ]),
+        )
+        .on(CommandName::AddProvider, edited(1))
+        .on(
+            CommandName::AddProvider,
+            Reply::Refused(Refusal {
+                message: "the file changed on disk".into(),
+                remedy: String::new(),
+                exit: 3,
+                issues: Vec::new(),
+                difference: None,
+            }),
+        );
+    assert_eq!(desk.run(&["providers", "discover", "--add"]).await, 3);
+    let said = desk.err.text();
+    assert!(said.starts_with("added ollama\n") && said.contains("error: the file changed on disk"), "{said}");
 
     let desk = Desk::new();
     desk.engine.on(CommandName::Discover, Reply::Discovered(Vec::new()));
@@ -1329,7 +1554,11 @@ async fn models_use_says_where_calls_go_meanwhile() {
     desk.engine.publish(snapshot);
     assert_eq!(desk.run(&["models", "use", "workstation"]).await, 0);
     assert_eq!(desk.out.text(), "active target: workstation\n");
-    assert_eq!(desk.err.text(), "-- in effect now: lm_studio/openai_gpt-oss-120b-neo: workstation is down\n");
+    assert_eq!(
+        desk.err.text(),
+        "-- in effect now: lm_studio/openai_gpt-oss-120b-neo: workstation is down\n\
+         -- a dashboard or gateway that runs now takes it over within a minute\n"
+    );
 }
 
 #[tokio::test]
@@ -1399,14 +1628,51 @@ async fn config_set_undo_and_trust_reach_the_engine() {
 }
 
 #[tokio::test]
+async fn a_key_in_clear_is_refused_however_it_is_given() {
+    for (path, value) in [
+        ("providers.zai.authToken", "sk-very-secret"),
+        ("providers.zai.\"authToken\"", "sk-very-secret"),
+        ("providers.zai", "{ id: zai, type: z_ai_glm, authToken: sk-very-secret }"),
+        ("gateway", "{ api_keys: [sk-very-secret] }"),
+        ("gateway.api_keys", "['${GOOD}', sk-very-secret]"),
+        ("z_ai_glm.api_key", "${X}sk-very-secret"),
+        ("z_ai_glm.api_key", "${X:-sk-very-secret}"),
+        ("gateway.api_keys", "[1234567890123456]"),
+        ("providers.zai.token", "{ sk-very-secret"),
+    ] {
+        let desk = Desk::new();
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 2, "{path} {value}");
+        let said = desk.err.text();
+        assert!(said.contains("a key on the command line is refused") && !said.contains("very-secret"), "{said}");
+        assert!(desk.engine.commands().is_empty());
+    }
+    for (path, value) in [
+        ("providers.zai.authToken", "${Z_AI_API_KEY}"),
+        ("providers.zai.authToken", ""),
+        ("gateway.api_keys", "['${ONE}', '${TWO}']"),
+        ("gateway.api_keys", "[]"),
+        ("providers.zai", "{ id: zai, type: z_ai_glm, authToken: '${Z_AI_API_KEY}', models: [a] }"),
+        ("limits.default_max_tokens", "900"),
+        ("ui.keys", "{ help: F1 }"),
+        ("presets.a.defaults.token", "x"),
+    ] {
+        let desk = Desk::new();
+        desk.engine.on(CommandName::ConfigSet, edited(1));
+        assert_eq!(desk.run(&["config", "set", path, value]).await, 0, "{path} {value}: {}", desk.err.text());
+    }
+}
+
+#[tokio::test]
 async fn config_show_is_the_configuration_in_force() {
     let desk = Desk::new();
     assert_eq!(desk.run(&["config", "show"]).await, 0);
     let text = desk.out.text();
-    assert!(text.contains("strategy: prefer_local\n") && text.contains("key: from Z_AI_API_KEY\n"), "{text}");
+    assert!(text.contains("strategy: prefer_local\n") && text.contains("authToken: ${Z_AI_API_KEY}\n"), "{text}");
     let desk = Desk::new();
     desk.run(&["config", "show", "--json"]).await;
-    assert_eq!(desk.json()["routing"]["request_priorities"]["teaching_generation"], json!(["zai", "lm_studio"]));
+    let shown = desk.json();
+    assert_eq!((&shown["routing"]["strategy"], &shown["providers"][0]["id"]), (&json!("prefer_local"), &json!("zai")));
+    assert_eq!(shown["file"], "/home/ada/.config/lmdeck/ai_models.yaml");
 }
 
 // ---- without an engine --------------------------------------------------------------------------------------
@@ -1534,8 +1800,34 @@ fn wrong_words_are_usage_errors_that_name_what_is_allowed() {
     assert!(usage_error(&["ask", "--tag", "privacy", "x"]).contains("KEY=VALUE"));
     assert!(usage_error(&["ask", "--temperature", "hot", "x"]).contains("0 to 2"));
     assert!(usage_error(&["ask", "--max-tokens", "0", "x"]).contains("--max-tokens"));
-    assert!(usage_error(&["serve", "--listen", "somewhere"]).contains("--listen"));
-    assert!(usage_error(&["routes", "explain", "--call", "c1", "--type", "x"]).contains("cannot be used with"));
+    for (words, told) in [
+        (["serve", "--listen", "somewhere"], "127.0.0.1:4141"),
+        (["serve", "--listen", "localhost:5151"], "127.0.0.1:5151 or [::1]:5151"),
+        (["serve", "--listen", ":4141"], "an address in numbers and a port"),
+        (["connect", "--at", "box"], "127.0.0.1:4141"),
+    ] {
+        let said = usage_error(&words);
+        assert!(said.contains(told) && said.contains(words[1]), "{said}");
+    }
+}
+
+#[test]
+fn a_recorded_call_is_explained_as_it_was_whatever_a_sample_would_say() {
+    use clap::{Args as _, CommandFactory as _};
+    let sample = lmdeck::cli::args::SampleArgs::augment_args(clap::Command::new("sample"));
+    let mut tried = 0;
+    for arg in sample.get_arguments() {
+        let flag = format!("--{}", arg.get_long().unwrap());
+        let value = match arg.get_possible_values().first() {
+            Some(value) => value.get_name().to_owned(),
+            None => if flag == "--tag" { "a=b" } else { "1" }.to_owned(),
+        };
+        let words = ["routes", "explain", "--call", "c1", flag.as_str(), value.as_str()];
+        let words = if arg.get_action().takes_values() { &words[..] } else { &words[..5] };
+        assert!(usage_error(words).contains("cannot be used with"), "{flag}");
+        tried += 1;
+    }
+    assert!(tried > 10 && Cli::command().find_subcommand("routes").is_some());
 }
 
 #[test]

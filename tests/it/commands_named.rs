@@ -11,6 +11,7 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::kind::Kind;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore as _};
 use lmdeck::present::remedy::{Remedy, Subject, remedy};
+use lmdeck::tui::keymap::table::TABLE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -134,6 +135,108 @@ fn the_reader_of_commands_knows_wrong_ones() {
     ] {
         assert_eq!(wrong(&root, text).unwrap_or_default(), fault, "{text}");
     }
+}
+
+// ---- the README ----
+
+const README: &str = include_str!("../../README.md");
+
+/// The blocks of a language, in order.
+fn blocks(language: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut open = None;
+    for line in README.lines() {
+        match (line.strip_prefix("```"), open) {
+            (Some(_), Some(_)) => open = None,
+            (Some(name), None) => {
+                open = Some(name);
+                if name == language {
+                    found.push(String::new());
+                }
+            }
+            (None, Some(name)) if name == language => {
+                let block = found.last_mut().unwrap();
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+/// What stands between back-ticks in running text.
+fn quoted() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut in_block = false;
+    for line in README.lines() {
+        if line.starts_with("```") {
+            in_block = !in_block;
+        } else if !in_block {
+            found.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_line_of_the_readme_is_one() {
+    let root = Cli::command();
+    let mut checked = 0;
+    for line in blocks("sh").iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("lmdeck ")) {
+        // As a shell takes it apart, without the comment.
+        let script = format!("set -- {line}\nprintf '%s\\0' \"$@\"");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let words = String::from_utf8(output.stdout).unwrap();
+        if let Err(error) = Cli::try_parse_from(words.split_terminator('\0')) {
+            panic!("{line}: {error}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 15, "only {checked} lines");
+    let faults: Vec<String> =
+        quoted().iter().filter_map(|text| text.strip_prefix("lmdeck ")).filter_map(|text| wrong(&root, text)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_configuration_of_the_readme_can_be_used() {
+    let mut checked = 0;
+    for text in blocks("yaml").iter().filter(|text| !text.starts_with("tests:")) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ai_models.yaml");
+        std::fs::write(&file, text).unwrap();
+        let source = Source {
+            config: Some(file),
+            working_folder: folder.path().to_owned(),
+            state_folder: folder.path().join("state"),
+            ..Source::default()
+        };
+        let issues = match ConfigFile::open(source).look() {
+            Ok(loaded) => loaded.issues,
+            Err(unusable) => panic!("{text}: {:?}", unusable.issues),
+        };
+        let unknown: Vec<_> = issues.iter().filter(|issue| issue.message.contains("unknown key")).collect();
+        assert!(unknown.is_empty(), "{text}: {unknown:?}");
+        checked += 1;
+    }
+    assert!(checked >= 3, "only {checked} blocks");
+}
+
+#[test]
+fn every_key_of_the_readme_is_bound() {
+    let bound: BTreeSet<&str> =
+        TABLE.iter().flat_map(|part| part.iter()).flat_map(|entry| entry.keys).copied().collect();
+    let mut checked = 0;
+    for text in quoted() {
+        let key = text.len() == 1 || (text.starts_with("ctrl-") && text.len() == 6);
+        // `*` is any client, or any page.
+        if key && text != "*" {
+            assert!(bound.contains(text), "{text} is bound nowhere");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} keys");
 }
 
 // ---- remedies, which are made while the program runs ----

@@ -208,6 +208,21 @@ fn new_keys_win_over_old_ones_with_a_note() {
 }
 
 #[test]
+fn an_original_s_key_without_its_section_is_told_to_do_nothing() {
+    let notes = |sections: &str| {
+        let keys = "performance: { request_timeout: 45, lm_studio_health_check_interval: 10 }\n";
+        let loaded = Place::holding(&format!("{keys}{sections}")).load(&[]).unwrap();
+        let idle = loaded.issues.iter().filter(|issue| issue.message.contains("acts on sections of the original"));
+        idle.map(|issue| (issue.severity, issue.path.clone())).collect::<Vec<_>>()
+    };
+    let (timeout, interval) = ("performance.request_timeout", "performance.lm_studio_health_check_interval");
+    let note = |path: &str| (Severity::Note, path.to_owned());
+    assert_eq!(notes("providers: [{ id: a, type: lm_studio }]\n"), [note(timeout), note(interval)]);
+    assert_eq!(notes("fallback_models: [{ provider: openai, model: a }]\n"), [note(interval)]);
+    assert_eq!(notes("lm_studio: { base_url: 'http://127.0.0.1:1' }\n"), []);
+}
+
+#[test]
 fn an_unknown_key_is_a_warning_with_a_suggestion() {
     let text = "providers:\n  - id: a\n    type: lm_studio\n    endpont: http://127.0.0.1:1\n    base_url: x\nrouting:\n  stratgy: prefer_local\ncahce: {}\nx-mine: 1\n";
     let loaded = Place::holding(text).load(&[]).unwrap();
@@ -333,12 +348,37 @@ fn the_same_provider_twice_names_both_lines() {
 }
 
 #[test]
-fn a_second_fallback_of_a_kind_gets_a_number() {
-    let text = "fallback_models:\n  - { provider: openai, model: a, api_key: k1 }\n  - { provider: openai, model: b, api_key: k2 }\n";
-    let loaded = Place::holding(text).load(&[]).unwrap();
-    let second = profile(&loaded, "openai_2");
-    assert!(second.aliases.contains_key("openai_1"));
-    assert_eq!(second.key_source, KeySource::File { tail: None });
+fn fallbacks_of_one_kind_are_numbered_by_their_place_as_in_the_original() {
+    let entry = |model: &str| format!("  - {{ provider: openai, model: {model}, api_key: k-{model} }}\n");
+    let text = format!("fallback_models:\n{}{}{}", entry("gpt-4o-mini"), entry("gpt-4o"), entry("o3"));
+    let loaded = Place::holding(&text).load(&[]).unwrap();
+    let ids: Vec<_> = loaded.config.providers.iter().map(|provider| provider.id.as_str()).collect();
+    assert_eq!(ids, ["openai", "openai_1", "openai_2"]);
+    // What the original calls openai_N is entry N, by whichever way the name is looked up.
+    for (place, provider) in loaded.config.providers.iter().enumerate() {
+        let name = format!("openai_{place}");
+        let meant: Vec<_> = loaded
+            .config
+            .providers
+            .iter()
+            .filter(|other| other.id.as_str() == name || other.aliases.contains_key(&name))
+            .map(|other| other.id.as_str())
+            .collect();
+        assert_eq!(meant, [provider.id.as_str()], "{name}");
+    }
+    assert_eq!(loaded.config.providers[1].key_source, KeySource::File { tail: None });
+}
+
+#[test]
+fn a_fallback_leaves_a_section_its_name_wherever_the_section_stands() {
+    for text in [
+        "fallback_models: [{ provider: lm_studio, model: a }]\nlm_studio: { base_url: 'http://127.0.0.1:1' }\n",
+        "lm_studio: { base_url: 'http://127.0.0.1:1' }\nfallback_models: [{ provider: lm_studio, model: a }]\n",
+    ] {
+        let loaded = Place::holding(text).load(&[]).unwrap_or_else(|unusable| panic!("{text}: {unusable:#?}"));
+        assert_eq!(profile(&loaded, "lm_studio").endpoint.port, 1);
+        assert_eq!(profile(&loaded, "lm_studio_0").models[0].id.as_str(), "a");
+    }
 }
 
 #[test]
@@ -415,6 +455,25 @@ fn variables_come_from_the_environment_then_env_files_beside_the_file_and_in_the
 }
 
 #[test]
+fn a_value_of_a_dot_env_is_what_stands_there() {
+    let key = |line: &str| {
+        let place = Place::holding("providers:\n  - { id: a, type: vllm, authToken: '${KEY}' }\n");
+        place.write(".env", format!("{line}\n"));
+        let loaded = place.load(&[]).unwrap();
+        (profile(&loaded, "a").key.as_ref().unwrap().expose().to_owned(), loaded.issues)
+    };
+    for line in ["KEY='a$b'", "KEY=a$b", "KEY=\"a$b\"", "export KEY=a\\$b"] {
+        let (read, issues) = key(line);
+        assert_eq!((read.as_str(), issues.len()), ("a$b", 0), "{line}: {issues:?}");
+    }
+    let (read, issues) = key("KEY=x${HOME}y");
+    assert_eq!(read, "x${HOME}y");
+    let issue = said(&issues, "line 1 refers to another variable, which is taken as it stands");
+    assert_eq!(issue.remedy, "write the value itself");
+    assert_eq!(key("KEY='x${HOME}y'").1.len(), 0, "single quotes mean it");
+}
+
+#[test]
 fn what_looks_like_a_reference_and_is_none_is_told() {
     let place = Place::holding(
         "providers:\n  - { id: a, type: vllm, authToken: '${MY KEY}' }\n  - { id: b, type: vllm, name: 'costs $${5}' }\n",
@@ -448,6 +507,51 @@ fn an_unset_variable_is_a_warning_and_only_its_provider_is_withheld() {
     assert!(profile(&loaded, "b").withheld.is_none());
     assert!(profile(&loaded, "c").withheld.is_some());
     assert_eq!(loaded.config.gateway.listen.port(), 4141);
+}
+
+#[test]
+fn a_file_whose_protection_comes_to_nothing_is_not_used() {
+    let policy = |rest: &str| format!("routing:\n  policies:\n    - name: guard\n      {rest}\n");
+    for (text, path) in [
+        (policy("use: ['${UNSET}']"), "routing.policies.0.use.0"),
+        (policy("use: ${UNSET}"), "routing.policies.0.use"),
+        (policy("use: [local, 'zai/${UNSET}']"), "routing.policies.0.use.1"),
+        (policy("local_only: ${UNSET}"), "routing.policies.0.local_only"),
+        (policy("local_only: ${NOTHING}"), "routing.policies.0.local_only"),
+        (policy("priority: ${UNSET}"), "routing.policies.0.priority"),
+        ("routing:\n  policies:\n    - { name: '${UNSET}', local_only: true }\n".into(), "routing.policies.0.name"),
+        (policy("use: ['${UNSET:-}']"), "routing.policies.0.use"),
+        (policy("use: [' ']"), "routing.policies.0.use"),
+        ("routing:\n  policies:\n    - { name: '', local_only: true }\n".into(), "routing.policies.0"),
+        ("routing: { request_priorities: { prayer: ['${UNSET}'] } }\n".into(), "routing.request_priorities.prayer"),
+        ("budget: { daily_limit: '${UNSET}' }\n".into(), "budget.daily_limit"),
+        ("cost_optimization: { daily_budget_limit: '${UNSET}' }\n".into(), "cost_optimization.daily_budget_limit"),
+        ("gateway: { api_keys: ['${UNSET}'] }\n".into(), "gateway.api_keys"),
+    ] {
+        let place = Place::holding(&text);
+        let unusable = place.load(&[("NOTHING", "null")]).unwrap_err();
+        let errors: Vec<_> = unusable.issues.iter().filter(|issue| issue.severity == Severity::Error).collect();
+        assert_eq!(errors.len(), 1, "{text}: {errors:#?}");
+        assert_eq!(errors[0].path, path, "{text}");
+        assert!(errors[0].line.is_some() && !errors[0].remedy.is_empty(), "{text}");
+        if text.contains("${UNSET}") {
+            assert!(errors[0].message.starts_with("UNSET is not set"), "{}", errors[0].message);
+            let told = unusable.issues.iter().filter(|issue| issue.message.contains("UNSET")).count();
+            assert_eq!(told, 1, "said once: {:#?}", unusable.issues);
+        }
+    }
+    // What still holds without the variable is a warning at most.
+    for text in [
+        policy("enabled: false\n      use: ['${UNSET}']"),
+        "routing: { request_priorities: { prayer: ['${UNSET}', local] } }\n".into(),
+        "cost_optimization: { daily_budget_limit: '${UNSET}' }\nbudget: { daily_limit: 5 }\n".into(),
+        "gateway: { api_keys: ['${UNSET:-}'] }\n".into(),
+        "gateway: { api_keys: ['${UNSET}', another-key-of-twenty] }\n".into(),
+    ] {
+        let loaded = Place::holding(&text).load(&[]).unwrap_or_else(|unusable| panic!("{text}: {unusable:#?}"));
+        let told = loaded.issues.iter().filter(|issue| issue.message.starts_with("UNSET is not set"));
+        assert_eq!(told.count(), usize::from(!text.contains(":-")), "{text}: {:#?}", loaded.issues);
+    }
 }
 
 #[test]
@@ -532,6 +636,18 @@ fn a_key_never_shows_up_in_a_finding() {
     assert!(unusable.issues.len() >= 2);
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!shown.contains("autToken: swordfish"), "{shown}");
+    // Not on the line that names it, and not where another finding shows the line.
+    for text in [
+        "gateway:\n  api_keys:\n    - 12345678\n",
+        "gateway:\n  api_keys:\n    - true\n    - swordfish\n",
+        "providers:\n  - id: a\n    type: openai\n    authToken:\n      12345678\n",
+        "providers: [{ id: a, type: openai, authToken:\n      swordfish, nonsense: 1 }]\nlimits: 3\n",
+        "providers:\n  - id: a\n    authToken:\n      swordfish: a: b\n",
+    ] {
+        let unusable = Place::holding(text).load(&[]).unwrap_err();
+        let shown = format!("{:?}", unusable.issues);
+        assert!(!shown.contains("12345678") && !shown.contains("swordfish"), "{shown}");
+    }
     let broken = Place::holding("gateway:\n  api_keys: [hunter2-hunter2\n").load(&[]).unwrap_err();
     assert!(!format!("{:?}", broken.issues).contains("hunter2"));
     let url =

@@ -4,10 +4,11 @@
 #![expect(clippy::format_push_string, reason = "generated files read like files")]
 
 use lmdeck::adapters::config::{ConfigFile, Source};
+use lmdeck::domain::config::{Issue, Severity};
 use lmdeck::domain::ids::ProviderId;
 use lmdeck::domain::kind::Kind;
 use lmdeck::engine::ports::{ConfigEdit, ConfigStore};
-use lmdeck::engine::protocol::{DraftSecret, EditReport, ProviderDraft, Refusal};
+use lmdeck::engine::protocol::{DraftSecret, EditReport, PolicyEdit, PolicyPlace, ProviderDraft, Refusal};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -314,6 +315,49 @@ fn renaming_a_provider_takes_its_orders_along() {
         report.difference
     );
     assert!(changed(&report).contains(&"+  - id: glm".to_owned()));
+    // That its key is not set is said of the new id.
+    let told = |issue: &&Issue| issue.severity != Severity::Note && !issue.message.contains("is not set");
+    let odd: Vec<_> = report.issues.iter().filter(told).collect();
+    assert!(odd.is_empty(), "nothing names somebody who is not there: {odd:#?}");
+}
+
+#[test]
+fn renaming_a_provider_takes_policies_conditions_and_presets_along() {
+    let text = "providers:\n  - { id: zai, type: z_ai_glm, models: [glm-4.6] }\n  - { id: workstation, type: llama_cpp, endpoint: 'http://127.0.0.1:1', local: true }\nrouting:\n  policies:\n    - name: near\n      when: provider[\"workstation\"].up && request.type == \"workstation\"  # by day\n      use: [workstation, zai/glm-4.6]\n      local_only: true\n    - name: dear\n      when: |-\n        !provider.workstation.up\n        && budget.fraction > 0.5\n      deny: too dear\npresets:\n  letter: { prompt: hello, model: workstation/small }\n";
+    let desk = Desk::with(text);
+    let rename = |id: &str, to: &str| {
+        let draft = ProviderDraft { id: to.into(), ..desk.draft(id) };
+        desk.edit(ConfigEdit::EditProvider { id: id.into(), draft })
+    };
+    let report = rename("workstation", "box").unwrap();
+    let wanted = text
+        .replace("id: workstation", "id: box")
+        .replace("provider[\"workstation\"]", "provider[\"box\"]")
+        .replace("provider.workstation.", "provider[\"box\"].")
+        .replace("[workstation,", "[box,")
+        .replace("workstation/small", "box/small");
+    assert_eq!(desk.text(), wanted);
+    for told in [
+        "the policy near now says box",
+        "the condition of the policy dear now says box",
+        "the preset letter now says box",
+    ] {
+        assert!(report.issues.iter().any(|issue| issue.message == told), "{told} in {:#?}", report.issues);
+    }
+    // Removing tells of the rules that name it, and leaves them: an empty list of targets would mean anybody.
+    let report = desk.edit(ConfigEdit::RemoveProvider { id: "box".into() }).unwrap();
+    assert!(desk.text().contains("use: [box, zai/glm-4.6]"));
+    assert!(report.issues.iter().any(|issue| issue.path.starts_with("routing.policies")), "{:#?}", report.issues);
+    // What cannot be told from the text is the person's to change.
+    let escaped = text.replace("provider[\"workstation\"]", "provider[\"work\\x73tation\"]");
+    std::fs::write(desk.file(), &escaped).unwrap();
+    desk.store.load().unwrap();
+    let refusal = rename("workstation", "box").unwrap_err();
+    assert!(
+        refusal.message.starts_with("the condition of the policy near (line 6) asks for workstation"),
+        "{refusal:?}"
+    );
+    assert_eq!(desk.text(), escaped);
 }
 
 #[test]
@@ -361,6 +405,92 @@ fn a_file_that_changed_on_disk_is_not_overwritten() {
 }
 
 #[test]
+fn edits_at_the_same_time_are_all_in_the_file_and_can_all_be_taken_back() {
+    let policy = |number: usize| format!("    - {{ name: p{number}, enabled: false, use: [local] }}\n");
+    let first = format!("routing:\n  policies:\n{}", (0..20).map(policy).collect::<String>());
+    let desk = Desk::with(&first);
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let desk = &desk;
+            scope.spawn(move || {
+                let edit = PolicyEdit::Enable { name: format!("p{number}"), enabled: true };
+                let report = desk.edit(ConfigEdit::Policy(edit)).unwrap();
+                assert!(report.written);
+                // As the engine does after each.
+                desk.store.load().unwrap();
+            });
+        }
+    });
+    assert_eq!(desk.text(), first.replace("enabled: false", "enabled: true"));
+    for _ in 0..20 {
+        desk.store.undo().unwrap();
+    }
+    assert_eq!(desk.text(), first);
+}
+
+#[test]
+fn moving_a_rule_leaves_the_others_as_they_are_written() {
+    let text = "x-strict: &strict { fallback: none }\nx-night: &night time.hour > 22\nrouting:\n  policies:\n    - name: first\n      <<: *strict  # house rules\n      use: [local]  # ours\n\n    # about the second\n    - name: second\n      when: *night\n      # why\n      use: [ local,cloud ]\n    - { name: third, use: [local] }   # short\n    - when: >-\n        time.hour\n        < 3\n      name: fourth\n      use:\n      - local\n";
+    let lines = |text: &str| {
+        let mut lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let names = ["first", "second", "third", "fourth"];
+    for moved in names {
+        for place in [
+            PolicyPlace::First,
+            PolicyPlace::Last,
+            PolicyPlace::Up,
+            PolicyPlace::Down,
+            PolicyPlace::Before("second".into()),
+            PolicyPlace::After("third".into()),
+        ] {
+            let desk = Desk::with(text);
+            let edit = PolicyEdit::Move { name: moved.into(), place: place.clone() };
+            let Ok(report) = desk.edit(ConfigEdit::Policy(edit)) else {
+                assert!(matches!(
+                    (&place, moved),
+                    (PolicyPlace::Before(_), "second") | (PolicyPlace::After(_), "third")
+                ));
+                continue;
+            };
+            assert_eq!(lines(&desk.text()), lines(text), "{moved} {place:?}: {}", report.difference);
+            let config = desk.store.load().unwrap().config;
+            let order: Vec<_> = config.rules.policies.iter().map(|policy| policy.name.as_str()).collect();
+            let at = order.iter().position(|name| *name == moved);
+            match place {
+                PolicyPlace::First => assert_eq!(at, Some(0)),
+                PolicyPlace::Last => assert_eq!(at, Some(3)),
+                _ => assert_eq!(order.len(), 4),
+            }
+        }
+    }
+}
+
+#[test]
+fn models_that_stay_keep_their_lines_and_only_comments_of_one_that_goes_may_go() {
+    let text = "x-usual: &usual { context: 8192 }\nproviders:\n  - id: a\n    type: vllm\n    models:\n      - id: one\n        <<: *usual  # as usual\n      # two is fast\n      - id: two\n        # measured in May\n        quality: 70\n      - three\n";
+    let desk = Desk::with(text);
+    let models = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    desk.edit(ConfigEdit::EditProvider {
+        id: "a".into(),
+        draft: ProviderDraft { models: models(&["three", "two", "one", "four"]), ..desk.draft("a") },
+    })
+    .unwrap();
+    let wanted = "x-usual: &usual { context: 8192 }\nproviders:\n  - id: a\n    type: vllm\n    models:\n      - three\n      # two is fast\n      - id: two\n        # measured in May\n        quality: 70\n      - id: one\n        <<: *usual  # as usual\n      - four\n";
+    assert_eq!(desk.text(), wanted);
+    desk.edit(ConfigEdit::EditProvider {
+        id: "a".into(),
+        draft: ProviderDraft { models: models(&["one", "three"]), ..desk.draft("a") },
+    })
+    .unwrap();
+    assert!(
+        !desk.text().contains("May") && desk.text().contains("# two is fast") && desk.text().contains("# as usual")
+    );
+}
+
+#[test]
 fn undo_works_from_another_process_and_goes_back_twenty_edits() {
     let desk = Desk::with(ORIGINAL);
     for timeout in 1..=23 {
@@ -396,6 +526,34 @@ fn a_key_in_clear_never_appears_in_a_difference() {
         }
     }
     assert!(shown[1].contains("authToken: (hidden)"), "{}", shown[1]);
+}
+
+#[test]
+fn a_key_is_hidden_in_a_difference_however_it_is_written() {
+    for key in [
+        "|\n      swordfish",
+        "|-\n      swordfish\n      hunter2",
+        ">-\n      swordfish\n      hunter2",
+        ">\n      swordfish",
+        "\n      swordfish",
+        "\"swordfish\\\n      hunter2\"",
+        "swordfish\n      hunter2",
+        "${NOT_SET:-swordfish}",
+    ] {
+        let desk =
+            Desk::with(&format!("providers:\n  - id: a\n    type: vllm\n    authToken: {key}\n    enabled: true\n"));
+        let shown = desk.set("providers.a.enabled", "false").unwrap().difference;
+        assert!(shown.contains("enabled: false"), "{shown}");
+        assert!(!shown.contains("swordfish") && !shown.contains("hunter2"), "{shown}");
+    }
+    for keys in ["[12345678]", "\n    - swordfish", "\n    - |\n      swordfish"] {
+        let desk = Desk::with(
+            &format!("gateway:\n  api_keys: {keys}\n  listen: 127.0.0.1:1\nlimits: {{ queue: 1 }}\n")
+                .replace("[12345678]", "['12345678']"),
+        );
+        let shown = desk.set("gateway.listen", "127.0.0.1:2").unwrap().difference;
+        assert!(!shown.contains("swordfish") && !shown.contains("12345678"), "{shown}");
+    }
 }
 
 #[test]

@@ -124,6 +124,61 @@ fn a_key_smuggled_out_by_another_field_is_held_back_too() {
 }
 
 #[test]
+fn a_dot_env_of_the_working_folder_does_not_send_other_variables_away() {
+    // Of the real environment too: HOME stands for any secret in it.
+    let home = std::env::var("HOME").unwrap_or_default();
+    for (line, kind) in [
+        ("OLLAMA_HOST=https://x.example/${OPENAI_API_KEY}${HOME}", "ollama"),
+        ("OLLAMA_HOST=\"https://x.example/$OPENAI_API_KEY$HOME\"", "ollama"),
+        ("LM_STUDIO_BASE_URL=https://${OPENAI_API_KEY}${HOME}.x.example", "lm_studio"),
+    ] {
+        let place = Place::new();
+        place.write("work/.env", format!("{line}\n"));
+        let loaded = ConfigFile::open(place.source(None, KEYS)).load().unwrap();
+        let made = loaded.config.provider(&kind.into());
+        let seen = format!("{:?} {:?}", made.map(|profile| &profile.endpoint), loaded.issues);
+        assert!(!seen.contains("sk-openai") && (home.is_empty() || !seen.contains(&home)), "{line}: {seen}");
+    }
+}
+
+#[test]
+fn an_address_that_a_dot_env_of_the_working_folder_chose_gets_no_key_before_that_is_allowed() {
+    let mine = "providers:\n  - { id: a, type: openai, endpoint: '${SERVER:-https://api.openai.com/v1}' }\n";
+    let in_clear = mine.replace(" }\n", ", authToken: written-in-the-file }\n");
+    for (file, server, free) in [
+        (mine, "https://api.openai.com/v1", true),
+        (mine, "https://evil.example/v1", false),
+        (mine, "http://192.168.0.66:9", false),
+        (mine, "http://127.0.0.1:9", false),
+        (in_clear.as_str(), "http://192.168.0.66:9", false),
+        (in_clear.as_str(), "https://evil.example/v1", false),
+    ] {
+        let place = Place::new();
+        place.write("home/lmdeck/ai_models.yaml", file);
+        let store = || ConfigFile::open(place.source(None, KEYS));
+        assert!(goes(&store()), "without a .env");
+        place.write("work/.env", format!("SERVER={server}\n"));
+        assert_eq!(goes(&store()), free, "{server}");
+        store().trust().unwrap();
+        assert!(goes(&store()), "allowed: {server}");
+        // The same variable beside the person's own file is the person's.
+        let place = Place::new();
+        place.write("home/lmdeck/ai_models.yaml", file);
+        place.write("home/lmdeck/.env", format!("SERVER={server}\n"));
+        let own = goes(&ConfigFile::open(place.source(None, KEYS)));
+        assert!(own || (server.contains("evil") && file == mine), "{server}");
+    }
+    // Its own key may go to the machine it names.
+    let place = Place::new();
+    place.write(
+        "home/lmdeck/ai_models.yaml",
+        "providers:\n  - { id: a, type: vllm, endpoint: '${SERVER}', authToken: '${TOKEN}' }\n",
+    );
+    place.write("work/.env", "SERVER=http://192.168.0.66:9\nTOKEN=abc\n");
+    assert!(goes(&ConfigFile::open(place.source(None, KEYS))));
+}
+
+#[test]
 fn a_record_that_cannot_be_read_allows_nothing() {
     let place = Place::new();
     place.write(HERE, sends("https://mine.example/v1"));

@@ -38,11 +38,12 @@ struct Serving {
 
 impl Serving {
     fn start(place: &Place) -> Self {
-        let mut child = lmdeck(place, &["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let mut child = lmdeck(place, &["serve", "--listen", "127.0.0.1:0", "--json"]).spawn().unwrap();
         let mut line = String::new();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().trim().to_owned();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let address = said["listening"].as_str().unwrap().to_owned();
+        assert_eq!(said["base_url"], format!("http://{address}/v1"));
         Self { child, address }
     }
 }
@@ -129,6 +130,67 @@ fn another_program_on_the_port_is_told_apart() {
     assert!(text(&shown.stderr).contains("Another program answers"), "{}", text(&shown.stderr));
 }
 
+#[test]
+fn a_program_that_hangs_up_has_the_port_all_the_same() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let hanging_up = std::thread::spawn(move || {
+        let (stream, _) = other.accept().unwrap();
+        // Closed with a question unread: the system answers with a reset.
+        stream.peek(&mut [0; 1]).unwrap();
+    });
+    let place = Place::holding("");
+    let shown = run(&place, &["connect", "curl", "--no-wait", "--at", &address]);
+    hanging_up.join().unwrap();
+    let said = text(&shown.stderr);
+    assert!(said.contains("Another program answers") && !said.contains("Nothing listens"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_never_answers_is_no_other_program() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Nobody accepts: once the queue is full the system drops further attempts, as a firewall does.
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    {
+        held.push(stream.unwrap());
+    }
+    let place = Place::holding("");
+    let shown = run(&place, &["connect", "curl", "--no-wait", "--at", &address.to_string()]);
+    let said = text(&shown.stderr);
+    assert!(said.contains(&format!("No answer from http://{address}: that machine is off")), "{said}");
+    assert!(!said.contains("Another program"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_lmdeck_makes_itself_are_not_the_program_s() {
+    let sim = Sim::start(SimKind::LlamaCpp).await;
+    let place = holding(&sim);
+    let serving = Serving::start(&place);
+    // It may call itself anything, so that any call but lmdeck's own is taken for its.
+    let mut waiting = lmdeck(&place, &["connect", "environment", "--at", &serving.address]).spawn().unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for a call") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it left early");
+    }
+    for own in [&["ask", "hello"][..], &["bench", "box"], &["providers", "test", "box", "--answer"]] {
+        let made = run(&place, own);
+        assert_eq!(made.status.code(), Some(0), "{own:?}: {}", text(&made.stderr));
+    }
+    call_as("some-script/1.0", &serving.address).await;
+    assert_eq!(ended(&mut waiting), Some(0));
+    let mut out = String::new();
+    waiting.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert!(out.lines().last().unwrap().contains("(it calls itself some-script)"), "{out}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_a_call_of_that_program_and_says_that_it_was_seen() {
     let sim = Sim::start(SimKind::LlamaCpp).await;
@@ -187,8 +249,9 @@ fn ctrl_c_leaves() {
         line.clear();
         assert_ne!(said.read_line(&mut line).unwrap(), 0);
     }
-    // The next look at the ledger comes after the signal is listened for.
-    std::thread::sleep(Duration::from_millis(300));
     rustix::process::kill_process(rustix::process::Pid::from_child(&waiting), rustix::process::Signal::INT).unwrap();
     assert_eq!(ended(&mut waiting), Some(130));
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("-- left before a call was seen"), "{rest}");
 }

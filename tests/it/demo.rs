@@ -108,15 +108,20 @@ fn in_lines_it_is_marked_too() {
 }
 
 #[test]
-fn a_configuration_of_one_s_own_has_no_place_in_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_lmdeck"))
-        .args(["demo", "--plain", "--config", "mine.yaml"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the demo has a configuration of its own") && said.contains("--config"), "{said}");
+fn a_configuration_and_a_state_folder_of_one_s_own_have_no_place_in_it() {
+    for (flag, told) in
+        [("--config", "the demo has a configuration of its own"), ("--state-dir", "the demo keeps its state in")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_lmdeck"))
+            .args(["demo", "--plain", flag, "mine"])
+            .env_remove("LMDECK_STATE_DIR")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(told) && said.contains(flag), "{said}");
+    }
 }
 
 // ---- its story, told fast

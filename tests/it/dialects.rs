@@ -589,8 +589,10 @@ proptest! {
             }
             let _ = responses::request::translate(&apart, "demo-codex");
         }
-        let _ = prepare(&profile(Kind::ZAiGlm), &ModelId::from("glm"), &Body::RawOpenaiChat { json: chat.to_string() })
-            .map(|prepared| serde_json::from_str::<Value>(&prepared.json).unwrap());
+        for kind in Kind::ALL {
+            let _ = prepare(&profile(kind), &ModelId::from("glm"), &Body::RawOpenaiChat { json: chat.to_string() })
+                .map(|prepared| serde_json::from_str::<Value>(&prepared.json).unwrap());
+        }
         for dialect in [Dialect::Messages, Dialect::Responses, Dialect::Embeddings, Dialect::Chat] {
             let _ = whole(dialect, &context(Kind::Openai), chat.to_string().into(), CREATED);
         }
@@ -653,13 +655,19 @@ fn request() -> impl Strategy<Value = Value> {
                 "tool_calls": if role == "assistant" { json!([{"id": "c:1", "function": {"name": "f", "arguments": "{"}}]) } else { Value::Null }})
         });
     let more = prop::collection::hash_map(
-        "tools|tool_choice|response_format|stop|temperature|max_tokens|thinking|reasoning_effort|choices|data|output|content|n",
+        "tools|tool_choice|response_format|stop|temperature|max_tokens|thinking|reasoning_effort|choices|data|output|content|n|max_completion_tokens|model",
         any_json(),
         0..4,
     );
-    (prop::collection::vec(message, 0..6), more).prop_map(|(messages, more)| {
-        let mut request: serde_json::Map<String, Value> = more.into_iter().collect();
-        request.insert("messages".into(), messages.into());
+    let stream = prop::option::of(any::<bool>());
+    (prop::collection::vec(message, 0..6), more, stream, any::<bool>()).prop_map(|(messages, more, stream, first)| {
+        let messages = [("messages".to_owned(), Value::from(messages))];
+        let stream = stream.map(|stream| ("stream".to_owned(), Value::from(stream)));
+        let request: serde_json::Map<String, Value> = if first {
+            messages.into_iter().chain(more).chain(stream).collect()
+        } else {
+            more.into_iter().chain(stream).chain(messages).collect()
+        };
         Value::Object(request)
     })
 }

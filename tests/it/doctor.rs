@@ -2,23 +2,29 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
-use super::support::engine::{Book, engine_on, engine_over};
+use super::support::engine::{Book, engine_on, engine_over, untested};
 use super::support::sim::{Fault, LmStudioApi, PlainPort, Sim, SimKind, SimModel, free_port, profile_at};
+use bytes::Bytes;
 use clap::Parser as _;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use lmdeck::adapters::clock::SystemClock;
 use lmdeck::adapters::http::{HttpUpstream, Surroundings, SystemLookup};
 use lmdeck::cli::args::Cli;
 use lmdeck::cli::console::{Console, Interrupt};
-use lmdeck::domain::call::Status;
+use lmdeck::domain::call::{Body, Status};
 use lmdeck::domain::config::{Config, Endpoint, KeySource, ModelProfile, Profile};
-use lmdeck::domain::failure::{Cause, ErrorCode};
+use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
+use lmdeck::domain::health::{ModelInfo, ProbeFound, ProbeReport};
 use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
+use lmdeck::domain::reach::Reach;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
-use lmdeck::engine::protocol::{Command, DOCTOR_STEPS, EventKind, Reply, RunId, Step, StepState, TestReport};
+use lmdeck::engine::ports::{Frame, ModelDone, ModelJob, Question, Seen, Upstream, UpstreamAnswer, UpstreamJob};
+use lmdeck::engine::protocol::{Command, DOCTOR_STEPS, EventKind, Found, Reply, RunId, Step, StepState, TestReport};
 use lmdeck::present::remedy::{Subject, caution};
 use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex};
@@ -284,6 +290,70 @@ async fn a_limit_that_does_not_reach_keeps_the_question_at_home() {
     assert_eq!(records.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::Denied]);
 }
 
+/// A server that begins its answer at once and never ends it.
+struct Babbler;
+
+impl Upstream for Babbler {
+    fn probe(&self, profile: Arc<Profile>) -> BoxFuture<'static, ProbeReport> {
+        let models = profile.models.iter().map(|model| ModelInfo::named(model.id.clone())).collect();
+        let outcome = Ok(ProbeFound { models, ..ProbeFound::default() });
+        Box::pin(async move { ProbeReport { at: UnixMs(1), latency_ms: 1, reach: Some(Reach::Machine), outcome } })
+    }
+
+    fn test(
+        &self,
+        profile: Arc<Profile>,
+        question: Option<Arc<dyn Question>>,
+        _: tokio::sync::mpsc::Sender<Step>,
+    ) -> BoxFuture<'static, TestReport> {
+        let body = Body::Chat { messages: Vec::new(), max_tokens: Some(16), temperature: None, stream: true };
+        let job = UpstreamJob {
+            model: "m".into(),
+            body,
+            local_only: false,
+            through: Vec::new(),
+            time_left: profile.timeouts.first_token,
+            profile,
+        };
+        Box::pin(async move {
+            let failure = question.unwrap().ask(job).await.err();
+            TestReport { failure, ..untested().await }
+        })
+    }
+
+    fn discover(&self, _: Vec<Arc<Profile>>) -> BoxFuture<'static, Vec<Found>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn model(&self, _: ModelJob) -> BoxFuture<'static, Result<ModelDone, Failure>> {
+        Box::pin(async { Ok(ModelDone::default()) })
+    }
+
+    fn start(&self, _: UpstreamJob) -> BoxFuture<'static, Result<UpstreamAnswer, Failure>> {
+        let word = || Frame { raw: Bytes::new(), seen: Seen { text: "la ".into(), ..Seen::default() } };
+        let frames = futures_util::stream::repeat_with(word).then(|frame| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(frame)
+        });
+        let content_type = "text/event-stream".into();
+        let answer = UpstreamAnswer { status: 200, content_type, stream: true, frames: frames.boxed(), rate: None };
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_stops_answering_has_answered() {
+    let mut profile = Profile::new("endless", Kind::OpenaiCompatible, Endpoint::http("127.0.0.1", 9));
+    profile.models = vec![ModelProfile::named("m")];
+    let engine = engine_on(Arc::new(Babbler), vec![profile]).await;
+    let began = tokio::time::Instant::now();
+    let command = Command::TestSaved { id: "endless".into(), answer: true, run: RunId(1) };
+    let asked = timeout(Duration::from_mins(10), engine.handle.ask(command)).await;
+    let Ok(Reply::Tested(report)) = asked else { panic!("it has no end") };
+    assert!(report.passed(), "{report:?}");
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_question_that_is_stopped_is_recorded_and_counts_as_it_may_have_cost() {
     let sim = Sim::start(SimKind::Anthropic).await;
@@ -345,6 +415,7 @@ impl Shell {
             err: Box::new(self.err.clone()),
             input: Box::new(Cursor::new(Vec::new())),
             input_is_terminal: true,
+            input_is_given: false,
             err_is_terminal: false,
             width: None,
             colour_out: false,

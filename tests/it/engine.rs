@@ -1,16 +1,20 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
-use crate::support::engine::{Act, House, TokioClock, ask, collect, engine_on, house, profile, refused, text};
+use crate::support::engine::{
+    Act, Book, House, Stage, TokioClock, ask, collect, engine_on, engine_once, engine_sharing, house, profile, refused,
+    text,
+};
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::HttpUpstream;
 use lmdeck::domain::call::{Body, Message, Role, Status};
-use lmdeck::domain::config::ModelSettings;
+use lmdeck::domain::config::{Config, ModelSettings};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
+use lmdeck::domain::secret::Secret;
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -300,6 +304,75 @@ async fn traffic_moves_when_the_local_server_dies_and_comes_back_after_two_good_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_with_half_a_list_is_not_used_on_its_first_answer() {
+    let house = house(two(), |_, _| {}).await;
+    let look = async || {
+        house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+        house.engine.handle.snapshot().providers[0].health.state
+    };
+    let unreadable = || {
+        let cause = Cause::MalformedList { detail: "data: expected a list".into() };
+        Failure::new(ErrorCode::BadAnswer, cause, "the model list cannot be read")
+    };
+    house.stage.probe_fails("local", refused());
+    assert_eq!(look().await, State::Down);
+    house.stage.probe_fails("local", unreadable());
+    assert_eq!(look().await, State::Down, "it answers, once");
+    house.stage.probe_fails("local", refused());
+    assert_eq!(look().await, State::Down);
+    house.stage.probe_fails("local", unreadable());
+    assert_eq!((look().await, look().await), (State::Down, State::Degraded), "twice in a row is an answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_stays_at_home_goes_to_ollama_only_once_it_said_that_it_runs_the_model_itself() {
+    let cause = Cause::MalformedList { detail: "models: expected a list".into() };
+    let unreadable = Failure::new(ErrorCode::BadAnswer, cause, "the model list cannot be read");
+    let house = house(vec![profile("ollama", Kind::Ollama, &["big:120b-cloud", "llama3"])], |_, stage| {
+        stage.probe_fails("ollama", unreadable);
+    })
+    .await;
+    let at_home = async |model: &str| {
+        let mut request = ask(model);
+        request.facts.local_only = true;
+        collect(house.engine.handle.dispatch(request)).await.1
+    };
+    for model in ["auto", "ollama/llama3"] {
+        let failure = at_home(model).await.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::NoRoute, "{model}");
+        assert!(failure.message.contains("has not told yet whether it runs it here"), "{}", failure.message);
+    }
+    assert!(house.stage.jobs().is_empty(), "nobody was asked");
+    // Ollama adds a tag to a name without one.
+    let elsewhere = ModelInfo { remote: true, ..ModelInfo::named("big:120b-cloud") };
+    house.stage.probe_finds("ollama", vec![elsewhere, ModelInfo::named("llama3:latest")]);
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    assert_eq!(at_home("ollama/llama3").await.record.target.as_ref().unwrap().to_string(), "ollama/llama3");
+    let kept_in = at_home("ollama/big:120b-cloud").await;
+    assert_eq!(kept_in.failure.unwrap().code, ErrorCode::NoRoute);
+    assert_eq!(house.stage.jobs().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_choice_made_in_another_process_is_taken_over_within_a_minute() {
+    let book = Arc::new(Book::default());
+    let deck = async || {
+        let stage = Arc::new(Stage::default());
+        stage.probe_answers("local", &["small"]);
+        stage.probe_answers("zai", &["glm-4.6"]);
+        engine_sharing(book.clone(), Config { providers: two(), ..Config::default() }, stage).await.0
+    };
+    let (gateway, verb) = (deck().await, deck().await);
+    let choice = ActiveChoice::Target(Target::new("zai", "glm-4.6"));
+    assert_eq!(verb.handle.ask(Command::UseTarget { choice: choice.clone() }).await, Reply::Done);
+    let mut snapshots = gateway.handle.snapshots();
+    let followed = snapshots.wait_for(|snapshot| snapshot.routing.active == choice);
+    drop(timeout(Duration::from_secs(61), followed).await.expect("within a minute").unwrap());
+    let (_, outcome) = collect(gateway.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_comes_back_is_used_again_within_seconds() {
     let house = house(two(), |_, _| {}).await;
     house.stage.probe_fails("local", refused());
@@ -477,6 +550,32 @@ async fn a_changed_file_is_in_force_without_a_restart_and_keeps_what_is_known() 
     drop(snapshots.wait_for(|snapshot| snapshot.providers.len() == 1).await.unwrap());
     assert_eq!(house.engine.handle.snapshot().providers[0].health.state, State::Up);
     assert_eq!(house.stage.probes_of("zai"), probes, "an unchanged provider is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_stays_follows_changes_of_the_file() {
+    let house = house(two(), |_, _| {}).await;
+    assert!(house.desk.is_followed());
+    let (engine, desk) = engine_once(two()).await;
+    assert!(!desk.is_followed(), "who asks once watches no folder");
+    drop(engine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_corrected_key_is_in_force_and_tried_at_once() {
+    let mut providers = two();
+    providers[1].key = Some(Secret::new("a-key-that-was-revoked"));
+    let refused = Failure::new(ErrorCode::Auth, Cause::KeyRefused { status: 401 }, "the key was refused");
+    let house = house(providers, |_, stage| stage.probe_fails("zai", refused)).await;
+    let state = |house: &House| house.engine.handle.snapshot().providers[1].health.state;
+    assert_eq!(state(&house), State::Unauthorized);
+    house.stage.probe_answers("zai", &["glm-4.6"]);
+    let corrected = Instant::now();
+    // As when the person writes another key into .env: nothing else of the profile changes.
+    house.desk.change(|config| config.providers[1].key = Some(Secret::new("the-new-key-of-today")));
+    let mut snapshots = house.engine.handle.snapshots();
+    drop(snapshots.wait_for(|snapshot| snapshot.providers[1].health.state == State::Up).await.unwrap());
+    assert!(corrected.elapsed() < Duration::from_secs(2), "{:?}", corrected.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

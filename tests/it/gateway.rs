@@ -228,6 +228,7 @@ fn record() -> CallRecord {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 
@@ -1040,6 +1041,18 @@ async fn health_is_always_well_and_ready_follows_the_target_in_effect() {
 }
 
 #[tokio::test]
+async fn model_status_does_not_call_a_model_local_that_a_near_server_runs_elsewhere() {
+    let mut snapshot = snapshot();
+    let mut providers = (*snapshot.providers).clone();
+    Arc::make_mut(&mut providers[0]).models.iter_mut().for_each(|model| model.remote = model.id.as_str() == "smollm2");
+    snapshot.providers = Arc::new(providers);
+    let deck = Setup { snapshot, ..Setup::default() }.start(plays(vec![end()])).await;
+    let status = json_of(deck.get("/api/v1/llm/model-status").await).await;
+    assert_eq!(status["models"]["lm_studio_smollm2"]["is_local"], false);
+    assert_eq!(status["models"]["lm_studio_qwen/qwen3-4b"]["is_local"], true);
+}
+
+#[tokio::test]
 async fn model_status_has_the_original_services_fields() {
     let deck = Setup::default().start(plays(vec![end()])).await;
     let status = json_of(deck.get("/api/v1/llm/model-status").await).await;
@@ -1225,7 +1238,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let deck = Setup::default().start(plays(vec![head(false), raw("{}"), end()])).await;
-            for path in ["/v1/chat/completions", "/api/v1/llm/generate", "/api/v1/llm/switch-model"] {
+            for path in
+                ["/v1/chat/completions", "/api/v1/llm/generate", "/api/v1/llm/switch-model", "/api/v1/llm/%ff"]
+            {
                 let response = deck.post(path, body.clone()).await;
                 let status = response.status().as_u16();
                 assert!(status == 200 || (400..500).contains(&status), "{status}");

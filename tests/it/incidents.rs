@@ -5,7 +5,7 @@ use super::support::engine::{Act, House, ask, collect, house, house_with_past, p
 use lmdeck::adapters::ledger::{Keep, Options, SqliteLedger};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::State;
-use lmdeck::domain::ids::Target;
+use lmdeck::domain::ids::{ProviderId, Target};
 use lmdeck::domain::incident::{Ending, Incident, Past, Slot};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::time::UnixMs;
@@ -83,6 +83,25 @@ async fn a_provider_that_goes_down_makes_one_incident_with_the_calls_that_moved_
     let kept = house.book.incidents_kept();
     assert!(kept.iter().all(|one| one.since == seen.since), "one row, however often it is kept: {kept:?}");
     assert_eq!(kept.last().and_then(|one| one.until), over.until);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_switched_off_is_in_no_trouble() {
+    let house = house(two(), |_, _| {}).await;
+    let id = ProviderId::from("local");
+    house.engine.handle.ask(Command::EnableProvider { id: id.clone(), enabled: false }).await;
+    house.stage.probe_fails("local", refused());
+    let mut events = house.engine.handle.events();
+    // Somebody looks whether it may be switched on again.
+    let Reply::Probed(found) = house.engine.handle.ask(Command::Probe { which: ProbeWhich::One(id) }).await else {
+        panic!("a probe on demand is answered")
+    };
+    assert!(found[0].1.outcome.is_err());
+    let snapshot = house.engine.handle.snapshot();
+    assert_eq!(snapshot.providers[0].health.state, State::Down, "what it said is shown");
+    assert!(snapshot.incidents.is_empty() && house.book.incidents_kept().is_empty(), "{:?}", snapshot.incidents);
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    assert_eq!(told.filter(|event| matches!(event.kind, EventKind::HealthChanged { .. })).count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

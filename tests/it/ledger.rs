@@ -58,6 +58,7 @@ fn call(id: &str, ts: i64) -> CallRecord {
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 
@@ -252,6 +253,7 @@ fn any_record() -> impl Strategy<Value = CallRecord> {
             answer,
             reserved: cost.amount,
             observed: Vec::new(),
+            outside: None,
         }
     })
 }
@@ -424,6 +426,15 @@ async fn the_counts_are_of_today_or_of_the_span_asked_for() {
     assert_eq!(counts("since:2d", None).await, (3, 3, 3));
     assert_eq!(counts("", Some(NOON.0 - 40 * HOUR)).await, (3, 3, 3));
     assert_eq!(counts("dspy", Some(NOON.0)).await, (1, 1, 1));
+    let counted_since = async |filter: &str, since: Option<i64>| {
+        let query = CallQuery { filter: filter.into(), since: since.map(UnixMs), ..CallQuery::default() };
+        ledger.calls(query, NOON).await.unwrap().counted_since.0
+    };
+    let today = counted_since("", None).await;
+    assert!(today <= NOON.0 - 2 * HOUR && today > NOON.0 - 30 * HOUR, "{today}");
+    assert_eq!(counted_since("since:1h", None).await, today);
+    assert_eq!(counted_since("since:2d", None).await, NOON.0 - 48 * HOUR);
+    assert_eq!(counted_since("", Some(NOON.0)).await, NOON.0);
 }
 
 proptest! {
@@ -802,6 +813,26 @@ async fn old_calls_leave_at_start_and_young_ones_stay() {
 }
 
 #[tokio::test]
+async fn shares_of_limits_of_long_gone_days_leave_and_the_newest_days_stay_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    for day in 1..=20 {
+        let lease = "INSERT INTO budget_leases (day, granted_pico, spent_pico, process) VALUES (?1, 5, 5, 1)";
+        tool.execute(lease, [format!("2024-03-{day:02}")]).unwrap();
+    }
+    let _ledger = open_keeping(folder.path(), Keep { days: 30, bytes: 0 });
+    let left = || tool.query_row("SELECT count(*) FROM budget_leases", [], |row| row.get::<_, i64>(0)).unwrap();
+    let patience = std::time::Instant::now();
+    while left() == 20 && patience.elapsed().as_secs() < 20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(left(), 7);
+    let first: String = tool.query_row("SELECT min(day) FROM budget_leases", [], |row| row.get(0)).unwrap();
+    assert_eq!(first, "2024-03-14");
+}
+
+#[tokio::test]
 async fn a_ledger_that_grew_too_large_loses_its_oldest_calls() {
     let folder = tempfile::tempdir().unwrap();
     let now = unix_now().0;
@@ -1097,6 +1128,21 @@ async fn sums_by_group_count_money_failures_and_times_that_were_seen() {
     assert!(ask(&[], "colour:red", None).await.unwrap_err().contains("character 1"));
 }
 
+#[tokio::test]
+async fn a_row_knows_that_its_call_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let causes = [Cause::CutOff, Cause::Reset, Cause::Refused];
+    for (place, cause) in (0..).zip(causes) {
+        let error = Some(Failure::new(ErrorCode::Network, cause, "no answer"));
+        ledger.record(CallRecord { error, ..failed(&place.to_string(), NOON.0 + place) }.into());
+    }
+    ledger.flush().await;
+    let page = ledger.calls(CallQuery { limit: 9, ..CallQuery::default() }, NOON).await.unwrap();
+    let cut: Vec<bool> = page.rows.iter().rev().map(|row| row.cut_off).collect();
+    assert_eq!(cut, [true, true, false]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -1171,6 +1217,36 @@ async fn an_export_holds_every_call_once_in_parts_or_in_a_private_new_file() {
     };
     assert!(ledger.export(wrong, NOON).await.unwrap_err().contains("character 1"));
     assert!(!folder.path().join("no").exists());
+}
+
+#[tokio::test]
+async fn an_export_holds_nothing_that_a_terminal_would_obey() {
+    const HOSTILE: &str = "evil\x1b]0;pwned\x07\x1b[2J\u{9b}31m\u{202e}gnp\rx";
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let mut record = call("c1", NOON.0);
+    for label in [
+        &mut record.facts.request_type,
+        &mut record.facts.requested_model,
+        &mut record.facts.session,
+        &mut record.facts.client,
+        &mut record.facts.audience,
+    ] {
+        *label = HOSTILE.into();
+    }
+    record.facts.tags.insert(HOSTILE.into(), HOSTILE.into());
+    ledger.record(record.into());
+    ledger.flush().await;
+    for format in [ExportFormat::Csv, ExportFormat::Jsonl] {
+        let part = ledger.export(ExportQuery { format, ..ExportQuery::default() }, NOON).await.unwrap();
+        assert!(part.text.contains("evil"), "{}", part.text);
+        let rows = part.text.replace("\r\n", "\n");
+        assert!(rows.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{:?}", part.text);
+        if format == ExportFormat::Jsonl {
+            let line: serde_json::Value = serde_json::from_str(part.text.trim()).unwrap();
+            assert_eq!(line["request_type"], HOSTILE, "nothing is lost");
+        }
+    }
 }
 
 // ---- observed policies

@@ -64,3 +64,9 @@ mod unknown_names;
 mod presets;
 mod presets_cli;
 mod tui_presets;
+
+mod config_shown;
+mod gateway_keys;
+mod json_fields;
+mod odd_answers;
+mod passed_on;

@@ -274,6 +274,33 @@ async fn a_collector_of_spans_alone_is_not_asked_about_metrics_again() {
 }
 
 #[tokio::test]
+async fn a_collector_that_took_spans_and_does_not_find_its_place_for_a_moment_gets_them_later() {
+    let collecting = Collecting::start().await;
+    let (exporter, _providers) = exporting(collecting.collector(), QUICK);
+    exporter.outlet().send(Arc::new(call()));
+    stands(&exporter, |view| view.sent == 1).await;
+    collecting.answers(TRACES, (404, "default backend"));
+    exporter.outlet().send(Arc::new(call()));
+    stands(&exporter, |view| view.trouble.as_deref() == Some("it answered 404 at /v1/traces")).await;
+    let view = stands(&exporter, |view| view.sent == 2 && view.trouble.is_none()).await;
+    assert_eq!(view.dropped, 0, "nothing was thrown away");
+    close(exporter).await;
+}
+
+#[tokio::test]
+async fn spans_that_a_collector_of_metrics_never_takes_are_counted_and_it_is_said() {
+    let collecting = Collecting::start().await;
+    let (exporter, _providers) = exporting(collecting.collector(), QUICK);
+    collecting.answers(TRACES, (404, "<html>"));
+    exporter.outlet().send(Arc::new(call()));
+    stands(&exporter, |view| view.trouble.as_deref().is_some_and(|why| why.contains("no spans"))).await;
+    exporter.outlet().send(Arc::new(call()));
+    let view = stands(&exporter, |view| view.dropped == 2).await;
+    assert!(view.trouble.is_some() && view.sent == 0, "{view:?}");
+    close(exporter).await;
+}
+
+#[tokio::test]
 async fn a_program_that_is_no_collector_is_told_as_such() {
     let collecting = Collecting::start().await;
     collecting.answers(TRACES, (404, "<html>"));

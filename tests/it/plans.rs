@@ -11,7 +11,7 @@ use lmdeck::domain::plan::{Plan, PlanWindow, Resets};
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{BudgetStore, Clock, ConfigStore, Ports};
-use lmdeck::engine::protocol::{Command, PlanView, Reply, Snapshot};
+use lmdeck::engine::protocol::{Command, PlanView, ProbeWhich, Reply, Snapshot};
 use lmdeck::present::{labels, plan as words};
 use proptest::prelude::*;
 use std::path::Path;
@@ -130,6 +130,25 @@ async fn a_vendor_s_own_word_on_its_window_parks_it_until_then() {
     sleep(Duration::from_hours(2)).await;
     let third = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
     assert_eq!(third.target.as_ref().unwrap().provider.as_str(), "zai");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_a_probe_lifts_what_the_vendor_said_of_a_plan_that_is_another_now() {
+    for cause in [Cause::PlanUsedUp, Cause::Other] {
+        let plain = profile("zai", Kind::ZAiGlm, &["glm-4.6"]);
+        let house = house(vec![plain, profile("claude", Kind::Anthropic, &["haiku"])], |_, stage| {
+            let told = Failure::new(ErrorCode::RateLimit, cause.clone(), "429");
+            stage.acts("zai/glm-4.6", [Act::Fail(told.retry_after(Some(Duration::from_hours(48))))]);
+        })
+        .await;
+        let answers = async || {
+            let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+            record.target.as_ref().unwrap().provider.to_string()
+        };
+        assert_eq!((answers().await, answers().await), ("claude".to_owned(), "claude".to_owned()));
+        house.engine.handle.ask(Command::Probe { which: ProbeWhich::One("zai".into()) }).await;
+        assert_eq!(answers().await, "zai", "{cause:?}");
+    }
 }
 
 // ---- across starts and processes ----

@@ -54,3 +54,20 @@ async fn a_signal_ends_a_running_answer_and_the_call_is_recorded_as_cancelled() 
         assert_eq!(calls["calls"][0]["status"], "cancelled", "{signal:?}: {calls}");
     }
 }
+
+#[test]
+fn an_address_that_the_settings_forbid_is_a_usage_error_and_a_taken_one_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let serve = |address: &str| {
+        let output = lmdeck(home.path(), &["serve", "--listen", address]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // A supervisor starts again what was unavailable; this would never become right.
+    let (code, said) = serve("0.0.0.0:0");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("set gateway.api_keys"), "{said}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (code, said) = serve(&taken.local_addr().unwrap().to_string());
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("another program does"), "{said}");
+}

@@ -133,6 +133,7 @@ fn record() -> CallRecord {
         answer: None,
         reserved: None,
         observed: vec![ObservedMatch { policy: "o".into(), target: Some(target()), denied: false, moved: true }],
+        outside: None,
     }
 }
 
@@ -479,6 +480,7 @@ fn summed_up() -> Reply {
         }],
         all: CallSums::default(),
         left_out: 1,
+        times: vec!["2026-11-22".into()],
     }))
 }
 fn budget_report() -> BudgetReport {
@@ -523,6 +525,7 @@ fn decision() -> Decision {
             why: "it divides by zero".into(),
             would: Some(Would { target: Some(target()), denied: false }),
         }],
+        stand_in: true,
     }
 }
 
@@ -534,6 +537,10 @@ fn rule() -> RuleTrace {
         why: "request.stream is false".into(),
         holds: Some(false),
     }
+}
+
+fn page_of_calls() -> CallPage {
+    CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214, counted_since: UnixMs(7) }
 }
 
 fn replies() -> Vec<Reply> {
@@ -598,7 +605,7 @@ fn replies() -> Vec<Reply> {
             of: 9,
             policies: vec![ObservedCount { policy: "a".into(), matched: 3, moved: 2, denied: 1 }],
         }),
-        Reply::Calls(CallPage { rows: vec![CallRow::from(&record())], matching: 1, total: 214 }),
+        Reply::Calls(page_of_calls()),
         Reply::Call(Box::new(record())),
         Reply::Prompts(vec![prompt()]),
         Reply::Model(ModelReport {

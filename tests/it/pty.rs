@@ -51,7 +51,7 @@ pub struct Tty {
     seen: Shared,
     /// Kept open, so that the terminal lives on when the program is gone.
     _slave: Box<dyn SlavePty + Send>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 fn builder(program: &str, home: &Path) -> CommandBuilder {
@@ -170,7 +170,7 @@ impl Tty {
             before: raw.before,
             seen,
             _slave: raw.slave,
-            _home: raw.home,
+            home: raw.home,
         }
     }
 
@@ -254,6 +254,19 @@ fn ended(child: &mut (dyn Child + Send + Sync), limit: Duration) -> portable_pty
             panic!("it did not end within {limit:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_mouse_is_taken_and_left_alone_as_the_file_says_while_it_runs() {
+    let tty = Tty::start();
+    tty.until_text("Providers");
+    let file = tty.home.path().join("ai_models.yaml");
+    let mode = |screen: &vt100::Screen| screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+    tty.until("no mouse at first", |screen| !mode(screen));
+    for mouse in [true, false] {
+        std::fs::write(&file, format!("{CONFIG}ui: {{ mouse: {mouse} }}\n")).unwrap();
+        tty.until("the mouse as the file says", |screen| mode(screen) == mouse);
     }
 }
 
@@ -620,6 +633,26 @@ fn plain_mode_tells_in_lines_and_takes_numbers_and_keys() {
         assert!(said.contains(text), "{text:?} is not in\n{said}");
     }
     assert!(!said.contains("1: Providers"), "digits choose providers here: {said}");
+}
+
+#[test]
+fn a_line_for_a_field_stays_text_in_plain_mode_whatever_it_begins_with() {
+    let (said, code) =
+        plain("a\ntab\nask me\nshift-tab\n\\home\nshift-tab\nesc\nright\nright\nenter\nq\n", |command| {
+            command.arg("--plain");
+        });
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(": ask me") && said.contains(": home"), "{said}");
+    assert!(!said.contains("-- "), "a field's text was asked of a model: {said}");
+}
+
+#[test]
+fn a_capital_f_is_a_key_of_its_own_in_plain_mode() {
+    let (said, _) = plain("F\nF1\nesc\nq\n", |command| {
+        command.arg("--plain");
+    });
+    assert!(said.contains("the configuration file is in force: nothing is wrong with it"), "{said}");
+    assert!(said.contains("add a provider by form"), "the help: {said}");
 }
 
 #[test]

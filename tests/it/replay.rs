@@ -102,6 +102,7 @@ fn recorded(id: &str, facts: Facts, rules: &RuleSet, world: &World) -> CallRecor
         answer: None,
         reserved: None,
         observed: decision.observed(),
+        outside: None,
         target,
         facts,
     }

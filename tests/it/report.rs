@@ -98,6 +98,8 @@ const PLACES: &[&str] = &[
     "providers:\n  - { id: a, type: openai_compatible, endpoint: 'https://host.example/v1?key=KEY' }\n",
     "gateway: { api_keys: ['KEY'] }\n",
     "gateway:\n  api_keys:\n    - x\n    - 'KEY'\n",
+    "gateway:\n  api_keys:\n    - { name: batch, key: 'KEY' }\n    - { name: alice, kee: 'KEY' }\n",
+    "gateway:\n  api_keys:\n    - name: batch\n      key: 'KEY'\n  listen: [\n",
     "z_ai_glm: { api_key: 'KEY', model_name: x }\n",
     "fallback_models:\n  - { provider: openai, model: m, api_key: 'KEY' }\n",
     "# KEY\nproviders: []\n",

@@ -256,3 +256,21 @@ fn a_one_shot_says_what_only_a_running_instance_knows_and_what_observed_rules_ma
     let shown: Value = serde_json::from_str(&home.good(&["routes", "show", "night", "--json"])).unwrap();
     assert_eq!((&shown["observed"]["matched"], &shown["observed"]["hours"]), (&0.into(), &24.into()));
 }
+
+#[test]
+fn a_table_that_is_too_long_to_be_read_is_refused_and_never_cut() {
+    let home = Home::new();
+    let table = home.0.path().join("big.yaml");
+    let mut text = String::from("tests:\n");
+    while text.len() < 1 << 20 {
+        text.push_str("# nothing stands here that could fail\n");
+    }
+    text.push_str("  - { request: {}, expect: { target: nobody/at-all } }\n");
+    std::fs::write(&table, &text).unwrap();
+    let said = home.bad(&["routes", "test", "big.yaml"], 2);
+    assert!(said.contains("big.yaml cannot be read: it is larger than 1 MiB"), "{said}");
+    let said = home.bad(&["routes", "replay", "big.yaml"], 2);
+    assert!(said.contains("larger than 1 MiB"), "{said}");
+    std::fs::write(&table, b"tests: \xff").unwrap();
+    assert!(home.bad(&["routes", "test", "big.yaml"], 2).contains("it is not UTF-8 text"));
+}

@@ -184,6 +184,25 @@ fn a_model_id_with_a_slash_is_found_where_it_is_served() {
 }
 
 #[test]
+fn a_model_id_with_a_slash_does_not_go_to_a_vendor_while_the_server_that_has_it_is_silent() {
+    let ask = |world: &World| decide(&wanting("openai/gpt-oss-20b"), &original_rules(), world);
+    // LM Studio is closed: it lists nothing, and its profile says what it has.
+    let mut silent = original();
+    silent.providers[1].models = Vec::new().into();
+    silent.providers[1].preferred_models = vec!["openai/gpt-oss-20b".into()];
+    silent.providers[1].state = State::Down;
+    let decision = ask(&silent);
+    assert!(decision.chain.is_empty(), "{:?}", decision.chain);
+    assert_eq!(code(&decision, "lm_studio/openai/gpt-oss-20b"), "down");
+    // Before its first probe it is asked itself.
+    silent.providers[1].state = State::Unknown;
+    assert_eq!(chain(&ask(&silent)), ["lm_studio/openai/gpt-oss-20b"]);
+    // Any other name with its id in front means the vendor.
+    let of_vendor = decide(&wanting("openai/gpt-5"), &original_rules(), &silent);
+    assert_eq!(chain(&of_vendor), ["openai/gpt-5"]);
+}
+
+#[test]
 fn a_model_served_twice_may_be_taken_from_either() {
     let mut world = original();
     world.providers.push(provider("workstation", Kind::LlamaCpp, vec![model("aquif-3.5-max-42b-a3b-i1")]));
@@ -423,7 +442,7 @@ fn a_rule_that_keeps_prompts_at_home_admits_this_machine_and_those_called_local(
     world
         .providers
         .push(WorldProvider { reach: Reach::Network, ..provider("somebody", Kind::LlamaCpp, vec![model("qwen3-8b")]) });
-    world.providers[1].models[1].remote = true;
+    world.providers[1].models[1].remote = Some(true);
     let rules = RuleSet {
         policies: vec![Policy { name: "private-stays-here".into(), local_only: true, ..Policy::default() }],
         ..original_rules()
@@ -445,6 +464,41 @@ fn a_rule_that_keeps_prompts_at_home_admits_this_machine_and_those_called_local(
     }
     // A machine the person calls local may be used.
     assert!(chain(&decide(&Facts::default(), &rules, &world)).contains(&"workstation/qwen3-32b".to_owned()));
+}
+
+#[test]
+fn a_prompt_that_stays_at_home_waits_until_ollama_says_where_a_model_runs() {
+    let mut world = original();
+    let cloudy = WorldModel { remote: None, ..model("gpt-oss:120b-cloud") };
+    world.providers = vec![provider("ollama", Kind::Ollama, vec![cloudy])].into();
+    let at_home = |name: &str| Facts { local_only: true, ..wanting(name) };
+    let by_policy = RuleSet { policies: vec![Policy { local_only: true, ..Policy::default() }], ..RuleSet::default() };
+    for (rules, facts) in [(RuleSet::default(), at_home("auto")), (by_policy, Facts::default())] {
+        let explained = explain(&facts, &rules, &world);
+        assert!(explained.decision.chain.is_empty());
+        assert_eq!(code(&explained.decision, "ollama/gpt-oss:120b-cloud"), "not_local");
+        assert!(explained.decision.denied.is_none(), "it may be local: nobody has said so yet");
+        assert!(explained.sentence.contains("its server has not told yet whether"), "{}", explained.sentence);
+    }
+    // Without such a rule what is unknown drops nobody.
+    assert_eq!(chain(&decide(&Facts::default(), &RuleSet::default(), &world)), ["ollama/gpt-oss:120b-cloud"]);
+    // The same for a model that only the caller names.
+    world.providers[0].models = Vec::new().into();
+    world.providers[0].state = State::Unknown;
+    let named = "ollama/deepseek-v3.1:671b-cloud";
+    assert_eq!(code(&decide(&at_home(named), &RuleSet::default(), &world), named), "not_local");
+    assert_eq!(chain(&decide(&wanting(named), &RuleSet::default(), &world)), [named]);
+}
+
+#[test]
+fn a_session_that_stays_where_it_was_answered_is_not_said_to_follow_the_choice() {
+    let choice = ActiveChoice::Target(Target::new("z_ai_glm", "glm-4.6"));
+    let world = World { active: choice, pin: Some(Target::new("openai", "gpt-4o-mini")), ..original() };
+    let explained = explain(&Facts::default(), &original_rules(), &world);
+    assert_eq!(explained.sentence, "openai/gpt-4o-mini, because it answered this session last.");
+    let rules: Vec<(&str, &str)> =
+        explained.rules.iter().map(|rule| (rule.name.as_str(), rule.verdict.as_str())).collect();
+    assert_eq!(rules, [("session", "decides"), ("active target", "for fallback"), ("prefer_local", "for fallback")]);
 }
 
 #[test]
@@ -503,7 +557,7 @@ fn any_model() -> impl Generator<Value = WorldModel> {
                 candidate,
                 chat,
                 loaded,
-                remote,
+                remote: Some(remote),
                 context,
                 capabilities: capabilities.map(|list| list.into_iter().map(String::from).collect()),
                 quality,
@@ -630,7 +684,7 @@ fn reach_in(world: &World, target: &Target) -> (Reach, bool) {
     let Some(provider) = world.providers.iter().find(|provider| provider.id == target.provider) else {
         panic!("{target} is of no provider");
     };
-    let remote = provider.models.iter().any(|model| model.id == target.model && model.remote);
+    let remote = provider.models.iter().any(|model| model.id == target.model && model.remote == Some(true));
     (if remote { Reach::Cloud } else { provider.reach }, provider.local)
 }
 

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test that called them")]
 
-use crate::support::engine::{Act, ask, collect, house, profile, refused};
+use crate::support::engine::{Act, House, ask, collect, house, profile, refused};
 use crate::support::world;
 use lmdeck::adapters::config::{ConfigFile, Source};
+use lmdeck::domain::budget::WhenExhausted;
 use lmdeck::domain::call::{Body, CallRequest, Facts, Priority, Role};
 use lmdeck::domain::config::{Config, Severity};
 use lmdeck::domain::failure::ErrorCode;
@@ -17,12 +18,12 @@ use lmdeck::domain::routing::condition::{
     Arithmetic, Compare, Condition, Ground, Number, NumberFact, Pattern, SwitchFact, Test, Text, TextFact,
 };
 use lmdeck::domain::routing::{
-    BudgetFacts, Decision, Effects, Fallback, LocalTime, NoteKind, Outcome, Policy, Reads, RuleSet, Strategy as Order,
-    World, WorldModel, WorldProvider, decide, explain,
+    ActiveChoice, BudgetFacts, Decision, Effects, Explanation, Fallback, LocalTime, NoteKind, Outcome, Policy, Reads,
+    RuleSet, Strategy as Order, World, WorldModel, WorldProvider, decide, explain,
 };
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::ports::{ConfigStore as _, Loaded};
-use lmdeck::engine::protocol::EventKind;
+use lmdeck::engine::protocol::{CallEvent, CaseWorld, Command, EventKind, ProbeWhich, Reply, RouteCase};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -63,9 +64,13 @@ providers:
 ";
 
 fn load(policies: &str) -> Loaded {
+    load_with(PROVIDERS, policies)
+}
+
+fn load_with(providers: &str, policies: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ai_models.yaml");
-    std::fs::write(&file, format!("{PROVIDERS}routing:\n  policies:\n{policies}")).unwrap();
+    std::fs::write(&file, format!("{providers}routing:\n  policies:\n{policies}")).unwrap();
     let source = Source {
         config: Some(file),
         working_folder: folder.path().to_path_buf(),
@@ -271,6 +276,8 @@ fn a_pin_belongs_to_a_session_and_to_what_the_rules_read() {
     assert_eq!(key(&plain, &four()), key(&Facts { prompt_tokens: 9, ..plain.clone() }, &four()));
     assert_ne!(key(&plain, &four()), key(&session(private("")), &four()));
     assert_ne!(key(&plain, &four()), key(&Facts { session: "t".into(), ..plain.clone() }, &four()));
+    let chosen = World { active: ActiveChoice::Provider("zai".into()), ..four() };
+    assert_ne!(key(&plain, &four()), key(&plain, &chosen), "a choice is for running sessions too");
     // Money that changes with every call does not part a session from its target until a rule minds.
     assert_eq!(key(&plain, &spent(1.0)), key(&plain, &spent(2.0)));
     assert_ne!(key(&plain, &spent(1.0)), key(&plain, &spent(6.0)));
@@ -306,6 +313,67 @@ fn lint_names_what_is_odd_with_its_place_and_a_way_out() {
         );
     }
     assert_eq!(found.len(), 9, "{found:#?}");
+}
+
+#[test]
+fn a_server_with_a_name_is_not_said_to_be_in_the_cloud_before_anybody_connected_to_it() {
+    let house = "providers:\n  - { id: workstation, type: llama_cpp, endpoint: http://workstation:8080, local: true, models: [m] }\n  - { id: attic, type: vllm, endpoint: http://attic.lan:8000, models: [m] }\n  - { id: work, type: vllm, endpoint: https://models.example.com, local: true, models: [m] }\n";
+    let policies = "    - { name: private, when: request.stream, use: [workstation, attic, work], local_only: true }\n    - { name: near, use: [local], local_only: true }\n";
+    let loaded = load_with(house, policies);
+    let said: Vec<_> = loaded.issues.iter().filter(|issue| issue.path.starts_with("routing")).collect();
+    assert!(said.is_empty(), "{said:?}");
+    // What is known to be elsewhere is still said.
+    let loaded = load_with(&house.replace(", local: true", ""), policies);
+    let said: Vec<_> = loaded.issues.iter().filter(|issue| issue.path.starts_with("routing")).collect();
+    assert!(said.len() == 1 && said[0].message.contains("work is in the cloud"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_takes_a_server_with_a_name_for_a_machine_of_the_house() {
+    let mut near = profile("workstation", Kind::LlamaCpp, &["qwen"]);
+    (near.endpoint.host, near.local) = ("workstation".into(), true);
+    let house = house(vec![near, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |_, _| {}).await;
+    let facts = Facts { local_only: true, ..Facts::default() };
+    let told = table(&house, vec![RouteCase { facts, ..RouteCase::default() }]).await;
+    assert_eq!(chain(&told[0].decision), ["workstation/qwen"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_drops_the_cloud_at_the_limit_only_where_the_days_calls_would() {
+    for (word, cloud_stays) in
+        [(WhenExhausted::LocalOnly, false), (WhenExhausted::Refuse, true), (WhenExhausted::Warn, true)]
+    {
+        let house = house(two(), |config, _| {
+            config.money.when_exhausted = word;
+            config.money.allow_unpriced = true;
+        })
+        .await;
+        let world = CaseWorld { spent: Some(10.0), limit: Some(10.0), ..CaseWorld::default() };
+        let told = table(&house, vec![RouteCase { facts: wanting("zai"), world }]).await;
+        assert_eq!(!told[0].decision.chain.is_empty(), cloud_stays, "{word:?}: {}", told[0].sentence);
+    }
+}
+
+async fn table(house: &House, cases: Vec<RouteCase>) -> Vec<Explanation> {
+    let Reply::RoutesTested(told) = house.engine.handle.ask(Command::TestRoutes { cases }).await else {
+        panic!("a table is answered row by row")
+    };
+    told.into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_number_that_is_none_closes_what_protects() {
+    let rules = &config(
+        "    - { name: dear, when: budget.used / budget.remaining > 0.9, deny: The day is over. }\n    - { name: skipped, when: budget.remaining - budget.remaining >= 0.0, use: [zai] }\n",
+    )
+    .rules;
+    let nothing = BudgetFacts { used: Money::ZERO, limit: Some(Money::ZERO) };
+    let denied = decide(&Facts::default(), rules, &World { budget: nothing, ..four() });
+    assert_eq!(denied.denied.as_deref(), Some("The day is over."), "nothing of nothing is no number");
+    // Without a limit what remains is infinite: the first says no, the second nothing.
+    let free = decide(&Facts::default(), rules, &four());
+    assert_eq!((free.by.as_str(), free.notes[0].what), ("strategy:prefer_local", NoteKind::Skipped));
+    assert_eq!(free.notes[0].why, "what it works out is no number");
 }
 
 #[test]
@@ -476,15 +544,20 @@ fn any_rules() -> impl proptest::strategy::Strategy<Value = RuleSet> {
 fn any_provider(id: &'static str) -> impl proptest::strategy::Strategy<Value = WorldProvider> {
     let reach = prop::sample::select(vec![Reach::Machine, Reach::Network, Reach::Cloud]);
     let state = prop::sample::select(vec![State::Up, State::Up, State::Degraded, State::Down, State::Unknown]);
-    let models = prop::collection::vec((any::<[bool; 3]>(), prop::option::of(any::<bool>())), 0..4);
-    (reach, state, any::<[bool; 2]>(), models).prop_map(move |(reach, state, [local, enabled], models)| {
-        let mut made = provider(id, if reach == Reach::Cloud { Kind::Openai } else { Kind::LmStudio }, reach, &[]);
+    let models = prop::collection::vec((any::<[bool; 4]>(), prop::option::of(any::<bool>())), 0..4);
+    (reach, state, any::<[bool; 3]>(), models).prop_map(move |(reach, state, [local, enabled, ollama], models)| {
+        let kind = match (reach, ollama) {
+            (Reach::Cloud, _) => Kind::Openai,
+            (_, true) => Kind::Ollama,
+            (_, false) => Kind::LmStudio,
+        };
+        let mut made = provider(id, kind, reach, &[]);
         made.models = models
             .into_iter()
             .enumerate()
-            .map(|(place, ([candidate, remote, chat], loaded))| WorldModel {
+            .map(|(place, ([candidate, remote, chat, unlisted], loaded))| WorldModel {
                 candidate,
-                remote,
+                remote: if unlisted && kind.may_run_elsewhere() { None } else { Some(remote) },
                 chat: chat || candidate,
                 loaded,
                 ..model(&format!("m{place}"))
@@ -546,9 +619,12 @@ proptest! {
         // local_only reaches no cloud: not by a pin, a remote model, a preference, a name or a fallback.
         for chosen in &decision.chain {
             let provider = world.providers.iter().find(|provider| provider.id == chosen.target.provider).unwrap();
-            let remote = provider.models.iter().any(|model| model.id == chosen.target.model && model.remote);
+            let remote = provider.models.iter().any(|model| model.id == chosen.target.model && model.remote == Some(true));
             let home = !remote && (provider.reach == Reach::Machine || (provider.reach == Reach::Network && provider.local));
             prop_assert!(!decision.local_only || home, "{}", chosen.target);
+            // Nor one of which its server has not said that it runs it itself.
+            let told = provider.models.iter().any(|model| model.id == chosen.target.model && model.remote.is_some());
+            prop_assert!(!decision.local_only || told || provider.kind != Kind::Ollama, "{}", chosen.target);
             prop_assert!(provider.enabled && provider.state != State::Down);
         }
 
@@ -701,6 +777,72 @@ async fn a_session_stays_with_the_target_that_answered_it() {
     assert_eq!(second.record.chain[0].to_string(), "zai/glm-4.6");
     let (_, other) = collect(house.engine.handle.dispatch(of("t"))).await;
     assert_ne!(other.record.chain[0].to_string(), "zai/glm-4.6", "another session is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_follows_the_persons_choice() {
+    let house = house(two(), |_, _| {}).await;
+    let session = || {
+        let mut request = ask("auto");
+        request.facts.session = "s".into();
+        request
+    };
+    let (_, first) = collect(house.engine.handle.dispatch(session())).await;
+    assert_eq!(first.record.target.as_ref().unwrap().to_string(), "local/small");
+    let choice = ActiveChoice::Target(Target::new("zai", "glm-4.6"));
+    house.engine.handle.ask(Command::UseTarget { choice }).await;
+    let (_, second) = collect(house.engine.handle.dispatch(session())).await;
+    assert_eq!(second.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_comes_back_from_who_stood_in_once_its_target_is_up_again() {
+    let house = house(two(), |_, _| {}).await;
+    let at = async || {
+        let mut request = ask("auto");
+        request.facts.session = "s".into();
+        let (_, outcome) = collect(house.engine.handle.dispatch(request)).await;
+        outcome.record.target.as_ref().unwrap().to_string()
+    };
+    let probe = async || drop(house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await);
+    assert_eq!(at().await, "local/small");
+    house.stage.probe_fails("local", refused());
+    probe().await;
+    assert_eq!(at().await, "zai/glm-4.6");
+    house.stage.probe_answers("local", &["small"]);
+    probe().await;
+    probe().await;
+    // Not at once: a server that flaps would take the session to and fro.
+    assert_eq!(at().await, "zai/glm-4.6");
+    // However often the session asks meanwhile.
+    for _ in 0..6 {
+        tokio::time::sleep(std::time::Duration::from_secs(45)).await;
+        at().await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(45)).await;
+    assert_eq!(at().await, "local/small");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_tells_of_the_moment_it_was_decided_in() {
+    let busy = Test::Numbers(
+        Compare::AtLeast,
+        Box::new((Number::Fact(NumberFact::InFlight("local".into())), Number::Whole(1))),
+    );
+    let house = house(two(), |config, stage| {
+        stage.probe_fails("zai", refused());
+        stage.acts("local/small", [Act::StallAfter("words")]);
+        let condition = Condition::new(busy);
+        config.rules.policies =
+            vec![Policy { name: "busy".into(), condition, targets: vec!["zai".into()], ..Policy::default() }];
+    })
+    .await;
+    let mut running = house.engine.handle.dispatch(ask("auto"));
+    while !matches!(running.recv().await, Some(CallEvent::Text { .. })) {}
+    let (_, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.record.policy, "policy:busy");
+    let said = outcome.failure.unwrap().message;
+    assert!(said.starts_with("no target can take this call: zai/glm-4.6 is out: down"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use lmdeck::domain::config::{Config, Profile};
 use lmdeck::domain::incident::Past;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::routing::Policy;
+use lmdeck::domain::routing::condition::{Compare, Condition, Number, NumberFact, Test};
 use lmdeck::engine::Engine;
 use lmdeck::engine::protocol::{Command, Refusal, Reply, RunId, TokenCount};
 use std::sync::Arc;
@@ -76,6 +77,28 @@ async fn a_prompt_that_may_not_go_there_is_not_shown_to_the_one_who_counts() {
     let refusal = refused(&engine, "studio").await;
     assert!(refusal.message.contains("only Anthropic counts"), "{refusal:?}");
     assert_eq!((counts(&sim), local.chats().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_the_rules_see_of_this_moment_counts_for_the_count_too() {
+    let sim = Sim::start(SimKind::Anthropic).await;
+    let local = Sim::start(SimKind::LmStudio(LmStudioApi::V1)).await;
+    let idle = (Number::Fact(NumberFact::InFlight("claude".into())), Number::Whole(1));
+    let far = Policy {
+        name: "claude-while-idle".into(),
+        condition: Condition::new(Test::Numbers(Compare::Less, Box::new(idle))),
+        targets: vec!["claude".into()],
+        ..Policy::default()
+    };
+    let home = Policy { name: "home".into(), local_only: true, ..Policy::default() };
+    let (engine, _) = engine(vec![sim.profile("claude"), local.profile("studio")], vec![far, home]).await;
+    assert!(matches!(engine.handle.ask(count("auto")).await, Reply::Counted(_)));
+    sim.fault(Fault::Silence);
+    let _under_way = engine.handle.dispatch(ask("auto"));
+    sim.wait_until("the call is under way", |sim| sim.chats().len() == 1).await;
+    // A call would stay here now, and so does the prompt that is only counted.
+    assert_ne!(refused(&engine, "auto").await.exit, 0);
+    assert_eq!(counts(&sim), 1);
 }
 
 #[tokio::test]

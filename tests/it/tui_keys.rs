@@ -196,6 +196,38 @@ fn a_key_of_one_s_own_acts_and_is_shown() {
 }
 
 #[test]
+fn keys_that_cannot_be_used_are_said_also_when_the_file_is_read_again() {
+    let mut desk = desk();
+    desk.hides("ui.keys");
+    let mut snapshot = evening();
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.ui.keys = [("providers.test", "e"), ("providers.edit", "t"), ("quit", "a")]
+        .map(|(name, key)| (name.to_owned(), key.to_owned()))
+        .into();
+    desk.tell(Msg::Snapshot(Arc::new(snapshot)));
+    desk.shows("e test").shows("t edit").shows("ui.keys: quit: a already means providers.add: the usual key stays");
+    desk.press("e");
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
+}
+
+#[test]
+fn the_key_table_knows_which_places_hear_keys_at_the_same_time() {
+    for keys in ["", "enter", "a", "e", "D", "?", "!", "2", "3", "3 tab", "3 f", "3 o", "3 a", "3 R", "4", "4 esc", "5"]
+    {
+        for more in ["", "enter", "L", "c", "tab"] {
+            let mut desk = desk();
+            desk.press(keys).press(more);
+            let heard = desk.app.contexts();
+            for (place, above) in heard.iter().enumerate() {
+                for below in &heard[place + 1..] {
+                    assert!(above.above(*below), "{keys} {more}: {above:?} over {below:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn what_happens_is_said_and_kept_behind_the_exclamation_mark() {
     let mut desk = desk();
     let refused = Failure::new(ErrorCode::Network, Cause::Refused, "connection refused");
@@ -954,7 +986,7 @@ fn on_a_low_screen_the_step_that_failed_and_what_to_do_can_be_seen() {
     let last = desk.screen(80, 24);
     assert!(!last.contains("more line"), "the end can be reached: {last}");
     // From the top again, with the cursor in sight.
-    desk.press("g");
+    desk.press("g g");
     let low = desk.screen(40, 10);
     assert!(low.lines().any(|line| line.starts_with("> [ok] address")), "{low}");
 }
@@ -1244,6 +1276,36 @@ fn a_broken_file_opens_on_its_error_and_offers_the_editor() {
     desk.tell(Msg::Edited(Ok(())));
     assert_eq!(desk.last(), Command::ConfigReload);
     desk.tell(Msg::Snapshot(Arc::new(evening()))).hides("cannot be used").shows("Providers 5");
+}
+
+#[test]
+fn every_error_of_a_broken_file_can_be_read_on_a_small_screen() {
+    let mut snapshot = spoiled(Some(NOW), false);
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.issues = (1..=20).map(|n| issue("providers", &format!("error number {n}"))).collect();
+    for (width, height) in [(80, 24), (40, 10)] {
+        let mut desk = Desk::new(snapshot.clone());
+        let first = desk.screen(width, height);
+        assert!(first.contains("more lines"), "{first}");
+        assert!(height == 10 || first.contains("error number 1\n"), "{first}");
+        desk.press("G");
+        let last = desk.screen(width, height);
+        // The last error with what to do about it.
+        assert!(last.contains("write a number") && !last.contains("more lines"), "{last}");
+        if height > 10 {
+            assert!(last.contains("error number 20"), "{last}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_file_shows_the_keys_that_are_in_force() {
+    let mut snapshot = spoiled(Some(NOW), false);
+    let config = Arc::make_mut(&mut snapshot.config);
+    config.ui.keys.insert("broken.reload".into(), "X".into());
+    config.ui.keys.insert("help.keys".into(), "H".into());
+    let mut desk = Desk::new(snapshot);
+    desk.shows("  X      read it again now").press("esc").shows("H help");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::support::dashboard::{Typing, options};
 use super::support::snapshot::{FakeEngine, NOW, answered, call_records, evening, failed, handle_for, record};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use lmdeck::domain::call::{Body, Finish, Message, Reject, Role, Usage};
+use lmdeck::domain::call::{Body, CallRequest, Finish, Message, Reject, Role, Usage};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
@@ -18,6 +18,7 @@ use lmdeck::engine::protocol::{
 use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use lmdeck::tui::part::{Tab, Ticket};
+use lmdeck::tui::told::Heard;
 use lmdeck::tui::{App, Dirt, draw};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -771,4 +772,40 @@ proptest! {
             }
         }
     }
+}
+
+// ---- plain mode
+
+#[test]
+fn an_answer_is_told_whole_though_its_sentences_differ_in_figures_only() {
+    let mut desk = Desk::new();
+    let mut heard = Heard::default();
+    let mut said = Vec::new();
+    let mut listen = |desk: &Desk| said.extend(heard.news(desk.app.top().told(&desk.app.cx())));
+    desk.type_in("Explain.").press("enter").event(head(glm()));
+    for piece in ["Step 1. ", "Step 2. ", "Step 3. Step 3. ", "Done."] {
+        desk.event(text(piece));
+        listen(&desk);
+    }
+    let steps: Vec<&str> = said.iter().map(String::as_str).filter(|line| line.starts_with("Step")).collect();
+    assert_eq!(steps, ["Step 1.", "Step 2.", "Step 3.", "Step 3."]);
+}
+
+#[test]
+fn a_line_of_plain_mode_goes_on_behind_a_new_line_and_else_replaces() {
+    let mut desk = Desk::new();
+    for line in ["first", "second"] {
+        desk.app.fill(line);
+    }
+    desk.press("ctrl-j");
+    desk.app.fill("third");
+    desk.press("enter ctrl-c");
+    desk.app.fill("enter");
+    desk.press("enter");
+    let prompt = |request: &CallRequest| match &request.body {
+        Body::Chat { messages, .. } => messages.last().unwrap().content.clone(),
+        other => panic!("{other:?}"),
+    };
+    let prompts: Vec<String> = desk.engine.requests().iter().map(prompt).collect();
+    assert_eq!(prompts, ["second\nthird", "enter"]);
 }

@@ -300,3 +300,31 @@ fn every_size_holds_the_layers() {
         assert!(screen(&desk.app, 120, 40).contains("reset"), "{words}");
     }
 }
+
+#[test]
+fn a_preset_is_deleted_after_a_question_and_undo_brings_it_back() {
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g").type_in("plain").press("ctrl-d");
+    desk.sees(&["Delete preset plain?", "Say hello.", "[ Keep ]"]).press("enter");
+    assert_eq!(desk.file(), FILE, "deleted by the safe answer");
+    desk.press("ctrl-d right enter").sees(&["Nothing holds this text.", "Saved ai_models.yaml", "U undoes."]);
+    assert!(!desk.file().contains("Say hello."), "{}", desk.file());
+    assert!(desk.file().contains("# the original's own"), "{}", desk.file());
+    desk.press("ctrl-u").sees(&["generate-prayer"]).press("esc esc U");
+    assert_eq!(desk.file(), FILE);
+}
+
+#[test]
+fn a_line_of_plain_mode_takes_the_place_of_a_value_and_of_a_presets_prompt() {
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g").type_in("plain").press("enter");
+    assert!(desk.app.fill("third").is_empty());
+    desk.press("enter");
+    assert_eq!(desk.sent().1, "third", "the text that stood there came back");
+    desk.press("ctrl-c i ctrl-g").type_in("gener").press("enter enter");
+    for value in ["paris", "rome"] {
+        assert!(desk.app.fill(value).is_empty());
+    }
+    desk.press("enter");
+    assert_eq!(desk.sent().1, "Generate a prayer for rome.");
+}

@@ -1,6 +1,6 @@
 //! The Routing tab by its keys: orders, active target and strategy are changed, a sample request is explained.
 
-use super::support::dashboard::{Typing, options, screen};
+use super::support::dashboard::{Typing, options, screen, told};
 use super::support::snapshot::{FakeEngine, NOW, evening, first_run, handle_for, model, with_provider};
 use lmdeck::domain::call::{Facts, Priority};
 use lmdeck::domain::health::State;
@@ -119,7 +119,7 @@ fn explained(snapshot: &Snapshot, facts: &Facts) -> Reply {
                 candidate: true,
                 chat: model.chat,
                 loaded: model.loaded,
-                remote: false,
+                remote: Some(false),
                 context: model.context,
                 capabilities: None,
                 quality: None,
@@ -748,7 +748,7 @@ proptest! {
 #[test]
 fn plain_mode_is_told_position_name_and_meaning_first() {
     let desk = Desk::new(evening());
-    let told = desk.app.top().plain(&desk.app.cx());
+    let told = told(&desk.app);
     assert_eq!(
         told[..4],
         [

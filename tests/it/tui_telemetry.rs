@@ -1,6 +1,6 @@
 //! The Telemetry tab by its keys: what a person presses while calls come and go, and what stands on the screen.
 
-use super::support::dashboard::{keys, letters, options, picture, screen};
+use super::support::dashboard::{keys, letters, options, picture, screen, told};
 use super::support::snapshot::{
     FakeEngine, NOW, ago, call_page, call_records, call_rows, evening, first_run, handle_for, record,
 };
@@ -24,7 +24,7 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The dashboard on its Telemetry tab, before a scripted engine.
 struct Desk {
@@ -229,7 +229,7 @@ fn clock(age_ms: i64) -> String {
 fn page_with(newer: &[CallRow]) -> Reply {
     let rows: Vec<CallRow> = newer.iter().cloned().chain(call_rows()).collect();
     let matching = 214 + newer.len() as u64;
-    Reply::Calls(CallPage { rows, matching, total: matching })
+    Reply::Calls(CallPage { rows, matching, total: matching, ..CallPage::default() })
 }
 
 /// A call that ended `after_ms` after [`NOW`].
@@ -364,10 +364,18 @@ fn paging_down_reads_older_calls_of_any_day() {
     let old = record("c0900", 30 * 3_600_000, "dspy", "", Target::new("zai", "glm-4.6"), 1, 2, 3, 4, Cost::FREE);
     let mut desk = Desk::new(evening(), |engine| {
         let many: Vec<CallRow> = (0..200).map(|n| later(&format!("c{}", 2000 - n), -n * 1000)).collect();
-        engine.on(CommandName::ListCalls, Reply::Calls(CallPage { rows: many, matching: 214, total: 214 }));
         engine.on(
             CommandName::ListCalls,
-            Reply::Calls(CallPage { rows: vec![CallRow::from(&old)], matching: 900, total: 900 }),
+            Reply::Calls(CallPage { rows: many, matching: 214, total: 214, ..CallPage::default() }),
+        );
+        engine.on(
+            CommandName::ListCalls,
+            Reply::Calls(CallPage {
+                rows: vec![CallRow::from(&old)],
+                matching: 900,
+                total: 900,
+                ..CallPage::default()
+            }),
         );
     });
     assert_eq!(desk.queries().len(), 1);
@@ -457,7 +465,8 @@ fn a_running_call_is_stopped_after_a_question_whose_safe_answer_is_first() {
 #[test]
 fn a_filter_narrows_as_it_is_typed_and_esc_clears_it() {
     let mut desk = Desk::evening();
-    let matching = Reply::Calls(CallPage { rows: vec![call_rows().remove(2)], matching: 2, total: 214 });
+    let matching =
+        Reply::Calls(CallPage { rows: vec![call_rows().remove(2)], matching: 2, total: 214, ..CallPage::default() });
     desk.calls = Some(matching);
     desk.press("/").type_in("client:ask").wait(300);
     assert_eq!(desk.queries().last().unwrap().filter, "client:ask");
@@ -654,13 +663,17 @@ fn what_others_wrote_cannot_reach_the_terminal() {
     clean(&desk.copied.pop().unwrap());
     desk.press("G");
     clean(&desk.screen());
-    desk.app.top().plain(&desk.app.cx()).iter().for_each(|line| clean(line));
+    for line in told(&desk.app) {
+        clean(&line);
+    }
     desk.press("esc c");
     clean(&desk.screen());
     desk.press("esc L y");
     clean(&desk.screen());
     clean(&desk.copied.pop().unwrap());
-    desk.app.top().plain(&desk.app.cx()).iter().for_each(|line| clean(line));
+    for line in told(&desk.app) {
+        clean(&line);
+    }
 }
 
 #[test]
@@ -701,7 +714,7 @@ fn sums() -> Reply {
     };
     let groups = vec![group("zai", "21", 48, 0.31), group("openai", "22", 4, 0.11)];
     let all = CallSums { calls: 214, errors: 3, denied: 2, ok: 209, ..CallSums::default() };
-    Reply::Stats(Box::new(CallStats { since: NOW, groups, all, left_out: 0 }))
+    Reply::Stats(Box::new(CallStats { since: NOW, groups, all, left_out: 0, times: Vec::new() }))
 }
 
 fn asked_for(desk: &Desk) -> Vec<StatsQuery> {
@@ -729,6 +742,44 @@ fn charts_tell_the_sums_of_a_window_by_what_is_chosen() {
     assert!(asked_for(&desk).iter().any(|query| query.by == [GroupBy::Model]));
     desk.press("c").shows("Calls 214 today");
     desk.press("c esc").shows("Calls 214 today");
+}
+
+/// Sums of calls at two times of several.
+fn sums_at(times: &[&str], calls: &[(&str, u64)]) -> Reply {
+    let group = |(at, calls): &(&str, u64)| StatsGroup {
+        key: vec![(*at).into(), "zai".into()],
+        sums: CallSums { calls: *calls, ok: *calls, ..CallSums::default() },
+    };
+    Reply::Stats(Box::new(CallStats {
+        groups: calls.iter().map(group).collect(),
+        times: times.iter().map(|at| (*at).to_owned()).collect(),
+        ..CallStats::default()
+    }))
+}
+
+#[test]
+fn hours_and_days_without_calls_have_their_place_in_the_charts() {
+    let hours: Vec<String> = (14..24)
+        .map(|hour| (20, hour))
+        .chain((0..15).map(|hour| (21, hour)))
+        .map(|(d, h)| format!("2025-11-{d} {h:02}:00"))
+        .collect();
+    let hours: Vec<&str> = hours.iter().map(String::as_str).collect();
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
+        engine.on(CommandName::CallStats, sums_at(&hours, &[(hours[0], 8), (hours[19], 8)]));
+    });
+    desk.press("c w").shows("the last 24 hours").shows("  14          20          02          08          14");
+    // A cell is two columns wide: nineteen hours are thirty-eight columns.
+    desk.shows(&format!("  ██{}██\n", " ".repeat(36)));
+
+    let days = ["2025-11-15", "2025-11-16", "2025-11-17", "2025-11-18", "2025-11-19", "2025-11-20", "2025-11-21"];
+    let mut desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page()));
+        engine.on(CommandName::CallStats, sums_at(&days, &[(days[0], 8), (days[5], 8)]));
+    });
+    desk.press("c w w").shows("the last 7 days").shows("  15          21").shows(&format!("  ██{}██\n", " ".repeat(8)));
+    desk.shows("2025-11-16   nothing").shows("2025-11-21   nothing");
 }
 
 #[test]
@@ -850,9 +901,46 @@ fn an_empty_or_unreadable_log_says_so() {
 #[test]
 fn plain_mode_tells_calls_as_sentences() {
     let desk = Desk::evening();
-    let told = desk.app.top().plain(&desk.app.cx());
+    let told = told(&desk.app);
     assert_eq!(told[0], "Telemetry, 214 calls today, following.");
     assert_eq!(told[3], format!("Call {}, ask: 2 tries, zai/glm-4.6, 4.1 s, $0.0010.", clock(47_000)));
+}
+
+#[test]
+fn a_call_whose_stream_was_cut_says_so_in_the_list() {
+    let mut cut: CallRecord = call_records().remove(0);
+    cut.status = Status::Error;
+    cut.error = Some(Failure::new(ErrorCode::Network, Cause::CutOff, "the stream ended before its end"));
+    let row = CallRow::from(&cut);
+    let desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, page_with(&[row]));
+    });
+    let screen = screen(&desk.app, 120, 40);
+    assert!(screen.contains("[x]  cut off"), "{screen}");
+}
+
+#[test]
+fn a_long_recorded_prompt_is_laid_out_once_and_not_for_every_frame() {
+    let mut long: CallRecord = call_records().remove(2);
+    long.id = "c1240".into();
+    long.prompt = Some("a word and another one, ".repeat(160).trim_end().to_owned() + "\n");
+    long.prompt = long.prompt.map(|line| line.repeat(100));
+    let row = CallRow::from(&long);
+    let desk = Desk::new(evening(), |engine| {
+        engine.on(CommandName::ListCalls, page_with(&[row])).on(CommandName::GetCall, Reply::Call(Box::new(long)));
+    });
+    assert!(screen(&desk.app, 120, 40).contains("prompt\n"), "the record is not there");
+    // The quickest of several: whatever else the machine does only adds.
+    let cost = |widths: [u16; 2]| {
+        let frame = |n: usize| {
+            let start = Instant::now();
+            screen(&desk.app, widths[n % 2], 40);
+            start.elapsed()
+        };
+        (0..4).map(frame).min().unwrap()
+    };
+    let (still, anew) = (cost([120, 120]), cost([119, 120]));
+    assert!(still * 4 < anew, "a frame costs {still:?}, one with another width {anew:?}");
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Person {
             err: Box::new(written.clone()),
             input: Box::new(Cursor::new(Vec::new())),
             input_is_terminal: true,
+            input_is_given: false,
             err_is_terminal: false,
             width: None,
             colour_out: false,

@@ -1,7 +1,9 @@
 //! Talking to model servers: every way they answer, every way they fail, and what must never be sent.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail their test")]
 
-use crate::support::sim::{Fault, LmStudioApi, PlainPort, Sim, SimKind, SimModel, VENDOR_KEY, free_port, profile_at};
+use crate::support::sim::{
+    Fault, LmStudioApi, PlainPort, Sim, SimKind, SimModel, VENDOR_KEY, endpoint, free_port, profile_at,
+};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use lmdeck::adapters::http::{HttpUpstream, Lookup, Surroundings};
@@ -1077,14 +1079,15 @@ async fn a_damaged_settings_file_of_lm_studio_is_ignored() {
 #[tokio::test]
 async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_named() {
     let not_found = || Fault::Status(404, r#"{"detail":"Not Found"}"#.into());
-    for (kind, list, calls) in [
-        (Kind::OpenaiCompatible, "/v1/models", "/v1/chat/completions"),
-        (Kind::Anthropic, "/v1/models", "/v1/messages"),
+    for (kind, base, list, calls) in [
+        (Kind::OpenaiCompatible, "/v1", "/v1/models", "/v1/chat/completions"),
+        (Kind::Anthropic, "/v1", "/v1/models", "/v1/messages"),
+        (Kind::Anthropic, "/anthropic", "/anthropic/v1/models", "/anthropic/v1/messages"),
     ] {
         let sim = Sim::start(SimKind::OpenaiCompatible).await;
         sim.always_on(list, not_found());
         sim.always_on(calls, Fault::Status(405, r#"{"detail":"Method Not Allowed"}"#.into()));
-        let mut profile = profile_at("p", kind, sim.endpoint(), Some(VENDOR_KEY));
+        let mut profile = profile_at("p", kind, endpoint("127.0.0.1", sim.port(), base), Some(VENDOR_KEY));
         assert_eq!(probe_failure(&upstream(), profile.clone()).await.cause, Cause::WrongPath { path: list.into() });
 
         profile.models = vec![ModelProfile::named("m")];
@@ -1098,4 +1101,17 @@ async fn a_server_without_a_list_is_used_when_it_takes_calls_and_its_models_are_
         assert_eq!(failure.cause, Cause::WrongPath { path: list.into() }, "nothing shows that the address is right");
         assert!(sim.seen().iter().all(|request| request.method == "GET"), "a probe only looks");
     }
+}
+
+/// Z.AI's plan is offered in Anthropic's form below a path of its own, and has no list there.
+#[tokio::test]
+async fn anthropic_s_interface_below_a_path_is_looked_for_and_called_there() {
+    let sim = Sim::start(SimKind::ZAi).await;
+    let base = endpoint("127.0.0.1", sim.port(), "/api/anthropic");
+    let mut profile = profile_at("plan", Kind::Anthropic, base, sim.key().as_deref().or(Some(VENDOR_KEY)));
+    profile.models = vec![ModelProfile::named(sim.models()[0].id.as_str())];
+    assert_eq!(found(&upstream(), profile.clone()).await.malformed, None);
+    let tested = test(&upstream(), profile.clone(), true).await;
+    assert!(tested.steps.iter().all(|step| step.state != StepState::Failed), "{tested:?}");
+    assert!(sim.seen().iter().all(|request| request.path.starts_with("/api/anthropic/v1/")), "{:?}", sim.seen());
 }

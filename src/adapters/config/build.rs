@@ -8,6 +8,8 @@ use super::environment::Environment;
 use super::expand::{Expanded, expand};
 use super::findings::Findings;
 use super::finish::{Surroundings, finish};
+use super::gate_keys;
+use super::guards;
 use super::lint;
 use super::origins;
 use super::path::Path;
@@ -53,17 +55,13 @@ pub struct Reading<'a> {
 pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let expanded = expand(&document.value, reading.environment);
     let mut findings = document.findings(reading.file);
-    for (file, sentence) in &reading.environment.troubles {
-        findings.general(
-            Severity::Warning,
-            format!("{}: {sentence}", file.display()),
-            "write NAME=value, one per line",
-        );
-    }
+    env_troubles(reading.environment, &mut findings);
     check::check(&expanded, &mut findings);
+    let told = guards::check(&document.value, &expanded, &mut findings);
     conditions::check(&expanded.value, &mut findings);
     let written = profiles::written(&document.value, &expanded);
     check_ids(&written, &mut findings);
+    check_idle(&expanded.value, &written, &mut findings);
     let around = Surroundings {
         environment: reading.environment,
         expanded: &expanded,
@@ -87,7 +85,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
             journeys.extend(finished.journeys);
         }
     }
-    other_unset(&expanded, &providers, &mut findings);
+    other_unset(&expanded, &providers, &told, &mut findings);
     broken_references(&expanded, &mut findings);
     let value = &expanded.value;
     let placed =
@@ -100,6 +98,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let mut gateway = sections::gateway(value);
+    gateway.api_keys = gate_keys::read(value, &mut findings);
     gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
         findings.value(
@@ -158,13 +157,7 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
     let document = Document::empty();
     let expanded = Expanded { value: document.value.clone(), ..Expanded::default() };
     let mut findings = document.findings(reading.file);
-    for (file, sentence) in &reading.environment.troubles {
-        findings.general(
-            Severity::Warning,
-            format!("{}: {sentence}", file.display()),
-            "write NAME=value, one per line",
-        );
-    }
+    env_troubles(reading.environment, &mut findings);
     let around =
         Surroundings { environment: reading.environment, expanded: &expanded, trust: reading.trust, unfamiliar: false };
     let mut config = Config {
@@ -199,6 +192,16 @@ fn untrusted(journeys: &[Journey], trust: &Trust) -> Vec<Journey> {
     journeys.iter().filter(|journey| !trust.allows(journey)).cloned().collect()
 }
 
+fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
+    for trouble in &environment.troubles {
+        findings.general(
+            Severity::Warning,
+            format!("{}: {}", trouble.file.display(), trouble.sentence),
+            trouble.remedy,
+        );
+    }
+}
+
 /// Ids must be usable and stand once.
 fn check_ids(written: &[Written], findings: &mut Findings<'_>) {
     for (at, provider) in written.iter().enumerate() {
@@ -224,6 +227,26 @@ fn check_ids(written: &[Written], findings: &mut Findings<'_>) {
     }
 }
 
+/// Keys of the original that act on its own sections only, where there is none of these.
+fn check_idle(value: &serde_yaml::Value, written: &[Written], findings: &mut Findings<'_>) {
+    let any = written.iter().any(|provider| provider.original);
+    let lm_studio = written.iter().any(|provider| provider.place == Path::of("lm_studio"));
+    for (key, acts, instead) in [
+        ("performance.request_timeout", any, "first_token_timeout and idle_timeout"),
+        ("performance.lm_studio_health_check_interval", lm_studio, "health.interval"),
+    ] {
+        let path = Path::of(key);
+        if !acts && path.find(value).is_some_and(|value| !value.is_null()) {
+            findings.key(
+                Severity::Note,
+                &path,
+                format!("{key} acts on sections of the original layout, and none of these is here"),
+                format!("give each entry of providers {instead}, or remove the line"),
+            );
+        }
+    }
+}
+
 /// What was meant as a reference is sent as it stands, a key too.
 fn broken_references(expanded: &Expanded, findings: &mut Findings<'_>) {
     for path in &expanded.broken {
@@ -236,8 +259,9 @@ fn broken_references(expanded: &Expanded, findings: &mut Findings<'_>) {
     }
 }
 
-/// Unset names outside of providers: each a warning; the value counts as not given.
-fn other_unset(expanded: &Expanded, providers: &[Profile], findings: &mut Findings<'_>) {
+/// Unset names outside of providers: each a warning; the value counts as not given. Of some it was
+/// `told` already that they must not.
+fn other_unset(expanded: &Expanded, providers: &[Profile], told: &[Path], findings: &mut Findings<'_>) {
     for (path, reference) in &expanded.references {
         let place = path.bracketed();
         let of_a_provider = providers.iter().any(|provider| {
@@ -246,7 +270,7 @@ fn other_unset(expanded: &Expanded, providers: &[Profile], findings: &mut Findin
                     .strip_prefix(provider.place.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         });
-        if of_a_provider {
+        if of_a_provider || told.iter().any(|told| path.starts_with(told)) {
             continue;
         }
         for name in &reference.unset {

@@ -32,7 +32,7 @@ pub fn value_fits(value: &Value, row: &Row) -> Result<(), String> {
         Shape::Scalars => value.as_mapping().is_some_and(|map| map.values().all(is_single)),
         Shape::Sections => value.as_sequence().is_some_and(|items| items.iter().all(Value::is_mapping)),
         Shape::Text | Shape::Prompt | Shape::Secret | Shape::Address => value.is_string(),
-        Shape::Secrets | Shape::Texts => value.as_sequence().is_some_and(|items| items.iter().all(text)),
+        Shape::Texts => value.as_sequence().is_some_and(|items| items.iter().all(text)),
         Shape::Switch => value.is_bool(),
         Shape::Whole(low, high) => value.as_u64().is_some_and(|number| (low..=high).contains(&number)),
         Shape::Figure(low, high) | Shape::Seconds(low, high) => {
@@ -45,7 +45,7 @@ pub fn value_fits(value: &Value, row: &Row) -> Result<(), String> {
         Shape::Listen => value.as_str().is_some_and(|text| super::sections::listen(text).is_some()),
         Shape::Span(low, high) => length(value).is_some_and(|length| (low..=high).contains(&length.as_secs_f64())),
         Shape::Hours | Shape::Moments => return super::warmth::fits(value, row.shape),
-        Shape::Models => {
+        Shape::Models | Shape::Secrets => {
             value.as_sequence().is_some_and(|items| items.iter().all(|item| item.is_string() || item.is_mapping()))
         }
     };
@@ -65,7 +65,10 @@ impl Checker<'_, '_> {
     fn section(&mut self, value: &Value, path: &Path) {
         let Some(map) = value.as_mapping() else { return };
         for (row, key) in schema::required_below(path) {
-            if map.get(key).is_none_or(Value::is_null) && !self.expanded.references.contains_key(&path.key(key)) {
+            let blank = |value: &Value| {
+                value.is_null() || row.shape == Shape::Text && value.as_str().is_some_and(|text| text.trim().is_empty())
+            };
+            if map.get(key).is_none_or(blank) && !self.expanded.references.contains_key(&path.key(key)) {
                 let missing = format!("{key} is missing: {}", row.help);
                 self.findings.key(
                     Severity::Error,
@@ -135,17 +138,21 @@ impl Checker<'_, '_> {
                     }
                 }
             }
-            (Shape::Models, Value::Sequence(items)) => {
+            (Shape::Models | Shape::Secrets, Value::Sequence(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     let at = at.index(index);
                     match item {
                         Value::String(_) => {}
                         Value::Mapping(_) => self.section(item, &at),
+                        _ if row.shape == Shape::Secrets && self.expanded.references.contains_key(&at) => {}
+                        other if row.shape == Shape::Secrets => {
+                            self.wrong(other, &at, "text, or a section with name and key", row);
+                        }
                         other => self.wrong(other, &at, "a model's name, or a section with an id", row),
                     }
                 }
             }
-            (Shape::Texts | Shape::Secrets | Shape::Words(_), Value::Sequence(items)) => {
+            (Shape::Texts | Shape::Words(_), Value::Sequence(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     let at = at.index(index);
                     let fits = match row.shape {

@@ -57,9 +57,13 @@ pub fn read(around: &Surroundings<'_>, findings: &mut Findings<'_>) -> Option<(O
         );
     }
     let headers = headers(around, findings);
-    let journey = journey(around, &endpoint, !headers.is_empty());
+    let journey = journey(around.folder_chose(&place, None), &endpoint, !headers.is_empty());
     if let Some(journey) = journey.as_ref().filter(|journey| !around.trust.allows(journey)) {
-        let why = if around.unfamiliar { "by a file of the working folder that is new here" } else { "a public host" };
+        let why = match (around.unfamiliar, around.folder_chose(&place, None)) {
+            (true, _) => "by a file of the working folder that is new here",
+            (false, true) => "by the .env of the working folder that is new here",
+            (false, false) => "a public host",
+        };
         findings.value(
             Severity::Warning,
             &place,
@@ -71,10 +75,10 @@ pub fn read(around: &Surroundings<'_>, findings: &mut Findings<'_>) -> Option<(O
     Some((Some(Collector { endpoint, headers }), journey))
 }
 
-/// What a person must allow: keys to a public host, and whatever a file that merely lies there sends off this machine.
-fn journey(around: &Surroundings<'_>, endpoint: &Endpoint, keys: bool) -> Option<Journey> {
+/// What a person must allow: keys to a public host, and whatever the makers of the working folder send off this machine.
+fn journey(by_folder: bool, endpoint: &Endpoint, keys: bool) -> Option<Journey> {
     let reach = Reach::of_host(&endpoint.host);
-    let asks = if keys { around.unfamiliar || !reach.is_local() } else { around.unfamiliar && reach != Reach::Machine };
+    let asks = if keys { by_folder || !reach.is_local() } else { by_folder && reach != Reach::Machine };
     asks.then(|| Journey {
         provider: "telemetry".into(),
         variable: if keys { HEADERS } else { RECORDS }.to_owned(),

@@ -209,6 +209,7 @@ impl WithText for Issue {
     fn with_text(mut self, text: &str) -> Self {
         if let Some(line) = self.line.and_then(|line| text.lines().nth(line.saturating_sub(1)))
             && !could_hold_a_secret(line)
+            && !super::secrets::loose(text).iter().any(|word| line.contains(word.as_str()))
         {
             line.trim_end().clone_into(&mut self.text);
         }

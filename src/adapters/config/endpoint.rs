@@ -2,7 +2,7 @@
 
 use crate::domain::config::Endpoint;
 use crate::domain::kind::Kind;
-use crate::domain::reach::Reach;
+use crate::domain::reach::{Reach, is_house_name};
 
 /// An address and what was corrected on the way, each a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,11 +152,6 @@ fn split_authority(authority: &str) -> Result<(String, Option<u16>), String> {
             _ => Err(format!("{port} is not a port: ports are numbers from 1 to 65535")),
         },
     }
-}
-
-/// Names that no public server has.
-fn is_house_name(host: &str) -> bool {
-    !host.contains('.') || [".local", ".lan", ".home", ".internal", ".localhost"].iter().any(|end| host.ends_with(end))
 }
 
 fn default_port(kind: Kind) -> Option<u16> {

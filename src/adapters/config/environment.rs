@@ -1,62 +1,83 @@
 //! The environment a file refers to: the process's variables and those of `.env` files. Nothing here
 //! changes the process's own environment.
 
-use std::collections::BTreeMap;
+use super::dotenv;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Variables by name; an empty value counts as not set.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    /// What could not be read of a `.env`: the file, and a sentence without its text.
-    pub troubles: Vec<(PathBuf, String)>,
+    /// Names whose value comes from the `.env` of a folder in which the person merely stands.
+    strange: BTreeSet<String>,
+    /// What is wrong with a `.env`.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something in a `.env` that is not taken as its writer may have meant it. Holds none of its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub file: PathBuf,
+    pub sentence: String,
+    pub remedy: &'static str,
 }
 
 impl Environment {
-    /// The process's variables first, then the `.env` of each folder in order.
+    /// The process's variables first, then the `.env` of each folder in order. The first folder is the
+    /// configuration's own; whoever made another one wrote its `.env` too.
     pub fn gather(process: &BTreeMap<String, String>, folders: &[&Path]) -> Self {
-        let mut gathered = Self { values: process.clone(), troubles: Vec::new() };
+        let mut gathered = Self { values: process.clone(), ..Self::default() };
         let mut seen: Vec<PathBuf> = Vec::new();
-        for folder in folders {
+        for (at, folder) in folders.iter().enumerate() {
             let file = folder.join(".env");
             let same = file.canonicalize().unwrap_or_else(|_| file.clone());
             if !seen.contains(&same) {
                 seen.push(same);
-                gathered.add_file(&file);
+                gathered.add_file(&file, at > 0);
             }
         }
         gathered
     }
 
-    fn add_file(&mut self, file: &Path) {
-        let text = match super::document::read(file) {
-            Ok(Some(text)) => text,
-            Ok(None) => return,
-            Err((sentence, _)) => {
-                self.troubles.push((file.to_owned(), sentence));
-                return;
-            }
-        };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        for item in dotenvy::from_read_iter(text.as_bytes()) {
-            match item {
-                Ok((name, value)) => {
-                    let entry = self.values.entry(name).or_default();
-                    if entry.is_empty() {
-                        *entry = value;
+    fn add_file(&mut self, file: &Path, strange: bool) {
+        let mut troubles = Vec::new();
+        let mut trouble = |sentence: String, remedy| troubles.push(Trouble { file: file.to_owned(), sentence, remedy });
+        match super::document::read(file) {
+            Ok(text) => {
+                for item in dotenv::parse(text.as_deref().unwrap_or_default()) {
+                    match item {
+                        Ok(entry) => {
+                            if entry.refers {
+                                let said = "refers to another variable, which is taken as it stands";
+                                trouble(format!("line {} {said}", entry.line), "write the value itself");
+                            }
+                            self.add(entry, strange);
+                        }
+                        Err(line) => {
+                            trouble(format!("line {line} is not NAME=value"), "write NAME=value, one per line");
+                        }
                     }
                 }
-                Err(dotenvy::Error::LineParse(line, _)) => {
-                    let number = text.lines().position(|other| other.trim() == line.trim()).map(|at| at + 1);
-                    let place = number.map_or_else(|| "a line".to_owned(), |number| format!("line {number}"));
-                    self.troubles.push((file.to_owned(), format!("{place} is not NAME=value")));
-                }
-                Err(_) => {
-                    self.troubles.push((file.to_owned(), "it cannot be read to its end".into()));
-                    return;
-                }
             }
+            Err((sentence, _)) => trouble(sentence, "write NAME=value, one per line"),
         }
+        self.troubles.extend(troubles);
+    }
+
+    fn add(&mut self, entry: dotenv::Entry, strange: bool) {
+        if self.values.get(&entry.name).is_some_and(|known| !known.is_empty()) {
+            return;
+        }
+        if strange {
+            self.strange.insert(entry.name.clone());
+        }
+        self.values.insert(entry.name, entry.value);
+    }
+
+    /// Whether this variable's value was chosen by whoever made the working folder.
+    pub fn is_strange(&self, name: &str) -> bool {
+        self.strange.contains(name)
     }
 
     /// Every variable that is set.

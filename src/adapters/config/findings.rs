@@ -1,9 +1,12 @@
 //! Collects what there is to say about a file, each with its place, and never with a secret's text.
 
 use super::path::Path;
+use super::secrets;
 use super::tree::Tree;
 use crate::domain::config::{Issue, Severity};
+pub use crate::domain::secret::names_a_secret;
 use serde_yaml::Value;
+use std::cell::OnceCell;
 
 /// Findings about one text.
 pub struct Findings<'a> {
@@ -11,12 +14,14 @@ pub struct Findings<'a> {
     text: &'a str,
     tree: &'a Tree,
     value: &'a Value,
+    /// Keys in clear of the text; looked for when the first line is to be shown.
+    secrets: OnceCell<Vec<String>>,
     pub issues: Vec<Issue>,
 }
 
 impl<'a> Findings<'a> {
     pub fn new(file: &'a str, text: &'a str, tree: &'a Tree, value: &'a Value) -> Self {
-        Self { file, text, tree, value, issues: Vec::new() }
+        Self { file, text, tree, value, secrets: OnceCell::new(), issues: Vec::new() }
     }
 
     /// A finding about the value at `path`.
@@ -56,11 +61,20 @@ impl<'a> Findings<'a> {
         self.tree.offset_of(path).map(|offset| self.tree.position(self.text, offset).0)
     }
 
+    /// Whether a line holds no secret: by its own words, by what the file says elsewhere, by the place it is about.
+    fn may_show(&self, line: &str, path: &Path) -> bool {
+        if could_hold_a_secret(line) || (secrets::is_secret(path) && in_clear(line)) {
+            return false;
+        }
+        let secrets = self.secrets.get_or_init(|| secrets::of_document(self.text, self.tree, self.value));
+        !secrets.iter().any(|secret| line.contains(secret.as_str()))
+    }
+
     fn add(&mut self, severity: Severity, path: &Path, offset: Option<usize>, message: String, remedy: String) {
         let place = offset.map(|offset| self.tree.position(self.text, offset));
         let text = place
             .and_then(|(line, _)| self.text.lines().nth(line.saturating_sub(1)))
-            .filter(|line| !could_hold_a_secret(line))
+            .filter(|line| self.may_show(line, path))
             .map(|line| line.trim_end().trim_start_matches('\u{feff}').to_owned())
             .unwrap_or_default();
         self.issues.push(Issue {
@@ -76,25 +90,20 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Whether a key with this name holds a secret, however it is spelled.
-pub fn names_a_secret(word: &str) -> bool {
-    let flat: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
-        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
-            .iter()
-            .any(|end| flat.ends_with(end))
-}
-
 /// Whether a line must not be shown: it names a key or token and gives it in clear, or holds something that
 /// looks like one.
 pub fn could_hold_a_secret(line: &str) -> bool {
     let word_end = |c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c));
     let named = line.split(word_end).any(names_a_secret);
-    let clear = !line.contains("${") || (line.contains(":-") && !line.contains(":-}"));
     let looks = line
         .split(|c: char| c.is_whitespace() || "\"'[]{},:=".contains(c))
         .any(|word| word.starts_with("sk-") || (word.len() >= 24 && is_random(word)));
-    (named && clear) || looks
+    (named && in_clear(line)) || looks
+}
+
+/// Whether what stands on a line is more than references.
+fn in_clear(line: &str) -> bool {
+    !line.contains("${") || (line.contains(":-") && !line.contains(":-}"))
 }
 
 /// Long, of mixed letters and digits, without the dots, slashes and dashes of names and addresses.

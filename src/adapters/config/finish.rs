@@ -4,6 +4,7 @@ use super::endpoint::normalise;
 use super::environment::Environment;
 use super::expand::{Expanded, sole_name};
 use super::findings::{Findings, names_a_secret};
+use super::path::Path;
 use super::profiles::Written;
 use super::trust::Trust;
 use crate::domain::config::{Endpoint, Journey, KeySource, Origin, Profile, Severity, Timeouts, Withheld, WithheldWhy};
@@ -19,6 +20,16 @@ pub struct Surroundings<'a> {
     pub trust: &'a Trust,
     /// Whether the file was found in the working folder, named by nobody.
     pub unfamiliar: bool,
+}
+
+impl Surroundings<'_> {
+    /// Whether whoever made the working folder chose the address at this path: by the file, by a variable that it
+    /// refers to, or by the one that stands for it.
+    pub fn folder_chose(&self, address: &Path, variable: Option<&str>) -> bool {
+        let referred = self.expanded.references.get(address);
+        let mut names = referred.into_iter().flat_map(|reference| &reference.names).map(String::as_str).chain(variable);
+        self.unfamiliar || names.any(|name| self.environment.is_strange(name))
+    }
 }
 
 /// A profile, and the journeys its key would make to hosts that are not its vendor's.
@@ -122,21 +133,31 @@ fn to_strangers(
     findings: &mut Findings<'_>,
 ) -> (Vec<Journey>, Option<Withheld>) {
     let local = Reach::of_host(&endpoint.host).is_local();
-    // Whoever wrote a file that merely lies in the working folder also chose its addresses: then this machine and
-    // the network around it are strangers too. The key's own vendor gets it without any file.
-    if local && !around.unfamiliar {
+    // Whoever wrote what merely lies in the working folder, a file or a `.env`, also chose its addresses: then this
+    // machine and the network around it are strangers too. The key's own vendor gets it without any file.
+    let stands_for = written.kind.address_variable().filter(|_| written.address.is_none());
+    let by_folder = around.folder_chose(&written.address_path, stands_for);
+    if local && !by_folder {
         return (Vec::new(), None);
     }
-    let variables = carried(written, around, source).into_iter();
-    let strange = variables.filter(|variable| !may_go(variable, written.kind, endpoint));
+    let mut variables = carried(written, around, source);
+    if by_folder && !around.unfamiliar {
+        if matches!(source, KeySource::File { .. }) {
+            variables.push(written.key_path.last_key().to_owned());
+        }
+        // A `.env` may send its own keys to the machines it names.
+        variables.retain(|variable| !(local && around.environment.is_strange(variable)));
+    }
+    let strange = variables.into_iter().filter(|variable| !may_go(variable, written.kind, endpoint));
     let journey = |variable| Journey { provider: written.id.clone(), variable, origin: endpoint.origin.clone() };
     let journeys: Vec<Journey> = strange.map(journey).collect();
     let Some(refused) = journeys.iter().find(|journey| !around.trust.allows(journey)) else {
         return (journeys, None);
     };
     let (variable, host) = (&refused.variable, &endpoint.host);
-    let why = if local {
-        format!("{variable} would be sent to {host} by a file of the working folder that is new here")
+    let why = if local || !around.unfamiliar && by_folder {
+        let by = if around.unfamiliar { "a file" } else { "the .env" };
+        format!("{variable} would be sent to {host} by {by} of the working folder that is new here")
     } else {
         format!("{variable} would be sent to {host}, which is not its vendor's host")
     };

@@ -88,7 +88,7 @@ fn value_of(row: &Row, steps: &[&str]) -> Value {
     match row.shape {
         Shape::Section => object(steps),
         Shape::Sections => array(object(&below("[]"))),
-        Shape::Models => array(json!({ "anyOf": [{ "type": "string" }, object(&below("[]"))] })),
+        Shape::Models | Shape::Secrets => array(json!({ "anyOf": [{ "type": "string" }, object(&below("[]"))] })),
         Shape::Named => {
             let inner = below("*");
             let row = TABLE.iter().find(|row| row.steps().eq(inner.iter().copied()));
@@ -101,7 +101,7 @@ fn value_of(row: &Row, steps: &[&str]) -> Value {
             "type": ["object", "null"],
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
-        Shape::Texts | Shape::Secrets => array(json!({ "type": "string" })),
+        Shape::Texts => array(json!({ "type": "string" })),
         Shape::Words(words) => array(json!({ "enum": words })),
         Shape::Text | Shape::Prompt | Shape::Secret | Shape::Address | Shape::Listen if row.required => {
             json!({ "type": "string" })
@@ -163,7 +163,7 @@ fn examples(row: &Row) -> Vec<Value> {
         (_, Shape::Moments) => vec![json!("mon-fri 07:55")],
         ("budget.timezone", _) => vec![json!("local"), json!("Europe/Berlin")],
         (_, Shape::Secret) => vec![json!("${OPENAI_API_KEY}")],
-        (_, Shape::Secrets) => vec![json!(["${LMDECK_KEY}"])],
+        (_, Shape::Secrets) => vec![json!(["${LMDECK_KEY}"]), json!([{ "name": "batch", "key": "${BATCH_KEY}" }])],
         (_, Shape::Address) => {
             vec![json!("http://127.0.0.1:1234"), json!("${LM_STUDIO_BASE_URL:-http://127.0.0.1:1234}")]
         }

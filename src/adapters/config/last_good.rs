@@ -5,7 +5,9 @@ use super::document;
 use super::edit::{difference_of, refuse};
 use super::good::{self, Version};
 use super::history;
+use super::in_force::in_force;
 use super::save;
+use super::secrets;
 use super::store::{ConfigFile, Seen};
 use crate::domain::config::{Issue, Severity};
 use crate::engine::ports::Loaded;
@@ -29,6 +31,7 @@ impl ConfigFile {
         Self::register_secrets(&config);
         let name = file.to_string_lossy().into_owned();
         Some(Loaded {
+            in_force: Arc::new(in_force(&config)),
             config,
             file: Some(name.clone()),
             would_write: name,
@@ -44,6 +47,7 @@ impl ConfigFile {
     }
 
     pub(super) fn put_back_now(&self) -> Result<EditReport, Refusal> {
+        let _turn = self.turn();
         let (file, version) = self.spoiled()?;
         let name = file.to_string_lossy().into_owned();
         let mut report = compared(&file, &version);
@@ -108,9 +112,9 @@ fn compared(file: &Path, version: &Version) -> EditReport {
     let name = file.to_string_lossy().into_owned();
     // What is no text has no lines to compare.
     let now = document::read(file).ok().flatten().unwrap_or_default();
-    let mut secrets = super::edit::secrets_in(&version.text).unwrap_or_default();
-    secrets.extend(super::edit::secrets_in(&now).unwrap_or_else(|| loose_secrets(&now)));
-    let made = difference_of(&name, &now, &version.text, &secrets);
+    let secrets =
+        [version.text.as_str(), &now].map(|text| secrets::of_text(text).unwrap_or_else(|| secrets::loose(text)));
+    let made = difference_of(&name, &now, &version.text, &secrets::told_apart(secrets.concat()));
     EditReport {
         file: name,
         difference: made.text,
@@ -119,36 +123,6 @@ fn compared(file: &Path, version: &Version) -> EditReport {
         written: false,
         issues: Vec::new(),
     }
-}
-
-/// Where keys may stand in a text that cannot be parsed: below every name of a secret, as far as it is indented
-/// deeper or goes on as a list.
-pub(super) fn loose_secrets(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut below: Option<usize> = None;
-    for line in text.lines() {
-        let bare = line.trim_start();
-        if bare.is_empty() {
-            continue;
-        }
-        let depth = line.len() - bare.len();
-        if let Some(above) = below {
-            if depth > above || (depth == above && bare.starts_with('-')) {
-                found.extend(bare.split([',', '[', ']']).map(plain).filter(|word| !word.is_empty()));
-                continue;
-            }
-            below = None;
-        }
-        let key = bare.trim_start_matches(['-', ' ', '?']).split(':').next().unwrap_or_default();
-        if super::findings::names_a_secret(key.trim_matches(['"', '\''])) {
-            below = Some(depth);
-        }
-    }
-    found
-}
-
-fn plain(word: &str) -> String {
-    word.trim().trim_start_matches("- ").trim_matches(['"', '\'', ' ', '-']).to_owned()
 }
 
 /// The first free name beside the file, as in `ai_models.yaml.broken`.
@@ -186,21 +160,5 @@ fn note(file: &str, message: String) -> Issue {
         message,
         remedy: String::new(),
         text: String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_of_a_text_that_cannot_be_parsed_are_found_by_the_names_above_them() {
-        let text = "gateway:\n  api_keys:\n    - hunter2x\n    - 'swordfish'\n  listen: [\nproviders:\n- id: a\n  authToken: >\n    folded-secret\n  endpoint: http://127.0.0.1:1\n";
-        assert!(super::document::Document::parse(text, "x").is_err());
-        let found = loose_secrets(text);
-        for secret in ["hunter2x", "swordfish", "folded-secret"] {
-            assert!(found.iter().any(|word| word == secret), "{secret} in {found:?}");
-        }
-        assert!(!found.iter().any(|word| word.contains("127.0.0.1")), "{found:?}");
     }
 }

@@ -4,7 +4,7 @@ use super::document::{self, Document};
 use super::expand::expand;
 use super::findings::names_a_secret;
 use super::path::Path;
-use super::schema::{self, Shape};
+use super::secrets::{self, hides_all, is_secret, user_of_address};
 use super::store::ConfigFile;
 use crate::adapters::redact::redact;
 use crate::domain::kind::Kind;
@@ -12,8 +12,6 @@ use crate::domain::secret::Secret;
 use serde_yaml::Value;
 
 const HIDDEN: &str = "(hidden)";
-/// A shorter one is no key, and hiding it would take letters out of every word.
-const SHORTEST: usize = 4;
 
 impl ConfigFile {
     pub(super) fn masked_now(&self) -> Result<Option<String>, String> {
@@ -44,59 +42,13 @@ impl ConfigFile {
         for text in versions.into_iter().flatten() {
             match Document::parse(&text, "") {
                 Ok(document) => {
-                    secrets_below(&document.value, &Path::root(), false, &mut found);
-                    secrets_below(&expand(&document.value, &environment).value, &Path::root(), false, &mut found);
+                    found.extend(secrets::of_values(&document.value));
+                    found.extend(secrets::of_values(&expand(&document.value, &environment).value));
                 }
-                Err(_) => found.extend(super::last_good::loose_secrets(&text)),
+                Err(_) => found.extend(secrets::loose(&text)),
             }
         }
-        found.retain(|secret| secret.chars().count() >= SHORTEST);
-        found.sort();
-        found.dedup();
-        found.into_iter().map(Secret::new).collect()
-    }
-}
-
-/// Whether a scalar here is a secret, by the table or by the name it stands under.
-fn is_secret(path: &Path, below: bool) -> bool {
-    let row = schema::row(path).or_else(|| path.parent().and_then(|above| schema::row(&above)));
-    below || row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets))
-}
-
-/// Whether everything below this key is secret although the table does not know it.
-fn hides_all(key: &str, path: &Path) -> bool {
-    names_a_secret(key) && schema::row(path).is_none()
-}
-
-fn secrets_below(value: &Value, path: &Path, below: bool, found: &mut Vec<String>) {
-    match value {
-        Value::Mapping(map) => {
-            for (key, value) in map {
-                let key = key.as_str().unwrap_or_default();
-                let at = path.key(key);
-                secrets_below(value, &at, below || hides_all(key, &at), found);
-            }
-        }
-        Value::Sequence(items) => {
-            for (index, item) in items.iter().enumerate() {
-                secrets_below(item, &path.index(index), below, found);
-            }
-        }
-        Value::Tagged(tagged) => secrets_below(&tagged.value, path, below, found),
-        Value::String(text) => {
-            if is_secret(path, below) {
-                // The default of a reference is a key in clear too.
-                let defaults = text.split("${").skip(1).filter_map(|part| part.split_once(":-"));
-                found.extend(defaults.map(|(_, rest)| rest.split('}').next().unwrap_or(rest).to_owned()));
-                if !text.contains("${") {
-                    found.push(text.trim().to_owned());
-                    found.extend(text.lines().map(|line| line.trim().to_owned()));
-                }
-            }
-            found.extend(user_of_address(text));
-        }
-        Value::Number(number) if is_secret(path, below) => found.push(number.to_string()),
-        _ => {}
+        secrets::told_apart(found).into_iter().map(Secret::new).collect()
     }
 }
 
@@ -116,11 +68,11 @@ fn mask(value: &mut Value, path: &Path, below: bool) {
         }
         Value::Tagged(tagged) => mask(&mut tagged.value, path, below),
         Value::Null | Value::Bool(_) => {}
-        Value::Number(_) if !is_secret(path, below) => {}
+        Value::Number(_) if !(below || is_secret(path)) => {}
         Value::Number(_) => *value = Value::String(HIDDEN.into()),
         Value::String(text) => {
             let prompt = matches!(path.last_key(), "system_prompt" | "prompt");
-            let shown = if is_secret(path, below) {
+            let shown = if below || is_secret(path) {
                 reference_only(text)
             } else if prompt {
                 format!("({} characters)", text.chars().count())
@@ -139,21 +91,6 @@ fn reference_only(text: &str) -> String {
         None if text.trim().is_empty() => String::new(),
         None => HIDDEN.into(),
     }
-}
-
-/// The user and password of an address, and what follows its `?`.
-fn user_of_address(text: &str) -> Vec<String> {
-    let Some((_, rest)) = text.split_once("://") else { return Vec::new() };
-    let mut found = Vec::new();
-    if let Some((user, _)) = rest.split('/').next().unwrap_or_default().rsplit_once('@') {
-        found.push(user.to_owned());
-        found.extend(user.split(':').map(str::to_owned));
-    }
-    if let Some((_, query)) = rest.split_once('?') {
-        found.push(query.to_owned());
-        found.extend(query.split(['&', '=', '#']).map(str::to_owned));
-    }
-    found
 }
 
 fn without_user(text: &str) -> String {

@@ -3,7 +3,8 @@
 //!
 //! On the way in: `source` (which file) → `document` (text, values, places) → `expand` (`${…}`) → `check`
 //! (against `schema`) → `build` (`profiles`, `finish`, `sections`). On the way out: `edit`, `save`, `history`.
-//! For a file that cannot be used: `good`, `last_good`. For people and editors: `masked`, `json_schema`.
+//! For a file that cannot be used: `good`, `last_good`. For people and editors: `in_force`, `masked`,
+//! `json_schema`.
 //! What comes out lives in `domain::config`; nothing here knows how a provider is called.
 
 mod build;
@@ -11,14 +12,18 @@ mod check;
 mod collector;
 mod conditions;
 mod document;
+mod dotenv;
 mod edit;
 mod endpoint;
 mod environment;
 mod expand;
 mod findings;
 mod finish;
+mod gate_keys;
 mod good;
+mod guards;
 mod history;
+mod in_force;
 mod inside;
 mod json_schema;
 mod last_good;
@@ -32,6 +37,7 @@ mod profiles;
 mod save;
 mod schema;
 mod schema_table;
+mod secrets;
 mod sections;
 mod source;
 mod store;

@@ -99,7 +99,7 @@ pub fn written(raw: &Value, expanded: &Expanded) -> Vec<Written> {
             match key.as_str() {
                 Some("z_ai_glm") if section.is_mapping() => all.push(z_ai_glm(raw, value)),
                 Some("lm_studio") if section.is_mapping() => all.push(lm_studio(raw, value)),
-                Some("fallback_models") => all.extend(fallback_models(raw, value, &all)),
+                Some("fallback_models") => all.extend(fallback_models(raw, value)),
                 _ => {}
             }
         }
@@ -152,15 +152,18 @@ fn lm_studio(raw: &Value, value: &Value) -> Written {
     made
 }
 
-fn fallback_models(raw: &Value, value: &Value, before: &[Written]) -> Vec<Written> {
+fn fallback_models(raw: &Value, value: &Value) -> Vec<Written> {
     let items = value.get("fallback_models").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
     let mut all: Vec<Written> = Vec::new();
     for (index, section) in items.iter().enumerate() {
         let Some(kind) = text(section, "provider").as_deref().and_then(Kind::from_word) else { continue };
-        let taken = |id: &str| before.iter().chain(&all).any(|other| other.id == id);
         let word = kind.word();
-        let id = if taken(word) {
-            (2..=items.len() + 1).map(|number| format!("{word}_{number}")).find(|id| !taken(id)).unwrap_or_default()
+        // A section of this name keeps it, wherever it stands.
+        let section_of_its_own =
+            matches!(word, "z_ai_glm" | "lm_studio") && value.get(word).is_some_and(Value::is_mapping);
+        // The original names them by their place: a number must not mean another entry here.
+        let id = if section_of_its_own || all.iter().any(|other| other.id == word) {
+            format!("{word}_{index}")
         } else {
             word.to_owned()
         };
@@ -301,7 +304,7 @@ pub fn text(section: &Value, key: &str) -> Option<String> {
     section.get(key).and_then(plain_text).filter(|text| !text.trim().is_empty())
 }
 
-fn plain_text(value: &Value) -> Option<String> {
+pub fn plain_text(value: &Value) -> Option<String> {
     value.as_str().map(ToOwned::to_owned)
 }
 

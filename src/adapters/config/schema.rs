@@ -20,6 +20,7 @@ pub enum Shape {
     Prompt,
     /// Never shown.
     Secret,
+    /// A list of them: each a text, or a section with its name.
     Secrets,
     Address,
     Switch,
@@ -51,7 +52,8 @@ impl Shape {
             Self::Section | Self::Named | Self::Scalars => "a section (key: value lines)".into(),
             Self::Sections => "a list of sections (each begins with -)".into(),
             Self::Text | Self::Prompt | Self::Secret => "text".into(),
-            Self::Secrets | Self::Texts => "a list of texts".into(),
+            Self::Texts => "a list of texts".into(),
+            Self::Secrets => "a list of keys, each a text or a section with name and key".into(),
             Self::Address => "an address such as http://127.0.0.1:1234".into(),
             Self::Switch => "true or false".into(),
             Self::Whole(low, high) => format!("a whole number from {low} to {high}"),

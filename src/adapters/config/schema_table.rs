@@ -132,7 +132,9 @@ pub const TABLE: &[Row] = &[
 
     row("gateway", Shape::Section, "", "the local gateway"),
     row("gateway.listen", Shape::Listen, "127.0.0.1:4141", "where it listens"),
-    row("gateway.api_keys", Shape::Secrets, "[]", "keys that clients must send; needed when not on loopback"),
+    row("gateway.api_keys", Shape::Secrets, "[]", "keys that clients must send, each alone or with its client's name; needed when not on loopback"),
+    row("gateway.api_keys[].name", Shape::Text, "", "who sends this key: what request.client and limits.clients call it").required(),
+    row("gateway.api_keys[].key", Shape::Secret, "", "the key, best as ${NAME}").required(),
     row("gateway.cors_origins", Shape::Texts, "[]", "origins of web pages that may use it, as in https://app.example; * is any, beside api_keys only"),
 
     row("telemetry", Shape::Section, "", "what is recorded"),

@@ -8,7 +8,6 @@ use crate::domain::config::{AlertFor, Alerts, CacheRules, DesktopBy, Gateway, Li
 use crate::domain::money::Money;
 use crate::domain::rate::RateLimit;
 use crate::domain::routing::{RuleSet, Strategy};
-use crate::domain::secret::Secret;
 use serde_yaml::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -125,7 +124,7 @@ pub fn gateway(value: &Value) -> Gateway {
     let section = section(value, "gateway");
     Gateway {
         listen: text(section, "listen").as_deref().and_then(listen).unwrap_or_else(|| Gateway::default().listen),
-        api_keys: texts(section, "api_keys").into_iter().map(Secret::new).collect(),
+        api_keys: Vec::new(),
         cors_origins: Vec::new(),
     }
 }

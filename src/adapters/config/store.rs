@@ -5,6 +5,7 @@ use super::document::{self, Document};
 use super::environment::Environment;
 use super::good;
 use super::history;
+use super::in_force::in_force;
 use super::save;
 use super::source::Source;
 use super::trust::Trust;
@@ -16,7 +17,7 @@ use crate::domain::config::{Config, Issue, Journey, Severity};
 use crate::engine::ports::{Loaded, Unusable};
 use crate::engine::protocol::{EditReport, Refusal};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 /// The configuration file of this process.
@@ -24,7 +25,10 @@ pub struct ConfigFile {
     source: Source,
     /// What the file held when it was last read or written through this store.
     seen: Mutex<Option<Seen>>,
-    /// Begins with the first question for changes: a one-shot verb never asks.
+    /// Held by whoever reads the file to change it, or to say what it held: of two changes at the same time the
+    /// second starts from what the first one wrote.
+    turn: Mutex<()>,
+    /// Begins with the first question for changes; who does not watch, as a one-shot verb, does not ask.
     watching: OnceLock<Watching>,
 }
 
@@ -45,11 +49,16 @@ pub(super) struct Opened {
 
 impl ConfigFile {
     pub fn open(source: Source) -> Self {
-        Self { source, seen: Mutex::new(None), watching: OnceLock::new() }
+        Self { source, seen: Mutex::new(None), turn: Mutex::new(()), watching: OnceLock::new() }
     }
 
     pub(super) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Waits until no other change of the file is under way.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn seen(&self) -> Option<Seen> {
@@ -90,15 +99,25 @@ impl ConfigFile {
 
     /// Reads the file as it is now and remembers it. A file with errors in its values is opened too.
     pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
+        let read = self.read_now()?;
+        self.remember(read.clone());
+        self.opened(read)
+    }
+
+    /// The same without touching what conflict checks compare with.
+    pub(super) fn open_quietly(&self) -> Result<Opened, Unusable> {
+        self.opened(self.read_now()?)
+    }
+
+    fn read_now(&self) -> Result<Seen, Unusable> {
         let file = self.source.target();
         let name = file.to_string_lossy().into_owned();
-        let last_good = || self.version(&file).map(|version| version.kept_at);
         let text = document::read(&file).map_err(|(message, remedy)| Unusable {
-            last_good: last_good(),
+            last_good: self.version(&file).map(|version| version.kept_at),
             file: name.clone(),
             issues: vec![Issue {
                 severity: Severity::Error,
-                file: name.clone(),
+                file: name,
                 line: None,
                 column: None,
                 path: String::new(),
@@ -107,7 +126,12 @@ impl ConfigFile {
                 text: String::new(),
             }],
         })?;
-        self.remember(Seen { file: file.clone(), text: text.clone() });
+        Ok(Seen { file, text })
+    }
+
+    /// Judges what was read.
+    pub(super) fn opened(&self, Seen { file, text }: Seen) -> Result<Opened, Unusable> {
+        let name = file.to_string_lossy().into_owned();
         let Some(content) = text else {
             let environment = self.environment();
             let trust = Trust::of(&self.source.state_folder, &file);
@@ -123,15 +147,16 @@ impl ConfigFile {
             return Ok(Opened { file, text: None, document: Document::empty(), built });
         };
         let (document, built) = self.judge(&file, &content).map_err(|issues| Unusable {
+            last_good: self.version(&file).map(|version| version.kept_at),
             file: name.clone(),
             issues,
-            last_good: last_good(),
         })?;
         Ok(Opened { file, text: Some(content), document, built })
     }
 
     pub(super) fn load_now(&self) -> Result<Loaded, Unusable> {
-        let opened = self.open_usable()?;
+        let _turn = self.turn();
+        let opened = self.usable(self.open_now()?)?;
         if let Some(text) = &opened.text
             && let Err(error) = good::keep(&self.source.state_folder, &opened.file, text, unix_now())
         {
@@ -145,11 +170,11 @@ impl ConfigFile {
     /// # Errors
     /// The file is there and cannot be used.
     pub fn look(&self) -> Result<Loaded, Unusable> {
-        self.open_usable().map(|opened| self.loaded(opened))
+        let opened = self.usable(self.open_quietly()?)?;
+        Ok(self.loaded(opened))
     }
 
-    fn open_usable(&self) -> Result<Opened, Unusable> {
-        let opened = self.open_now()?;
+    fn usable(&self, opened: Opened) -> Result<Opened, Unusable> {
         if opened.built.has_errors() {
             let last_good = self.version(&opened.file).map(|version| version.kept_at);
             let file = opened.file.to_string_lossy().into_owned();
@@ -162,6 +187,7 @@ impl ConfigFile {
         let name = opened.file.to_string_lossy().into_owned();
         Self::register_secrets(&opened.built.config);
         Loaded {
+            in_force: Arc::new(in_force(&opened.built.config)),
             config: Arc::new(opened.built.config),
             file: opened.text.is_some().then(|| name.clone()),
             would_write: name,
@@ -174,7 +200,8 @@ impl ConfigFile {
     pub(super) fn register_secrets(config: &Config) {
         let keys = config.providers.iter().filter_map(|profile| profile.key.as_ref());
         let headers = config.telemetry.otlp.iter().flat_map(|collector| &collector.headers).map(|(_, value)| value);
-        for secret in keys.chain(&config.gateway.api_keys).chain(headers) {
+        let own = config.gateway.api_keys.iter().map(|own| &own.key);
+        for secret in keys.chain(own).chain(headers) {
             app_log::register_secret(secret);
         }
     }
@@ -182,8 +209,8 @@ impl ConfigFile {
     /// Allows what the person was asked about, and nothing that came into the file since. What was read last is not
     /// what was shown: the watch reads again while a question is open.
     pub(super) fn trust_now(&self, asked: &[Journey]) -> Result<EditReport, Refusal> {
-        self.check_unchanged()?;
-        let opened = self.open_now().map_err(unusable)?;
+        let _turn = self.turn();
+        let opened = self.open_unchanged()?;
         let name = opened.file.to_string_lossy().into_owned();
         if let Some(unseen) = opened.built.config.untrusted.iter().find(|journey| !asked.contains(journey)) {
             return Err(Refusal {

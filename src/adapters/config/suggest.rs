@@ -1,5 +1,7 @@
 //! Finds the key or word somebody meant.
 
+use crate::domain::near::slips;
+
 /// Other spellings that people bring along from elsewhere, and the key they mean here.
 const ALSO: &[(&str, &str)] = &[
     ("api_key", "authToken"),
@@ -31,41 +33,12 @@ const ALSO: &[(&str, &str)] = &[
 
 /// The closest of `known`, when one is close enough to be a slip or is another word for the same.
 pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = known
-        .iter()
-        .map(|other| (distance(&word.to_lowercase(), &other.to_lowercase()), *other))
-        .min()
-        .filter(|(far, other)| *far <= (other.len().max(word.len()) / 3).clamp(1, 3));
+    let close =
+        known.iter().filter_map(|other| Some((slips(&word.to_lowercase(), &other.to_lowercase())?, *other))).min();
     close.map(|(_, other)| other).or_else(|| {
         let meant = ALSO.iter().filter(|(from, _)| from.eq_ignore_ascii_case(word)).map(|(_, to)| *to);
         meant.into_iter().find_map(|to| known.iter().copied().find(|other| *other == to))
     })
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
-fn distance(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().take(64).collect();
-    let right: Vec<char> = right.chars().take(64).collect();
-    let width = right.len() + 1;
-    let mut cells = vec![0usize; (left.len() + 1) * width];
-    for i in 0..=left.len() {
-        for j in 0..=right.len() {
-            let cell = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let same = usize::from(left[i - 1] != right[j - 1]);
-                let mut best = (cells[(i - 1) * width + j] + 1)
-                    .min(cells[i * width + j - 1] + 1)
-                    .min(cells[(i - 1) * width + j - 1] + same);
-                if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
-                    best = best.min(cells[(i - 2) * width + j - 2] + 1);
-                }
-                best
-            };
-            cells[i * width + j] = cell;
-        }
-    }
-    cells.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -12,25 +14,36 @@ use tokio::sync::watch;
 const SETTLE: Duration = Duration::from_millis(100);
 /// Looked at after so many at the latest, however busy the folder is.
 const MAX_SETTLES: usize = 10;
+/// Folders made one in another while the first is looked at; deeper ones are found with the next change.
+const MAX_DEPTH: usize = 16;
 /// Wake-ups waiting; when full the one that waits says all there is to say.
 const WAKE_CAPACITY: usize = 1;
 
 /// Watching ends when this is dropped.
 pub struct Watching {
-    // Its end hangs up the channel, and with it the thread.
-    _watcher: Option<RecommendedWatcher>,
+    wake: SyncSender<()>,
+    ended: Arc<AtomicBool>,
     /// Kept, so that the counter never closes, even where nothing can be watched.
     count: watch::Sender<u64>,
 }
 
 impl Watching {
-    /// Watches these files. Where the system cannot, the counter stays as it is and the log says so.
+    /// Watches these files, on a thread of its own: what differs from now on counts, also before the watch stands.
+    /// Where the system cannot, the counter stays as it is and the log says so.
     pub fn begin(files: Vec<PathBuf>) -> Self {
         let count = watch::Sender::new(0u64);
-        let watcher = start(files, count.clone()).inspect_err(|error| {
-            tracing::warn!(%error, "the configuration file is not watched; changes of it count after a restart");
-        });
-        Self { _watcher: watcher.ok(), count }
+        let (wake, woken) = sync_channel(WAKE_CAPACITY);
+        let ended = Arc::new(AtomicBool::new(false));
+        let known = contents(&files);
+        let watching = Self { wake: wake.clone(), ended: ended.clone(), count: count.clone() };
+        let run = move || match Folders::watched(&files, wake) {
+            Ok(folders) => follow(&files, known, folders, &woken, &ended, &count),
+            Err(error) => not_watched(&error),
+        };
+        if let Err(error) = std::thread::Builder::new().name("config-watch".into()).spawn(run) {
+            not_watched(&error);
+        }
+        watching
     }
 
     pub fn counter(&self) -> watch::Receiver<u64> {
@@ -38,35 +51,87 @@ impl Watching {
     }
 }
 
-fn start(files: Vec<PathBuf>, count: watch::Sender<u64>) -> notify::Result<RecommendedWatcher> {
-    let (wake, woken) = sync_channel::<()>(WAKE_CAPACITY);
-    let mut interest = Interest::of(files.clone());
-    let mut watcher =
-        notify::recommended_watcher(move |event: notify::Result<notify::Event>| notice(&event, &mut interest, &wake))?;
-    for folder in folders(&files) {
-        if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
-            tracing::debug!(%error, folder = %folder.display(), "a folder is not watched");
-        }
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // When it is full the thread wakes anyway.
+        let _ = self.wake.try_send(());
     }
-    let mut known = contents(&files);
-    std::thread::Builder::new().name("config-watch".into()).spawn(move || {
-        while woken.recv().is_ok() {
-            for _ in 0..MAX_SETTLES {
-                match woken.recv_timeout(SETTLE) {
-                    Ok(()) => {}
-                    Err(RecvTimeoutError::Timeout) => break,
-                    Err(RecvTimeoutError::Disconnected) => return,
+}
+
+fn not_watched(error: &dyn std::fmt::Display) {
+    tracing::warn!(%error, "the configuration file is not watched; changes of it count after a restart");
+}
+
+/// Counts each time the files hold something else, until the end.
+fn follow(
+    files: &[PathBuf],
+    mut known: Vec<Content>,
+    mut folders: Folders,
+    woken: &Receiver<()>,
+    ended: &AtomicBool,
+    count: &watch::Sender<u64>,
+) {
+    while !ended.load(Ordering::Relaxed) {
+        // Other files of the folder, and touching without changing, are nobody's business.
+        let now = contents(files);
+        if now != known {
+            known = now;
+            count.send_modify(|count| *count += 1);
+        }
+        if woken.recv().is_err() {
+            return;
+        }
+        for _ in 0..MAX_SETTLES {
+            match woken.recv_timeout(SETTLE) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        folders.follow(files);
+    }
+}
+
+/// The folders under watch. They are looked for again after each change: one that was missing may be there now, and
+/// a link may lead into another one.
+struct Folders {
+    watcher: RecommendedWatcher,
+    watched: Vec<PathBuf>,
+}
+
+impl Folders {
+    fn watched(files: &[PathBuf], wake: SyncSender<()>) -> notify::Result<Self> {
+        let mut interest = Interest::of(files.to_vec());
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            notice(&event, &mut interest, &wake);
+        })?;
+        let mut folders = Self { watcher, watched: Vec::new() };
+        folders.follow(files);
+        Ok(folders)
+    }
+
+    fn follow(&mut self, files: &[PathBuf]) {
+        // Between looking and watching the next folder below may have been made.
+        for _ in 0..MAX_DEPTH {
+            let wanted = folders(files);
+            for folder in self.watched.iter().filter(|folder| !wanted.contains(folder)) {
+                // Where it is gone the system has ended its watch already.
+                let _ = self.watcher.unwatch(folder);
+            }
+            for folder in &wanted {
+                // Those watched before too: one that was removed and made again has lost its watch.
+                if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                    tracing::debug!(%error, folder = %folder.display(), "a folder is not watched");
                 }
             }
-            // Other files of the folder, and touching without changing, are nobody's business.
-            let now = contents(&files);
-            if now != known {
-                known = now;
-                count.send_modify(|count| *count += 1);
+            let settled = wanted == self.watched;
+            self.watched = wanted;
+            if settled {
+                return;
             }
         }
-    })?;
-    Ok(watcher)
+    }
 }
 
 fn notice(event: &notify::Result<notify::Event>, interest: &mut Interest, wake: &SyncSender<()>) {
@@ -130,22 +195,83 @@ fn folders(files: &[PathBuf]) -> Vec<PathBuf> {
     folders
 }
 
-fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
-    use std::io::Read as _;
-    files
-        .iter()
-        .map(|file| {
-            let mut bytes = Vec::new();
-            let opened = std::fs::File::open(file).ok()?;
-            opened.take(super::document::MAX_BYTES + 1).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
-        })
-        .collect()
+/// What a file holds, or why that cannot be told; a pipe is never opened.
+type Content = Result<Option<String>, String>;
+
+fn contents(files: &[PathBuf]) -> Vec<Content> {
+    files.iter().map(|file| super::document::read(file).map_err(|(sentence, _)| sentence)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Waits until the count is above `before`.
+    fn counts(changes: &mut watch::Receiver<u64>, before: u64) -> bool {
+        (0..400).any(|_| {
+            std::thread::sleep(Duration::from_millis(25));
+            *changes.borrow_and_update() > before
+        })
+    }
+
+    #[test]
+    fn a_file_whose_folder_is_made_later_is_watched_and_so_is_a_folder_made_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".config/lmdeck");
+        let file = folder.join("ai_models.yaml");
+        let watching = Watching::begin(vec![file.clone()]);
+        let mut changes = watching.counter();
+        for round in 0..2 {
+            let before = *changes.borrow_and_update();
+            std::fs::create_dir_all(&folder).unwrap();
+            // The person takes a while to type: by then making the folder is no news any more.
+            std::thread::sleep(SETTLE * 6);
+            assert_eq!(*changes.borrow(), before, "a folder alone is no change");
+            std::fs::write(&file, format!("limits: {{ queue: {round} }}\n")).unwrap();
+            assert!(counts(&mut changes, before), "round {round}");
+            let before = *changes.borrow_and_update();
+            std::fs::remove_dir_all(home.path().join(".config")).unwrap();
+            assert!(counts(&mut changes, before), "gone again, round {round}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn where_a_link_leads_from_now_on_is_watched() {
+        let home = tempfile::tempdir().unwrap();
+        let (first, second) = (home.path().join("first"), home.path().join("second"));
+        let link = home.path().join("ai_models.yaml");
+        for folder in [&first, &second] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join("real.yaml"), "a: 1\n").unwrap();
+        }
+        std::os::unix::fs::symlink(first.join("real.yaml"), &link).unwrap();
+        let watching = Watching::begin(vec![link.clone()]);
+        let mut changes = watching.counter();
+        std::fs::write(second.join("real.yaml"), "a: 2\n").unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(second.join("real.yaml"), &link).unwrap();
+        assert!(counts(&mut changes, 0), "the link leads to another text");
+        std::thread::sleep(SETTLE * 4);
+        let before = *changes.borrow_and_update();
+        std::fs::write(second.join("real.yaml"), "a: 3\n").unwrap();
+        assert!(counts(&mut changes, before), "the new place is followed");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_among_the_files_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, file) = (folder.path().join(".env"), folder.path().join("ai_models.yaml"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let files = vec![pipe, file.clone()];
+        let (begun, beginning) = std::sync::mpsc::channel();
+        std::thread::spawn(move || begun.send(Watching::begin(files)));
+        let watching = beginning.recv_timeout(Duration::from_secs(20)).expect("it waits for a writer");
+        let mut changes = watching.counter();
+        std::fs::write(&file, "a: 1\n").unwrap();
+        assert!(counts(&mut changes, 0));
+    }
 
     #[cfg(unix)]
     #[test]

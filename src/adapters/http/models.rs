@@ -5,6 +5,7 @@ use super::fetch::Asker;
 use super::probe::connect_limit;
 use super::{Inner, held_back, transport};
 use crate::adapters::wire::lists;
+use crate::adapters::wire::words::quote;
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ModelInfo;
@@ -64,10 +65,7 @@ impl Asker<'_> {
     async fn lm_studio_model(&mut self, model: &ModelId, act: ModelAct) -> Result<ModelDone, Failure> {
         let root = self.root().to_owned();
         let document = self.list(&format!("{root}/api/v1/models")).await.map_err(too_old)?;
-        let listed = lists::lm_studio_v1(&document).map_err(|detail| {
-            let message = format!("the model list cannot be read: {detail}");
-            Failure::new(ErrorCode::BadAnswer, Cause::MalformedList { detail }, message)
-        })?;
+        let listed = lists::lm_studio_v1(&document).map_err(|detail| self.malformed(&detail))?;
         let known = named_model(&listed.models, model)?;
         let copies: Vec<String> = known.instances.iter().map(|instance| instance.id.clone()).collect();
         // What was loaded by name stays until it is unloaded by name: there is nothing to prolong.
@@ -91,7 +89,7 @@ impl Asker<'_> {
                 // Older builds called it by another name.
                 let id = answer.get("instance_id").or_else(|| answer.get("model_instance_id")).and_then(Value::as_str);
                 let Some(id) = id else {
-                    return Err(odd_answer("instance_id", "the name of the loaded copy", &answer));
+                    return Err(self.odd_answer("instance_id", "the name of the loaded copy", &answer));
                 };
                 let context = answer.pointer("/load_config/context_length").and_then(Value::as_u64).or(context);
                 Ok(ModelDone { already: false, context, instances: vec![id.to_owned()] })
@@ -112,10 +110,7 @@ impl Asker<'_> {
     async fn ollama_model(&mut self, model: &ModelId, act: ModelAct) -> Result<ModelDone, Failure> {
         let root = self.root().to_owned();
         let tags = self.list(&format!("{root}/api/tags")).await?;
-        let listed = lists::ollama_tags(&tags).map_err(|detail| {
-            let message = format!("the model list cannot be read: {detail}");
-            Failure::new(ErrorCode::BadAnswer, Cause::MalformedList { detail }, message)
-        })?;
+        let listed = lists::ollama_tags(&tags).map_err(|detail| self.malformed(&detail))?;
         let known = named_model(&listed.models, model)?;
         if known.remote {
             let message = format!("{model} runs at Ollama's own service: there is nothing to load or unload here");
@@ -150,7 +145,7 @@ impl Asker<'_> {
         }
         let answer = self.act(&format!("{root}/api/{route}"), &body).await?;
         if known.chat && answer.get("done") != Some(&Value::Bool(true)) {
-            return Err(odd_answer("done", "true", &answer));
+            return Err(self.odd_answer("done", "true", &answer));
         }
         let context = match act {
             ModelAct::Load { context } => context,
@@ -159,6 +154,15 @@ impl Asker<'_> {
         };
         let already = matches!(act, ModelAct::Keep { .. }) && now.is_some();
         Ok(ModelDone { already, context, instances })
+    }
+
+    fn odd_answer(&self, field: &str, expected: &str, answer: &Value) -> Failure {
+        let came =
+            answer.get(field).map_or_else(|| "nothing".to_owned(), |came| quote(&came.to_string(), &self.secrets()));
+        Failure::plain(
+            ErrorCode::BadAnswer,
+            format!("the server's answer is another than expected: {field}: expected {expected}, came {came}"),
+        )
     }
 }
 
@@ -212,17 +216,6 @@ fn too_long(profile: &Profile, limit: Duration) -> Failure {
         transport::time(limit)
     );
     Failure::new(ErrorCode::Timeout, Cause::SilentServer, message)
-}
-
-fn odd_answer(field: &str, expected: &str, answer: &Value) -> Failure {
-    let came = match answer.get(field) {
-        None => "nothing".to_owned(),
-        Some(value) => crate::adapters::wire::words::quote(&value.to_string(), &[]),
-    };
-    Failure::plain(
-        ErrorCode::BadAnswer,
-        format!("the server's answer is another than expected: {field}: expected {expected}, came {came}"),
-    )
 }
 
 fn named(profile: &Profile) -> String {

@@ -1,5 +1,6 @@
 //! What a call tells the gateways on its way: which lmdeck instances it came through, so that it does not go round in
-//! a circle, and that it must stay at home. Vendors are told nothing.
+//! a circle, and that it must stay at home. The vendors that have a kind of their own are told nothing; a server that is
+//! known as OpenAI-compatible alone may be another lmdeck, wherever it stands, and is told.
 
 use crate::engine::ports::UpstreamJob;
 use http::{HeaderMap, HeaderName, HeaderValue};

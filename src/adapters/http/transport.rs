@@ -10,6 +10,10 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+/// What the client reads of an answer's head at most: hyper's own bounds.
+const HEAD_LINES: usize = 100;
+const HEAD_LIMIT: u64 = 8192 + 4096 * 100;
+
 /// What an error of the client means. `connect` is the limit that a connection attempt had.
 pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -> Failure {
     let place = format!("{} port {}", endpoint.host, endpoint.port);
@@ -28,6 +32,9 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
         return failure;
     }
     if let Some(hyper) = find::<hyper::Error>(error) {
+        if hyper.is_parse_too_large() {
+            return large_head(&place);
+        }
         // A banner that is quicker than the request has no predicate of its own.
         let spoke_first = hyper.to_string().contains("unexpected message");
         if hyper.is_parse() || spoke_first {
@@ -84,6 +91,13 @@ pub fn io_failure(error: &io::Error, endpoint: &Endpoint, place: &str) -> Option
 fn refused(place: &str) -> Failure {
     let message = format!("connection refused: nothing listens on {place}");
     Failure::new(ErrorCode::Network, Cause::Refused, message)
+}
+
+/// It speaks HTTP: most often a proxy in between adds cookies or headers of its own.
+fn large_head(place: &str) -> Failure {
+    let size = HEAD_LIMIT / 1024;
+    let message = format!("the head of the answer from {place} has more than {HEAD_LINES} lines or {size} KiB");
+    Failure::new(ErrorCode::BadAnswer, Cause::TooLarge { limit_bytes: HEAD_LIMIT }, message)
 }
 
 fn reset(place: &str) -> Failure {

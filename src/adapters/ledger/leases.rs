@@ -12,24 +12,47 @@ use crate::engine::ports::{BudgetStore, Given, Standing};
 use crate::engine::protocol::DaySpend;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Calls stamped later than this after a day began came from a clock that ran ahead.
+const FAR_AHEAD_MS: i64 = 3 * 24 * 60 * 60 * 1000;
 
 /// Leases are written and read here, and what is counted of plans.
 pub struct Leases {
     /// A lease must outlive a power cut, or its money could be given out twice.
     money: OwnConnection,
     plans: OwnConnection,
+    /// It was said that days far ahead are not believed.
+    said: AtomicBool,
 }
 
 impl Leases {
     /// Nothing is opened before the first question.
     pub fn new(path: &Path) -> Self {
-        Self { money: OwnConnection::new(path, "FULL"), plans: OwnConnection::new(path, "NORMAL") }
+        let said = AtomicBool::new(false);
+        Self { money: OwnConnection::new(path, "FULL"), plans: OwnConnection::new(path, "NORMAL"), said }
+    }
+
+    /// Says once that the clock stood far ahead at some time.
+    fn doubt(&self, transaction: &Transaction<'_>, today: CivilDate) -> rusqlite::Result<()> {
+        if !self.said.load(Ordering::Relaxed)
+            && let Some(last) = last_day(transaction)?.filter(|last| !last.is_believed(today))
+        {
+            self.said.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                "money was counted on {last}, and by the clock it is {today}: that clock ran ahead, and what it counted is left aside"
+            );
+        }
+        Ok(())
     }
 }
 
 impl BudgetStore for Leases {
-    fn ask(&self, ask: &Ask, day_start: UnixMs) -> Result<Given, String> {
-        self.money.within(|transaction| grant(transaction, ask, day_start))
+    fn ask(&self, ask: &Ask, today: Day) -> Result<Given, String> {
+        self.money.within(|transaction| {
+            self.doubt(transaction, today.date)?;
+            grant(transaction, ask, today)
+        })
     }
 
     fn give_back(&self, slack: &[Slack]) -> Result<(), String> {
@@ -43,10 +66,11 @@ impl BudgetStore for Leases {
         })
     }
 
-    fn standing(&self, day: CivilDate, day_start: UnixMs, own: Option<LeaseId>) -> Result<Standing, String> {
+    fn standing(&self, day: CivilDate, today: Day, own: Option<LeaseId>) -> Result<Standing, String> {
         self.money.within(|transaction| {
-            let later = last_day(transaction)?.filter(|last| *last > day);
-            let outside = outside(transaction, later.unwrap_or(day), day_start)?;
+            self.doubt(transaction, today.date)?;
+            let later = later_day(transaction, day, today.date)?;
+            let outside = outside(transaction, later.unwrap_or(day), today.start)?;
             let (granted, spent) = held(transaction, later.unwrap_or(day), own)?;
             Ok(Standing {
                 day: later.unwrap_or(day),
@@ -81,11 +105,11 @@ impl BudgetStore for Leases {
 }
 
 /// Gives what was asked for, as far as the limit reaches.
-fn grant(transaction: &Transaction<'_>, ask: &Ask, day_start: UnixMs) -> rusqlite::Result<Given> {
-    if let Some(last) = last_day(transaction)?.filter(|last| *last > ask.day) {
-        return Ok(Given::LaterDay(last));
+fn grant(transaction: &Transaction<'_>, ask: &Ask, today: Day) -> rusqlite::Result<Given> {
+    if let Some(later) = later_day(transaction, ask.day, today.date)? {
+        return Ok(Given::LaterDay(later));
     }
-    let outside = outside(transaction, ask.day, day_start)?;
+    let outside = outside(transaction, ask.day, today.start)?;
     let others = outside.saturating_add(held(transaction, ask.day, ask.lease)?.0);
     let most = ask.limit.0.saturating_sub(others.0);
     let needed = ask.keep.saturating_add(ask.at_least).0;
@@ -130,6 +154,21 @@ fn last_day(transaction: &Transaction<'_>) -> rusqlite::Result<Option<CivilDate>
     Ok(last.and_then(|day| day.parse().ok()))
 }
 
+/// A day after `day` that money was counted on, where it may be the one that counts.
+fn later_day(transaction: &Transaction<'_>, day: CivilDate, today: CivilDate) -> rusqlite::Result<Option<CivilDate>> {
+    let mut days =
+        transaction.prepare_cached("SELECT DISTINCT day FROM budget_leases WHERE day > ?1 ORDER BY day DESC")?;
+    let days = days.query_map([day.to_string()], |row| row.get::<_, String>(0))?;
+    for later in days {
+        if let Ok(later) = later?.parse::<CivilDate>()
+            && later.is_believed(today)
+        {
+            return Ok(Some(later));
+        }
+    }
+    Ok(None)
+}
+
 /// What all leases of a day but `own` hold, and how much of it they have spent.
 fn held(transaction: &Transaction<'_>, day: CivilDate, own: Option<LeaseId>) -> rusqlite::Result<(Money, Money)> {
     let mut statement =
@@ -145,7 +184,7 @@ fn held(transaction: &Transaction<'_>, day: CivilDate, own: Option<LeaseId>) -> 
     Ok((granted, spent))
 }
 
-/// What the day's calls cost that nothing was reserved for: no limit was set, or the price became known by the
+/// What the day's attempts cost that nothing was reserved for: no limit was set, or the price became known by the
 /// bill. Only calls that came since the last time are looked at.
 fn outside(transaction: &Transaction<'_>, day: CivilDate, day_start: UnixMs) -> rusqlite::Result<Money> {
     let name = day.to_string();
@@ -162,11 +201,14 @@ fn outside(transaction: &Transaction<'_>, day: CivilDate, day_start: UnixMs) -> 
     }
     let (before, upto) = known.unwrap_or_default();
     // A day's first look goes by time, later ones by what is new.
-    let which = if known.is_none() { "ts >= ?2 AND +seq > ?1" } else { "seq > ?1 AND +ts >= ?2" };
+    let which =
+        if known.is_none() { "ts >= ?2 AND ts < ?3 AND +seq > ?1" } else { "seq > ?1 AND +ts >= ?2 AND +ts < ?3" };
+    // Older rows do not say it apart from what was reserved.
     let mut statement = transaction.prepare_cached(&format!(
-        "SELECT cost_pico FROM calls WHERE {which} AND reserved_pico IS NULL AND cost_pico > 0"
+        "SELECT coalesce(outside_pico, cost_pico) FROM calls
+          WHERE {which} AND (outside_pico > 0 OR (outside_pico IS NULL AND reserved_pico IS NULL AND cost_pico > 0))"
     ))?;
-    let mut rows = statement.query([upto, day_start.0])?;
+    let mut rows = statement.query([upto, day_start.0, day_start.0.saturating_add(FAR_AHEAD_MS)])?;
     let mut sum = Money(before);
     while let Some(row) = rows.next()? {
         sum = sum.saturating_add(Money(row.get(0)?));

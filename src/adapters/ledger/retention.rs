@@ -1,6 +1,7 @@
 //! What is too old, or too much, leaves the ledger: in small steps between batches, so that no call waits.
 
 use super::{file, watch};
+use crate::domain::budget::CivilDate;
 use crate::domain::time::UnixMs;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -9,6 +10,10 @@ const STEP: i64 = 500;
 /// Pages handed back to the disk per step.
 const VACUUM_PAGES: i64 = 256;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long it is kept which process held how much of a day's limit.
+const LEASES_MS: i64 = 7 * DAY_MS;
+/// Days of which it is kept however old they are.
+const NEWEST_DAYS: u32 = 7;
 
 /// Bounds of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub struct Retention {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Incidents and slots, few as they are, in one step.
+    /// Incidents, slots and shares of limits, few as they are, in one step.
     Watch,
     Calls,
     /// Combinations of texts that no call has any more, from this id on.
@@ -85,6 +90,15 @@ impl Retention {
         if self.keep.days > 0 {
             let before = now.0.saturating_sub(i64::from(self.keep.days) * DAY_MS);
             watch::remove_before(connection, UnixMs(before))?;
+        }
+        let before = CivilDate::utc(UnixMs(now.0.saturating_sub(LEASES_MS))).to_string();
+        for table in ["budget_leases", "budget_days"] {
+            // The newest days stay whatever the date: a clock that ran ahead must not open today's limit again.
+            let old = format!(
+                "DELETE FROM {table} WHERE day < ?1
+                   AND day NOT IN (SELECT DISTINCT day FROM {table} ORDER BY day DESC LIMIT {NEWEST_DAYS})"
+            );
+            connection.execute(&old, [&before])?;
         }
         Ok(Stage::Calls)
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 50] = [
+const COLUMNS: [&str; 51] = [
     "id",
     "ts",
     "label_id",
@@ -67,6 +67,7 @@ const COLUMNS: [&str; 50] = [
     "tokens_cache_written_hour",
     "observed",
     "local_only",
+    "outside_pico",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| writing("INSERT"));
@@ -80,7 +81,7 @@ fn writing(verb: &str) -> String {
 }
 
 /// The columns that [`call_row`] reads.
-pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code, tries, ttft_ms, duration_ms, tokens_in, tokens_out, cost_pico, cost_provenance, provider, model, policy";
+pub const ROW_COLUMNS: &str = "id, ts, client, request_type, status, error_code, tries, ttft_ms, duration_ms, tokens_in, tokens_out, cost_pico, cost_provenance, provider, model, policy, error_cause";
 
 /// Writes one record; one with the same id is replaced.
 ///
@@ -185,6 +186,7 @@ fn values(record: &CallRecord, label: i64) -> rusqlite::Result<[Value; COLUMNS.l
         usage(|usage| usage.cache_written_hour),
         if record.observed.is_empty() { Value::Null } else { json(&record.observed)? },
         i64::from(facts.local_only).into(),
+        record.outside.map(|amount| amount.0).into(),
     ])
 }
 
@@ -216,8 +218,12 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         answer: row.get("answer")?,
         reserved: row.get::<_, Option<i64>>("reserved_pico")?.map(Money),
         observed: parsed_or_none(row, "observed")?.unwrap_or_default(),
+        outside: row.get::<_, Option<i64>>("outside_pico")?.map(Money),
     })
 }
+
+/// How the causes are written that [`CallRow::cut_off`] stands for.
+const CUT_OFF: [&str; 2] = ["cut_off", "reset"];
 
 /// Reads one row of the table of calls from [`ROW_COLUMNS`]. Words that a hand wrote into the file and no
 /// lmdeck knows count as the worst, so that one odd row never hides the others.
@@ -226,6 +232,7 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
 /// A column has the wrong type.
 pub fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
     let error = row.get::<_, Option<String>>("error_code")?;
+    let cause = row.get::<_, Option<String>>("error_cause")?;
     Ok(CallRow {
         id: row.get::<_, String>("id")?.into(),
         ts: UnixMs(row.get("ts")?),
@@ -241,6 +248,7 @@ pub fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         cost: cost(row)?,
         target: target(row)?,
         policy: row.get("policy")?,
+        cut_off: cause.is_some_and(|cause| CUT_OFF.contains(&cause.as_str())),
     })
 }
 

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One step per version; a released step never changes. `PRAGMA user_version` counts those done.
-const STEPS: [&str; 8] = [FIRST, WORK, WATCH, VIEWS, BUDGET, CACHE_WRITES, OBSERVED, LOCAL_ONLY];
+const STEPS: [&str; 9] = [FIRST, WORK, WATCH, VIEWS, BUDGET, CACHE_WRITES, OBSERVED, LOCAL_ONLY, OUTSIDE];
 
 /// What kind of answer was asked for: `chat`, `completion`, `embeddings`.
 const WORK: &str = "ALTER TABLE calls ADD COLUMN work TEXT NOT NULL DEFAULT 'chat';";
@@ -179,6 +179,9 @@ CREATE INDEX calls_observed ON calls (ts, observed) WHERE observed IS NOT NULL;
 
 /// The caller kept the request at home.
 const LOCAL_ONLY: &str = "ALTER TABLE calls ADD COLUMN local_only INTEGER NOT NULL DEFAULT 0;";
+
+/// What a call cost that was not reserved for; NULL where an older lmdeck wrote it.
+const OUTSIDE: &str = "ALTER TABLE calls ADD COLUMN outside_pico INTEGER;";
 
 /// Why a file could not be brought up to date.
 pub enum MigrationError {

@@ -56,7 +56,12 @@ pub fn page(connection: &Connection, query: &CallQuery, now: UnixMs, today: Unix
         .collect::<Result<Vec<_>, _>>()?;
 
     let span = query.since.unwrap_or_else(|| conditions.reach_back.map_or(today, |from| from.min(today)));
-    Ok(CallPage { rows, matching: count_since(connection, &conditions, span)?, total: total_since(connection, span)? })
+    Ok(CallPage {
+        rows,
+        matching: count_since(connection, &conditions, span)?,
+        total: total_since(connection, span)?,
+        counted_since: span,
+    })
 }
 
 /// A question for the `seq` of the newest calls that match, with its values.

@@ -77,7 +77,26 @@ pub fn stats(
         })
         .collect();
     let (groups, left_out) = in_order(told, by);
-    Ok(CallStats { since, groups, all: all.finish(), left_out })
+    Ok(CallStats { since, groups, all: all.finish(), left_out, times: times(since, now, by, zone) })
+}
+
+/// The names of all days or hours of a time; none where they are too many, or not asked for.
+fn times(since: UnixMs, now: UnixMs, by: &[GroupBy], zone: &TimeZone) -> Vec<String> {
+    let Some(by) = by.iter().find(|by| matches!(by, GroupBy::Day | GroupBy::Hour)) else { return Vec::new() };
+    let mut names: Vec<String> = Vec::new();
+    let mut at = since.0;
+    while at <= now.0 {
+        let (_, end, name) = span(at, zone, *by == GroupBy::Hour);
+        if name.is_empty() || names.len() == MOST_GROUPS {
+            return Vec::new();
+        }
+        // The hour that the clocks go through twice has one name.
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+        at = end;
+    }
+    names
 }
 
 /// Time goes on; else the most calls first. The groups with the fewest calls are left out when there are too many.
@@ -147,6 +166,10 @@ impl Gathered {
         sums.tokens_out = sums.tokens_out.saturating_add(count(call.tokens_out));
         match (call.cost, call.provenance) {
             (Some(pico), "billed") => sums.billed = sums.billed.saturating_add(Money(pico)),
+            (Some(pico), "unknown") => {
+                sums.estimated = sums.estimated.saturating_add(Money(pico));
+                sums.unpriced += u64::from(call.status == "ok");
+            }
             (Some(pico), "estimated") => sums.estimated = sums.estimated.saturating_add(Money(pico)),
             (Some(pico), _) => sums.computed = sums.computed.saturating_add(Money(pico)),
             (None, _) => sums.unpriced += u64::from(call.status == "ok"),
@@ -298,6 +321,13 @@ mod tests {
         assert_eq!((name.as_str(), end - start), ("2026-10-25", 25 * HOUR_MS));
         let (start, end, name) = span(at.as_millisecond(), &zone, true);
         assert_eq!((name.as_str(), end - start), ("2026-10-25 11:00", HOUR_MS));
+        let at = UnixMs(at.as_millisecond());
+        let names = |hours: i64, by| times(UnixMs(at.0 - hours * HOUR_MS), at, &[by], &zone);
+        assert_eq!(names(24, GroupBy::Day), ["2026-10-24", "2026-10-25"]);
+        let hours = names(12, GroupBy::Hour);
+        assert_eq!((hours.len(), hours[0].as_str(), hours[11].as_str()), (12, "2026-10-25 00:00", "2026-10-25 11:00"));
+        assert!(names(24 * 365, GroupBy::Hour).is_empty(), "too many");
+        assert!(names(12, GroupBy::Model).is_empty());
         assert_eq!(start % HOUR_MS, 0);
     }
 }

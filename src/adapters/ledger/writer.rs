@@ -273,6 +273,7 @@ mod tests {
             answer: Some(answer.to_owned()),
             reserved: None,
             observed: Vec::new(),
+            outside: None,
         };
         (0..count).map(|number| Arc::new(call(number))).collect()
     }

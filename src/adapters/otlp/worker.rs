@@ -29,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The most that is waited because the collector asks for it.
 const LONGEST_WISH: Duration = Duration::from_mins(5);
+/// How long a signal is not sent that the collector never knew.
+const ASK_AGAIN: Duration = Duration::from_mins(5);
 /// How long a refusal of what was sent stays said after the last one, so that it is not said anew with every batch.
 const SAID_FOR: Duration = Duration::from_mins(1);
 
@@ -74,8 +76,8 @@ enum Outcome {
     Taken,
     /// Taken, but not all of it; so many items not, and what the collector says of them.
     InPart(u64, String),
-    /// The collector does not take this signal at all.
-    Absent,
+    /// The collector does not know the signal's place, with the status it says so by.
+    Absent(u16),
     /// It may go better later.
     Later(String, Option<Duration>),
     /// It never will, for this request.
@@ -86,6 +88,21 @@ enum Outcome {
 struct Parcel {
     json: String,
     calls: u64,
+}
+
+/// What the collector makes of one signal.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stand {
+    /// It took some: a place that is not there later is one that comes back.
+    taken: bool,
+    /// It never knew it, and is not asked again before then.
+    absent_until: Option<Instant>,
+}
+
+impl Stand {
+    fn is_absent(self) -> bool {
+        self.absent_until.is_some_and(|until| Instant::now() < until)
+    }
 }
 
 /// Everything the task owns.
@@ -115,7 +132,8 @@ impl Worker {
             metrics_at: Instant::now(),
             quiet_until: Instant::now(),
             failures: 0,
-            absent: (false, false),
+            traces: Stand::default(),
+            measures: Stand::default(),
             lost: 0,
             seen_overrun: 0,
             refused_at: None,
@@ -155,8 +173,8 @@ struct Sending {
     quiet_until: Instant,
     /// In a row.
     failures: u32,
-    /// Signals that the collector does not know: traces, metrics.
-    absent: (bool, bool),
+    traces: Stand,
+    measures: Stand,
     /// Calls that were given up.
     lost: u64,
     seen_overrun: u64,
@@ -181,7 +199,10 @@ impl Sending {
         } else {
             gathered.map(|at| self.quiet_until.max(at))
         };
-        let metrics = (self.metrics.changed && !self.absent.1).then(|| self.quiet_until.max(self.metrics_at));
+        let metrics = self.metrics.changed.then(|| {
+            let due = self.quiet_until.max(self.metrics_at);
+            self.measures.absent_until.map_or(due, |until| due.max(until))
+        });
         spans.into_iter().chain(metrics).min()
     }
 
@@ -193,7 +214,7 @@ impl Sending {
         if self.parcel.is_some() && !self.send_spans(PATIENCE).await {
             return;
         }
-        if self.metrics.changed && !self.absent.1 && self.metrics_at <= now {
+        if self.metrics.changed && !self.measures.is_absent() && self.metrics_at <= now {
             self.send_metrics(PATIENCE).await;
         }
     }
@@ -201,7 +222,13 @@ impl Sending {
     /// The spans of the calls gathered, as one request.
     fn pack(&mut self) {
         let calls = std::mem::take(&mut self.gathered);
-        if calls.is_empty() || self.absent.0 {
+        if calls.is_empty() {
+            return;
+        }
+        if self.traces.is_absent() {
+            self.lost += calls.len() as u64;
+            let dropped = self.lost + self.worker.overrun.load(Ordering::Relaxed);
+            self.worker.standing.send_modify(|view| view.dropped = dropped);
             return;
         }
         let snapshot = self.worker.snapshots.borrow().clone();
@@ -223,7 +250,7 @@ impl Sending {
         let outcome = self.post(Signal::Traces, parcel.json.clone(), patience).await;
         let (gone, arrived) = match &outcome {
             Outcome::Taken | Outcome::InPart(..) => (true, true),
-            Outcome::Absent | Outcome::Refused(_) => (true, false),
+            Outcome::Absent(_) | Outcome::Refused(_) => (true, false),
             Outcome::Later(..) => (false, false),
         };
         if gone {
@@ -251,14 +278,37 @@ impl Sending {
 
     async fn post(&self, signal: Signal, json: String, patience: Duration) -> Outcome {
         match self.worker.delivery.post(signal.path(), json, patience, unix_now()).await {
-            Ok(receipt) => judged(&receipt),
+            Ok(receipt) => match judged(&receipt) {
+                // It is there and does not know its own: it starts, or stands behind one who does not find it.
+                Outcome::Absent(status) if self.stand(signal).taken => {
+                    Outcome::Later(format!("it answered {status} at {}", signal.path()), receipt.wait)
+                }
+                outcome => outcome,
+            },
             Err(failure) => Outcome::Later(failure.message, None),
+        }
+    }
+
+    fn stand(&self, signal: Signal) -> Stand {
+        match signal {
+            Signal::Traces => self.traces,
+            Signal::Metrics => self.measures,
+        }
+    }
+
+    fn set_stand(&mut self, signal: Signal, stand: Stand) {
+        match signal {
+            Signal::Traces => self.traces = stand,
+            Signal::Metrics => self.measures = stand,
         }
     }
 
     /// Draws the consequences of an outcome, and tells how it stands now.
     fn note(&mut self, signal: Signal, outcome: Outcome) {
         let now = Instant::now();
+        if matches!(outcome, Outcome::Taken | Outcome::InPart(..)) {
+            self.set_stand(signal, Stand { taken: true, absent_until: None });
+        }
         let overrun = self.worker.overrun.load(Ordering::Relaxed);
         let behind = overrun > std::mem::replace(&mut self.seen_overrun, overrun);
         let mut trouble = None;
@@ -279,14 +329,11 @@ impl Sending {
                 self.refused_at = Some(now);
                 trouble = Some(format!("it refused {}: {why}", signal.words()));
             }
-            Outcome::Absent => {
-                match signal {
-                    Signal::Traces => self.absent.0 = true,
-                    Signal::Metrics => self.absent.1 = true,
-                }
-                if self.absent == (true, true) {
+            Outcome::Absent(_) => {
+                self.set_stand(signal, Stand { taken: false, absent_until: Some(now + ASK_AGAIN) });
+                if self.traces.is_absent() && self.measures.is_absent() {
                     // Neither is known there: it may be another program, or one that is not ready.
-                    self.absent = (false, false);
+                    (self.traces, self.measures) = (Stand::default(), Stand::default());
                     trouble = Some(format!("it has neither {} nor {}", Signal::Traces.path(), Signal::Metrics.path()));
                     self.pause(now, None);
                 } else {
@@ -297,6 +344,9 @@ impl Sending {
                 trouble = Some(why);
                 self.pause(now, wish);
             }
+        }
+        if trouble.is_none() && self.traces.is_absent() && self.measures.taken {
+            trouble = Some(format!("it takes metrics and no spans: {} is not there", Signal::Traces.path()));
         }
         let stays = trouble.is_none() && self.refused_at.is_some_and(|at| now < at + SAID_FOR);
         let dropped = self.lost + overrun;
@@ -331,7 +381,7 @@ impl Sending {
             free = self.send_spans(LAST_PATIENCE).await;
         }
         let left = rest.len() as u64 + self.parcel.as_ref().map_or(0, |parcel| parcel.calls);
-        if free && self.metrics.changed && !self.absent.1 {
+        if free && self.metrics.changed && !self.measures.is_absent() {
             self.send_metrics(LAST_PATIENCE).await;
         }
         if left > 0 {
@@ -348,7 +398,7 @@ fn judged(receipt: &Receipt) -> Outcome {
             0 => Outcome::Taken,
             items => Outcome::InPart(items, if said.is_empty() { "it does not say why".into() } else { said }),
         },
-        404 | 405 | 501 => Outcome::Absent,
+        404 | 405 | 501 => Outcome::Absent(status),
         429 | 502..=504 => Outcome::Later(format!("it answered {status}"), receipt.wait),
         300..=399 => Outcome::Refused(format!("it answered {status}, a way to another address, which is not taken")),
         401 | 403 => Outcome::Refused(format!(
@@ -405,7 +455,7 @@ mod tests {
         for status in [301, 400, 401, 413, 500] {
             assert!(matches!(judged(&receipt(status, "{\"message\":\"no\"}")), Outcome::Refused(_)), "{status}");
         }
-        assert!(matches!(judged(&receipt(404, "<html>")), Outcome::Absent));
+        assert!(matches!(judged(&receipt(404, "<html>")), Outcome::Absent(404)));
     }
 
     proptest! {

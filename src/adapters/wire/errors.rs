@@ -36,6 +36,8 @@ pub struct ServerError {
     /// `type` or a `code` that is a word.
     words: Vec<String>,
     number: Option<u32>,
+    /// Its details say what about the content was refused.
+    flagged: bool,
 }
 
 impl ServerError {
@@ -60,6 +62,12 @@ impl ServerError {
                         _ => {}
                     }
                 }
+                // OpenRouter's, beside a status that means a refused key everywhere else.
+                out.flagged = members.get("metadata").is_some_and(|details| {
+                    ["reasons", "flagged_input"]
+                        .iter()
+                        .any(|name| details.get(name).is_some_and(|told| !told.is_null()))
+                });
                 if out.message.is_empty() {
                     // An object without a message (some servers nest one more) is better shown than dropped.
                     out.message = error.to_string();
@@ -188,7 +196,7 @@ fn judge(error: &ServerError, kind: Kind, status: u16, path: &str, secrets: &[Se
         }
         Some((number, code, summary)) => (code, z_ai::cause(number, code, status), summary.to_owned()),
         None => own()
-            .or_else(|| by_words(error, path))
+            .or_else(|| by_words(error, path, secrets))
             .or_else(|| by_type(error, meant))
             .unwrap_or_else(|| by_status(meant, path)),
     };
@@ -204,7 +212,7 @@ fn verdict(code: ErrorCode, cause: Cause, summary: &str) -> Verdict {
 }
 
 /// LM Studio and llama.cpp say it in sentences whose wording varies by build: only pieces are matched.
-fn by_words(error: &ServerError, path: &str) -> Option<Verdict> {
+fn by_words(error: &ServerError, path: &str, secrets: &[Secret]) -> Option<Verdict> {
     let text = error.message.to_ascii_lowercase();
     let says = |piece: &str| text.contains(piece);
     if says("unexpected endpoint") {
@@ -247,7 +255,7 @@ fn by_words(error: &ServerError, path: &str) -> Option<Verdict> {
     }
     let unknown = says("model") && (says("not found") || says("does not exist") || says("invalid model identifier"));
     if error.has("model_not_found") || unknown {
-        let cause = Cause::UnknownModel { offered: offered(&error.message) };
+        let cause = Cause::UnknownModel { offered: offered(&error.message, secrets) };
         return Some(verdict(ErrorCode::NotFound, cause, "the model is not known there"));
     }
     None
@@ -259,7 +267,7 @@ fn by_type(error: &ServerError, status: u16) -> Option<Verdict> {
     let server = Cause::ServerError { status };
     Some(if has(&["insufficient_quota", "billing_error", "billing_hard_limit_reached"]) || status == 402 {
         verdict(ErrorCode::Quota, Cause::Other, "no credit left")
-    } else if has(&["content_filter", "content_policy_violation"]) {
+    } else if has(&["content_filter", "content_policy_violation"]) || error.flagged {
         verdict(ErrorCode::ContentFilter, Cause::Other, "the content was refused")
     } else if has(&["invalid_api_key", "authentication_error", "permission_error"]) {
         let status = if status == 403 { 403 } else { 401 };
@@ -296,7 +304,7 @@ fn by_status(status: u16, path: &str) -> Verdict {
 }
 
 /// The models that LM Studio names after `Your models:`.
-fn offered(message: &str) -> Vec<String> {
+fn offered(message: &str, secrets: &[Secret]) -> Vec<String> {
     let Some((_, list)) = message.split_once("Your models:") else {
         return Vec::new();
     };
@@ -304,7 +312,7 @@ fn offered(message: &str) -> Vec<String> {
         .map(|name| name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '.' | '*')))
         .filter(|name| !name.is_empty())
         .take(20)
-        .map(|name| quote(name, &[]))
+        .map(|name| quote(name, secrets))
         .collect()
 }
 
@@ -405,6 +413,9 @@ mod tests {
         let failure =
             judged(Kind::Openai, 401, r#"{"error":{"message":"bad key mysecretkey0123","code":"invalid_api_key"}}"#);
         assert_eq!(failure.message, "401: the key was refused (bad key [hidden])");
+        let listed = r#"{"error":{"message":"Model \"x\" not found. Your models: a/b, mysecretkey0123"}}"#;
+        let failure = judged(Kind::LmStudio, 404, listed);
+        assert_eq!(failure.cause, Cause::UnknownModel { offered: vec!["a/b".into(), "[hidden]".into()] });
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Members of a server's JSON that come in several shapes: read what is understood, never fail on the rest.
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// A text; `null` and foreign shapes are empty, and the `text` members of a list of parts are joined.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,16 @@ pub struct Length {
 
 impl Length {
     const FOREIGN: Self = Self { count: 0, foreign: true };
+}
+
+/// An object of a known shape; `None` for whatever is no object.
+#[derive(Debug)]
+pub struct Object<T>(pub Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
 }
 
 macro_rules! ignore {
@@ -165,6 +177,26 @@ impl<'de> Deserialize<'de> for Length {
             }
         }
         deserializer.deserialize_any(See)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct See<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for See<T> {
+            type Value = Object<T>;
+            ignore!(Object<T> = Object(None), visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Object<T>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Object(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|object| Object(Some(object)))
+            }
+        }
+        deserializer.deserialize_any(See(PhantomData))
     }
 }
 

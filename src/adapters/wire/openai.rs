@@ -2,7 +2,8 @@
 //! chunks means (its end, its emptiness) is judged in `answer`.
 
 use super::errors::ServerError;
-use super::lenient::{Count, Length, Text};
+use super::lenient::{Count, Length, Object, Text};
+use super::shape;
 use super::z_ai::failed_finish;
 use crate::domain::call::{Finish, Usage};
 use crate::domain::failure::ErrorCode;
@@ -56,10 +57,10 @@ pub fn read(kind: Kind, json: &[u8]) -> Result<Read, String> {
 pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
     // Judged once, not again with every text in it.
     let text = std::str::from_utf8(json).map_err(|place| not_utf8(place.valid_up_to()))?;
-    let chunk: Chunk<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+    let chunk: Chunk<'_> = serde_json::from_str(text).map_err(|error| unreadable(json, &error))?;
     let error = match chunk.error {
         Some(raw) => {
-            let value: Value = serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))?;
+            let value: Value = serde_json::from_str(raw.get()).map_err(|error| unreadable(json, &error))?;
             Some(ServerError::from_value(&value))
         }
         None if chunk.object.text == "error" => {
@@ -94,7 +95,7 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
             seen.finish = Some(finish(&finish_reason.text));
         }
     }
-    if let Some(usage) = chunk.usage {
+    if let Some(usage) = chunk.usage.0 {
         seen.billed = matches!(kind, Kind::Openrouter | Kind::ZAiGlm).then(|| usage.billed()).flatten();
         seen.usage = usage.counts();
     }
@@ -138,7 +139,10 @@ fn not_utf8(place: usize) -> String {
     format!("it holds a byte that is not UTF-8, at {place}")
 }
 
-fn unreadable(error: &serde_json::Error) -> String {
+fn unreadable(json: &[u8], error: &serde_json::Error) -> String {
+    if error.is_data() {
+        return shape::odd(json).unwrap_or_else(|| format!("its shape is not the known one: {error}"));
+    }
     format!("it is not readable JSON: {error}")
 }
 
@@ -163,7 +167,7 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    usage: Option<WireUsage>,
+    usage: Object<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
@@ -206,9 +210,9 @@ struct WireUsage {
     #[serde(default)]
     completion_tokens: Count,
     #[serde(default)]
-    prompt_tokens_details: Option<Details>,
+    prompt_tokens_details: Object<Details>,
     #[serde(default)]
-    completion_tokens_details: Option<Details>,
+    completion_tokens_details: Object<Details>,
     #[serde(default)]
     cost: Value,
 }
@@ -229,7 +233,8 @@ impl WireUsage {
         if self.prompt_tokens.0.is_none() && self.completion_tokens.0.is_none() {
             return None;
         }
-        let detail = |details: &Option<Details>, pick: fn(&Details) -> Count| details.as_ref().and_then(|d| pick(d).0);
+        let detail =
+            |details: &Object<Details>, pick: fn(&Details) -> Count| details.0.as_ref().and_then(|d| pick(d).0);
         Some(Usage {
             input: self.prompt_tokens.0.unwrap_or(0),
             output: self.completion_tokens.0.unwrap_or(0),

@@ -7,6 +7,7 @@ use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
+use crate::domain::model::refuses_max_tokens;
 use serde::Serialize;
 
 /// The request for `model` in JSON.
@@ -65,14 +66,7 @@ struct StreamOptions {
 
 /// `OpenAI`'s o-series and gpt-5 and later refuse `max_tokens`.
 pub(super) fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let digit = |rest: &str| rest.chars().next().is_some_and(|c| c.is_ascii_digit());
-    let o_series = name.strip_prefix('o').is_some_and(digit);
-    let gpt = name.strip_prefix("gpt-").is_some_and(|rest| {
-        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        number.parse::<u32>().is_ok_and(|number| number >= 5)
-    });
-    kind == Kind::Openai && (o_series || gpt)
+    kind == Kind::Openai && refuses_max_tokens(model)
 }
 
 /// Where chat requests of a provider go that speaks OpenAI's dialect.

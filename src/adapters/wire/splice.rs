@@ -46,7 +46,7 @@ pub(super) fn splice_with(
     if stream {
         edits.extend(ask_for_usage(json, &request)?);
     }
-    Ok(Spliced { json: apply(json, edits), stream })
+    Ok(Spliced { json: apply(json, edits)?, stream })
 }
 
 fn ask_for_usage(json: &str, request: &Object<'_>) -> Result<Option<Edit>, Failure> {
@@ -72,17 +72,23 @@ pub(super) struct Edit {
     pub text: String,
 }
 
-fn apply(json: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|edit| edit.place.start);
+/// An insertion comes before the replacement of what stands there.
+fn apply(json: &str, mut edits: Vec<Edit>) -> Result<String, Failure> {
+    edits.sort_by_key(|edit| (edit.place.start, edit.place.end));
     let mut out = String::with_capacity(json.len() + edits.iter().map(|edit| edit.text.len()).sum::<usize>());
     let mut from = 0;
     for edit in edits {
-        out.push_str(json.get(from..edit.place.start).unwrap_or_default());
+        // Two changes of the same bytes, or a place outside: what came out would not be what was meant.
+        out.push_str(json.get(from..edit.place.start).ok_or_else(overlap)?);
         out.push_str(&edit.text);
         from = edit.place.end;
     }
-    out.push_str(json.get(from..).unwrap_or_default());
-    out
+    out.push_str(json.get(from..).ok_or_else(overlap)?);
+    Ok(out)
+}
+
+fn overlap() -> Failure {
+    Failure::plain(ErrorCode::Internal, "two changes of the request meet in one place: nothing was sent")
 }
 
 /// The members of a JSON object with the places of their values.
@@ -96,8 +102,8 @@ pub(super) struct Object<'a> {
 impl<'a> Object<'a> {
     /// Reads the object at `range` of `json`; `what` names it in errors.
     pub fn read(json: &'a str, range: Range<usize>, what: &str) -> Result<Self, Failure> {
-        let text = text_of(json, range.clone());
-        let mut reader = serde_json::Deserializer::from_str(text);
+        let whole = json.get(range.clone()).unwrap_or_default();
+        let mut reader = serde_json::Deserializer::from_str(whole);
         let members = reader
             .deserialize_map(Members)
             .and_then(|members| reader.end().map(|()| members))
@@ -111,7 +117,7 @@ impl<'a> Object<'a> {
             let start = (value.get().as_ptr() as usize).saturating_sub(json.as_ptr() as usize);
             places.push((key, start..start + value.get().len()));
         }
-        let brace = text.len() - text.trim_start().len();
+        let brace = whole.len() - whole.trim_start().len();
         Ok(Self { json, members: places, inside: range.start + brace + 1 })
     }
 

@@ -6,6 +6,12 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use std::time::Duration;
 
+/// Characters of a message in which a time is looked for: the vendor's own are a sentence, and a hostile one may
+/// have megabytes.
+const MESSAGE_LIMIT: usize = 1000;
+/// A date, a time with fractions and a zone are shorter.
+const STAMP_LIMIT: usize = 40;
+
 /// Times without a zone in the vendor's messages are Beijing's.
 const BEIJING: Offset = jiff::tz::offset(8);
 
@@ -70,11 +76,13 @@ pub fn wait(code: Option<u32>, message: &str, now: UnixMs) -> Option<Duration> {
 /// The first date with a time in a text: `2026-08-14T00:00:00Z`, or `2026-09-12 00:35:41` as Beijing's clock
 /// shows it.
 fn reset_time(text: &str) -> Option<UnixMs> {
+    let text = text.char_indices().nth(MESSAGE_LIMIT).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
     text.match_indices("20").find_map(|(at, _)| {
         let stamp = text.get(at..)?;
         let own_zone = stamp.get(10..11) == Some("T");
-        let end = stamp.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 'Z' | '+' | ' ')));
-        let stamp = stamp.get(..end.unwrap_or(stamp.len()))?.trim_end_matches(['.', ' ', '-', '+', ':']);
+        let of_a_time = |byte: &u8| byte.is_ascii_digit() || b"-:.TZ+ ".contains(byte);
+        let end = stamp.bytes().take(STAMP_LIMIT).take_while(of_a_time).count();
+        let stamp = stamp.get(..end)?.trim_end_matches(['.', ' ', '-', '+', ':']);
         if own_zone && let Ok(time) = stamp.parse::<jiff::Timestamp>() {
             return Some(UnixMs(time.as_millisecond()));
         }
@@ -112,6 +120,16 @@ mod tests {
         assert_eq!(wait(1310, "reset at 2046-09-01 00:00:00"), None, "no window is that long");
         assert_eq!(wait(1308, "limit reached 2026, 20-20"), None);
         assert_eq!(wait(1304, "daily limit"), Some(4480), "Beijing's midnight is 16:00 UTC");
+    }
+
+    #[test]
+    fn a_message_of_megabytes_is_judged_at_once() {
+        for piece in ["20", "2026-09-12 00:35:4", "使用20"] {
+            let message = piece.repeat(8 * 1024 * 1024 / piece.len());
+            let began = std::time::Instant::now();
+            assert_eq!(wait(Some(1308), &message, UnixMs(0)), None);
+            assert!(began.elapsed() < Duration::from_secs(1), "{piece}: {:?}", began.elapsed());
+        }
     }
 
     proptest::proptest! {

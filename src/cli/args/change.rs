@@ -195,7 +195,7 @@ pub enum ConfigVerb {
         /// A file [default: the one in use]
         file: Option<PathBuf>,
     },
-    /// The configuration in force, without secrets
+    /// The configuration in force with every default, as a file could say it, without secrets
     Show,
     /// Set one value; the rest of the file stays as it is
     #[command(after_help = "Examples:\n  lmdeck config set model_selection.strategy prefer_cloud\n  \

@@ -38,6 +38,14 @@ pub(super) fn span(text: &str) -> Result<std::time::Duration, String> {
     Ok(std::time::Duration::from_secs(u64::from(number) * minutes * 60))
 }
 
+/// `127.0.0.1:4141`. Names are not looked up: what one stands for may change under a running gateway.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(4141);
+        format!("wants an address in numbers and a port, as in 127.0.0.1:{port} or [::1]:{port}")
+    })
+}
+
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum CacheVerb {
     /// How many answers are kept, and for how long
@@ -92,7 +100,7 @@ pub struct ConnectArgs {
     #[arg(long)]
     pub no_wait: bool,
     /// Address of the gateway, as in 127.0.0.1:4141 [default: gateway.listen of the configuration]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub at: Option<SocketAddr>,
 }
 

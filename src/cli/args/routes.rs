@@ -42,7 +42,7 @@ FILE is YAML: a list of tests, each a request and what is expected of it.
       expect: { denied: true }
 
 request  type, complexity, audience, priority, model, prompt_tokens, max_tokens, stream,
-         has_tools, has_images, wants_json, client, session, tags, prefer
+         has_tools, has_images, wants_json, client, session, tags, prefer, local_only
 world    everything configured is up, at noon on a Monday, with nothing spent; unless:
          down, loaded (lists), active, pinned, hour, weekday, spent, limit
 expect   target, provider, chain, policy, denied, local_only, max_tokens; at least one.
@@ -138,7 +138,7 @@ pub enum RoutesVerb {
         /// A call that was made, instead of a sample
         #[arg(long, value_name = "CALL", conflicts_with_all = ["model", "request_type", "complexity", "audience",
             "priority", "prefer", "tokens", "max_tokens", "client", "session", "tags", "with",
-            "work"])]
+            "work", "local_only"])]
         call: Option<String>,
         #[command(flatten)]
         sample: Box<SampleArgs>,

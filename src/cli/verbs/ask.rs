@@ -10,7 +10,7 @@ use crate::cli::session::{Session, find, unexpected};
 use crate::cli::suggest;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::Role as Speaker;
-use crate::domain::call::{Body, CallRequest, Facts, Message, Priority};
+use crate::domain::call::{Body, CallRequest, Facts, Message, Priority, own_client};
 use crate::domain::failure::ErrorCode;
 use crate::domain::ids::Target;
 use crate::domain::preset::Preset;
@@ -192,7 +192,7 @@ pub fn facts(send: &SendArgs) -> Facts {
     Facts {
         request_type: send.request_type.clone(),
         priority: send.priority.into(),
-        client: "ask".to_owned(),
+        client: own_client::ASK.to_owned(),
         session: send.session.clone(),
         tags: send.tags.iter().cloned().collect(),
         cache: if send.no_cache { CacheWish::Off } else { CacheWish::On },
@@ -211,7 +211,14 @@ fn prompt(console: &mut Console, given: Option<&str>) -> Result<String, Ending> 
     let prompt = match given {
         Some("-") => read_prompt(console)?,
         None if !console.input_is_terminal => read_prompt(console)?,
-        Some(prompt) => prompt.to_owned(),
+        Some(prompt) => {
+            // Reading it unasked would wait for ever on a pipe that stays open, and eat what a loop reads from.
+            if console.input_is_given {
+                let way = "-- standard input was not read; to send both: lmdeck ask --system \"PROMPT\" -";
+                console.say(Role::Muted, way);
+            }
+            prompt.to_owned()
+        }
         None => String::new(),
     };
     if prompt.trim().is_empty() {

@@ -6,7 +6,7 @@ use crate::cli::args::BenchArgs;
 use crate::cli::ending::{Ending, FAILED, UNAVAILABLE};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Table};
-use crate::domain::call::{Body, CallRecord, CallRequest, Facts, Message, Role as Speaker};
+use crate::domain::call::{Body, CallRecord, CallRequest, Facts, Message, Role as Speaker, own_client};
 use crate::domain::ids::Target;
 use crate::domain::money::Money;
 use crate::engine::protocol::{CallEvent, CallOutcome, CallRow};
@@ -117,7 +117,7 @@ fn facts(model: &str) -> Facts {
         prompt_tokens: tokens_of(JOB.len()),
         max_tokens: JOB_TOKENS,
         stream: true,
-        client: "bench".to_owned(),
+        client: own_client::BENCH.to_owned(),
         ..Facts::default()
     }
 }
@@ -140,10 +140,10 @@ async fn resolve(session: &Session, asked: String, runs: u32) -> Result<Entry, E
     };
     let snapshot = session.handle.snapshot();
     let cost = may_cost(&snapshot, &facts(&asked), &chosen.target);
-    let local = snapshot.providers.iter().any(|view| view.id == chosen.target.provider && view.reach.is_local());
     Ok(Entry {
         asked,
-        paid: cost.map_or(!local, |cost| cost > Money::ZERO),
+        // A near server may run a model elsewhere.
+        paid: cost.map_or(!chosen.reach.is_local(), |cost| cost > Money::ZERO),
         may_cost: cost.filter(|cost| *cost > Money::ZERO).map(|cost| cost.times(runs.into())),
         target: Ok(chosen.target.clone()),
     })

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// How often the ledger is asked for new calls: other processes write to it too, and only it knows of theirs.
 const POLL: Duration = Duration::from_millis(500);
-/// Calls looked at per poll; with more new ones than this in half a second the rest is counted as missed.
+/// Calls looked at per poll, the last to begin; what ends beside them is counted.
 const TAIL_WINDOW: usize = 500;
 
 pub async fn run(session: &mut Session, verb: &CallsVerb) -> Result<(), Ending> {
@@ -32,8 +32,8 @@ pub async fn run(session: &mut Session, verb: &CallsVerb) -> Result<(), Ending> 
                 before: before.as_deref().map(CallId::from),
                 since: None,
             };
-            let page = ask(session, query).await?;
-            list(session, &page)
+            let page = ask(session, query.clone()).await?;
+            list(session, &query, &page)
         }
         CallsVerb::Show { id } => show::run(session, id).await,
         CallsVerb::Tail { filter } => tail(session, &filter.text()).await,
@@ -51,27 +51,51 @@ async fn ask(session: &Session, query: CallQuery) -> Result<CallPage, Ending> {
     }
 }
 
-fn list(session: &mut Session, page: &CallPage) -> Result<(), Ending> {
+fn list(session: &mut Session, query: &CallQuery, page: &CallPage) -> Result<(), Ending> {
     if session.console.json {
         let rows: Vec<Value> = page.rows.iter().map(as_json).collect();
-        return session.console.document(&json!({ "calls": rows, "matching": page.matching, "total": page.total }));
+        return session.console.document(&json!({
+            "calls": rows,
+            "matching": page.matching,
+            "total": page.total,
+            "counted_since": page.counted_since,
+        }));
     }
     if page.rows.is_empty() {
-        session.console.say(Role::Plain, "No calls here: lmdeck ask \"Say hello.\" makes one.");
+        let nothing = match &query.before {
+            Some(before) => format!("No calls here that are older than {before}."),
+            None => "No calls here: lmdeck ask \"Say hello.\" makes one.".to_owned(),
+        };
+        session.console.say(Role::Plain, &escape::line(&nothing));
         return Ok(());
     }
     table(session, &page.rows).print(&mut session.console)?;
-    let mut line = format!("{} of {} today", page.rows.len(), units::thousands(page.matching));
-    if page.matching != page.total {
-        line = format!("{line}, {} in all", units::thousands(page.total));
-    }
+    let mut line = counts(session, page);
+    // A full page says nothing of how many there are below it; a page that is not full is the last one.
     if let Some(last) = page.rows.last()
-        && u64::try_from(page.rows.len()).is_ok_and(|shown| shown < page.matching)
+        && page.rows.len() >= query.limit
     {
         line = format!("{line}   older: --before {}", last.id);
     }
     session.console.say(Role::Muted, &escape::line(&line));
     Ok(())
+}
+
+/// `4 of 214 today`; `20 shown; 3 today` where some of the rows are older than what was counted.
+fn counts(session: &Session, page: &CallPage) -> String {
+    let shown = page.rows.len();
+    let all_counted = page.rows.iter().all(|row| row.ts >= page.counted_since);
+    let counted = units::thousands(page.matching);
+    let mut line = if all_counted { format!("{shown} of {counted}") } else { format!("{shown} shown; {counted}") };
+    let since = match session.console.moment(page.counted_since).as_str() {
+        "00:00:00" => "today".to_owned(),
+        moment => format!("since {moment}"),
+    };
+    line = format!("{line} {since}");
+    if page.matching != page.total {
+        line = format!("{line}, {} in all", units::thousands(page.total));
+    }
+    line
 }
 
 fn table(session: &Session, rows: &[CallRow]) -> Table {
@@ -142,25 +166,54 @@ fn as_json(row: &CallRow) -> Value {
 }
 
 /// New calls as they end. A call enters the ledger when it ends, so ids may come out of order: those already
-/// printed are remembered, as many as one poll can bring.
+/// printed are remembered, as many as one poll can bring. Under load more calls end between two polls than a page
+/// holds, and one that took long stands below them: the day's count tells how many were not seen.
 async fn tail(session: &mut Session, filter: &str) -> Result<(), Ending> {
     let mut interrupted = session.console.interrupted();
     let query = CallQuery { filter: filter.to_owned(), limit: TAIL_WINDOW, before: None, since: None };
-    let mut seen: Option<HashSet<CallId>> = None;
+    let mut seen: Option<Seen> = None;
     loop {
         let page = ask(session, query.clone()).await?;
-        let ids: HashSet<CallId> = page.rows.iter().map(|row| row.id.clone()).collect();
+        let now = Seen::of(&page);
         if let Some(seen) = &seen {
-            let mut fresh: Vec<CallRow> = page.rows.into_iter().filter(|row| !seen.contains(&row.id)).collect();
+            let mut fresh: Vec<CallRow> = page.rows.into_iter().filter(|row| !seen.ids.contains(&row.id)).collect();
             fresh.sort_by_key(ended);
             print_fresh(session, &fresh)?;
+            let missed = now.counted_past(seen).saturating_sub(fresh.len() as u64);
+            if missed > 0 {
+                let calls = units::count(missed, "more call", "more calls");
+                session
+                    .console
+                    .say(Role::Muted, &format!("-- {calls} ended than are shown: lmdeck calls list has all"));
+            }
         }
-        seen = Some(ids);
+        seen = Some(now);
         tokio::select! {
             biased;
             _ = &mut interrupted => return Ok(()),
             () = tokio::time::sleep(POLL) => {}
         }
+    }
+}
+
+/// What one poll found.
+struct Seen {
+    ids: HashSet<CallId>,
+    matching: u64,
+    counted_since: UnixMs,
+}
+
+impl Seen {
+    fn of(page: &CallPage) -> Self {
+        let ids = page.rows.iter().map(|row| row.id.clone()).collect();
+        Self { ids, matching: page.matching, counted_since: page.counted_since }
+    }
+
+    /// Calls counted now that were not at an earlier poll; 0 where the two counts are of different spans, as they
+    /// are after midnight and with a `since:` that goes along.
+    fn counted_past(&self, earlier: &Self) -> u64 {
+        let same = self.counted_since == earlier.counted_since;
+        if same { self.matching.saturating_sub(earlier.matching) } else { 0 }
     }
 }
 

@@ -3,12 +3,12 @@
 use super::edited;
 use crate::cli::ending::Ending;
 use crate::cli::session::{Session, unexpected};
-use crate::cli::words;
-use crate::domain::money::Money;
-use crate::engine::protocol::{Command, LastGoodAct, ProviderView, Reply, Snapshot};
+use crate::domain::secret::names_a_secret;
+use crate::engine::protocol::{Command, LastGoodAct, Reply, Snapshot};
 use crate::present::escape;
 use crate::present::labels::Role;
 use serde_json::{Value, json};
+use serde_yaml::Value as Yaml;
 
 pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), Ending> {
     session.writable()?;
@@ -18,17 +18,49 @@ pub async fn set(session: &mut Session, path: &str, value: &str) -> Result<(), E
     edited::tell(session, reply, &format!("set {path}"))
 }
 
+/// Sections in which no key can stand, so that words like `keys` mean something else there.
+const WITHOUT_KEYS: [&str; 3] = ["presets", "routing", "ui"];
+
+/// Keys of the gateway may have names, which are none.
+const NAME_OF_A_KEY: &str = "name";
+
 /// As for `providers add --key`: a key on the command line stays in the shell's history. Never repeats it.
 fn refuse_a_bare_key(path: &str, value: &str) -> Result<(), Ending> {
-    let secret = path.split('.').any(|part| matches!(part, "authToken" | "api_key" | "api_keys"));
-    let empty = matches!(value.trim(), "" | "null" | "~" | "[]" | "''" | "\"\"");
-    if !secret || empty || value.contains("${") {
+    let mut parts = path.split('.').map(|part| part.trim_matches(['"', '\'', ' ']));
+    if parts.clone().next().is_some_and(|section| WITHOUT_KEYS.contains(&section)) {
+        return Ok(());
+    }
+    // What is no YAML is refused where it is written; until then it may be a key like any other text.
+    let read = serde_yaml::from_str(value).unwrap_or_else(|_| Yaml::String(value.to_owned()));
+    let secret = parts.clone().any(names_a_secret) && parts.next_back() != Some(NAME_OF_A_KEY);
+    if !holds_a_bare_key(&read, secret) {
         return Ok(());
     }
     Err(Ending::usage(
         "a key on the command line is refused: it stays in the shell's history and everybody on this machine can see it",
-        format!("name a variable with single quotes: lmdeck config set {path} '${{NAME}}'"),
+        "put a variable in its place, in single quotes: '${NAME}'",
     ))
+}
+
+/// Whether a text that its place calls a key is anything but one reference to a variable.
+fn holds_a_bare_key(value: &Yaml, secret: bool) -> bool {
+    match value {
+        Yaml::Mapping(members) => members.iter().any(|(name, member)| {
+            let name = name.as_str().unwrap_or_default();
+            holds_a_bare_key(member, (secret && name != NAME_OF_A_KEY) || names_a_secret(name))
+        }),
+        Yaml::Sequence(items) => items.iter().any(|item| holds_a_bare_key(item, secret)),
+        Yaml::Tagged(tagged) => holds_a_bare_key(&tagged.value, secret),
+        Yaml::String(text) => secret && !text.trim().is_empty() && !is_reference(text.trim()),
+        Yaml::Number(_) => secret,
+        Yaml::Null | Yaml::Bool(_) => false,
+    }
+}
+
+/// `${NAME}` and nothing beside it; a default would be the key itself.
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 pub async fn undo(session: &mut Session) -> Result<(), Ending> {
@@ -72,8 +104,8 @@ pub async fn put_back(session: &mut Session, dry_run: bool) -> Result<(), Ending
     edited::tell(session, reply, "put the last good version back")
 }
 
-/// The configuration in force, from every layout and the environment put together, in the words of the new
-/// sections. Keys appear as where they come from.
+/// The configuration in force, from every layout, the environment and the defaults put together, as one file could
+/// say it. Keys appear as where they come from.
 pub fn show(session: &mut Session) -> Result<(), Ending> {
     let value = in_force(&session.handle.snapshot());
     if session.console.json {
@@ -81,37 +113,17 @@ pub fn show(session: &mut Session) -> Result<(), Ending> {
     }
     let yaml =
         serde_yaml::to_string(&value).map_err(|error| Ending::internal(format!("cannot be shown as YAML: {error}")))?;
+    if let Some(file) = session.handle.snapshot().config.file.as_deref() {
+        session.console.say(Role::Muted, &escape::line(&format!("-- {file} with everything it leaves out")));
+    }
     session.console.piece(&escape::block(&yaml))
 }
 
+/// With the name of the file, where there is one.
 fn in_force(snapshot: &Snapshot) -> Value {
-    let rules = &snapshot.routing.rules;
-    let orders: serde_json::Map<String, Value> =
-        rules.request_orders.iter().map(|(name, items)| (name.clone(), json!(items))).collect();
-    json!({
-        "file": snapshot.config.file,
-        "providers": snapshot.providers.iter().map(|view| provider(view)).collect::<Vec<_>>(),
-        "routing": {
-            "strategy": rules.strategy,
-            "request_priorities": orders,
-            "policies": rules.policies.iter().map(|policy| &policy.name).collect::<Vec<_>>(),
-        },
-        "budget": { "daily_limit": snapshot.spend.limit.map(Money::dollars) },
-        "ui": snapshot.config.ui,
-    })
-}
-
-fn provider(view: &ProviderView) -> Value {
-    json!({
-        "id": view.id,
-        "name": view.name,
-        "type": view.kind,
-        "endpoint": view.endpoint.written,
-        "key": words::key(&view.key_source),
-        "enabled": view.enabled,
-        "local": view.local,
-        "models": view.named_models,
-        "place": view.place,
-        "line": view.line,
-    })
+    let mut value = json!({ "file": snapshot.config.file });
+    if let (Value::Object(all), Value::Object(sections)) = (&mut value, &*snapshot.config.in_force) {
+        all.extend(sections.clone());
+    }
+    value
 }

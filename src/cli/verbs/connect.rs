@@ -1,10 +1,11 @@
 //! `connect CLIENT`: the lines that point a program at the gateway; then waits until a call of it was seen.
 
 use crate::cli::args::ConnectArgs;
-use crate::cli::ending::{Ending, INTERRUPTED, UNAVAILABLE};
+use crate::cli::ending::{Ending, UNAVAILABLE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::suggest;
 use crate::cli::table::{Cell, Column, Table};
+use crate::domain::call::own_client;
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallQuery, CallRow, Command, Reply};
 use crate::present::connect::{self, Answers, CLIENTS, Client, Gateway, LATER};
@@ -12,11 +13,12 @@ use crate::present::labels::Role;
 use crate::present::{escape, units};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long the gateway may take to say that it is there.
+/// How long the way to the gateway may take, and then the gateway to say that it is there.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// How often the ledger is asked: other processes write into it.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,8 +26,6 @@ const POLL: Duration = Duration::from_millis(500);
 const WINDOW: usize = 50;
 /// Bytes of an answer to `/health`.
 const HEALTH_BYTES: usize = 4096;
-/// Calls that lmdeck's own front ends make.
-const OWN: [&str; 3] = ["ask", "plain", "playground"];
 
 pub async fn run(session: &mut Session, args: &ConnectArgs) -> Result<(), Ending> {
     let Some(typed) = args.client.as_deref() else { return list(session) };
@@ -122,12 +122,12 @@ async fn wait(
     mut answers: Answers,
     since: UnixMs,
 ) -> Result<(), Ending> {
-    session.console.say(Role::Muted, &format!("-- waiting for a call from {}; ctrl-c leaves", client.title));
     let mut interrupted = session.console.interrupted();
+    session.console.say(Role::Muted, &format!("-- waiting for a call from {}; ctrl-c leaves", client.title));
     let mut told = HashSet::new();
     loop {
         for row in calls_since(session, since).await? {
-            if OWN.contains(&row.client.as_str()) || !told.insert(row.id.clone()) {
+            if own_client::ALL.contains(&row.client.as_str()) || !told.insert(row.id.clone()) {
                 continue;
             }
             if client.is_from(&row.client) {
@@ -150,7 +150,7 @@ async fn wait(
             biased;
             code = &mut interrupted => {
                 session.console.say(Role::Muted, "-- left before a call was seen");
-                return Err(Ending::Exit(if code == 0 { INTERRUPTED } else { code }));
+                return Err(Ending::Exit(code));
             }
             () = tokio::time::sleep(POLL) => {}
         }
@@ -198,25 +198,29 @@ fn seen(session: &mut Session, client: &Client, row: &CallRow) -> Result<(), End
 
 /// Whether lmdeck answers at this address. Asks what needs no key and costs nothing.
 async fn who_answers(address: &str) -> Answers {
-    let asked = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(HEALTH_BYTES as u64).read_to_end(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(answer)) => {
-            let answer = String::from_utf8_lossy(&answer);
-            let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-            let told: Option<Value> = serde_json::from_str(body.trim()).ok();
-            let ours = told.is_some_and(|told| told["status"] == "ok" && told["version"].is_string());
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => {
+            let told = tokio::time::timeout(PATIENCE, health_of(stream, address)).await;
+            // Who takes the connection and then says nothing, or hangs up, has the port all the same.
+            let ours = told.is_ok_and(|told| told.is_ok_and(|told| is_ours(&told)));
             if ours { Answers::Lmdeck } else { Answers::AnotherProgram }
         }
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Answers::Nobody,
-        // It accepted and then said nothing, or something that is no answer.
-        Ok(Err(_)) => Answers::Nobody,
-        Err(_) => Answers::AnotherProgram,
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Answers::Nobody,
+        Ok(Err(_)) | Err(_) => Answers::NotReached,
     }
+}
+
+async fn health_of(mut stream: TcpStream, address: &str) -> std::io::Result<Vec<u8>> {
+    let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(HEALTH_BYTES as u64).read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+fn is_ours(answer: &[u8]) -> bool {
+    let answer = String::from_utf8_lossy(answer);
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let told: Option<Value> = serde_json::from_str(body.trim()).ok();
+    told.is_some_and(|told| told["status"] == "ok" && told["version"].is_string())
 }

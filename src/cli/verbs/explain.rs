@@ -4,6 +4,7 @@
 use crate::cli::ending::{DENIED, Ending, UNAVAILABLE, USAGE};
 use crate::cli::session::{Session, unexpected};
 use crate::cli::table::{Cell, Column, Table};
+use crate::cli::verbs::routes::ask;
 use crate::cli::words;
 use crate::domain::call::{CallRecord, Facts, Reject};
 use crate::domain::ids::Target;
@@ -44,10 +45,14 @@ pub fn print(
         session.console.line(&line)?;
     }
     print_rules(session, explanation)?;
+    say_unseen(session, explanation);
+    Ok(())
+}
+
+fn say_unseen(session: &mut Session, explanation: &Explanation) {
     if let Some(unseen) = routes::unseen(&explanation.unseen) {
         session.console.say(Role::Muted, &format!("-- {unseen}"));
     }
-    Ok(())
 }
 
 /// Every rule in order, with its verdict and the part of its condition that says so.
@@ -87,12 +92,14 @@ pub fn ending(explanation: &Explanation) -> Result<(), Ending> {
     }
 }
 
-/// A call as it was decided then.
+/// A call as it was decided then, and every rule as it stands now: which rules there were then is not recorded.
 pub async fn call(session: &mut Session, id: &str) -> Result<(), Ending> {
     let Reply::Call(record) = session.ask(Command::GetCall { id: id.into() }).await? else {
         return Err(unexpected("routes explain"));
     };
     if session.console.json {
+        let now = by_the_rules_of_now(session, &record.facts).await?;
+        let now = uncounted(session, &now, &record.facts);
         return session.console.document(&json!({
             "call_id": record.id,
             "target": record.target,
@@ -102,6 +109,7 @@ pub async fn call(session: &mut Session, id: &str) -> Result<(), Ending> {
             "chain": record.chain,
             "rejected": record.rejects,
             "attempts": record.attempts,
+            "now": now,
         }));
     }
     let sentence = session.console.paint(Role::Accent, &sentence(&record));
@@ -109,7 +117,20 @@ pub async fn call(session: &mut Session, id: &str) -> Result<(), Ending> {
     let snapshot = session.handle.snapshot();
     let why = |target: &Target| if record.target.as_ref() == Some(target) { "answered" } else { "" };
     let chain: Vec<Place> = record.chain.iter().map(|target| Place { target, why: why(target) }).collect();
-    print_chain(session, &snapshot, &record.facts, &chain, &record.rejects)
+    print_chain(session, &snapshot, &record.facts, &chain, &record.rejects)?;
+    session.console.flush()?;
+    let now = by_the_rules_of_now(session, &record.facts).await?;
+    let label = session.console.paint(Role::Muted, "by the rules of now");
+    let sentence = session.console.paint(Role::Accent, &now.sentence);
+    session.console.line(&format!("{label}  {sentence}"))?;
+    print_rules(session, &now)?;
+    say_unseen(session, &now);
+    Ok(())
+}
+
+async fn by_the_rules_of_now(session: &mut Session, facts: &Facts) -> Result<Box<Explanation>, Ending> {
+    session.probed().await?;
+    ask(session, facts).await
 }
 
 fn sentence(record: &CallRecord) -> String {

@@ -150,7 +150,7 @@ fn print_change(session: &mut Session, event: &Event) -> Result<(), Ending> {
 /// One free probe of all providers or of one. Exit 4 when one that is switched on cannot be used.
 pub async fn probe(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
     let which = match id {
-        Some(id) => ProbeWhich::One(session.provider(id)?.id.clone()),
+        Some(id) => ProbeWhich::One(session.provider(id).await?.id.clone()),
         None => ProbeWhich::All,
     };
     let Reply::Probed(reports) = session.probe(which).await? else {

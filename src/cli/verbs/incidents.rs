@@ -35,7 +35,7 @@ pub async fn run(
         && found.is_empty()
     {
         // A typing mistake must not read as "all was well".
-        session.provider(id)?;
+        session.provider(id).await?;
     }
     if session.console.json {
         let rows: Vec<Value> = found.iter().map(|incident| as_json(incident, &snapshot, now)).collect();

@@ -25,12 +25,10 @@ pub async fn run(session: &mut Session, verb: &ModelsVerb) -> Result<(), Ending>
 }
 
 async fn list(session: &mut Session, id: Option<&str>) -> Result<(), Ending> {
-    if let Some(id) = id {
-        session.provider(id)?;
-    }
-    let snapshot = session.probed().await?;
-    let views: Vec<_> =
-        snapshot.providers.iter().filter(|view| id.is_none_or(|id| view.id.as_str() == id)).cloned().collect();
+    let views: Vec<_> = match id {
+        Some(id) => vec![session.probed_provider(id).await?],
+        None => session.probed().await?.providers.iter().cloned().collect(),
+    };
     if session.console.json {
         let rows: Vec<Value> = views
             .iter()
@@ -180,6 +178,8 @@ async fn choose(session: &mut Session, target: &str) -> Result<(), Ending> {
         let text = format!("-- in effect now: {in_effect}: {}", snapshot.routing.in_effect_why);
         session.console.say(Role::Muted, &escape::line(&text));
     }
+    // Whether there is one cannot be told from here; a person who has none reads on.
+    session.console.say(Role::Muted, "-- a dashboard or gateway that runs now takes it over within a minute");
     Ok(())
 }
 

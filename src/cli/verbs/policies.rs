@@ -22,7 +22,7 @@ pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let watched = policy.enabled && policy.observe;
     let observed = if watched { Some(observed(session).await?) } else { None };
     if session.console.json {
-        let mut value = json!(policy);
+        let mut value = as_json(policy);
         if let Some(sums) = &observed {
             value["observed"] = observed_json(name, sums);
         }
@@ -71,6 +71,13 @@ pub async fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
         row("stands", format!("{} line {line}", snapshot.config.file.as_deref().unwrap_or_default()));
     }
     table.print(&mut session.console)
+}
+
+/// In the words of the file, with its line there; what it leaves out is null.
+pub fn as_json(policy: &Policy) -> Value {
+    let mut value = json!(policy.written());
+    value["line"] = json!(policy.line);
+    value
 }
 
 /// What the policies in observe mode matched lately, from the ledger.

@@ -14,7 +14,7 @@ use crate::engine::protocol::{Command, PresetDraft, PresetEdit, TokenCount};
 use crate::present::escape;
 use crate::present::labels::Role;
 use crate::present::presets::{Giving, unfilled, unknown, variables};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub async fn run(session: &mut Session, verb: &PresetsVerb) -> Result<(), Ending> {
@@ -51,7 +51,7 @@ fn named(session: &Session, name: &str) -> Result<Preset, Ending> {
 fn list(session: &mut Session) -> Result<(), Ending> {
     let all = presets(session);
     if session.console.json {
-        return session.console.document(&*all);
+        return session.console.document(&all.iter().map(as_json).collect::<Vec<_>>());
     }
     if all.is_empty() {
         session
@@ -72,10 +72,26 @@ fn list(session: &mut Session) -> Result<(), Ending> {
     table.print(&mut session.console)
 }
 
+/// In the words of the file, with the variables its texts name.
+fn as_json(preset: &Preset) -> Value {
+    json!({
+        "name": preset.name,
+        "request_type": preset.request_type,
+        "model": preset.model,
+        "system_prompt": preset.system_prompt.source(),
+        "prompt": preset.prompt.source(),
+        "variables": preset.variables(),
+        "defaults": preset.defaults,
+        "max_tokens": preset.max_tokens,
+        "temperature": preset.temperature,
+        "answer_field": preset.answer_field,
+    })
+}
+
 fn show(session: &mut Session, name: &str) -> Result<(), Ending> {
     let preset = named(session, name)?;
     if session.console.json {
-        return session.console.document(&preset);
+        return session.console.document(&as_json(&preset));
     }
     let mut table = Table::new(vec![Column::left("", 13), Column::left("", 0)]);
     let mut row = |label: &str, value: String| table.row(vec![Cell::new(Role::Muted, label), value.into()]);

@@ -6,7 +6,7 @@ use crate::cli::args::{AddArgs, EditArgs, FieldArgs};
 use crate::cli::console::Console;
 use crate::cli::ending::Ending;
 use crate::cli::session::{Session, find, unexpected};
-use crate::domain::config::{Endpoint, KeySource};
+use crate::domain::config::{Endpoint, KeySource, Origin};
 use crate::domain::ids::ProviderId;
 use crate::domain::kind::Kind;
 use crate::engine::protocol::{Command, DraftSecret, ProviderDraft, ProviderView, Reply};
@@ -24,7 +24,9 @@ pub async fn add(session: &mut Session, args: &AddArgs) -> Result<(), Ending> {
     let kind = kind_and_endpoint(args)?;
     let id = args.id.clone().unwrap_or_else(|| kind.word().to_owned());
     ProviderId::check(&id).map_err(|why| Ending::usage(format!("--id {id}: {why}"), "choose another --id"))?;
-    if find(&session.handle.snapshot(), &id).is_some() {
+    // What only the environment or discovery knows is in no file yet: to add it is how it gets there.
+    let saved = |view: &ProviderView| matches!(view.origin, Origin::Providers | Origin::Section);
+    if find(&session.handle.snapshot(), &id).is_some_and(|view| saved(view)) {
         return Err(Ending::usage(
             format!("a provider {id} is there already"),
             format!("give another --id, or change it: lmdeck providers edit {id}"),
@@ -57,7 +59,7 @@ pub async fn edit(session: &mut Session, args: &EditArgs) -> Result<(), Ending> 
     if !fields.dry_run {
         session.writable()?;
     }
-    let view = session.provider(&args.id)?;
+    let view = session.provider(&args.id).await?;
     if !changes_something(args) {
         return Err(Ending::usage(
             format!("nothing to change in {}", view.id),

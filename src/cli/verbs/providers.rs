@@ -25,7 +25,7 @@ pub async fn run(session: &mut Session, verb: &ProvidersVerb) -> Result<(), Endi
         ProvidersVerb::Edit(args) => provider_edit::edit(session, args).await,
         ProvidersVerb::Remove { id } => {
             session.writable()?;
-            let id = session.provider(id)?.id.clone();
+            let id = session.provider(id).await?.id.clone();
             let reply = session.ask(Command::RemoveProvider { id: id.clone() }).await?;
             edited::tell(session, reply, &format!("removed {id}"))
         }
@@ -104,9 +104,7 @@ fn as_json(view: &ProviderView) -> Value {
 }
 
 async fn show(session: &mut Session, id: &str) -> Result<(), Ending> {
-    session.provider(id)?;
-    session.probed().await?;
-    let view = session.provider(id)?;
+    let view = session.probed_provider(id).await?;
     if session.console.json {
         let mut value = as_json(&view);
         if let Value::Object(fields) = &mut value {
@@ -203,7 +201,7 @@ fn print_remedy(session: &mut Session, remedy: &Remedy) -> Result<(), Ending> {
 
 async fn enable(session: &mut Session, id: &str, enabled: bool) -> Result<(), Ending> {
     session.writable()?;
-    let view = session.provider(id)?;
+    let view = session.provider(id).await?;
     let word = if enabled { "on" } else { "off" };
     let reply = session.ask(Command::EnableProvider { id: view.id.clone(), enabled }).await?;
     edited::tell(session, reply, &format!("{id} is switched {word}"))

@@ -150,7 +150,7 @@ fn as_json(routing: &RoutingView, observed: &ObservedSums) -> serde_json::Value 
         "strategy": routing.rules.strategy,
         "rules_version": routing.rules.version,
         "request_orders": orders,
-        "policies": routing.rules.policies,
+        "policies": routing.rules.policies.iter().map(policies::as_json).collect::<Vec<_>>(),
         "decided_today": decided,
         "observed": watched.map(|policy| {
             let mut value = policies::observed_json(&policy.name, observed);
@@ -193,4 +193,75 @@ fn show_order(session: &mut Session, request_type: &str) -> Result<(), Ending> {
         session.console.line(&line)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Verb};
+    use crate::domain::call::Priority;
+    use crate::present::routes::explain_command;
+    use clap::Parser as _;
+    use proptest::prelude::*;
+    use std::process::Command as Process;
+
+    /// The words as a shell hands them to the program.
+    fn split(line: &str) -> Vec<String> {
+        let script = format!("set -- {line}; printf '%s\\0' \"$@\"");
+        let output = Process::new("sh").args(["-c", &script]).output().expect("a shell");
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    fn sample_of(line: &str) -> Facts {
+        let cli = Cli::try_parse_from(split(line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+        match cli.verb {
+            Some(Verb::Routes { verb: RoutesVerb::Explain { call: None, sample } }) => facts_of(&sample),
+            _ => panic!("{line} explains no sample"),
+        }
+    }
+
+    fn facts() -> impl Strategy<Value = Facts> {
+        let text = || "[ -~éß語]{0,12}";
+        let texts = (text(), text(), text(), text(), text(), text(), text());
+        let flags = prop::array::uniform5(any::<bool>());
+        let priority = prop::sample::select(vec![Priority::Low, Priority::Normal, Priority::High]);
+        let work = prop::sample::select(vec![Work::Chat, Work::Completion, Work::Embeddings]);
+        let tags = prop::collection::btree_map("[a-z-]{1,6}", text(), 0..3);
+        (texts, flags, priority, work, tags, 0..u64::MAX, 0..u64::MAX).prop_map(
+            |(texts, flags, priority, work, tags, prompt_tokens, max_tokens)| {
+                let (request_type, complexity, audience, model, client, session, preferred_provider) = texts;
+                let [stream, has_tools, has_images, wants_json, local_only] = flags;
+                Facts {
+                    request_type,
+                    complexity,
+                    audience,
+                    priority,
+                    requested_model: if model.is_empty() { "auto".into() } else { model },
+                    prompt_tokens,
+                    max_tokens,
+                    stream,
+                    has_tools,
+                    has_images,
+                    wants_json,
+                    client,
+                    session,
+                    tags,
+                    preferred_provider,
+                    work,
+                    local_only,
+                    ..Facts::default()
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_command_that_is_copied_explains_the_same_request(facts in facts()) {
+            prop_assert_eq!(sample_of(&explain_command(&facts)), facts);
+        }
+    }
 }

@@ -3,20 +3,27 @@
 
 use crate::domain::money::{Money, Price};
 
-/// Tokens counted for input that the vendor fetches itself (an image by its address, a file by its id): its size
-/// does not stand in the request. The dearest known image is about 48,000 tokens.
+/// Tokens counted for an image: what it costs does not follow from its bytes, and the size of one that the vendor
+/// fetches does not even stand in the request. The dearest known image is about 48,000 tokens.
 pub const HOSTED_INPUT_TOKENS: u64 = 50_000;
 
 /// Tokens that a vendor adds to a request by itself: the frame of a chat, its instructions for tools.
 const ADDED_TOKENS: u64 = 1024;
+
+/// The fewest tokens that every dialect lets an answer have: who asks for fewer gets so many.
+pub const LEAST_ANSWER_TOKENS: u64 = 16;
 
 /// What of a request its price depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sizes {
     /// Bytes of the request.
     pub bytes: u64,
-    /// Parts of the input that the vendor fetches itself.
+    /// Images, whoever fetches them.
     pub hosted_inputs: u64,
+    /// The model's context in tokens, where the request holds a part that may fill it: a video, a document.
+    pub filled_context: u64,
+    /// Bytes of an expected answer that come with the request: what of it is wrong is billed as output.
+    pub predicted: u64,
     /// The caller marks parts for the vendor's cache, which costs more to write than to read past.
     pub writes_cache: bool,
 }
@@ -43,8 +50,9 @@ impl Bound {
         let input_tokens = sizes
             .bytes
             .saturating_add(sizes.hosted_inputs.saturating_mul(HOSTED_INPUT_TOKENS))
+            .saturating_add(sizes.filled_context)
             .saturating_add(ADDED_TOKENS);
-        let output_tokens = choices.max_tokens.saturating_mul(choices.count.max(1));
+        let output_tokens = choices.max_tokens.saturating_add(sizes.predicted).saturating_mul(choices.count.max(1));
         let or_none = Option::unwrap_or_default;
         // Some vendors write into their cache unasked.
         let mut dearest = price.input.max(or_none(price.cached_input)).max(or_none(price.cache_write));
@@ -72,6 +80,9 @@ mod tests {
         assert_eq!(bound.amount, price.of(2024, 0, 8192));
         let hosted = Bound::of(&price, Sizes { hosted_inputs: 1, ..sizes }, Choices { max_tokens: 0, count: 0 });
         assert_eq!((hosted.input_tokens, hosted.output_tokens), (52_024, 0));
+        let filled = Sizes { filled_context: 65_536, predicted: 10, ..sizes };
+        let filled = Bound::of(&price, filled, Choices { max_tokens: 100, count: 1 });
+        assert_eq!((filled.input_tokens, filled.output_tokens), (67_560, 110));
         let cached = Bound::of(&price, Sizes { writes_cache: true, ..sizes }, Choices { max_tokens: 0, count: 1 });
         assert_eq!(cached.amount, price.input.times(4048));
     }

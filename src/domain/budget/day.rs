@@ -36,13 +36,26 @@ impl CivilDate {
         }
         let (year, month) =
             if self.month > 1 { (self.year, self.month - 1) } else { (self.year.saturating_sub(1), 12) };
-        let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-        let day = match month {
-            2 => 28 + u8::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
+        let day = days_of(year, month);
         Self { year, month, day }
+    }
+
+    /// The day after.
+    pub fn after(self) -> Self {
+        if self.day < days_of(self.year, self.month) {
+            return Self { day: self.day + 1, ..self };
+        }
+        if self.month < 12 {
+            Self { month: self.month + 1, day: 1, ..self }
+        } else {
+            Self { year: self.year.saturating_add(1), month: 1, day: 1 }
+        }
+    }
+
+    /// Whether this may be the day that counts although a clock says `today`: one that was set back over midnight, or
+    /// stands in another zone. A day further ahead comes from a clock that ran wild.
+    pub fn is_believed(self, today: Self) -> bool {
+        self <= today || self <= today.after().after()
     }
 
     /// The date in UTC; years beyond 9999 either way are held there.
@@ -62,6 +75,16 @@ impl CivilDate {
             month: u8::try_from(month).unwrap_or(1),
             day: u8::try_from(day).unwrap_or(1),
         }
+    }
+}
+
+/// How long a month is.
+fn days_of(year: i16, month: u8) -> u8 {
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    match month {
+        2 => 28 + u8::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 
@@ -146,7 +169,9 @@ mod tests {
             let days_since_a_thursday = u8::try_from((day + 4) % 7).unwrap();
             let date = CivilDate::utc(UnixMs(day * MS_PER_DAY));
             assert_eq!(date.weekday(), days_since_a_thursday);
-            assert_eq!(CivilDate::utc(UnixMs((day + 1) * MS_PER_DAY)).before(), date);
+            let next = CivilDate::utc(UnixMs((day + 1) * MS_PER_DAY));
+            assert_eq!((next.before(), date.after()), (date, next));
+            assert!(next.after().is_believed(date) && !next.after().after().is_believed(date));
         }
     }
 

@@ -5,7 +5,7 @@ mod bound;
 mod day;
 mod purse;
 
-pub use bound::{Bound, Choices, HOSTED_INPUT_TOKENS, Sizes};
+pub use bound::{Bound, Choices, HOSTED_INPUT_TOKENS, LEAST_ANSWER_TOKENS, Sizes};
 pub use day::{CivilDate, Day};
 pub use purse::{Ask, Grant, Hold, LeaseId, Purse, Slack};
 

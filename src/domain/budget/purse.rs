@@ -66,13 +66,18 @@ struct Pocket {
     spent: Money,
     reserved: Money,
     others: Money,
-    /// What the store was last told as spent.
-    told: Money,
+    /// What the store surely knows as spent; `None` while it was told and did not answer.
+    told: Option<Money>,
 }
 
 impl Pocket {
     fn keep(&self) -> Money {
         self.spent.saturating_add(self.reserved)
+    }
+
+    /// The store may hold more for it than it needs.
+    fn is_untold(&self) -> bool {
+        self.lease.is_some() && (self.granted != self.keep() || self.told != Some(self.spent))
     }
 
     fn free(&self) -> Money {
@@ -88,14 +93,17 @@ pub struct Purse {
 }
 
 impl Purse {
-    /// The day that counts now: never an earlier one than before, whatever the clock says.
+    /// The day that counts now: never an earlier one than before, whatever the clock says, unless an earlier clock ran
+    /// ahead by more than a day or two.
     pub fn day(&self, today: CivilDate) -> CivilDate {
-        self.pockets.first().map_or(today, |pocket| pocket.day.max(today))
+        let believed = self.pockets.iter().map(|pocket| pocket.day).find(|day| day.is_believed(today));
+        believed.map_or(today, |day| day.max(today))
     }
 
     /// Days before this one take no more reservations.
     pub fn open(&mut self, day: CivilDate) {
-        if self.pockets.first().is_none_or(|pocket| pocket.day < day) {
+        let place = self.pockets.partition_point(|pocket| pocket.day > day);
+        if self.pockets.get(place).is_none_or(|pocket| pocket.day != day) {
             let pocket = Pocket {
                 day,
                 lease: None,
@@ -104,21 +112,30 @@ impl Purse {
                 spent: Money::ZERO,
                 reserved: Money::ZERO,
                 others: Money::ZERO,
-                told: Money::ZERO,
+                told: Some(Money::ZERO),
             };
-            self.pockets.insert(0, pocket);
+            self.pockets.insert(place, pocket);
         }
+    }
+
+    fn of(&self, day: CivilDate) -> Option<&Pocket> {
+        self.pockets.iter().find(|pocket| pocket.day == day)
+    }
+
+    fn of_mut(&mut self, day: CivilDate) -> Option<&mut Pocket> {
+        self.pockets.iter_mut().find(|pocket| pocket.day == day)
     }
 
     /// Puts `amount` aside.
     ///
     /// # Errors
-    /// What to ask of the store first; until its answer is [`Self::granted`] everybody asks. A limit that was lowered meanwhile asks as well, since the lease is of the
-    /// higher one.
+    /// What to ask of the store first; until its answer is [`Self::granted`] everybody asks. A limit that was lowered
+    /// meanwhile asks as well, since the lease is of the higher one.
     pub fn reserve(&mut self, today: CivilDate, limit: Money, amount: Money) -> Result<Hold, Ask> {
         let day = self.day(today);
         self.open(day);
-        let pocket = &mut self.pockets[0];
+        let place = self.pockets.partition_point(|pocket| pocket.day > day);
+        let pocket = &mut self.pockets[place];
         if pocket.lease.is_some() && pocket.limit <= limit && amount <= pocket.free() {
             pocket.reserved = pocket.reserved.saturating_add(amount);
             return Ok(Hold { day, amount });
@@ -126,6 +143,7 @@ impl Purse {
         let slice = Money(limit.0 / SLICES);
         // Until the answer is there nobody takes the rest, or it would be given twice.
         pocket.granted = pocket.keep();
+        pocket.told = None;
         Err(Ask {
             lease: pocket.lease,
             day,
@@ -140,18 +158,18 @@ impl Purse {
 
     /// Takes in what the store gave for an [`Ask`].
     pub fn granted(&mut self, ask: &Ask, grant: Grant) {
-        if let Some(pocket) = self.pockets.iter_mut().find(|pocket| pocket.day == ask.day) {
+        if let Some(pocket) = self.of_mut(ask.day) {
             pocket.lease = Some(grant.lease);
             pocket.granted = grant.granted;
             pocket.others = grant.others;
             pocket.limit = ask.limit;
-            pocket.told = ask.spent;
+            pocket.told = Some(ask.spent);
         }
     }
 
     /// Puts aside what the store has just given, or was told to overdraw.
     pub fn take(&mut self, day: CivilDate, amount: Money) -> Hold {
-        if let Some(pocket) = self.pockets.iter_mut().find(|pocket| pocket.day == day) {
+        if let Some(pocket) = self.of_mut(day) {
             pocket.reserved = pocket.reserved.saturating_add(amount);
         }
         Hold { day, amount }
@@ -160,43 +178,54 @@ impl Purse {
     /// The attempt is over and cost this much.
     #[expect(clippy::needless_pass_by_value, reason = "a hold is settled once")]
     pub fn settle(&mut self, hold: Hold, cost: Money) {
-        if let Some(pocket) = self.pockets.iter_mut().find(|pocket| pocket.day == hold.day) {
+        if let Some(pocket) = self.of_mut(hold.day) {
             pocket.reserved = Money(pocket.reserved.0.saturating_sub(hold.amount.0));
             pocket.spent = pocket.spent.saturating_add(cost);
         }
     }
 
-    /// Shrinks every lease to what it needs and says so. Days that are over and settled are forgotten.
+    /// What every lease can be shrunk to. Until the store says that it was, [`Self::gave_back`], or gives more, nobody
+    /// takes what is offered here.
     pub fn give_back(&mut self) -> Vec<Slack> {
         let mut slack = Vec::new();
         for pocket in &mut self.pockets {
             let keep = pocket.keep();
             if let Some(lease) = pocket.lease
-                && (pocket.granted != keep || pocket.told != pocket.spent)
+                && pocket.is_untold()
             {
                 pocket.granted = keep;
-                pocket.told = pocket.spent;
+                pocket.told = None;
                 slack.push(Slack { lease, spent: pocket.spent, keep });
             }
         }
-        let mut first = true;
-        self.pockets.retain(|pocket| std::mem::take(&mut first) || pocket.reserved > Money::ZERO);
         slack
     }
 
-    /// The newest day's lease, and what this process has spent and reserved from it.
-    pub fn standing(&self) -> Option<(CivilDate, Option<LeaseId>, Money, Money)> {
-        self.pockets.first().map(|pocket| (pocket.day, pocket.lease, pocket.spent, pocket.reserved))
+    /// The store took it. Days that are over and settled are forgotten.
+    pub fn gave_back(&mut self, slack: &[Slack], day: CivilDate) {
+        for pocket in &mut self.pockets {
+            if let Some(given) = slack.iter().find(|given| Some(given.lease) == pocket.lease)
+                && pocket.told.is_none()
+            {
+                pocket.told = Some(given.spent);
+            }
+        }
+        self.pockets.retain(|pocket| pocket.day == day || pocket.reserved > Money::ZERO || pocket.is_untold());
     }
 
-    /// What everybody else held or had spent when the store was last asked.
-    pub fn others(&self) -> Money {
-        self.pockets.first().map_or(Money::ZERO, |pocket| pocket.others)
+    /// The lease of a day, and what this process has spent and reserved from it.
+    pub fn standing(&self, day: CivilDate) -> Option<(Option<LeaseId>, Money, Money)> {
+        self.of(day).map(|pocket| (pocket.lease, pocket.spent, pocket.reserved))
+    }
+
+    /// What everybody else held or had spent of a day when the store was last asked.
+    pub fn others(&self, day: CivilDate) -> Money {
+        self.of(day).map_or(Money::ZERO, |pocket| pocket.others)
     }
 
     /// The store was asked again.
     pub fn hear_of_others(&mut self, day: CivilDate, others: Money) {
-        if let Some(pocket) = self.pockets.iter_mut().find(|pocket| pocket.day == day) {
+        if let Some(pocket) = self.of_mut(day) {
             pocket.others = others;
         }
     }
@@ -238,12 +267,26 @@ mod tests {
     }
 
     #[test]
+    fn a_day_far_ahead_comes_from_a_clock_that_ran_wild() {
+        let mut purse = filled(1000, 50);
+        let wild = purse.reserve(date("2036-01-01"), Money(1000), Money(5)).unwrap_err();
+        purse.granted(&wild, Grant { lease: LeaseId(2), granted: Money(50), others: Money::ZERO });
+        let hold = purse.reserve(date("2026-11-22"), Money(1000), Money(5)).unwrap();
+        assert_eq!(hold.day, date("2026-11-22"));
+        assert_eq!(purse.reserve(date("2026-11-24"), Money(1000), Money(5)).unwrap_err().day, date("2026-11-24"));
+    }
+
+    #[test]
     fn a_call_belongs_to_the_day_of_its_reservation() {
         let mut purse = filled(1000, 50);
         let hold = purse.reserve(date("2026-11-22"), Money(1000), Money(30)).unwrap();
         assert_eq!(purse.reserve(date("2026-11-23"), Money(1000), Money(30)).unwrap_err().keep, Money::ZERO);
         purse.settle(hold, Money(7));
-        assert_eq!(purse.give_back(), [Slack { lease: LeaseId(1), spent: Money(7), keep: Money(7) }]);
+        let slack = [Slack { lease: LeaseId(1), spent: Money(7), keep: Money(7) }];
+        assert_eq!(purse.give_back(), slack);
+        assert_eq!(purse.give_back(), slack, "nobody said that it arrived");
+        purse.gave_back(&slack, date("2026-11-23"));
+        assert_eq!(purse.give_back(), []);
     }
 
     #[test]

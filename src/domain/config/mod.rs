@@ -18,6 +18,7 @@ use super::money::Money;
 use super::preset::Preset;
 use super::rate::RateLimit;
 use super::routing::RuleSet;
+use super::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration, validated.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// In file order; original sections first in the order `z_ai_glm`, `lm_studio`, `fallback_models`
     /// as they stand in the file, then `providers:`.
@@ -89,6 +90,13 @@ pub struct CacheRules {
     pub persist: bool,
 }
 
+impl CacheRules {
+    /// Answers kept before this moment serve no more.
+    pub fn oldest(&self, now: UnixMs) -> UnixMs {
+        UnixMs(now.0.saturating_sub(i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl Default for CacheRules {
     fn default() -> Self {
         Self { enabled: true, ttl: Duration::from_hours(1), max_entries: 1000, persist: false }
@@ -124,6 +132,12 @@ impl MoneyRules {
     pub fn needs_prices(&self) -> bool {
         !self.allow_unpriced && self.when_exhausted != WhenExhausted::Refuse
     }
+
+    /// Whether cloud targets drop out of decisions once so much is used of such a limit. With `refuse` and `warn` they
+    /// stay: the call is refused when it is paid for, or goes on.
+    pub fn drops_cloud(&self, used: Money, limit: Option<Money>) -> bool {
+        self.when_exhausted == WhenExhausted::LocalOnly && limit.is_some_and(|limit| used >= limit)
+    }
 }
 
 /// The local gateway.
@@ -131,9 +145,17 @@ impl MoneyRules {
 pub struct Gateway {
     pub listen: SocketAddr,
     /// Keys clients must send; empty only on loopback.
-    pub api_keys: Vec<super::secret::Secret>,
+    pub api_keys: Vec<GatewayKey>,
     /// Origins of web pages that may use it, as browsers write them; `*` is any, and only stands beside keys.
     pub cors_origins: Vec<String>,
+}
+
+/// A key that clients of the gateway send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayKey {
+    /// The client that it belongs to; `None`: whoever sends it says its name itself.
+    pub name: Option<String>,
+    pub key: super::secret::Secret,
 }
 
 impl Default for Gateway {

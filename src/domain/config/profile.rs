@@ -5,6 +5,7 @@ use crate::domain::kind::Kind;
 use crate::domain::money::Price;
 use crate::domain::plan::Plan;
 use crate::domain::rate::RateLimit;
+use crate::domain::reach::Reach;
 use crate::domain::schedule::Warmth;
 use crate::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -184,8 +185,8 @@ impl WithheldWhy {
     }
 }
 
-/// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options.
-#[derive(Debug, Clone)]
+/// One provider: `{ id, type, endpoint, authToken?, models[], enabled }` plus options. Two are equal when their keys are the same too.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     pub id: ProviderId,
     /// For the screen; the id when empty.
@@ -225,6 +226,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Its reach before anything was connected to; `None` where only a connection can tell.
+    pub fn foretold_reach(&self) -> Option<Reach> {
+        Reach::foretold(&self.endpoint.host, self.local)
+    }
+
     /// A profile that says nothing but this: no key, no models, on, as the kind does it.
     pub fn new(id: impl Into<ProviderId>, kind: Kind, endpoint: Endpoint) -> Self {
         Self {

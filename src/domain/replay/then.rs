@@ -193,7 +193,7 @@ fn exhausted(record: &CallRecord, today: &World) -> bool {
 /// Whether a target runs at home, as far as its provider is still known.
 pub fn is_local(world: &World, target: &crate::domain::ids::Target) -> Option<bool> {
     let provider = world.providers.iter().find(|provider| provider.id == target.provider)?;
-    let remote = provider.models.iter().any(|model| model.id == target.model && model.remote);
+    let remote = provider.models.iter().any(|model| model.id == target.model && model.remote == Some(true));
     Some(provider.reach.is_local() && !remote)
 }
 

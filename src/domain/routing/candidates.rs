@@ -3,6 +3,7 @@
 //! Every candidate is judged at most once. Reasons are small values until the end; they become words only in
 //! [`Board::finish`], so that a decision over many targets stays cheap.
 
+use super::reasons::{Guard, Out, Why, because, why_words};
 use super::resolve::Place;
 use super::{Chosen, Decision, Limited, World, WorldModel, WorldProvider};
 use crate::domain::call::{Facts, Reject, Work};
@@ -10,7 +11,6 @@ use crate::domain::health::State;
 use crate::domain::ids::{ModelId, Target};
 use crate::domain::reach::Reach;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Which of the candidates the caller's model name leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,74 +21,6 @@ pub(super) enum Scope {
     Providers(Vec<usize>),
     Models(Vec<Place>),
     Unlisted(usize, ModelId),
-}
-
-/// Why a target stands in the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    Named,
-    Preferred,
-    Pinned,
-    Policy,
-    Order,
-    Active,
-    Local,
-    CloudAfterLocal,
-    Cloud,
-    LocalAfterCloud,
-    /// Its queue is longer than the bound.
-    Spilled,
-    Price,
-    Quality,
-    Speed,
-}
-
-/// Why a candidate is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Out {
-    NotLocal,
-    NotNamed,
-    /// Its provider stands in the chain with a better model.
-    NotBest,
-    AskedLocal,
-    AskedCloud,
-    Disabled,
-    Withheld,
-    Paused,
-    Unauthorized,
-    Down,
-    Parked,
-    Limited,
-    Unlisted,
-    NotChat,
-    OverBudget,
-    Unpriced,
-    BreakerOpen,
-    Capability(&'static str),
-    Context,
-}
-
-impl Out {
-    fn code(self) -> &'static str {
-        match self {
-            Self::NotLocal => "not_local",
-            Self::NotNamed | Self::NotBest | Self::AskedLocal | Self::AskedCloud => "not_named",
-            Self::Disabled => "disabled",
-            Self::Withheld => "withheld",
-            Self::Paused => "paused",
-            Self::Unauthorized => "unauthorized",
-            Self::Down => "down",
-            Self::Parked => "parked",
-            Self::Limited => "limited",
-            Self::Unlisted => "unlisted",
-            Self::NotChat => "not_chat",
-            Self::OverBudget => "over_budget",
-            Self::Unpriced => "unpriced",
-            Self::BreakerOpen => "breaker_open",
-            Self::Capability(_) => "capability",
-            Self::Context => "context",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,22 +44,6 @@ enum Which {
     Extra(usize),
 }
 
-/// Who keeps a call at home.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Guard<'a> {
-    Policy(&'a str),
-    Caller,
-}
-
-impl fmt::Display for Guard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Policy(name) => write!(f, "policy {name} keeps this call local"),
-            Self::Caller => f.write_str("the caller keeps this call local"),
-        }
-    }
-}
-
 pub(super) struct Board<'a> {
     pub world: &'a World,
     facts: &'a Facts,
@@ -135,6 +51,8 @@ pub(super) struct Board<'a> {
     pub scope: Scope,
     /// Something was put up that both the caller's name and the guard allow, whether or not it can take the call.
     covered: bool,
+    /// Somebody was left out for what passes before anybody stood in the chain.
+    stand_in: bool,
     /// Where a provider's models begin in `verdicts`.
     starts: Vec<usize>,
     verdicts: Vec<Verdict>,
@@ -156,6 +74,7 @@ impl<'a> Board<'a> {
             guard,
             scope,
             covered: false,
+            stand_in: false,
             starts,
             verdicts: vec![Verdict::Open; count],
             extras: Vec::new(),
@@ -172,8 +91,10 @@ impl<'a> Board<'a> {
                 None => Verdict::In,
                 Some(out) => Verdict::Out(out),
             };
-            if self.verdicts[slot] == Verdict::In {
-                self.chain.push((Which::Model(place), why));
+            match self.verdicts[slot] {
+                Verdict::In => self.chain.push((Which::Model(place), why)),
+                Verdict::Out(out) => self.stand_in |= self.chain.is_empty() && out.passes(),
+                Verdict::Open => {}
             }
             self.covered |= !matches!(
                 self.verdicts[slot],
@@ -203,13 +124,16 @@ impl<'a> Board<'a> {
             self.judge_provider(provider).or_else(|| {
                 if list_known && !provider.kind.is_vendor() {
                     Some(Out::Unlisted)
+                } else if self.guard.is_some() && provider.kind.may_run_elsewhere() {
+                    Some(Out::PerhapsElsewhere)
                 } else {
                     self.judge_money(provider.reach)
                 }
             })
         });
-        if out.is_none() {
-            self.chain.push((Which::Extra(self.extras.len()), why));
+        match out {
+            None => self.chain.push((Which::Extra(self.extras.len()), why)),
+            Some(out) => self.stand_in |= self.chain.is_empty() && out.passes(),
         }
         let verdict = out.map_or(Verdict::In, Verdict::Out);
         self.extras.push(Extra { provider: p, model: model.clone(), verdict });
@@ -320,6 +244,9 @@ impl<'a> Board<'a> {
         let provider = &self.world.providers[place.0];
         let model = &provider.models[place.1];
         self.judge_reach_of(place).or_else(|| self.judge_provider(provider)).or_else(|| {
+            if self.guard.is_some() && model.remote.is_none() {
+                return Some(Out::PerhapsElsewhere);
+            }
             if !model.chat {
                 return Some(Out::NotChat);
             }
@@ -361,7 +288,8 @@ impl<'a> Board<'a> {
             Scope::Unlisted(..) => false,
             Scope::All | Scope::Local | Scope::Cloud => true,
         };
-        self.judge_reach(provider, provider.models[m].remote).or_else(|| (!asked).then_some(Out::NotNamed))
+        self.judge_reach(provider, provider.models[m].remote == Some(true))
+            .or_else(|| (!asked).then_some(Out::NotNamed))
     }
 
     fn judge_provider(&self, provider: &WorldProvider) -> Option<Out> {
@@ -420,7 +348,15 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        Decision { by, rules_version, chain, rejected, local_only: self.guard.is_some(), ..Decision::default() }
+        Decision {
+            by,
+            rules_version,
+            chain,
+            rejected,
+            local_only: self.guard.is_some(),
+            stand_in: self.stand_in,
+            ..Decision::default()
+        }
     }
 
     fn chosen(&self, which: Which, why: Why) -> Chosen {
@@ -454,6 +390,10 @@ impl<'a> Board<'a> {
                 }
                 Some(guard) => format!("cloud: {guard}").into(),
                 None => "not local".into(),
+            },
+            Out::PerhapsElsewhere => match self.guard {
+                Some(guard) => format!("its server has not told yet whether it runs it here: {guard}").into(),
+                None => "its server has not told yet whether it runs it here".into(),
             },
             Out::NotNamed => "not named by this order".into(),
             Out::NotBest => "a better model of its provider stands in the chain".into(),
@@ -502,48 +442,9 @@ fn at_home(provider: &WorldProvider, reach: Reach) -> bool {
     }
 }
 
-/// `down: connection refused`; the bare word where no reason is known.
-pub(super) fn because(word: &str, reason: &str) -> String {
-    if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
-}
-
-fn why_words(why: Why, model: Option<&WorldModel>) -> Cow<'static, str> {
-    let loaded = model.and_then(|model| model.loaded);
-    match why {
-        Why::Named => "named by the caller".into(),
-        Why::Preferred => "preferred by the caller".into(),
-        Why::Pinned => "its session's target".into(),
-        Why::Policy => "named by the policy".into(),
-        Why::Order => "named by the order".into(),
-        Why::Active => "the active target".into(),
-        Why::Local => match loaded {
-            Some(true) => "local, loaded".into(),
-            Some(false) => "local, not loaded".into(),
-            None => "local".into(),
-        },
-        Why::CloudAfterLocal => "cloud after local".into(),
-        Why::Cloud => "cloud".into(),
-        Why::LocalAfterCloud => "local after cloud".into(),
-        Why::Spilled => "local, behind the cloud while it is busy".into(),
-        Why::Price => match model.and_then(|model| model.price) {
-            None => "its price is unknown".into(),
-            Some(price) if price.is_free() => "free".into(),
-            Some(_) => "by price".into(),
-        },
-        Why::Quality => match model.and_then(|model| model.quality) {
-            Some(quality) => format!("quality {quality}").into(),
-            None => "quality not known".into(),
-        },
-        Why::Speed => match model.and_then(|model| model.ttft_ms) {
-            Some(ms) => format!("first token in {ms} ms").into(),
-            None => "speed not known".into(),
-        },
-    }
-}
-
 /// The reach of one model: its provider's, unless the server runs it elsewhere.
 pub(super) fn reach_of(provider: &WorldProvider, model: &WorldModel) -> Reach {
-    if model.remote { Reach::Cloud } else { provider.reach }
+    if model.remote == Some(true) { Reach::Cloud } else { provider.reach }
 }
 
 /// A provider's candidates, best first: loaded and preferred, loaded, preferred, listed; each in the order of

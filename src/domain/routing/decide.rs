@@ -4,9 +4,10 @@
 //! Pure: no clock, no I/O, nothing remembered. What a name means is in `resolve`, who is left out and why in
 //! `candidates`, the strategies' orders in `order`, the words for people in `explain`.
 
-use super::candidates::{Board, Guard, Scope, Why};
+use super::candidates::{Board, Scope};
 use super::condition::Ground;
 use super::policy::{Fallback, Outcome, Policy};
+use super::reasons::{Guard, Why};
 use super::resolve::{self, Meaning};
 use super::{ActiveChoice, Decision, NoteKind, PolicyNote, RuleSet, World, Would, order};
 use crate::domain::call::Facts;

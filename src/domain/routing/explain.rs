@@ -1,9 +1,9 @@
 //! A decision with the way to it, in words: the same that `routes explain` prints first.
 
-use super::candidates::because;
 use super::condition::Ground;
 use super::decide::{decide, order_of, wanted};
 use super::policy::{Outcome, Policy};
+use super::reasons::{PINNED, because};
 use super::resolve::{self, Meaning};
 use super::{ActiveChoice, Decision, Explanation, NoteKind, RuleSet, RuleTrace, World};
 use crate::domain::call::{Facts, Reject};
@@ -35,6 +35,7 @@ fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
         }
         Some(("request_type", name)) => format!("{target} by the order of {name}: {}.", first.why),
         Some(("strategy", name)) => format!("{target} by strategy {name}: {}.", first.why),
+        _ if is_pinned(decision) => format!("{target}, because it answered this session last."),
         _ if decision.by == "active" => format!("{target}, because it is the active target."),
         _ => format!("{target}, because the caller named {}.", shown(facts.requested_model.trim())),
     };
@@ -49,6 +50,11 @@ fn sentence(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) 
         text.push_str(" Nothing of it may leave for the cloud.");
     }
     text
+}
+
+/// The session's target stands before whoever the rules would have put first.
+fn is_pinned(decision: &Decision) -> bool {
+    decision.chain.first().is_some_and(|first| first.why == PINNED)
 }
 
 /// Why the chosen target is not the one in effect, as in `zai/glm-4.6 is out: down: refused`.
@@ -238,9 +244,15 @@ fn trace(facts: &Facts, rules: &RuleSet, world: &World, decision: &Decision) -> 
         add(request_type, when, verdict);
     }
     let ordered = named || order.is_some();
+    if decision.by == "active"
+        && let Some(first) = decision.chain.first().filter(|_| is_pinned(decision))
+    {
+        add("session", first.target.to_string(), "decides");
+    }
     let active = match (&world.active, ordered) {
         (_, true) => "not reached",
         (ActiveChoice::Auto, _) => "no",
+        _ if decision.by == "active" && is_pinned(decision) => "for fallback",
         _ if decision.by == "active" => "decides",
         _ => "cannot take it",
     };

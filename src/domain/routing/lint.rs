@@ -227,7 +227,8 @@ fn targets(policy: &Policy, written: &[Written<'_>], add: &mut Add<'_>) {
             Meaning::Models(found) => found.iter().map(|place| place.0).collect(),
             Meaning::Unlisted(p, _) => vec![*p],
             Meaning::Local => {
-                if !written.iter().any(|one| one.profile.enabled && reach(one.profile).is_local()) {
+                let near = |one: &Written<'_>| one.profile.foretold_reach().is_none_or(Reach::is_local);
+                if !written.iter().any(|one| one.profile.enabled && near(one)) {
                     add(
                         "use",
                         Some(item),
@@ -284,12 +285,14 @@ fn targets(policy: &Policy, written: &[Written<'_>], add: &mut Add<'_>) {
 
 fn usable(policy: &Policy, one: &Written<'_>, name: &str, item: usize, add: &mut Add<'_>) -> bool {
     let profile = one.profile;
-    if policy.local_only && !(reach(profile) == Reach::Machine || (reach(profile) == Reach::Network && profile.local)) {
-        let (what, remedy) = if reach(profile) == Reach::Network {
-            ("another machine", format!("set local: true on {}, or remove it here", profile.id))
-        } else {
-            ("in the cloud", "remove it, or remove local_only".to_owned())
-        };
+    let left_out = match profile.foretold_reach() {
+        Some(Reach::Cloud) => Some(("in the cloud", "remove it, or remove local_only".to_owned())),
+        Some(Reach::Network) if !profile.local => {
+            Some(("another machine", format!("set local: true on {}, or remove it here", profile.id)))
+        }
+        _ => None,
+    };
+    if let Some((what, remedy)) = left_out.filter(|_| policy.local_only) {
         add(
             "use",
             Some(item),
@@ -308,10 +311,6 @@ fn usable(policy: &Policy, one: &Written<'_>, name: &str, item: usize, add: &mut
         return false;
     }
     true
-}
-
-fn reach(profile: &Profile) -> Reach {
-    Reach::of_host(&profile.endpoint.host)
 }
 
 /// A condition that asks for what the target is known to lack.

@@ -10,6 +10,7 @@ pub mod lint;
 mod order;
 mod policy;
 mod reads;
+mod reasons;
 mod resolve;
 mod work;
 mod world;
@@ -130,6 +131,9 @@ pub struct Decision {
     /// Policies that were looked at and did not decide although their condition is not false.
     #[serde(default)]
     pub notes: Vec<PolicyNote>,
+    /// Who should have come first cannot be asked now: the first of the chain stands in for it until it is back.
+    #[serde(default)]
+    pub stand_in: bool,
 }
 
 impl Decision {

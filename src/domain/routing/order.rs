@@ -3,7 +3,8 @@
 //! Providers stand in file order and each provider's models best first; a strategy sorts that stably, so all
 //! ties fall back to it.
 
-use super::candidates::{Board, Why, best_first, reach_of};
+use super::candidates::{Board, best_first, reach_of};
+use super::reasons::Why;
 use super::resolve::Place;
 use super::{RuleSet, Strategy, World};
 use crate::domain::call::Facts;

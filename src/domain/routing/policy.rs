@@ -2,6 +2,7 @@
 
 use super::condition::{Condition, Fault, Ground};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One routing rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,27 @@ impl Effects {
     }
 }
 
+/// A policy in the words of the file; what it does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Written<'a> {
+    pub name: &'a str,
+    pub priority: i64,
+    pub when: Option<&'a str>,
+    pub enabled: bool,
+    /// `enforce` or `observe`.
+    pub mode: &'static str,
+    #[serde(rename = "use")]
+    pub targets: &'a [String],
+    pub fallback: Fallback,
+    pub deny: Option<&'a str>,
+    pub local_only: bool,
+    pub max_tokens: Option<u64>,
+    pub temperature: Option<f64>,
+    pub system_prompt: Option<&'a str>,
+    /// In seconds.
+    pub timeout: Option<f64>,
+}
+
 /// What became of a policy's condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -88,6 +110,25 @@ pub enum Outcome {
 }
 
 impl Policy {
+    /// As the file says it, without what was made of it.
+    pub fn written(&self) -> Written<'_> {
+        Written {
+            name: &self.name,
+            priority: self.priority,
+            when: Some(self.when.as_str()).filter(|when| !when.is_empty()),
+            enabled: self.enabled,
+            mode: if self.observe { "observe" } else { "enforce" },
+            targets: &self.targets,
+            fallback: self.fallback,
+            deny: self.deny.as_deref(),
+            local_only: self.local_only,
+            max_tokens: self.effects.max_tokens,
+            temperature: self.effects.temperature,
+            system_prompt: self.effects.system_prompt.as_deref(),
+            timeout: self.effects.timeout_ms.map(|ms| Duration::from_millis(ms).as_secs_f64()),
+        }
+    }
+
     /// A rule that keeps something from happening: it applies also when its condition fails.
     pub fn protects(&self) -> bool {
         self.local_only || self.deny.is_some()

@@ -43,8 +43,8 @@ impl Reads {
 
     /// The key of a request's pin; `None` without a session.
     ///
-    /// It holds the session, what the caller asked for by name, and the values of all facts of the request that
-    /// the rules read. What changes by itself (health, money, the hour) enters as what the rules that read it
+    /// It holds the session, the person's choice of a target, what the caller asked for by name, and the values of all
+    /// facts of the request that the rules read. What changes by itself (health, money, the hour) enters as what the rules that read it
     /// conclude: the amount spent is another one after every call, and no session would ever keep its pin.
     pub fn pin_key(&self, facts: &Facts, rules: &RuleSet, world: &World) -> Option<PinKey> {
         if facts.session.is_empty() {
@@ -56,6 +56,8 @@ impl Reads {
         for text in [&*facts.session, &facts.requested_model, &facts.preferred_provider, super::request_type(facts)] {
             let _ = write!(key, "\u{1}{}\u{1}{text}", text.len());
         }
+        // A choice is for all calls from then on.
+        let _ = write!(key, "\u{1}{}", world.active);
         let ground = Ground { facts, world };
         for fact in &self.request {
             push_value(&mut key, fact, &ground);

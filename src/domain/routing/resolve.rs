@@ -7,6 +7,7 @@ use super::{Strategy, World, WorldProvider};
 use crate::domain::call::Facts;
 use crate::domain::ids::{ModelId, ProviderId};
 use crate::domain::kind::Kind;
+use crate::domain::near::{LONGEST, slips};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +30,12 @@ pub trait Named {
 
     /// The models that can be named, each with whether it may also be chosen without being named.
     fn models(&self) -> impl Iterator<Item = (&ModelId, bool)>;
+
+    /// Whether its profile prefers a model, which may be missing among those that can be named: a server that is
+    /// silent lists nothing.
+    fn prefers(&self, _model: &str) -> bool {
+        false
+    }
 }
 
 impl Named for WorldProvider {
@@ -46,6 +53,10 @@ impl Named for WorldProvider {
 
     fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
         self.models.iter().map(|model| (&model.id, model.candidate))
+    }
+
+    fn prefers(&self, model: &str) -> bool {
+        self.preferred_models.iter().any(|preferred| preferred.as_str() == model)
     }
 }
 
@@ -65,6 +76,10 @@ impl<T: Named> Named for Arc<T> {
     fn models(&self) -> impl Iterator<Item = (&ModelId, bool)> {
         (**self).models()
     }
+
+    fn prefers(&self, model: &str) -> bool {
+        (**self).prefers(model)
+    }
 }
 
 /// Places among providers: provider index, model index.
@@ -78,7 +93,7 @@ pub(super) enum Meaning {
     Strategy(Strategy),
     /// The configuration's own strategy.
     Auto,
-    /// Nothing is known of speed here: file order.
+    /// By how soon answers began lately.
     Fastest,
     /// Providers: the best model of each.
     Providers(Vec<usize>),
@@ -125,6 +140,10 @@ pub(super) fn meaning<P: Named>(name: &str, all: &[P]) -> Meaning {
         all.iter().enumerate().filter_map(|(p, provider)| Some((p, model_at(provider, name)?))).collect();
     if !everywhere.is_empty() {
         return Meaning::Models(everywhere);
+    }
+    // Whoever prefers a model by this very name is meant, silent or not, and not a vendor named like its first part.
+    if let Some(p) = all.iter().position(|provider| provider.prefers(name)) {
+        return Meaning::Unlisted(p, name.into());
     }
     if let (Some((_, model)), Some(&p)) = (split, prefixed.first()) {
         return Meaning::Unlisted(p, model.into());
@@ -189,15 +208,16 @@ pub(super) fn near(name: &str, world: &World) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for provider in &world.providers {
         let id = provider.id.as_str();
-        found.extend(distance(&wanted, &id.to_ascii_lowercase()).map(|far| (far, id.to_owned())));
+        found.extend(distance(&wanted, id).map(|far| (far, id.to_owned())));
         for model in provider.models.iter().filter(|model| model.chat) {
-            let known = model.id.as_str().to_ascii_lowercase();
-            let far = distance(bare, &known).or_else(|| distance(bare, known.rsplit('/').next().unwrap_or(&known)));
+            let known = model.id.as_str();
+            let last = known.rsplit_once('/').map(|(_, last)| last);
+            let far = distance(bare, known).or_else(|| distance(bare, last?));
             found.extend(far.map(|far| (far, format!("{id}/{}", model.id))));
         }
     }
     let presets = world.presets.keys();
-    found.extend(presets.filter_map(|name| Some((distance(&wanted, &name.to_ascii_lowercase())?, name.clone()))));
+    found.extend(presets.filter_map(|name| Some((distance(&wanted, name)?, name.clone()))));
     // Stable: ties stay in file order.
     found.sort_by_key(|(far, _)| *far);
     found.truncate(3);
@@ -208,33 +228,21 @@ pub(super) fn near(name: &str, world: &World) -> Vec<String> {
 pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let wanted = name.trim().to_ascii_lowercase();
     let bare = wanted.split('/').next().unwrap_or(&wanted);
-    let near = known.iter().filter_map(|other| Some((distance(bare, &other.to_ascii_lowercase())?, *other)));
+    let near = known.iter().filter_map(|other| Some((distance(bare, other)?, *other)));
     near.min_by_key(|(far, _)| *far).map(|(_, other)| other)
 }
 
-/// How far two names are apart; `None` when nobody would mistake one for the other. Bounded: a long name from
-/// a caller costs no more than a short one.
+/// How far a name in small letters is from a known one; `None` when nobody would mistake one for the other. A name
+/// that holds the other is nearer than any slip.
 fn distance(wanted: &str, known: &str) -> Option<usize> {
-    const LONGEST: usize = 64;
     if wanted.len() > LONGEST || known.len() > LONGEST {
         return None;
     }
-    if wanted.len() >= 4 && (known.contains(wanted) || (known.len() >= 4 && wanted.contains(known))) {
+    let lower = known.to_ascii_lowercase();
+    if wanted.len() >= 4 && (lower.contains(wanted) || (lower.len() >= 4 && wanted.contains(&lower))) {
         return Some(1);
     }
-    let (a, b): (Vec<char>, Vec<char>) = (wanted.chars().collect(), known.chars().collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    let far = row[b.len()];
-    (far * 3 <= a.len().max(b.len())).then_some(far + 1)
+    slips(wanted, &lower).map(|slips| slips + 1)
 }
 
 #[cfg(test)]

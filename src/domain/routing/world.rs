@@ -145,8 +145,9 @@ pub struct WorldModel {
     pub candidate: bool,
     pub chat: bool,
     pub loaded: Option<bool>,
-    /// Runs elsewhere although its server is near: cloud.
-    pub remote: bool,
+    /// Runs elsewhere although its server is near: cloud. `None` where the server runs some models elsewhere and has not
+    /// listed this one yet: a call that has to stay at home does not go there.
+    pub remote: Option<bool>,
     pub context: Option<u64>,
     pub capabilities: Option<Vec<String>>,
     pub quality: Option<u32>,
@@ -174,7 +175,7 @@ impl WorldModel {
             candidate: true,
             chat: true,
             loaded: None,
-            remote: false,
+            remote: Some(false),
             context: None,
             capabilities: None,
             quality: None,

@@ -1,7 +1,7 @@
 //! The account of one call: what was tried, what came, what it cost, and the record at the end.
 
 use super::super::live::Live;
-use super::super::ports::{Kept, Seen};
+use super::super::ports::{Frame, Kept};
 use super::super::protocol::CallEvent;
 use super::super::till::Held;
 use crate::domain::call::{
@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// A token is at least one byte and about four characters of English; for estimates only.
 const BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of a frame around a piece of a tool call; for estimates only.
+const FRAME_SHELL: u64 = 256;
 
 /// Filled while the call runs; survives the future that fills it, so that a cancelled call is accounted too.
 pub struct Ticket {
@@ -44,6 +46,8 @@ pub struct Ticket {
     cache: &'static str,
     /// Put aside for all attempts so far.
     reserved: Option<Money>,
+    /// What attempts cost that nothing was put aside for.
+    outside: Money,
     observed: Vec<ObservedMatch>,
 }
 
@@ -87,6 +91,7 @@ impl Ticket {
             answer: None,
             cache: "off",
             reserved: None,
+            outside: Money::ZERO,
             observed: decision.observed(),
         }
     }
@@ -223,13 +228,16 @@ impl Ticket {
         }
     }
 
-    pub fn observe(&mut self, seen: &Seen, asked_for: &str) {
-        let Some(trial) = &mut self.current else { return };
+    pub fn observe(&mut self, frame: &Frame, asked_for: &str) {
+        let (Some(trial), seen) = (&mut self.current, &frame.seen) else { return };
         if seen.answer_bytes() && trial.ttft.is_none() {
             trial.ttft = Some(trial.started.elapsed());
             self.ttft = Some(self.started.elapsed());
         }
         trial.bytes_out += (seen.text.len() + seen.reasoning.len()) as u64;
+        if seen.tool {
+            trial.bytes_out += (frame.raw.len() as u64).saturating_sub(FRAME_SHELL).max(BYTES_PER_TOKEN);
+        }
         trial.usage = seen.usage.or(trial.usage);
         trial.finish = seen.finish.or(trial.finish);
         trial.billed = seen.billed.or(trial.billed);
@@ -265,8 +273,9 @@ impl Ticket {
     pub fn finish(&mut self, live: &Live, failure: Option<&Failure>) {
         let Some(mut trial) = self.current.take() else { return };
         let cost = self.cost_of(&trial, live, failure);
-        if let Some(held) = trial.held.take() {
-            held.settle(cost.amount.unwrap_or_default());
+        match trial.held.take() {
+            Some(held) => held.settle(cost.amount.unwrap_or_default()),
+            None => self.outside = self.outside.saturating_add(cost.amount.unwrap_or_default()),
         }
         self.spent = Some(match self.spent {
             None => cost,
@@ -338,6 +347,7 @@ impl Ticket {
             answer: self.answer,
             reserved: self.reserved,
             observed: self.observed,
+            outside: Some(self.outside),
         }
     }
 }
@@ -361,7 +371,8 @@ fn cost_nothing(failure: &Failure) -> bool {
     }
 }
 
-/// Two costs of one call; the less certain provenance is that of the sum.
+/// Two costs of one call; the less certain provenance is that of the sum. Beside an unknown one the known amount is
+/// the least it came to.
 fn add(a: Cost, b: Cost) -> Cost {
     let rank = |provenance| match provenance {
         Provenance::Billed => 0,
@@ -372,11 +383,25 @@ fn add(a: Cost, b: Cost) -> Cost {
     let provenance = if rank(a.provenance) >= rank(b.provenance) { a.provenance } else { b.provenance };
     let amount = match (a.amount, b.amount) {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
-        _ => None,
+        (one, other) => one.or(other).filter(|known| *known > Money::ZERO),
     };
     Cost { amount, provenance }
 }
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_cost_beside_an_unknown_one_is_the_least_it_came_to() {
+        let cost = |amount, provenance| Cost { amount: Some(Money(amount)), provenance };
+        let sum = add(cost(100, Provenance::Estimated), Cost::UNKNOWN);
+        assert_eq!(sum, cost(100, Provenance::Unknown));
+        assert_eq!(add(sum, cost(20, Provenance::Billed)), cost(120, Provenance::Unknown));
+        assert_eq!(add(Cost::FREE, Cost::UNKNOWN), Cost::UNKNOWN, "unknown is never shown as nothing");
+    }
 }

@@ -1,7 +1,6 @@
 //! One try at one target: start, hold everything until the first answer byte, then pass on.
 
 use super::super::live::Live;
-use super::super::loads::last_time;
 use super::super::ports::{Frame, UpstreamAnswer, UpstreamJob};
 use super::super::presets;
 use super::super::protocol::{CallEvent, CallHead, LoadingCall, LoadingView};
@@ -158,7 +157,7 @@ impl Attempt<'_> {
             while let Some(frame) = arrived.take() {
                 match frame {
                     Ok(frame) => {
-                        ticket.observe(&frame.seen, model.as_str());
+                        ticket.observe(&frame, model.as_str());
                         answering |= frame.seen.answer_bytes();
                         held_bytes += frame.raw.len();
                         held.push(frame);
@@ -292,7 +291,7 @@ impl<'a> Load<'a> {
     fn begin(attempt: &Attempt<'a>, ticket: &Ticket) -> Self {
         let (shared, target) = (attempt.shared, &attempt.chosen.target);
         let since = shared.ports.clock.now();
-        let last_ms = last_time(shared.ports.ledger.as_ref(), target);
+        let last_ms = shared.traffic.loads.last_time(shared.ports.ledger.as_ref(), target, true);
         let first = shared.traffic.loads.since(target).is_none();
         let view = LoadingView { model: target.model.clone(), since, last_ms, unloading: false, by_call: true };
         shared.traffic.loads.begin(target, view);

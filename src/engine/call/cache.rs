@@ -335,7 +335,7 @@ impl<'a> Keeping<'a> {
         let kept = Arc::new(Kept { at: now, content_type, stream, events: recording.events, usage, finish });
         if let Some(store) = &self.store {
             // Before the call ends: a process that ends with it must not lose the answer.
-            store.put(&self.key, kept.clone(), self.rules.max_entries).await;
+            store.put(&self.key, kept.clone(), self.rules.max_entries, self.rules.oldest(now)).await;
         }
         self.cache.put(&self.key, self.target.provider.clone(), kept, self.rules);
         self.cache.lock().counts.stored += 1;

@@ -94,7 +94,8 @@ pub async fn walk(
             events,
             keep: keep.as_ref(),
         };
-        let mut tries_left = allowed_tries(live, chosen);
+        let allowed = allowed_tries(live, chosen);
+        let mut tries_left = allowed;
         loop {
             tries_left -= 1;
             let tried = match try_counted(&attempt, profile, ticket, share, at).await {
@@ -127,7 +128,7 @@ pub async fn walk(
             let next = if ticket.answering() {
                 Next::GiveUp
             } else {
-                judge(&failure, live, following.is_some(), tries_left, ticket.tries(), deadline)
+                judge(&failure, live, following.is_some(), tries_left, allowed - tries_left, deadline)
             };
             let moved_to = following.filter(|_| matches!(next, Next::Onward));
             failed(shared, live, target, ticket, &failure, moved_to);
@@ -351,7 +352,7 @@ fn failed(
         if failure.cause == Cause::PlanUsedUp {
             shared.plans.tell(&target.provider, until);
         } else {
-            shared.traffic.park(&target.provider, until);
+            shared.traffic.park(&target.provider, until, now);
         }
     }
     let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();

@@ -9,7 +9,7 @@ use super::super::till::Till;
 use super::super::traffic::{Ended, Traffic};
 use super::account::Ticket;
 use super::reserve;
-use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::call::{Body, CallRequest, Facts, own_client};
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
@@ -18,12 +18,13 @@ use crate::domain::routing::{Chosen, Decision};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// The client that such calls are recorded under.
-const CLIENT: &str = "doctor";
+/// How long an answer of a few tokens may take from its first one on.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Clone)]
@@ -102,7 +103,7 @@ impl Examiner {
         let running = RunningCall {
             id: id.clone(),
             since: now,
-            client: CLIENT.into(),
+            client: own_client::DOCTOR.into(),
             request_type: String::new(),
             target: Some(target.clone()),
             writing: false,
@@ -157,13 +158,17 @@ impl Examiner {
         }
         let mut answer = started?;
         ticket.accepted();
-        let mut model = None;
+        let (mut model, mut begun) = (None, None);
         loop {
             let limit = if ticket.answering() { Instant::now() + profile.timeouts.idle } else { deadline };
             match timeout_at(limit, answer.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
-                    ticket.observe(&frame.seen, target.model.as_str());
+                    ticket.observe(&frame, target.model.as_str());
                     model = model.or(frame.seen.model);
+                    // It answers, and does not end where it was asked to: nothing more is to be learned.
+                    if ticket.answering() && begun.get_or_insert_with(Instant::now).elapsed() > LONGEST_ANSWER {
+                        return Ok(model);
+                    }
                 }
                 Ok(Some(Err(failure))) => return Err(failure),
                 Ok(None) if ticket.answering() => return Ok(model),
@@ -207,7 +212,7 @@ fn facts(target: &Target, body: &Body) -> Facts {
     };
     Facts {
         requested_model: target.to_string(),
-        client: CLIENT.into(),
+        client: own_client::DOCTOR.into(),
         prompt_tokens: u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(4),
         max_tokens,
         stream: true,

@@ -6,6 +6,8 @@ mod attempt;
 pub(super) mod cache;
 mod chain;
 mod examine;
+mod inputs;
+mod lengths;
 pub(super) mod params;
 pub(super) mod queue;
 mod raw_body;
@@ -120,7 +122,8 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     };
 
     if let (Some(key), Ok(()), Some(target)) = (pin, &outcome, ticket.target()) {
-        shared.traffic.pins.set(key, target);
+        let stand_in = decision.stand_in || decision.chain.first().is_none_or(|first| &first.target != target);
+        shared.traffic.pins.set(key, target, stand_in);
     }
     let failure = outcome.err();
     let after_answer_bytes = ticket.answering();
@@ -246,11 +249,20 @@ impl Shared {
             return Err(reserve::unpriced(&unpriced.target));
         }
         if decision.chain.is_empty() {
-            return Err(no_route(live, request, ticket.policy()));
+            return Err(self.no_route(live, request, ticket.policy()));
         }
         let limit = decision.effects.timeout_ms.map_or(live.config.limits.call_deadline, Duration::from_millis);
         let deadline = ticket.started() + limit;
         chain::walk(self, live, request, decision, ticket, events, deadline).await
+    }
+
+    /// Why nobody can take the call, in the world that it was decided in.
+    fn no_route(&self, live: &Live, request: &CallRequest, by: &str) -> Failure {
+        let facts = &request.facts;
+        let code = if by == Decision::NOTHING_NAMED { ErrorCode::NotFound } else { ErrorCode::NoRoute };
+        let here = (&*self.traffic, &*self.plans, self.ports.clock.as_ref());
+        let (world, _) = world_now(live, facts, here, self.ports.clock.now());
+        Failure::plain(code, explain(facts, &live.config.rules, &world_for(facts.work, &world)).sentence)
     }
 }
 
@@ -276,23 +288,16 @@ fn least_load(provider: &WorldProvider, known: &BTreeMap<Target, u64>) -> u64 {
     if known.is_empty() {
         return 0;
     }
-    let loads = provider.models.iter().filter(|model| model.candidate && model.chat && !model.remote).map(|model| {
-        let target = || Target { provider: provider.id.clone(), model: model.id.clone() };
-        if model.loaded == Some(false) { known.get(&target()).copied().unwrap_or(0) } else { 0 }
-    });
+    let loads = provider.models.iter().filter(|model| model.candidate && model.chat && model.remote != Some(true)).map(
+        |model| {
+            let target = || Target { provider: provider.id.clone(), model: model.id.clone() };
+            if model.loaded == Some(false) { known.get(&target()).copied().unwrap_or(0) } else { 0 }
+        },
+    );
     loads.min().unwrap_or(0)
 }
 
 fn limited(what: &str, until: UnixMs, now: UnixMs, shared: &Shared) -> Failure {
     let at = shared.ports.clock.time_of_day(until);
     Failure::plain(ErrorCode::RateLimit, format!("{what} until {at}")).retry_after(Some(until.since(now)))
-}
-
-/// Why nobody can take the call.
-fn no_route(live: &Live, request: &CallRequest, by: &str) -> Failure {
-    let code = if by == Decision::NOTHING_NAMED { ErrorCode::NotFound } else { ErrorCode::NoRoute };
-    Failure::plain(
-        code,
-        explain(&request.facts, &live.config.rules, &world_for(request.facts.work, &live.world)).sentence,
-    )
 }

@@ -1,8 +1,6 @@
 //! What a policy does to a request that a client wrote itself: only the members it speaks of change, everything
 //! else stays as the client sent it, to the byte.
 
-use crate::domain::budget::Choices;
-use crate::domain::call::Work;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::preset::Preset;
@@ -12,7 +10,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The members of an object in the order they came, each as it was written.
-struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(super) struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -38,12 +36,27 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+    /// # Errors
+    /// `invalid_request`: the text is no JSON object.
+    pub(super) fn read(json: &'a str) -> Result<Self, Failure> {
+        serde_json::from_str(json).map_err(|error| unreadable(&error))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The values of every member of that name: a list may hold one twice.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(key, _)| key != name);
     }
 
     /// Every member of that name: what a server makes of two is its own affair.
-    fn set(&mut self, name: &'a str, value: String) {
+    pub(super) fn set(&mut self, name: &'a str, value: String) {
         let mut found = false;
         for (_, old) in self.0.iter_mut().filter(|(key, _)| key == name) {
             *old = Cow::Owned(value.clone());
@@ -54,7 +67,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         let mut out = String::from("{");
         for (at, (key, value)) in self.0.iter().enumerate() {
             if at > 0 {
@@ -74,7 +87,7 @@ impl<'a> Members<'a> {
 /// # Errors
 /// `invalid_request`: the body is no chat request.
 pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String, Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+    let mut body = Members::read(json)?;
     if let Some(cap) = effects.max_tokens {
         cap_answer(&mut body, cap, kind);
     }
@@ -98,7 +111,7 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
 /// # Errors
 /// `invalid_request`: the body is no JSON object.
 pub fn with_preset(json: &str, preset: &Preset, kind: Kind) -> Result<Option<String>, Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+    let mut body = Members::read(json)?;
     let says = |body: &Members<'_>, name: &str| body.get(name).is_some_and(|value| value.trim() != "null");
     let mut changed = false;
     if let Some(count) = preset.max_tokens
@@ -143,38 +156,6 @@ fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
     if !limited {
         body.set(usual, cap.to_string());
     }
-}
-
-/// The body with the length of its answer in it, `usual` where it says none, and what it asks for in all.
-///
-/// # Errors
-/// `invalid_request`: the body is no JSON object.
-pub fn bounded(json: &str, usual: u64, kind: Kind, work: Work) -> Result<(String, Choices), Failure> {
-    let mut body: Members<'_> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-    let count = |body: &Members<'_>, name: &str| {
-        body.0.iter().filter(|(key, _)| key == name).filter_map(|(_, value)| value.trim().parse::<u64>().ok()).max()
-    };
-    let prompts = match body.get("prompt").filter(|_| work == Work::Completion) {
-        Some(prompt) => serde_json::from_str::<Vec<&RawValue>>(prompt).map_or(1, |prompts| {
-            prompts
-                .iter()
-                .filter(|one| !one.get().trim_start().starts_with(|c: char| c.is_ascii_digit()))
-                .count()
-                .max(1)
-        }),
-        None => 1,
-    };
-    let tries = count(&body, "n").max(count(&body, "best_of")).unwrap_or(1).max(1);
-    let count_of_answers = tries.saturating_mul(prompts as u64);
-    if let Some(max_tokens) = count(&body, "max_completion_tokens").max(count(&body, "max_tokens")) {
-        return Ok((json.to_owned(), Choices { max_tokens, count: count_of_answers }));
-    }
-    let name = if kind == Kind::Openai && work == Work::Chat { "max_completion_tokens" } else { "max_tokens" };
-    for other in ["max_completion_tokens", "max_tokens"].into_iter().filter(|other| *other != name) {
-        body.0.retain(|(key, _)| key != other);
-    }
-    body.set(name, usual.to_string());
-    Ok((body.write(), Choices { max_tokens: usual, count: count_of_answers }))
 }
 
 fn is_system(message: &RawValue) -> bool {

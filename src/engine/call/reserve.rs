@@ -4,15 +4,16 @@
 use super::super::live::Live;
 use super::super::till::{Held, Refused, Till};
 use super::account::price_of_target;
-use super::raw_body;
-use crate::domain::budget::{Bound, Choices, Sizes, WhenExhausted};
+use super::inputs::{nothing_beside, sizes_of};
+use super::lengths::{Asked, bounded};
+use super::raw_body::Members;
+use crate::domain::budget::{Bound, Choices, LEAST_ANSWER_TOKENS, Sizes, WhenExhausted};
 use crate::domain::call::{Body, Work};
 use crate::domain::config::Profile;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::kind::Kind;
 use crate::domain::money::Money;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// What stands around a message besides its text.
@@ -24,8 +25,8 @@ const OPENAI_COMPLETION_TOKENS: u64 = 16;
 /// The body as it is to be sent, and what it may cost, put aside; nothing for what is free or has no limit.
 ///
 /// # Errors
-/// `budget`: the day's limit does not reach, the price is unknown, or the store cannot be used.
-/// `invalid_request`: the body cannot be read.
+/// `budget`: the day's limit does not reach, the price or what the request costs at it is unknown, or the store
+/// cannot be used. `invalid_request`: the body, or a number in it that bounds the answer, cannot be read.
 pub async fn reserve(
     till: &Arc<Till>,
     live: &Live,
@@ -41,14 +42,22 @@ pub async fn reserve(
     if price.is_free() {
         return Ok((body, None));
     }
-    let usual = profile.settings_for(&target.model).max_tokens.unwrap_or(live.config.limits.default_max_tokens);
-    let (body, sizes, choices) = measure(body, profile.kind, usual)?;
-    let bound = Bound::of(&price, sizes, choices).amount;
     // What one's own machine costs is counted and stops nobody. A nearby server with a price of its own may be a
     // proxy that buys elsewhere.
     let near = live.world.providers.iter().any(|known| known.id == target.provider && known.reach.is_local());
     let own = near && price.input == money.local_price && price.output == money.local_price;
     let overdraw = own || money.when_exhausted == WhenExhausted::Warn;
+    let asked = Asked {
+        kind: profile.kind,
+        host: &profile.endpoint.host,
+        model: target.model.as_str(),
+        work: Work::Chat,
+        usual: profile.settings_for(&target.model).max_tokens.unwrap_or(live.config.limits.default_max_tokens),
+        strict: !overdraw,
+    };
+    let context = live.world.model(target).and_then(|model| model.context);
+    let (body, sizes, choices) = measure(body, asked, context)?;
+    let bound = Bound::of(&price, sizes, choices).amount;
     match till.reserve(money, limit, bound, overdraw).await {
         Ok(held) => Ok((body, Some(held))),
         Err(Refused::Short { left }) => Err(short(target, limit, left, bound)),
@@ -78,76 +87,53 @@ fn short(target: &Target, limit: Money, left: Money, bound: Money) -> Failure {
 }
 
 /// The body with the length of its answer bounded, and what its price depends on.
-fn measure(body: Body, kind: Kind, usual: u64) -> Result<(Body, Sizes, Choices), Failure> {
+fn measure(body: Body, asked: Asked<'_>, context: Option<u64>) -> Result<(Body, Sizes, Choices), Failure> {
+    let strict = asked.strict;
     match body {
         Body::Chat { messages, max_tokens, temperature, stream } => {
             let bytes = messages.iter().map(|message| message.content.len() as u64 + MESSAGE_FRAME).sum();
-            let max_tokens = max_tokens.unwrap_or(usual);
+            let max_tokens = max_tokens.unwrap_or(asked.usual);
             let sizes = Sizes { bytes, ..Sizes::default() };
             let body = Body::Chat { messages, max_tokens: Some(max_tokens), temperature, stream };
-            Ok((body, sizes, Choices { max_tokens, count: 1 }))
+            Ok((body, sizes, Choices { max_tokens: max_tokens.max(LEAST_ANSWER_TOKENS), count: 1 }))
         }
         Body::RawOpenaiEmbeddings { json } => {
-            let sizes = sizes_of(&json)?;
+            let sizes = sizes_of(&json, context, strict)?;
             Ok((Body::RawOpenaiEmbeddings { json }, sizes, Choices { max_tokens: 0, count: 1 }))
         }
         Body::RawOpenaiChat { json } => {
-            let (json, choices) = raw_body::bounded(&json, usual, kind, Work::Chat)?;
-            let sizes = sizes_of(&json)?;
+            let (json, sizes, choices) = measure_raw(&json, asked, context)?;
             Ok((Body::RawOpenaiChat { json }, sizes, choices))
         }
         Body::RawOpenaiCompletion { json } => {
-            let usual = if kind == Kind::Openai { OPENAI_COMPLETION_TOKENS } else { usual };
-            let (json, choices) = raw_body::bounded(&json, usual, kind, Work::Completion)?;
-            let sizes = sizes_of(&json)?;
+            let usual = if asked.kind == Kind::Openai { OPENAI_COMPLETION_TOKENS } else { asked.usual };
+            let asked = Asked { usual, work: Work::Completion, ..asked };
+            let (json, sizes, choices) = measure_raw(&json, asked, context)?;
             Ok((Body::RawOpenaiCompletion { json }, sizes, choices))
         }
     }
 }
 
-/// Images and files are counted apart: what they cost does not follow from their bytes.
-fn sizes_of(json: &str) -> Result<Sizes, Failure> {
-    let mut sizes = Sizes {
-        bytes: json.len() as u64,
-        hosted_inputs: 0,
-        writes_cache: json.contains("cache_control") || json.contains("cachePoint"),
-    };
-    if ["\"image_url\"", "\"file_id\"", "\"image\"", "\\u"].iter().any(|mark| json.contains(mark)) {
-        let value: Value = serde_json::from_str(json).map_err(|error| {
-            Failure::plain(ErrorCode::InvalidRequest, format!("the request is not readable: {error}"))
-        })?;
-        count_parts(&value, &mut sizes);
+fn measure_raw(json: &str, asked: Asked<'_>, context: Option<u64>) -> Result<(String, Sizes, Choices), Failure> {
+    let body = Members::read(json)?;
+    if asked.strict {
+        nothing_beside(&body)?;
     }
-    Ok(sizes)
-}
-
-fn count_parts(value: &Value, sizes: &mut Sizes) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| count_parts(item, sizes)),
-        Value::Object(members) => {
-            if let Some(image) = members.get("image_url") {
-                sizes.hosted_inputs += 1;
-                // An image in the request itself is no dearer than one that is fetched, however large its text.
-                let url = image.get("url").unwrap_or(image).as_str().unwrap_or_default();
-                if url.starts_with("data:") {
-                    sizes.bytes = sizes.bytes.saturating_sub(url.len() as u64);
-                }
-                return;
-            }
-            sizes.hosted_inputs += u64::from(members.contains_key("file_id"));
-            sizes.writes_cache |= members.contains_key("cache_control");
-            members.values().for_each(|member| count_parts(member, sizes));
-        }
-        _ => {}
-    }
+    let (json, choices) = bounded(json, body, asked)?;
+    let sizes = sizes_of(&json, context, asked.strict)?;
+    Ok((json, sizes, choices))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn asked(kind: Kind) -> Asked<'static> {
+        Asked { kind, host: "127.0.0.1", model: "m", work: Work::Chat, usual: 4096, strict: true }
+    }
+
     fn measured(json: &str, kind: Kind) -> (String, Sizes, Choices) {
-        match measure(Body::RawOpenaiChat { json: json.into() }, kind, 4096).unwrap() {
+        match measure(Body::RawOpenaiChat { json: json.into() }, asked(kind), None).unwrap() {
             (Body::RawOpenaiChat { json }, sizes, choices) => (json, sizes, choices),
             other => unreachable!("{other:?}"),
         }
@@ -172,21 +158,10 @@ mod tests {
     #[test]
     fn every_prompt_of_a_completion_and_every_hidden_try_counts() {
         let json = r#"{"prompt":["a","b"],"n":2,"best_of":5,"max_tokens":7}"#.to_owned();
-        let (_, _, choices) = measure(Body::RawOpenaiCompletion { json }, Kind::Openai, 4096).unwrap();
+        let (_, _, choices) = measure(Body::RawOpenaiCompletion { json }, asked(Kind::Openai), None).unwrap();
         assert_eq!((choices.max_tokens, choices.count), (7, 10));
         let json = r#"{"prompt":[1,2,3]}"#.to_owned();
-        let (_, _, choices) = measure(Body::RawOpenaiCompletion { json }, Kind::Openai, 4096).unwrap();
+        let (_, _, choices) = measure(Body::RawOpenaiCompletion { json }, asked(Kind::Openai), None).unwrap();
         assert_eq!((choices.max_tokens, choices.count), (16, 1));
-    }
-
-    #[test]
-    fn an_image_counts_as_the_dearest_one_and_not_by_its_bytes() {
-        let data = format!("data:image/png;base64,{}", "A".repeat(100_000));
-        let json = format!(
-            r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{data}"}}}}]}}],"max_tokens":1}}"#
-        );
-        let (_, sizes, _) = measured(&json, Kind::Openai);
-        assert_eq!(sizes.hosted_inputs, 1);
-        assert!(sizes.bytes < 200, "{sizes:?}");
     }
 }

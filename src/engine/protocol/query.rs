@@ -1,7 +1,7 @@
 //! Calls and log lines are queries, never part of the snapshot.
 
 use crate::domain::call::{CallRecord, Status};
-use crate::domain::failure::ErrorCode;
+use crate::domain::failure::{Cause, ErrorCode};
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::{Cost, Money};
 use crate::domain::time::UnixMs;
@@ -37,6 +37,9 @@ pub struct CallRow {
     pub cost: Cost,
     pub target: Option<Target>,
     pub policy: String,
+    /// It failed because the connection was cut, or the stream ended before its end.
+    #[serde(default)]
+    pub cut_off: bool,
 }
 
 impl CallRow {
@@ -63,17 +66,22 @@ impl From<&CallRecord> for CallRow {
             cost: record.cost,
             target: record.target.clone(),
             policy: record.policy.clone(),
+            cut_off: record.error.as_ref().is_some_and(|failure| matches!(failure.cause, Cause::CutOff | Cause::Reset)),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CallPage {
+    /// The newest of all days, unless the query or its filter says since when.
     pub rows: Vec<CallRow>,
-    /// Calls that match the filter, today (or since `since`).
+    /// Calls that match the filter from `counted_since` on. Rows may be older than that.
     pub matching: u64,
     /// All calls of the same time.
     pub total: u64,
+    /// The query's `since`, else its filter's, else the start of the day.
+    #[serde(default)]
+    pub counted_since: UnixMs,
 }
 
 /// A prompt of the playground's history. Texts as typed.

@@ -16,6 +16,7 @@ use crate::domain::routing::{ActiveChoice, Named, RuleSet};
 use crate::domain::shared::SharedList;
 use crate::domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -75,6 +76,9 @@ pub struct ConfigView {
     /// them.
     #[serde(default)]
     pub untrusted: Vec<Journey>,
+    /// Everything that is in force in the words of a file, without keys.
+    #[serde(default)]
+    pub in_force: Arc<Value>,
 }
 
 /// One provider with everything a screen shows of it.
@@ -151,6 +155,11 @@ impl ProviderView {
     pub fn candidates(&self) -> impl Iterator<Item = &ModelView> {
         let near = self.reach.is_local();
         self.models.iter().filter(move |model| model.nameable() && (model.named || near))
+    }
+
+    /// Whether a prompt for one of its models stays at home: the server is near, and does not run that one elsewhere.
+    pub fn runs_near(&self, model: &ModelView) -> bool {
+        self.reach.is_local() && !model.remote
     }
 
     pub fn target(&self, model: &ModelView) -> Target {

@@ -76,6 +76,10 @@ pub struct CallStats {
     pub all: CallSums,
     /// Groups that are not told because there are too many.
     pub left_out: u64,
+    /// Where days or hours were asked for: all of them from `since` to now, also those without a call, in the order
+    /// of time; empty when they are too many to be told.
+    #[serde(default)]
+    pub times: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

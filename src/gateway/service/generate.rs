@@ -11,7 +11,8 @@ use crate::gateway::router::Gateway;
 use crate::present::service_answer::{service_answer, service_refusal};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::request::Parts;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub async fn generate(State(gateway): State<Arc<Gateway>>, request: Request) -> 
     let (parts, body) = request.into_parts();
     let read = async {
         let members = object(&gateway, body, &parts.headers).await?;
-        call_request(&members, &parts.headers)
+        call_request(&members, &parts)
     };
     match read.await {
         Ok(request) => carry_out(&gateway, request, |answer| answer).await,
@@ -58,12 +59,12 @@ fn refusal(problem: &Problem, code: ErrorCode, shape: impl Fn(Value) -> Value) -
     problem.response_with(&shape(service_refusal(&failure, code.class().advice)))
 }
 
-fn call_request(members: &Map<String, Value>, headers: &HeaderMap) -> Result<CallRequest, Problem> {
+fn call_request(members: &Map<String, Value>, head: &Parts) -> Result<CallRequest, Problem> {
     let prompt = text(members, "prompt")?
         .filter(|prompt| !prompt.trim().is_empty())
         .ok_or_else(|| Problem::invalid("prompt is missing or empty: send the text to answer").about("prompt"))?;
     let system = text(members, "system_prompt")?.filter(|system| !system.is_empty());
-    let Options { max_tokens, temperature, facts } = Options::read(members, headers)?;
+    let Options { max_tokens, temperature, facts } = Options::read(members, head)?;
     let (max_tokens, temperature) = (max_tokens.unwrap_or(MAX_TOKENS), temperature.unwrap_or(TEMPERATURE));
     let length = prompt.len() + system.as_ref().map_or(0, String::len);
     let facts = Facts { prompt_tokens: length as u64 / BYTES_PER_TOKEN, max_tokens, ..facts };

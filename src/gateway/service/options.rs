@@ -5,7 +5,7 @@ use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{Facts, Priority};
 use crate::gateway::labels;
 use crate::gateway::problem::Problem;
-use http::HeaderMap;
+use http::request::Parts;
 use serde_json::{Map, Value};
 
 /// The names of the members read here.
@@ -22,7 +22,7 @@ pub struct Options {
 impl Options {
     /// # Errors
     /// A member of the wrong type, or with a value that it cannot have.
-    pub fn read(members: &Map<String, Value>, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub fn read(members: &Map<String, Value>, head: &Parts) -> Result<Self, Problem> {
         let cache = match members.get("use_cache") {
             None | Some(Value::Null | Value::Bool(true)) => CacheWish::On,
             Some(Value::Bool(false)) => CacheWish::Off,
@@ -39,7 +39,7 @@ impl Options {
             ..Facts::default()
         };
         put_context(&mut facts, members.get("context"))?;
-        labels::from_headers(&mut facts, headers)?;
+        labels::from_head(&mut facts, head)?;
         Ok(Self { max_tokens, temperature, facts })
     }
 }

@@ -83,7 +83,7 @@ fn brief(provider: &ProviderView, model: &ModelView, now: UnixMs) -> Value {
         "model_name": model.id,
         "available": takes_calls(provider) && !rate_limited && !still(model.breaker_until),
         "rate_limited": rate_limited,
-        "is_local": provider.reach.is_local(),
+        "is_local": provider.runs_near(model),
     })
 }
 

@@ -14,18 +14,28 @@ use crate::gateway::problem::Problem;
 use crate::gateway::router::Gateway;
 use crate::present::presets::{Giving, unfilled, unknown};
 use crate::present::service_answer::{preset_answer, service_refusal};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::request::Parts;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>, request: Request) -> Response {
+pub async fn preset(
+    State(gateway): State<Arc<Gateway>>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let bounds = BodyBounds::of(&gateway.options);
     let presets = gateway.handle.snapshot().config.presets.clone();
+    let Ok(Path(name)) = name else {
+        body::discard(body, &parts.headers, bounds).await;
+        let problem = Problem::invalid("the name of the preset in the path is not UTF-8 text");
+        return Refused::from(problem).response(ErrorCode::InvalidRequest, |answer| answer);
+    };
     let Some(preset) = presets.iter().find(|preset| preset.name == name) else {
-        body::discard(body, bounds).await;
+        body::discard(body, &parts.headers, bounds).await;
         let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
         let (message, remedy) = unknown(&name, &presets, closest(&name, &names));
         let problem = Box::new(Problem::not_found("unknown_preset", message));
@@ -34,7 +44,7 @@ pub async fn preset(State(gateway): State<Arc<Gateway>>, Path(name): Path<String
     let shape = |answer| preset_answer(answer, &preset.answer_field);
     let read = async {
         let text = body::read_text(body, &parts.headers, bounds).await?;
-        call_request(preset, &members(&text)?, &parts.headers)
+        call_request(preset, &members(&text)?, &parts)
     };
     match read.await {
         Ok(request) => carry_out(&gateway, request, shape).await,
@@ -78,7 +88,7 @@ fn members(text: &str) -> Result<Map<String, Value>, Problem> {
 }
 
 /// A variable comes before the option of its name.
-fn call_request(preset: &Preset, members: &Map<String, Value>, headers: &HeaderMap) -> Result<CallRequest, Refused> {
+fn call_request(preset: &Preset, members: &Map<String, Value>, head: &Parts) -> Result<CallRequest, Refused> {
     let variables = preset.variables();
     let mut options = Map::new();
     let mut given = Values::new();
@@ -102,7 +112,7 @@ fn call_request(preset: &Preset, members: &Map<String, Value>, headers: &HeaderM
         }
     }
     let model = text(&options, "model")?.filter(|model| !model.trim().is_empty());
-    let Options { max_tokens, temperature, facts } = Options::read(&options, headers)?;
+    let Options { max_tokens, temperature, facts } = Options::read(&options, head)?;
     let mut request = preset
         .request(&given, Asked { model, max_tokens, temperature }, facts, false)
         .map_err(|why| Refused::of(preset, &why))?;

@@ -133,6 +133,15 @@ pub(super) fn cut_off(on: &Subject<'_>) -> Remedy {
 }
 
 pub(super) fn too_large(on: &Subject<'_>, limit_bytes: u64) -> Remedy {
+    // Of nothing but the head of an answer less than a MiB is kept.
+    if limit_bytes < 1 << 20 {
+        let limit = limit_bytes >> 10;
+        return Remedy::new(format!("{} answered with a head of more than {limit} KiB or 100 lines.", on.who_first()))
+            .step(
+                "Most often a proxy on the way adds cookies or headers: let the address name the model server itself.",
+            )
+            .command(on.test_command());
+    }
     let limit = limit_bytes >> 20;
     Remedy::new(format!("{} sent more than the {limit} MiB that lmdeck keeps of one piece.", on.who_first()))
         .step("A whole answer of that length is better asked for as a stream, or with a smaller max_tokens.")

@@ -59,6 +59,18 @@ impl App {
         })
     }
 
+    /// A line of plain mode in place of what the open filter or the field with the focus holds.
+    pub fn fill(&mut self, text: &str) -> Vec<Intent> {
+        self.notes.expire(self.now, true);
+        self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
+            Some(filter) => {
+                out.complain(filter.replace(text));
+                part.filtered(Change::Text, cx, out);
+            }
+            None => part.fill(text, cx, out),
+        })
+    }
+
     fn press(&mut self, key: Key) -> Vec<Intent> {
         let before = self.prefix.take();
         if std::mem::take(&mut self.jumping)

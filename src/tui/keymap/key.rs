@@ -53,7 +53,7 @@ impl Key {
                 let mut chars = rest.chars();
                 match (chars.next(), chars.next()) {
                     (Some(c), None) if !c.is_control() => KeyCode::Char(if shift { c.to_ascii_uppercase() } else { c }),
-                    (Some('f'), Some(_)) => KeyCode::F(rest[1..].parse().ok().filter(|n| (1..=12).contains(n))?),
+                    (Some('f' | 'F'), Some(_)) => KeyCode::F(rest[1..].parse().ok().filter(|n| (1..=12).contains(n))?),
                     _ => return None,
                 }
             }
@@ -141,8 +141,10 @@ mod tests {
 
     #[test]
     fn a_written_key_reads_back_as_itself() {
-        for text in ["ctrl-s", "g g", "space", "shift-tab", "F1", "?", "G", "/", "-", "ctrl--", "alt-x", "pgdn"] {
-            let chord = Chord::parse(&text.replace("F1", "f1")).unwrap_or_else(|| panic!("{text}"));
+        for text in
+            ["ctrl-s", "g g", "space", "shift-tab", "F1", "?", "G", "/", "-", "ctrl--", "alt-x", "pgdn", "F", "f"]
+        {
+            let chord = Chord::parse(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(chord.to_string(), text);
         }
         for text in ["", "ctrl-", "foo", "g g g", "f13", "f0"] {

@@ -2,6 +2,7 @@
 
 mod key;
 pub mod line;
+mod own;
 pub mod table;
 
 pub use key::{Chord, Key};
@@ -63,6 +64,8 @@ pub enum Context {
     Variables,
     /// A preset on its way into the file.
     Preset,
+    /// The presets there are, above [`Self::Choose`].
+    PresetList,
 }
 
 impl Context {
@@ -104,6 +107,7 @@ impl Context {
             Self::Replay => "replay",
             Self::Variables => "variables",
             Self::Preset => "preset",
+            Self::PresetList => "presets",
         }
     }
 }
@@ -141,31 +145,9 @@ impl Keymap {
     /// The table with `overrides` (action name to key) put in. What cannot be used is said, and the usual key
     /// stays.
     pub fn new(overrides: &BTreeMap<String, String>) -> (Self, Vec<String>) {
-        let mut keymap = Self { bound: table::TABLE.iter().flat_map(|part| part.iter()).map(usual).collect() };
-        let mut notes = Vec::new();
-        for (name, written) in overrides {
-            if let Err(why) = keymap.rebind(name, written) {
-                notes.push(format!("ui.keys: {name}: {why}"));
-            }
-        }
-        (keymap, notes)
-    }
-
-    fn rebind(&mut self, name: &str, written: &str) -> Result<(), String> {
-        let Some(place) = self.bound.iter().position(|bound| bound.entry.name == name) else {
-            return Err("no act has this name: ? lists them by key, the README by name".into());
-        };
-        let chord =
-            Chord::parse(written).ok_or_else(|| format!("{written} is no key: write it as in ctrl-s or g g"))?;
-        let context = self.bound[place].entry.context;
-        let taken = self.bound.iter().enumerate().find(|(other, bound)| {
-            *other != place && bound.entry.context == context && bound.chords.iter().any(|known| clash(known, &chord))
-        });
-        if let Some((_, bound)) = taken {
-            return Err(format!("{written} already means {}: the usual key stays", bound.entry.name));
-        }
-        self.bound[place].chords = vec![chord];
-        Ok(())
+        let mut bound: Vec<Bound> = table::TABLE.iter().flat_map(|part| part.iter()).map(usual).collect();
+        let refused = own::put(&mut bound, overrides);
+        (Self { bound }, refused)
     }
 
     /// What `key` means in `contexts`, after `before` (the first of two keys, where one is waiting).
@@ -212,13 +194,9 @@ fn usual(entry: &'static Entry) -> Bound {
     Bound { entry, chords: entry.keys.iter().filter_map(|text| Chord::parse(text)).collect() }
 }
 
-/// The same chord, or one that begins with the other.
-fn clash(a: &Chord, b: &Chord) -> bool {
-    a.0.iter().zip(&b.0).all(|(x, y)| x == y)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::own::clash;
     use super::*;
     use crossterm::event::KeyCode;
     use std::collections::HashSet;
@@ -256,7 +234,12 @@ mod tests {
         for entry in entries().filter(|e| {
             matches!(
                 e.context,
-                Context::Always | Context::FilterLine | Context::Prompt | Context::Choose | Context::Palette
+                Context::Always
+                    | Context::FilterLine
+                    | Context::Prompt
+                    | Context::Choose
+                    | Context::Palette
+                    | Context::PresetList
             )
         }) {
             for key in entry.keys {
@@ -264,24 +247,6 @@ mod tests {
                 assert_eq!(chord.0[0].text(), None, "{} takes {key} from text fields", entry.name);
             }
         }
-    }
-
-    #[test]
-    fn overrides_replace_the_key_and_a_clash_is_said() {
-        let overrides = BTreeMap::from([
-            ("providers.test".to_owned(), "X".to_owned()),
-            ("providers.edit".to_owned(), "a".to_owned()),
-            ("providers.nothing".to_owned(), "x".to_owned()),
-            ("providers.add".to_owned(), "hyper-x".to_owned()),
-        ]);
-        let (keymap, notes) = Keymap::new(&overrides);
-        let key = |c| Key { code: KeyCode::Char(c), ctrl: false, alt: false };
-        let meaning = |c| keymap.meaning(&[Context::Providers], None, key(c));
-        assert_eq!(meaning('X'), Meaning::Act(Action::ProviderTest));
-        assert_eq!(meaning('t'), Meaning::Nothing);
-        assert_eq!(meaning('e'), Meaning::Act(Action::ProviderEdit));
-        assert_eq!(meaning('a'), Meaning::Act(Action::ProviderAdd));
-        assert_eq!(notes.len(), 3, "{notes:?}");
     }
 
     #[test]

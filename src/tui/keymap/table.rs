@@ -243,6 +243,7 @@ const PLAYGROUND: &[Entry] = &[
     entry(Context::Preset, A::PageDown, "preset.page_down", &["pgdn"], "", "more of what it will hold"),
     entry(Context::Preset, A::PageUp, "preset.page_up", &["pgup"], "", "back up there"),
     entry(Context::Preset, A::FormLeave, "preset.leave", &["esc"], "leave", "back to the prompt; asks when something would be lost").kept(),
+    entry(Context::PresetList, A::PresetDelete, "presets.delete", &["ctrl-d"], "delete", "take the preset out of the file, after a question"),
 ];
 
 #[rustfmt::skip]

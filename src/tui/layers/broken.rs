@@ -3,21 +3,26 @@
 use super::pager::Pager;
 use crate::domain::config::Severity;
 use crate::engine::protocol::{Command, ConfigView, LastGoodAct, Level, Reply};
-use crate::present::{labels, text, units};
+use crate::present::{labels, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
+use crate::tui::widgets::lines::Lines;
+use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
 
 /// Rows that the keys take at most.
 const KEY_ROWS: u16 = 7;
+/// Rows that the errors keep, with the rules around them.
+const ERROR_ROWS: u16 = 7;
 
 #[derive(Default)]
 pub struct Broken {
     /// The question under way, and what it was about.
     asked: Option<(Ticket, LastGoodAct)>,
+    scroll: Scroll,
 }
 
 impl Broken {
@@ -28,7 +33,7 @@ impl Broken {
 
 impl Part for Broken {
     fn contexts(&self) -> &'static [Context] {
-        &[Context::Broken]
+        &[Context::Broken, Context::List]
     }
 
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
@@ -53,12 +58,12 @@ impl Part for Broken {
             Action::LastGoodCompare => self.ask(LastGoodAct::Compare, out),
             Action::LastGoodPutBack => self.ask(LastGoodAct::PutBack, out),
             Action::Back => out.push(Effect::Close),
-            _ => return false,
+            _ => return self.scroll.act(action),
         }
         true
     }
 
-    fn reply(&mut self, ticket: Ticket, reply: &Reply, _: &Cx<'_>, out: &mut Outbox) {
+    fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, out: &mut Outbox) {
         let Some((_, act)) = self.asked.take_if(|(asked, _)| *asked == ticket) else { return };
         match (reply, act) {
             (Reply::Edited(report), LastGoodAct::Compare) => {
@@ -69,7 +74,8 @@ impl Part for Broken {
             }
             (Reply::Edited(report), _) => {
                 out.push(Effect::Close);
-                out.say(Level::Info, "the last good version is the file again: U takes that back");
+                let undo = cx.keymap.key_for(&[Context::Everywhere], Action::Undo);
+                out.say(Level::Info, format!("the last good version is the file again: {undo} takes that back"));
                 for issue in &report.issues {
                     out.say(Level::Info, issue.message.clone());
                 }
@@ -77,7 +83,8 @@ impl Part for Broken {
             (Reply::Refused(refusal), _) => out.say(Level::Error, told(&refusal.message, &refusal.remedy)),
             (_, LastGoodAct::Run) => {
                 out.push(Effect::Close);
-                out.say(Level::Warning, "the last good version runs: F leads back to the file");
+                let back = cx.keymap.key_for(&[Context::Everywhere], Action::BrokenPage);
+                out.say(Level::Warning, format!("the last good version runs: {back} leads back to the file"));
             }
             _ => {}
         }
@@ -112,64 +119,76 @@ impl Part for Broken {
         let file = config.file.as_deref().unwrap_or(&config.would_write);
         let name = file.rsplit('/').next().unwrap_or(file);
         canvas.rule(Rect { height: 1, ..area }, &format!("{name} cannot be used"), "nothing was changed", true);
-        let width = area.width.saturating_sub(4);
         let keys = keys(config, canvas.cx);
-        let rows = u16::try_from(keys.len()).unwrap_or(KEY_ROWS);
-        let mut page = Page { x: area.x + 2, y: area.y + 2, width, end: area.bottom().saturating_sub(rows + 1) };
-        page.put(canvas, 0, file, Role::Muted);
-        let errors = || config.issues.iter().filter(|issue| issue.severity == Severity::Error);
-        // Most often it is the first error in the same words.
-        if let Some(why) = config.rejected.as_ref().filter(|why| errors().all(|issue| issue.message != **why)) {
-            page.put(canvas, 0, why, Role::Plain);
-        }
-        page.y += 1;
-        for issue in errors() {
-            let place = match (issue.line, issue.column) {
-                (Some(line), Some(column)) => format!("line {line}, column {column}: "),
-                (Some(line), None) => format!("line {line}: "),
-                _ => String::new(),
-            };
-            let mark = page.y;
-            page.put(canvas, DEEP, &format!("{place}{}", issue.message), Role::Plain);
-            if page.y > mark {
-                canvas.text(page.x, mark, DEEP, labels::FAIL, Role::Bad);
-            }
-            page.put(canvas, DEEP, &issue.text, Role::Muted);
-            page.put(canvas, DEEP, &issue.remedy, Role::Plain);
-        }
-        let first = area.bottom().saturating_sub(rows).max(page.y);
+        // On low screens the errors keep some rows: the footer has the keys as well.
+        let rows = u16::try_from(keys.len()).unwrap_or(KEY_ROWS).min(area.height.saturating_sub(ERROR_ROWS));
+        let room = area.height.saturating_sub(rows + 3);
+        let page = Rect { x: area.x + 2, y: area.y + 2, width: area.width.saturating_sub(4), height: room };
+        self.scroll.draw(&errors(config, file, usize::from(page.width)), canvas, page);
+        let first = area.bottom().saturating_sub(rows);
         // Messages stand elsewhere: the choices are what this page is for.
-        canvas.keep_clear(Rect { y: first, height: area.bottom().saturating_sub(first), ..area });
+        canvas.keep_clear(Rect { y: first, height: rows, ..area });
         for ((key, about), y) in keys.into_iter().zip(first..area.bottom()) {
-            canvas.text(area.x + 2, y, 6, key, Role::Accent);
+            canvas.text(area.x + 2, y, 6, &key, Role::Accent);
             canvas.text(area.x + 9, y, area.width.saturating_sub(10), &about, Role::Plain);
         }
     }
 }
 
+/// The file, why it cannot be used, and each error with its place, its line and what to do.
+fn errors(config: &ConfigView, file: &str, width: usize) -> Lines {
+    let mut lines = Lines::new(width);
+    lines.wrapped(0, file, Role::Muted);
+    let errors = || config.issues.iter().filter(|issue| issue.severity == Severity::Error);
+    // Most often it is the first error in the same words.
+    if let Some(why) = config.rejected.as_ref().filter(|why| errors().all(|issue| issue.message != **why)) {
+        lines.wrapped(0, why, Role::Plain);
+    }
+    lines.blank();
+    for issue in errors() {
+        let place = match (issue.line, issue.column) {
+            (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+            (Some(line), None) => format!("line {line}: "),
+            _ => String::new(),
+        };
+        lines.marked(labels::FAIL, Role::Bad, &format!("{place}{}", issue.message));
+        for (text, role) in [(&issue.text, Role::Muted), (&issue.remedy, Role::Plain)] {
+            if !text.is_empty() {
+                lines.wrapped(DEEP, text, role);
+            }
+        }
+    }
+    lines
+}
+
 /// What can be done, one row each; the way out is always the last but one.
-fn keys(config: &ConfigView, cx: &Cx<'_>) -> Vec<(&'static str, String)> {
+fn keys(config: &ConfigView, cx: &Cx<'_>) -> Vec<(String, String)> {
+    let key = |action| cx.keymap.key_for(&[Context::Broken, Context::Everywhere], action);
     let mut keys = vec![
-        ("enter", "open it in $EDITOR; it is read again when you leave the editor".to_owned()),
-        ("r", "read it again now".to_owned()),
+        (key(Action::OpenEditor), "open it in $EDITOR; it is read again when you leave the editor".to_owned()),
+        (key(Action::Reload), "read it again now".to_owned()),
     ];
     if let Some(since) = config.last_good {
         let age = units::age(cx.now.since(since));
         if !config.on_last_good {
-            keys.push(("g", format!("run with its last good version, kept {age} ago")));
+            keys.push((key(Action::LastGoodRun), format!("run with its last good version, kept {age} ago")));
         }
-        keys.push(("d", "show what differs between the two".to_owned()));
-        keys.push(("P", "put that version back; this one stays beside it as .broken".to_owned()));
+        keys.push((key(Action::LastGoodCompare), "show what differs between the two".to_owned()));
+        keys.push((
+            key(Action::LastGoodPutBack),
+            "put that version back; this one stays beside it as .broken".to_owned(),
+        ));
     }
+    let editor = cx.keymap.key_for(&[Context::Everywhere], Action::OpenEditor);
     let way_out = if config.on_last_good {
-        "go on with the last good version; F leads back here"
+        format!("go on with the last good version; {} leads back here", key(Action::BrokenPage))
     } else if config.first_run || cx.snapshot.providers.is_empty() {
-        "go on without it; E opens it from there"
+        format!("go on without it; {editor} opens it from there")
     } else {
-        "go on with what ran before; E opens it from there"
+        format!("go on with what ran before; {editor} opens it from there")
     };
-    keys.push(("esc", way_out.to_owned()));
-    keys.push(("q", "quit: nothing was changed".to_owned()));
+    keys.push((key(Action::Back), way_out));
+    keys.push((key(Action::Quit), "quit: nothing was changed".to_owned()));
     keys
 }
 
@@ -178,28 +197,4 @@ fn told(message: &str, remedy: &str) -> String {
 }
 
 /// Columns before what stands under a mark.
-const DEEP: u16 = 5;
-
-/// Lines one below the other, wrapped.
-struct Page {
-    x: u16,
-    y: u16,
-    width: u16,
-    end: u16,
-}
-
-impl Page {
-    fn put(&mut self, canvas: &mut Canvas<'_>, indent: u16, text: &str, role: Role) {
-        if text.is_empty() {
-            return;
-        }
-        let width = self.width.saturating_sub(indent);
-        for line in text::wrap(text, usize::from(width)) {
-            if self.y >= self.end {
-                return;
-            }
-            canvas.text(self.x + indent, self.y, width, &line, role);
-            self.y += 1;
-        }
-    }
-}
+const DEEP: usize = 5;

@@ -220,7 +220,7 @@ impl Help {
         let mut lines = vec![format!("Help. {}", self.about)];
         lines.extend(rows.map(|(title, row)| {
             let why = row.why.as_ref().map(|why| format!(", not now: {why}")).unwrap_or_default();
-            format!("{title}: {}: {}{why}", row.keys, row.about)
+            format!("{title}: {}: {}{why} ({})", row.keys, row.about, row.name)
         }));
         lines
     }

@@ -3,7 +3,7 @@
 use crate::domain::config::{Journey, WithheldWhy};
 use crate::domain::health::State;
 use crate::domain::ids::ProviderId;
-use crate::domain::routing::ActiveChoice;
+use crate::domain::routing::{ActiveChoice, Policy};
 use crate::engine::protocol::{Command, ProbeWhich, ProviderView, Snapshot};
 use crate::tui::action::Action;
 use crate::tui::layers::confirm::Confirm;
@@ -71,7 +71,7 @@ fn journeys(snapshot: &Snapshot) -> Confirm {
     let asked = snapshot.config.untrusted.clone();
     // What is at stake comes first: on a low screen it is what is seen.
     let mut lines: Vec<String> = asked.iter().map(journey).collect();
-    lines.push("The file names these hosts, and they are not the vendor's own.".to_owned());
+    lines.push("The file or a .env names these hosts; they are not the vendor's own.".to_owned());
     lines.push("Allowed, it counts for this file until it sends a key elsewhere.".to_owned());
     let done = "the keys may go where the file sends them";
     Confirm::new("Let the keys go there?", lines, "Keep them here")
@@ -119,12 +119,17 @@ fn question(provider: &ProviderView, snapshot: &Snapshot) -> Confirm {
         ActiveChoice::Target(target) => target.provider == *id,
         ActiveChoice::Auto => false,
     };
+    // Policies and presets are not changed: without the name some would mean anybody.
+    let asks = |policy: &&Policy| policy.condition.reads().iter().any(|fact| fact.provider() == Some(id));
+    let policies = &snapshot.routing.rules.policies;
+    let policies: Vec<_> = policies.iter().filter(|policy| policy.targets.iter().any(names) || asks(policy)).collect();
     let mut lines = Vec::new();
-    if orders.is_empty() && !chosen {
-        lines.push("No order names it.".to_owned());
+    if orders.is_empty() && policies.is_empty() && !chosen {
+        lines.push("No order and no policy names it.".to_owned());
     } else {
         lines.push("It is named by:".to_owned());
         lines.extend(orders.iter().map(|(name, items)| format!("  {name}   {}", items.join(", "))));
+        lines.extend(policies.iter().map(|policy| format!("  policy {}, which stays as it is", policy.name)));
         if chosen {
             lines.push("  the active target".to_owned());
         }

@@ -26,8 +26,7 @@ const GAP: u16 = 2;
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, row: Rect) {
     let contexts = app.contexts();
-    let help_key =
-        if contexts.contains(&Context::Everywhere) { "?".into() } else { app.keymap.key_for(&contexts, Action::Help) };
+    let help_key = app.keymap.key_for(&contexts, Action::Help);
     let help = Hint { key: help_key, word: "help".into(), works: true, keep: true };
     let mut hints = match app.prefix {
         Some(_) => continuations(app),

@@ -83,6 +83,14 @@ impl Filter {
         self.line.paste(text)
     }
 
+    /// Another text in place of this one.
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn replace(&mut self, text: &str) -> Result<(), String> {
+        self.line.replace(text)
+    }
+
     /// Whether every word of the filter is somewhere in `text`, whatever their case.
     pub fn lets(&self, text: &str) -> bool {
         holds(text, self.text())

@@ -108,6 +108,17 @@ impl Line {
         Ok(())
     }
 
+    /// Another text in place of this one, taken as a paste is.
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn replace(&mut self, text: &str) -> Result<(), String> {
+        let mut line = Self::default();
+        line.paste(text)?;
+        *self = line;
+        Ok(())
+    }
+
     /// Draws the value of a field: a text, or `word` where one of several is chosen. `empty` stands for no text.
     pub fn draw_field(
         line: Option<&Self>,

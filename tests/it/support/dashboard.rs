@@ -84,6 +84,11 @@ pub fn letters(text: &str) -> Vec<Input> {
     text.chars().map(|c| Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))).collect()
 }
 
+/// What plain mode tells of the part with the keyboard.
+pub fn told(app: &App) -> Vec<String> {
+    app.top().told(&app.cx()).into_iter().map(|line| line.text).collect()
+}
+
 pub fn picture(app: &App, width: u16, height: u16) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     draw(app, &mut buffer);

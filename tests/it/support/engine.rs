@@ -309,6 +309,11 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Whether somebody wants to hear of changes.
+    pub fn is_followed(&self) -> bool {
+        self.changes.receiver_count() > 0
+    }
+
     pub fn with(config: Config) -> Arc<Self> {
         Arc::new(Self { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 })
     }
@@ -334,6 +339,7 @@ impl Desk {
             would_write: "ai_models.yaml".into(),
             issues: Vec::new(),
             can_undo: false,
+            in_force: Arc::default(),
         }
     }
 }
@@ -457,7 +463,7 @@ impl Ledger for Book {
     fn calls(&self, _: CallQuery, _: UnixMs) -> BoxFuture<'static, Result<CallPage, String>> {
         let rows: Vec<CallRow> = self.records().iter().rev().map(CallRow::from).collect();
         let total = rows.len() as u64;
-        Box::pin(async move { Ok(CallPage { rows, matching: total, total }) })
+        Box::pin(async move { Ok(CallPage { rows, matching: total, total, ..CallPage::default() }) })
     }
 
     fn call(&self, id: CallId) -> BoxFuture<'static, Result<Option<CallRecord>, String>> {
@@ -584,6 +590,12 @@ pub async fn started(ports: Ports, loaded: Result<Loaded, Unusable>, schedule_pr
 /// An engine on any upstream, after its first round of probes.
 pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>, Arc<Book>) {
     let book = Arc::new(Book { past: Mutex::new(past), ..Book::default() });
+    let (engine, desk) = engine_sharing(book.clone(), config, upstream).await;
+    (engine, desk, book)
+}
+
+/// The same over a ledger that others may have as well: one of several processes of a state folder.
+pub async fn engine_sharing(book: Arc<Book>, config: Config, upstream: Arc<dyn Upstream>) -> (Engine, Arc<Desk>) {
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
         export: None,
@@ -591,30 +603,35 @@ pub async fn engine_over(config: Config, past: Past, upstream: Arc<dyn Upstream>
         clock: Arc::new(TokioClock),
         upstream,
         config: desk.clone(),
-        ledger: book.clone(),
+        ledger: book,
         log: Arc::new(NoLog),
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
     let engine = started(ports, desk.load(), true).await;
-    (engine, desk, book)
+    (engine, desk)
 }
 
 /// An engine on these providers and a transport of the caller's choice, after its first round of probes.
 pub async fn engine_on(upstream: Arc<dyn Upstream>, providers: Vec<Profile>) -> Engine {
-    engine_with(upstream, providers, None).await
+    engine_with(upstream, providers, None).await.0
+}
+
+/// An engine of somebody who asks once and goes, and the configuration it was given.
+pub async fn engine_once(providers: Vec<Profile>) -> (Engine, Arc<Desk>) {
+    engine_with(Arc::new(Stage::default()), providers, None).await
 }
 
 /// An engine without providers whose export stands so.
 pub async fn engine_exporting(export: watch::Receiver<ExportView>) -> Engine {
-    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await
+    engine_with(Arc::new(Stage::default()), Vec::new(), Some(export)).await.0
 }
 
 async fn engine_with(
     upstream: Arc<dyn Upstream>,
     providers: Vec<Profile>,
     export: Option<watch::Receiver<ExportView>>,
-) -> Engine {
+) -> (Engine, Arc<Desk>) {
     let config = Config { providers, ..Config::default() };
     let desk = Arc::new(Desk { config: Mutex::new(config), broken: Mutex::new(None), changes: watch::channel(0).0 });
     let ports = Ports {
@@ -628,7 +645,7 @@ async fn engine_with(
         history: Arc::new(NoLog),
         budget: Arc::<super::lent::Lent>::default(),
     };
-    started(ports, desk.load(), false).await
+    (started(ports, desk.load(), false).await, desk)
 }
 
 /// A provider with short, round times: first token 10 s, idle 5 s, no retries.

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 pub struct Lent(Mutex<BTreeMap<ProviderId, PlanUse>>);
 
 impl BudgetStore for Lent {
-    fn ask(&self, ask: &Ask, _: UnixMs) -> Result<Given, String> {
+    fn ask(&self, ask: &Ask, _: Day) -> Result<Given, String> {
         let needed = ask.keep.saturating_add(ask.at_least);
         let enough = needed <= ask.limit || ask.overdraw;
         let granted = if enough { needed.max(ask.limit) } else { ask.keep };
@@ -28,7 +28,7 @@ impl BudgetStore for Lent {
         Ok(())
     }
 
-    fn standing(&self, day: CivilDate, _: UnixMs, _: Option<LeaseId>) -> Result<Standing, String> {
+    fn standing(&self, day: CivilDate, _: Day, _: Option<LeaseId>) -> Result<Standing, String> {
         Ok(Standing { day, others: Money::ZERO, unreturned: Money::ZERO })
     }
 

@@ -67,7 +67,7 @@ impl Sim {
     }
 }
 
-fn endpoint(host: &str, port: u16, base: &str) -> Endpoint {
+pub fn endpoint(host: &str, port: u16, base: &str) -> Endpoint {
     let origin = format!("http://{host}:{port}");
     Endpoint {
         written: origin.clone(),

@@ -20,12 +20,15 @@ use lmdeck::engine::protocol::{
     CallEvent, CallHead, CallOutcome, CallPage, CallRow, Command, CommandName, ConfigView, Event, EventKind,
     GatewayView, Level, ModelView, ProbePoint, ProviderView, Reply, RoutingView, Snapshot, SpendView,
 };
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, watch};
 
 /// 2025-11-21 22:14:45 UTC: the evening of the screens.
 pub const NOW: UnixMs = UnixMs(1_763_763_285_000);
+/// The start of that day.
+pub const MIDNIGHT: UnixMs = UnixMs(1_763_683_200_000);
 pub const MINUTE: i64 = 60_000;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
@@ -58,6 +61,10 @@ pub fn evening() -> Snapshot {
             state_dir: "/home/ada/.local/state/lmdeck".into(),
             first_run: false,
             gateway_listen: "127.0.0.1:4141".into(),
+            in_force: Arc::new(json!({
+                "providers": [{ "id": "zai", "authToken": "${Z_AI_API_KEY}" }],
+                "routing": { "strategy": "prefer_local" },
+            })),
             ..ConfigView::default()
         }),
         providers: Arc::new(
@@ -380,7 +387,7 @@ pub fn call_rows() -> Vec<CallRow> {
 
 /// A page of the four calls out of the day's 214.
 pub fn call_page() -> CallPage {
-    CallPage { rows: call_rows(), matching: 214, total: 214 }
+    CallPage { rows: call_rows(), matching: 214, total: 214, counted_since: MIDNIGHT }
 }
 
 /// The records behind [`call_rows`].
@@ -479,6 +486,7 @@ pub fn record(
         answer: None,
         reserved: None,
         observed: Vec::new(),
+        outside: None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Our own pass over the parsed expression: names, types and literals are checked, regular expressions compiled,
-//! and the tree of the domain comes out. Facts and literals
-//! are here, operators and functions in `operators`.
+//! and the tree of the domain comes out. Facts and literals are here, operators and functions in `operators`.
 
 use super::Slip;
 use crate::adapters::config::suggest::closest;

@@ -7,11 +7,13 @@
 mod convert;
 mod examine;
 mod operators;
+mod rename;
 mod slips;
 #[cfg(test)]
 mod tests;
 
 pub use examine::examine;
+pub use rename::{asks_for, renamed};
 
 use super::findings::Findings;
 use super::path::Path;

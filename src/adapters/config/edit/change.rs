@@ -12,13 +12,23 @@ pub enum Change {
     Remove { path: Path },
     /// Adds an entry at the end of a list, which is made where it is missing.
     Append { list: Path, value: Value },
+    /// Gives a list these entries; those that were there keep the way they are written.
+    Arrange { list: Path, entries: Vec<Entry> },
+}
+
+/// An entry of a list as a change leaves it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// The one that stood at this place. By its place, not by its value: what it takes from elsewhere stays so.
+    Kept(usize),
+    New(Value),
 }
 
 impl Change {
     pub fn path(&self) -> &Path {
         match self {
             Self::Set { path, .. } | Self::Remove { path } => path,
-            Self::Append { list, .. } => list,
+            Self::Append { list, .. } | Self::Arrange { list, .. } => list,
         }
     }
 
@@ -37,6 +47,19 @@ impl Change {
                 }
                 let items = place.as_sequence_mut().ok_or_else(|| format!("{list} is not a list"))?;
                 items.push(value.clone());
+            }
+            Self::Arrange { list, entries } => {
+                let missing = || format!("{list} is not a list of so many entries");
+                let place = list.find_mut(&mut values).ok_or_else(missing)?;
+                let old = place.as_sequence().ok_or_else(missing)?;
+                let arranged: Option<Vec<Value>> = entries
+                    .iter()
+                    .map(|entry| match entry {
+                        Entry::Kept(index) => old.get(*index).cloned(),
+                        Entry::New(value) => Some(value.clone()),
+                    })
+                    .collect();
+                *place = Value::Sequence(arranged.ok_or_else(missing)?);
             }
             Self::Remove { path } => {
                 let missing = || format!("{path} is not there");

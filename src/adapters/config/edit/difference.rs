@@ -74,7 +74,7 @@ pub fn difference(name: &str, old: &str, new: &str, secrets: &[String]) -> Diffe
 /// The line with every secret replaced.
 pub fn hide(line: &str, secrets: &[String]) -> String {
     let mut line = line.to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+    for secret in secrets {
         line = line.replace(secret.as_str(), HIDDEN);
     }
     if !crate::adapters::config::findings::could_hold_a_secret(&line) {

@@ -1,7 +1,7 @@
 //! From an edit of the policies to changes of `routing.policies`. The order policies apply in is priority first,
 //! then the file's: moving one changes its place, and its priority only where that is needed.
 
-use super::change::Change;
+use super::change::{Change, Entry};
 use super::intent::{Intent, Present, refuse};
 use crate::adapters::config::check::shown;
 use crate::adapters::config::conditions;
@@ -171,13 +171,8 @@ impl Present<'_> {
             (true, ..) | (false, None, None) => one.priority,
         };
         let mut intent = Intent::default();
-        let mut values: Vec<Value> = list().find(self.raw).and_then(Value::as_sequence).cloned().unwrap_or_default();
         if priority != one.priority {
-            let change = Change::Set { path: list().index(moved).key("priority"), value: priority.into() };
-            if let Some(Value::Mapping(map)) = values.get_mut(moved) {
-                map.insert("priority".into(), priority.into());
-            }
-            intent.changes.push(change);
+            intent.changes.push(Change::Set { path: list().index(moved).key("priority"), value: priority.into() });
         }
         // In the file it has to stand behind those of its priority above it, and before those below it.
         let anchor = match (above, below) {
@@ -197,10 +192,12 @@ impl Present<'_> {
                     }
             });
             if !stands || others_between {
-                let value = values.remove(moved);
+                let count = list().find(self.raw).and_then(Value::as_sequence).map_or(0, Vec::len);
+                let mut entries: Vec<Entry> = (0..count).map(Entry::Kept).collect();
+                let one = entries.remove(moved);
                 let anchor = if moved < index { index - 1 } else { index };
-                values.insert(if behind { anchor + 1 } else { anchor }, value);
-                intent.changes.push(Change::Set { path: list(), value: Value::Sequence(values) });
+                entries.insert(if behind { anchor + 1 } else { anchor }, one);
+                intent.changes.push(Change::Arrange { list: list(), entries });
             }
         }
         Ok(intent)

@@ -1,6 +1,6 @@
 //! Edits of providers: what a draft changes, in whichever section the provider stands.
 
-use super::change::Change;
+use super::change::{Change, Entry};
 use super::draft;
 use super::intent::{Intent, Present, refuse};
 use crate::adapters::config::build;
@@ -125,7 +125,7 @@ impl Present<'_> {
         }
         let mut intent = Intent { changes, notes: Vec::new() };
         if renamed {
-            self.mend_orders(profile, Some(new_id), &mut intent);
+            self.rename_mentions(profile, new_id, &mut intent)?;
         }
         Ok(intent)
     }
@@ -185,12 +185,14 @@ impl Present<'_> {
             };
         }
         let path = place.key("models");
-        let old = path.find(self.raw).and_then(Value::as_sequence).cloned().unwrap_or_default();
-        let values = models.iter().map(|model| {
-            let known = old.iter().find(|item| item.as_str().or_else(|| item.get("id")?.as_str()) == Some(model));
-            known.cloned().unwrap_or_else(|| Value::from(*model))
-        });
-        Ok(Some(Change::Set { path, value: Value::Sequence(values.collect()) }))
+        let Some(old) = path.find(self.raw).and_then(Value::as_sequence) else {
+            let values = models.into_iter().map(Value::from).collect();
+            return Ok(Some(Change::Set { path, value: Value::Sequence(values) }));
+        };
+        let place =
+            |model: &str| old.iter().position(|item| item.as_str().or_else(|| item.get("id")?.as_str()) == Some(model));
+        let entry = |model: &&str| place(model).map_or_else(|| Entry::New(Value::from(*model)), Entry::Kept);
+        Ok(Some(Change::Arrange { list: path, entries: models.iter().map(entry).collect() }))
     }
 
     pub fn remove(&self, id: &ProviderId) -> Result<Intent, Refusal> {
@@ -205,7 +207,7 @@ impl Present<'_> {
             ));
         };
         let mut intent = Intent { changes: vec![Change::Remove { path: place }], notes: Vec::new() };
-        self.mend_orders(profile, None, &mut intent);
+        self.drop_from_orders(profile, &mut intent);
         Ok(intent)
     }
 
@@ -223,47 +225,6 @@ impl Present<'_> {
             intent.changes.push(Change::Set { path: place.key("enabled"), value: enabled.into() });
         }
         Ok(intent)
-    }
-
-    /// Orders that name a provider which goes away or gets another id.
-    fn mend_orders(&self, profile: &Profile, renamed: Option<&str>, intent: &mut Intent) {
-        let id = profile.id.as_str();
-        // A kind's word still means the others of its kind.
-        let kind_remains = id == profile.kind.word()
-            && self.config.providers.iter().any(|other| other.kind == profile.kind && other.id != profile.id);
-        for list in ["routing.request_priorities", "model_selection.request_priorities"] {
-            let list = Path::of(list);
-            for (request_type, items) in list.find(self.raw).and_then(Value::as_mapping).into_iter().flatten() {
-                let (Some(request_type), Some(items)) = (request_type.as_str(), items.as_sequence()) else { continue };
-                let mended: Vec<Value> = items
-                    .iter()
-                    .filter_map(|item| {
-                        let text = item.as_str()?;
-                        let own = (text == id && !kind_remains) || profile.aliases.contains_key(text);
-                        let model = text.strip_prefix(id).and_then(|rest| rest.strip_prefix('/'));
-                        match (renamed, model) {
-                            (None, Some(_)) => None,
-                            (None, None) => (!own).then(|| item.clone()),
-                            (Some(new), Some(model)) => Some(format!("{new}/{model}").into()),
-                            (Some(new), None) if text == id && !kind_remains => Some(new.into()),
-                            (Some(_), None) => Some(item.clone()),
-                        }
-                    })
-                    .collect();
-                if mended == *items {
-                    continue;
-                }
-                let path = list.key(request_type);
-                if mended.is_empty() {
-                    intent.notes.push(format!("the order of {request_type} named only {id} and is removed"));
-                    intent.changes.push(Change::Remove { path });
-                } else {
-                    let verb = renamed.map_or_else(|| format!("no longer names {id}"), |new| format!("now says {new}"));
-                    intent.notes.push(format!("the order of {request_type} {verb}"));
-                    intent.changes.push(Change::Set { path, value: Value::Sequence(mended) });
-                }
-            }
-        }
     }
 }
 

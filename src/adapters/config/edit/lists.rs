@@ -1,6 +1,7 @@
 //! Splices in lists: adding an entry, taking one away, giving the list other entries. Entries that stay
 //! keep their own text and comments.
 
+pub use super::change::Entry;
 use super::page::Page;
 use super::render;
 use super::splice::Splice;
@@ -57,27 +58,50 @@ pub fn cut_item(page: &Page<'_>, list: &Path, items: &[Node], index: usize) -> R
     Ok(page.cut_lines(page.line_start(dash), end))
 }
 
-/// Gives a list these entries. Entries that were there keep their text.
-pub fn rewrite(
+/// What the entries of a list say, each at the place of its node.
+pub fn values<'a>(page: &Page<'a>, list: &Path, items: &[Node]) -> Result<&'a [Value], String> {
+    match list.find(page.values) {
+        Some(Value::Sequence(values)) if values.len() == items.len() => Ok(values),
+        _ => Err(format!("{list} is written in an unusual way")),
+    }
+}
+
+/// Those of the new values that were there already, by their places.
+pub fn recognised(old: &[Value], new: &[Value]) -> Vec<Entry> {
+    let mut free: Vec<usize> = (0..old.len()).collect();
+    let mut entry = |value: &Value| match free.iter().position(|index| old.get(*index) == Some(value)) {
+        Some(at) => Entry::Kept(free.remove(at)),
+        None => Entry::New(value.clone()),
+    };
+    new.iter().map(&mut entry).collect()
+}
+
+/// The lines of entries that such a change takes away; those above them are nobody's alone.
+pub fn gone(page: &Page<'_>, items: &[Node], entries: &[Entry]) -> Vec<Range<usize>> {
+    let stays = |index: usize| entries.contains(&Entry::Kept(index));
+    let lines = |item: &Node| page.line_start(item.span.start)..page.line_end(page.content_end(item));
+    items.iter().enumerate().filter(|(index, _)| !stays(*index)).map(|(_, item)| lines(item)).collect()
+}
+
+/// Gives a list these entries. Entries that were there keep their text, with the comments above and in them.
+pub fn arrange(
     page: &Page<'_>,
     path: &Path,
     node: &Node,
     flow: bool,
     items: &[Node],
-    values: &[Value],
+    entries: &[Entry],
 ) -> Result<Splice, String> {
-    let read = |item: &Node| -> Option<Value> { read_node(page, item) };
+    values(page, path, items)?;
     let style = style_of(items);
     if flow || items.is_empty() {
-        let mut spare: Vec<(Value, &str)> =
-            items.iter().filter_map(|item| Some((read(item)?, page.text.get(item.span.clone())?))).collect();
-        let parts: Vec<String> = values
-            .iter()
-            .map(|value| match spare.iter().position(|(old, _)| old == value) {
-                Some(at) => spare.remove(at).1.to_owned(),
-                None => render::flow(value, style),
-            })
-            .collect();
+        let written = |index: usize| page.text.get(items.get(index)?.span.clone());
+        let part = |entry: &Entry| match entry {
+            Entry::Kept(index) => written(*index).map(ToOwned::to_owned),
+            Entry::New(value) => Some(render::flow(value, style)),
+        };
+        let parts: Option<Vec<String>> = entries.iter().map(part).collect();
+        let parts = parts.ok_or("the entry is not there")?;
         let (open, close) = match (items.first(), items.last()) {
             (Some(first), Some(last)) if !parts.is_empty() => (first.span.start, last.span.end),
             _ => return Ok(Splice { range: node.span.clone(), with: format!("[{}]", parts.join(", ")) }),
@@ -88,61 +112,39 @@ pub fn rewrite(
     let first_dash = dash_of(page, items.first().ok_or("the list is empty")?)?;
     let start = page.line_start(first_dash);
     let end = page.line_end(page.content_end(node));
-    if values.is_empty() {
+    if entries.is_empty() {
         return page.empty_out(path, node, end, "[]");
     }
     let indent = page.column(first_dash);
     // Each entry with the comments above it; those go with it wherever it moves.
-    let mut chunks: Vec<(Option<Value>, String, String)> = Vec::new();
+    let mut chunks: Vec<(&str, &str)> = Vec::new();
     let mut from = start;
     for item in items {
         let own = page.line_start(dash_of(page, item)?);
         let until = page.line_end(page.content_end(item));
-        let above = page.text.get(from.min(own)..own).unwrap_or_default().to_owned();
-        let body = page.text.get(own..until).unwrap_or_default().to_owned();
-        chunks.push((read(item), above, body));
+        let above = page.text.get(from.min(own)..own).unwrap_or_default();
+        chunks.push((above, page.text.get(own..until).unwrap_or_default()));
         from = page.after_line(until);
     }
     let mut out: Vec<String> = Vec::new();
-    let mut used = vec![false; chunks.len()];
-    for value in values {
-        let at = chunks.iter().zip(&used).position(|((old, ..), used)| !used && old.as_ref() == Some(value));
-        match at.and_then(|at| Some((at, chunks.get(at)?))) {
-            Some((at, (_, above, body))) => {
-                if let Some(used) = used.get_mut(at) {
-                    *used = true;
-                }
+    for entry in entries {
+        match entry {
+            Entry::Kept(index) => {
+                let (above, body) = chunks.get(*index).ok_or("the entry is not there")?;
                 out.push(format!("{above}{body}"));
             }
-            None if matches!(value, Value::Mapping(_) | Value::Sequence(_)) => out.extend(render::item(value, indent)),
-            None => out.push(format!("{}- {}", " ".repeat(indent), render::scalar(value, style, false))),
+            Entry::New(value @ (Value::Mapping(_) | Value::Sequence(_))) => out.extend(render::item(value, indent)),
+            Entry::New(value) => out.push(format!("{}- {}", " ".repeat(indent), render::scalar(value, style, false))),
         }
     }
     // Comments above entries that are gone are the person's; they stay at the end of the list.
-    for ((_, above, _), used) in chunks.iter().zip(&used) {
+    for (index, (above, _)) in chunks.iter().enumerate() {
         let above = above.trim_end();
-        if !used && !above.trim().is_empty() {
+        if !entries.contains(&Entry::Kept(index)) && !above.trim().is_empty() {
             out.push(above.to_owned());
         }
     }
     Ok(Splice { range: start..end, with: out.join(page.end) })
-}
-
-/// The value of one entry, read on its own.
-fn read_node(page: &Page<'_>, item: &Node) -> Option<Value> {
-    if item.is_exotic() {
-        return None;
-    }
-    let written = page.text.get(item.span.clone())?;
-    match item.kind {
-        Kind::Scalar(Style::Block) => None,
-        Kind::Mapping { flow: false, .. } => {
-            // Its first line begins behind the dash; the others carry their indentation.
-            let padded = format!("{}{written}", " ".repeat(page.column(item.span.start)));
-            serde_yaml::from_str(&padded).ok()
-        }
-        _ => serde_yaml::from_str(written).ok(),
-    }
 }
 
 /// The style of the first text of a list.

@@ -9,6 +9,7 @@ mod intent_policy;
 mod intent_preset;
 mod intent_provider;
 mod lists;
+mod mentions;
 mod page;
 mod render;
 mod splice;
@@ -18,7 +19,7 @@ mod verify;
 use super::build::Built;
 use super::document::{self, Document};
 use super::history;
-use super::schema::{self, Shape};
+use super::secrets;
 use super::store::{ConfigFile, Opened, Seen, unusable};
 use super::{path::Path, save};
 use crate::domain::config::{Issue, Origin, Profile, Severity};
@@ -28,17 +29,14 @@ use crate::engine::protocol::{EditReport, ProviderDraft, Refusal};
 pub(super) use difference::difference as difference_of;
 use intent::Present;
 pub(super) use intent::refuse;
-use serde_yaml::Value;
 
 const HEADER: &str = "# lmdeck configuration\n\n";
 
 impl ConfigFile {
     pub(super) fn edit_now(&self, edit: &ConfigEdit, dry_run: bool) -> Result<EditReport, Refusal> {
-        if !dry_run {
-            self.check_unchanged()?;
-        }
+        let _turn = (!dry_run).then(|| self.turn());
         // Looking first must not hide that somebody else saves meanwhile.
-        let opened = if dry_run { self.open_quietly()? } else { self.open_now().map_err(unusable)? };
+        let opened = if dry_run { self.open_quietly().map_err(unusable)? } else { self.open_unchanged()? };
         let name = opened.file.to_string_lossy().into_owned();
         let environment = self.environment();
         let present = Present {
@@ -64,6 +62,7 @@ impl ConfigFile {
     }
 
     pub(super) fn undo_now(&self) -> Result<EditReport, Refusal> {
+        let _turn = self.turn();
         let file = self.source().target();
         let name = file.to_string_lossy().into_owned();
         let disk = read(&file)?;
@@ -147,7 +146,7 @@ impl ConfigFile {
         what: &str,
         intent: impl FnOnce(&Present<'_>) -> Result<intent::Intent, Refusal>,
     ) -> Result<(Opened, Built), Refusal> {
-        let opened = self.open_quietly()?;
+        let opened = self.open_quietly().map_err(unusable)?;
         let environment = self.environment();
         let present = Present {
             raw: &opened.document.value,
@@ -166,38 +165,22 @@ impl ConfigFile {
         Ok((opened, built))
     }
 
-    /// Opens without touching what conflict checks compare with.
-    fn open_quietly(&self) -> Result<Opened, Refusal> {
-        let seen = self.seen();
-        let opened = self.open_now().map_err(unusable);
-        if let Some(seen) = seen {
-            self.remember(seen);
-        }
-        opened
-    }
-
-    /// The file must be as it was when it was last read.
-    pub(super) fn check_unchanged(&self) -> Result<(), Refusal> {
+    /// Opens the file, which must be as it was when it was last read.
+    pub(super) fn open_unchanged(&self) -> Result<Opened, Refusal> {
         let file = self.source().target();
-        let Some(seen) = self.seen().filter(|seen| seen.file == file) else { return Ok(()) };
-        let disk = read(&file)?;
-        if disk == seen.text {
-            return Ok(());
+        let text = read(&file)?;
+        if let Some(seen) = self.seen().filter(|seen| seen.file == file && seen.text != text) {
+            return Err(changed_on_disk(&file, seen.text, text));
         }
-        let name = file.to_string_lossy();
-        let (old, new) = (seen.text.unwrap_or_default(), disk.unwrap_or_default());
-        Err(Refusal {
-            message: format!("{name} changed on disk since it was read; nothing was written"),
-            remedy: "look at the difference, read the file again, and repeat the edit".into(),
-            exit: 1,
-            issues: Document::parse(&new, &name).err().unwrap_or_default(),
-            difference: shown_difference(&name, &old, &new),
-        })
+        let read = Seen { file, text };
+        self.remember(read.clone());
+        self.opened(read).map_err(unusable)
     }
 
     fn report(opened: &Opened, new: &str, documents: &[&Document]) -> EditReport {
         let name = opened.file.to_string_lossy().into_owned();
-        let secrets: Vec<String> = documents.iter().flat_map(|document| secrets_of(&document.value)).collect();
+        let of = |document: &&Document| secrets::of_document(&document.text, &document.tree, &document.value);
+        let secrets = secrets::told_apart(documents.iter().flat_map(of).collect());
         let old = opened.text.as_deref().unwrap_or_default();
         let made = difference::difference(&name, old, new, &secrets);
         EditReport {
@@ -211,9 +194,11 @@ impl ConfigFile {
     }
 
     fn write(&self, opened: &Opened, new: &str, report: &mut EditReport) -> Result<(), Refusal> {
-        // Somebody may have saved while this edit was worked out.
-        if read(&opened.file)? != opened.text {
-            self.check_unchanged()?;
+        // Somebody may have saved while this edit was worked out. Their text may have been read since, too, so what
+        // was seen last says nothing.
+        let disk = read(&opened.file)?;
+        if disk != opened.text {
+            return Err(changed_on_disk(&opened.file, opened.text.clone(), disk));
         }
         save::write(&opened.file, new.as_bytes()).map_err(|error| {
             refuse(
@@ -237,6 +222,18 @@ impl ConfigFile {
 
 fn read(file: &std::path::Path) -> Result<Option<String>, Refusal> {
     document::read(file).map_err(|(message, remedy)| refuse(3, format!("{}: {message}", file.display()), remedy))
+}
+
+fn changed_on_disk(file: &std::path::Path, old: Option<String>, new: Option<String>) -> Refusal {
+    let name = file.to_string_lossy();
+    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+    Refusal {
+        message: format!("{name} changed on disk since it was read; nothing was written"),
+        remedy: "look at the difference, read the file again, and repeat the edit".into(),
+        exit: 1,
+        issues: Document::parse(&new, &name).err().unwrap_or_default(),
+        difference: shown_difference(&name, &old, &new),
+    }
 }
 
 fn by_hand(name: &str, sentence: &str) -> Refusal {
@@ -290,26 +287,10 @@ fn section_of(path: &Path) -> String {
     path.0.first().map(|step| Path(vec![step.clone()]).to_string()).unwrap_or_default()
 }
 
-/// Keys in clear, wherever the schema says that one may stand.
-fn secrets_of(value: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    gather(value, &Path::root(), &mut found);
-    found
-}
-
-/// Keys in clear of a text; `None` when it cannot be read.
-pub(super) fn secrets_in(text: &str) -> Option<Vec<String>> {
-    all_secrets([text])
-}
-
 /// `None` when one of the texts cannot be read.
 fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    for text in texts {
-        let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
-        found.extend(secrets_of(&serde_yaml::from_str(bare).ok()?));
-    }
-    Some(found)
+    let found: Option<Vec<Vec<String>>> = texts.into_iter().map(secrets::of_text).collect();
+    found.map(|found| secrets::told_apart(found.concat()))
 }
 
 /// A difference of texts that somebody else may have written. Where keys stand in a broken one nobody
@@ -319,28 +300,32 @@ fn shown_difference(name: &str, old: &str, new: &str) -> Option<String> {
     Some(difference::difference(name, old, new, &secrets).text)
 }
 
-fn gather(value: &Value, path: &Path, found: &mut Vec<String>) {
-    match value {
-        Value::Mapping(map) => {
-            for (key, value) in map {
-                if let Some(key) = key.as_str() {
-                    gather(value, &path.key(key), found);
-                }
-            }
-        }
-        Value::Sequence(items) => {
-            for (index, item) in items.iter().enumerate() {
-                gather(item, &path.index(index), found);
-            }
-        }
-        Value::String(text) => {
-            let row = schema::row(path).or_else(|| schema::row(&path.parent()?));
-            let secret = row.is_some_and(|row| matches!(row.shape, Shape::Secret | Shape::Secrets));
-            let reference = super::expand::sole_name(text).is_some() && !text.contains(":-");
-            if secret && !reference {
-                found.push(text.clone());
-            }
-        }
-        _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::config::Source;
+
+    #[test]
+    fn what_somebody_saves_while_an_edit_is_worked_out_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ai_models.yaml");
+        std::fs::write(&file, "limits: { queue: 1 }\n").unwrap();
+        let source = Source {
+            config: Some(file.clone()),
+            state_folder: folder.path().join("state"),
+            working_folder: folder.path().to_owned(),
+            ..Source::default()
+        };
+        let store = ConfigFile::open(source);
+        let opened = store.open_unchanged().unwrap();
+        std::fs::write(&file, "limits: { queue: 2 }\n").unwrap();
+        // The watch reads what was saved before the edit is written.
+        store.load_now().unwrap();
+        let mut report = EditReport::default();
+        let refusal = store.write(&opened, "limits: { queue: 3 }\n", &mut report).unwrap_err();
+        assert!(refusal.message.contains("changed on disk"), "{}", refusal.message);
+        assert!(refusal.difference.unwrap().contains("+limits: { queue: 2 }"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "limits: { queue: 2 }\n");
+        assert!(!report.written && history::last(&store.source().state_folder, &file).is_none());
     }
 }

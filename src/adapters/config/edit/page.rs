@@ -3,18 +3,21 @@
 use super::splice::Splice;
 use crate::adapters::config::path::{Path, Step};
 use crate::adapters::config::tree::{Entry, Kind, Node, Style, Tree};
+use serde_yaml::Value;
 
 /// A text being edited.
 pub struct Page<'a> {
     pub text: &'a str,
     pub tree: &'a Tree,
+    /// What the text says, merge keys not applied.
+    pub values: &'a Value,
     /// How its lines end.
     pub end: &'static str,
 }
 
 impl<'a> Page<'a> {
-    pub fn new(text: &'a str, tree: &'a Tree) -> Self {
-        Self { text, tree, end: if text.contains("\r\n") { "\r\n" } else { "\n" } }
+    pub fn new(text: &'a str, tree: &'a Tree, values: &'a Value) -> Self {
+        Self { text, tree, values, end: if text.contains("\r\n") { "\r\n" } else { "\n" } }
     }
 
     /// Takes whole lines away, and one of two blank lines that would meet.

@@ -39,6 +39,7 @@ impl<'a> Page<'a> {
         match change {
             Change::Set { path, value } => self.set(path, value),
             Change::Append { list, value } => self.append(list, value),
+            Change::Arrange { list, entries } => self.arrange(list, entries),
             Change::Remove { path } => self.remove(path),
         }
     }
@@ -72,6 +73,16 @@ impl<'a> Page<'a> {
                 }
             }
             None => self.set(list, &Value::Sequence(vec![value.clone()])),
+        }
+    }
+
+    fn arrange(&self, list: &Path, entries: &[lists::Entry]) -> Result<Splice, String> {
+        let (node, depth) = self.descend(list)?;
+        match node.map(|node| (node, &node.kind)) {
+            Some((node, Kind::Sequence { flow, items })) if depth == list.0.len() => {
+                lists::arrange(self, list, node, *flow, items, entries)
+            }
+            _ => Err(format!("{list} is not a list")),
         }
     }
 
@@ -164,7 +175,8 @@ impl<'a> Page<'a> {
                 Ok(Splice { range: node.span.start..end, with: render::scalar(value, style, in_flow) })
             }
             (Kind::Sequence { flow, items }, Value::Sequence(values)) => {
-                lists::rewrite(self, path, node, *flow, items, values)
+                let entries = lists::recognised(lists::values(self, path, items)?, values);
+                lists::arrange(self, path, node, *flow, items, &entries)
             }
             (Kind::Mapping { flow: true, .. }, Value::Mapping(_)) => {
                 Ok(Splice { range: node.span.clone(), with: render::flow(value, Style::Plain) })

@@ -57,7 +57,7 @@ impl ConfigFile {
         if !wrong.is_empty() {
             return Err(unusable(name, wrong));
         }
-        let opened = self.open_quietly()?;
+        let opened = self.open_quietly().map_err(super::unusable)?;
         let mut value = opened.document.value.clone();
         if !value.is_mapping() {
             value = Value::Mapping(serde_yaml::Mapping::new());

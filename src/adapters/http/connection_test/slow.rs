@@ -6,6 +6,7 @@ use crate::adapters::http::clients::{Way, is_own_server, literal, way};
 use crate::adapters::http::fetch::Asker;
 use crate::adapters::http::probe::{connect_limit, one_try};
 use crate::adapters::http::{Inner, elsewhere, held_back, transport};
+use crate::adapters::wire::anthropic;
 use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeFound;
@@ -147,7 +148,7 @@ impl Run {
         let url = match profile.kind {
             Kind::LmStudio => format!("{}/lmstudio-greeting", asker.root()),
             Kind::Ollama => format!("{}/api/tags", asker.root()),
-            Kind::Anthropic => format!("{}/v1/models?limit=1", profile.endpoint.origin),
+            Kind::Anthropic => format!("{}?limit=1", anthropic::models_url(base)),
             _ => format!("{base}/models"),
         };
         let limit = profile.timeouts.probe_timeout;

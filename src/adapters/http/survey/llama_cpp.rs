@@ -1,7 +1,7 @@
 //! llama.cpp and vLLM: servers that hold the models they were started with, and tell how busy they are.
 
 use super::super::fetch::Asker;
-use super::{malformed, of_version};
+use super::of_version;
 use crate::adapters::wire::lists::{self, LlamaProps};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::{Activity, ProbeFound};
@@ -13,7 +13,7 @@ impl Asker<'_> {
             return Err(Failure::new(ErrorCode::Overloaded, Cause::StillLoading, message));
         }
         let document = self.json(&format!("{}/models", self.base())).await?;
-        let mut listed = lists::llama_models(&document).map_err(malformed)?;
+        let mut listed = lists::llama_models(&document).map_err(|detail| self.malformed(&detail))?;
         let props = self.llama_props().await;
         listed.malformed = listed.malformed.map(|detail| of_version(detail, props.version.as_ref()));
         let slots = self.extra("/slots").await;
@@ -45,7 +45,7 @@ impl Asker<'_> {
             return Err(Failure::new(ErrorCode::Upstream, Cause::ServerError { status: 503 }, message));
         }
         let document = self.json(&format!("{}/models", self.base())).await?;
-        let mut listed = lists::data_list(&document).map_err(malformed)?;
+        let mut listed = lists::data_list(&document).map_err(|detail| self.malformed(&detail))?;
         for model in &mut listed.models {
             model.loaded = Some(true);
         }

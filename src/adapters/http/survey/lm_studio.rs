@@ -2,7 +2,6 @@
 //! interface.
 
 use super::super::fetch::Asker;
-use super::malformed;
 use crate::adapters::wire::lists::{self, Listed};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::health::ProbeFound;
@@ -48,7 +47,7 @@ impl Asker<'_> {
                             let looks_like = self.other_kind(looks_like);
                             return Ok(ProbeFound { jit, looks_like, ..self.found(listed, Some(interface)) });
                         }
-                        Err(detail) if greeted => return Err(malformed(detail)),
+                        Err(detail) if greeted => return Err(self.malformed(&detail)),
                         Err(_) => last = Some(self.other_program(None)),
                     }
                 }

@@ -12,6 +12,8 @@ pub use memory::Memory;
 use self::memory::Signs;
 use super::discover::{Identified, identify};
 use super::fetch::Asker;
+use crate::adapters::redact::redact;
+use crate::adapters::wire::anthropic;
 use crate::adapters::wire::lists::{self, Listed};
 use crate::adapters::wire::words::quote;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -49,11 +51,11 @@ impl Asker<'_> {
             Kind::Openrouter => self.openrouter().await,
             Kind::ZAiGlm => self.z_ai().await,
             Kind::Anthropic => {
-                let url = format!("{}/v1/models?limit=1000", self.profile.endpoint.origin);
+                let url = format!("{}?limit=1000", anthropic::models_url(self.base()));
                 match self.data(&url).await {
                     Ok(listed) => Ok(self.found(listed, None)),
                     Err(failure) => {
-                        let calls = format!("{}/v1/messages", self.profile.endpoint.origin);
+                        let calls = anthropic::messages_url(self.base());
                         self.unlisted(failure, &calls).await
                     }
                 }
@@ -67,7 +69,7 @@ impl Asker<'_> {
             models: listed.models,
             authenticated: self.profile.key.as_ref().map(|_| true),
             activity: Activity::default(),
-            malformed: listed.malformed,
+            malformed: listed.malformed.map(|detail| redact(&detail, &self.secrets())),
             interface: interface.map(str::to_owned),
             ..ProbeFound::default()
         }
@@ -75,7 +77,14 @@ impl Asker<'_> {
 
     async fn data(&mut self, url: &str) -> Result<Listed, Failure> {
         let value = self.json(url).await?;
-        lists::data_list(&value).map_err(malformed)
+        lists::data_list(&value).map_err(|detail| self.malformed(&detail))
+    }
+
+    /// A list that is none; what its readers quote of it may be the key.
+    pub fn malformed(&self, detail: &str) -> Failure {
+        let detail = redact(detail, &self.secrets());
+        let message = format!("the model list cannot be read: {detail}");
+        Failure::new(ErrorCode::BadAnswer, Cause::MalformedList { detail }, message)
     }
 
     /// A document whose absence is no failure: absent routes are remembered, other trouble is nothing.
@@ -140,7 +149,7 @@ impl Asker<'_> {
                 return self.unlisted(failure, &calls).await;
             }
         };
-        let listed = lists::data_list(&document).map_err(malformed)?;
+        let listed = lists::data_list(&document).map_err(|detail| self.malformed(&detail))?;
         let host = self.profile.endpoint.host.as_str();
         let by_host = Kind::ALL.into_iter().find(|kind| kind.is_vendor() && kind.vendor_hosts().contains(&host));
         let shown = match by_host.or_else(|| lists::kind_shown(&document)) {
@@ -180,7 +189,7 @@ impl Asker<'_> {
             return Err(failure);
         }
         let document = self.json(&format!("{}/models", self.base())).await?;
-        let listed = lists::openrouter_list(&document).map_err(malformed)?;
+        let listed = lists::openrouter_list(&document).map_err(|detail| self.malformed(&detail))?;
         Ok(self.found(listed, None))
     }
 
@@ -194,11 +203,6 @@ impl Asker<'_> {
             Err(failure) => Err(failure),
         }
     }
-}
-
-fn malformed(detail: String) -> Failure {
-    let message = format!("the model list cannot be read: {detail}");
-    Failure::new(ErrorCode::BadAnswer, Cause::MalformedList { detail }, message)
 }
 
 /// A finding with the version of the server that it was made at, where known.

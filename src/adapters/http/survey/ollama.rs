@@ -2,7 +2,7 @@
 
 use super::super::fetch::Asker;
 use super::memory::SHOWN_LIMIT;
-use super::{malformed, of_version};
+use super::of_version;
 use crate::adapters::wire::lists;
 use crate::domain::failure::Failure;
 use crate::domain::health::{Activity, ProbeFound};
@@ -15,7 +15,8 @@ impl Asker<'_> {
     pub(super) async fn ollama(&mut self) -> Result<ProbeFound, Failure> {
         let tags = self.json(&format!("{}/api/tags", self.root())).await?;
         let version = self.version("/api/version").await;
-        let mut listed = lists::ollama_tags(&tags).map_err(|detail| malformed(of_version(detail, version.as_ref())))?;
+        let mut listed =
+            lists::ollama_tags(&tags).map_err(|detail| self.malformed(&of_version(detail, version.as_ref())))?;
         let mut activity = Activity::default();
         if let Some(document) = self.extra("/api/ps").await {
             match lists::ollama_loaded(&document) {

@@ -18,6 +18,10 @@ pub fn judge(error: &ServerError, status: u16) -> Option<(ErrorCode, Cause, &'st
             "the model is not known there",
         ));
     }
+    // So does content: as a 400 of the general type.
+    if text.contains("content filtering policy") {
+        return Some((ErrorCode::ContentFilter, Cause::Other, "the content was refused"));
+    }
     if error.is("conflict_error") {
         return Some((ErrorCode::Upstream, server, "the request met another one: it may be tried again"));
     }

@@ -11,9 +11,18 @@ use serde_json::Value;
 
 /// Where messages go: below `/v1` of the provider's address.
 pub fn messages_url(api_base: &str) -> String {
+    below_version(api_base, "messages")
+}
+
+/// Where the models are listed.
+pub fn models_url(api_base: &str) -> String {
+    below_version(api_base, "models")
+}
+
+fn below_version(api_base: &str, route: &str) -> String {
     let base = api_base.trim_end_matches('/');
     let version = if base.ends_with("/v1") { "" } else { "/v1" };
-    format!("{base}{version}/messages")
+    format!("{base}{version}/{route}")
 }
 
 /// Where a request is only counted. Free, and limited in its rate.

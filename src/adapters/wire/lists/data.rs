@@ -1,7 +1,7 @@
 //! The list that every OpenAI-compatible server has, `{"data":[{"id":…}]}`, with what any known one adds to it.
 //! LM Studio's older own list and OpenRouter's have readers of their own.
 
-use super::entry::{Findings, entries};
+use super::entry::entries;
 use super::{Listed, embedding_name};
 use crate::domain::health::ModelInfo;
 use serde_json::Value;
@@ -9,8 +9,7 @@ use serde_json::Value;
 /// # Errors
 /// It is no such list: what was expected and what came.
 pub fn data_list(document: &Value) -> Result<Listed, String> {
-    let entries = entries(document, "data")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "data")?;
     let mut listed = Listed::default();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("data[{place}]"), entry);

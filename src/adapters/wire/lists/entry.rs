@@ -7,19 +7,28 @@ use serde_json::Value;
 /// Bytes of a model's name at most: some servers use a file's whole path.
 const LONGEST_ID: usize = 1024;
 
+/// Entries of a list that are read: the longest real ones have some hundreds.
+const ENTRIES: usize = 10_000;
+
 /// Findings counted one by one at most; a hostile list shall not cost memory.
 const FINDINGS: usize = 1000;
 
 /// Bytes of another text that are kept.
 const LONGEST_TEXT: usize = 256;
 
-/// The list under `name`.
+/// The list under `name` as far as it is read, and the place for what is found in it.
 ///
 /// # Errors
 /// It is not there, or no list: what was expected and what came.
-pub fn entries<'a>(document: &'a Value, name: &str) -> Result<&'a Vec<Value>, String> {
+pub fn entries<'a>(document: &'a Value, name: &str) -> Result<(&'a [Value], Findings), String> {
     match document.get(name) {
-        Some(Value::Array(entries)) => Ok(entries),
+        Some(Value::Array(entries)) => Ok(match entries.split_at_checked(ENTRIES) {
+            Some((read, left @ [_, ..])) => {
+                let finding = format!("{name}: expected at most {ENTRIES} entries, left out {} more", left.len());
+                (read, Findings(vec![finding]))
+            }
+            _ => (entries, Findings::default()),
+        }),
         other => Err(format!("{name}: expected a list, came {}", came(other))),
     }
 }

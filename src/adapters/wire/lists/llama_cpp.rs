@@ -12,9 +12,11 @@ use serde_json::Value;
 pub fn llama_models(document: &Value) -> Result<Listed, String> {
     let mut listed = data_list(document)?;
     let entries = document.get("data").and_then(Value::as_array);
+    // In the order of the entries, without those that name no model.
+    let mut models = listed.models.iter_mut().peekable();
     for entry in entries.into_iter().flatten() {
         let id = entry.get("id").and_then(Value::as_str);
-        let Some(model) = listed.models.iter_mut().find(|model| Some(model.id.as_str()) == id) else { continue };
+        let Some(model) = models.next_if(|model| Some(model.id.as_str()) == id) else { continue };
         model.parameters = entry.pointer("/meta/n_params").and_then(Value::as_u64).map(parameters);
         model.format = Some("gguf".into());
         model.can = Abilities { images: reads_images(entry), ..Abilities::default() };

@@ -1,10 +1,11 @@
 //! LM Studio's own lists: `/api/v1/models` since 0.4.0 and `/api/v0/models` before. They use different words for
 //! the same things; the compatible list has none of them.
 
-use super::entry::{Entry, Findings, entries};
+use super::entry::{Entry, entries};
 use super::{Listed, embedding_name};
 use crate::domain::health::{Abilities, Instance, ModelInfo};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Loaded copies of one model that are kept.
 const INSTANCES: usize = 64;
@@ -14,8 +15,7 @@ const INSTANCES: usize = 64;
 /// # Errors
 /// It is no such list: what was expected and what came.
 pub fn lm_studio_v1(document: &Value) -> Result<Listed, String> {
-    let entries = entries(document, "models")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "models")?;
     let mut models = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("models[{place}]"), entry);
@@ -71,8 +71,7 @@ fn abilities(at: &mut Entry<'_>) -> Abilities {
 /// # Errors
 /// As for [`lm_studio_v1`].
 pub fn lm_studio_v0(document: &Value) -> Result<Listed, String> {
-    let entries = entries(document, "data")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "data")?;
     let mut models = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("data[{place}]"), entry);
@@ -106,9 +105,8 @@ pub fn lm_studio_v0(document: &Value) -> Result<Listed, String> {
 pub fn lm_studio_jit(own: &[ModelInfo], compatible: &[ModelInfo]) -> Option<bool> {
     let mut waiting = own.iter().filter(|model| model.loaded == Some(false)).peekable();
     waiting.peek()?;
+    let shown: HashSet<&str> = compatible.iter().map(|model| model.id.as_str()).collect();
     Some(waiting.any(|model| {
-        compatible
-            .iter()
-            .any(|shown| shown.id == model.id || model.variants.iter().any(|name| name == shown.id.as_str()))
+        shown.contains(model.id.as_str()) || model.variants.iter().any(|name| shown.contains(name.as_str()))
     }))
 }

@@ -1,7 +1,7 @@
 //! Ollama's own documents: what is there (`/api/tags`), what is loaded (`/api/ps`), and what one model is
 //! (`/api/show`).
 
-use super::entry::{Entry, Findings, entries};
+use super::entry::{Entry, entries};
 use super::{Listed, embedding_name};
 use crate::domain::health::{Abilities, ModelInfo};
 use crate::domain::time::UnixMs;
@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// It is no such list: what was expected and what came.
 pub fn ollama_tags(document: &Value) -> Result<Listed, String> {
-    let entries = entries(document, "models")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "models")?;
     let mut models = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("models[{place}]"), entry);
@@ -77,8 +76,7 @@ pub struct OllamaLoaded {
 /// # Errors
 /// As for [`ollama_tags`].
 pub fn ollama_loaded(document: &Value) -> Result<(BTreeMap<String, OllamaLoaded>, Option<String>), String> {
-    let entries = entries(document, "models")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "models")?;
     let mut loaded = BTreeMap::new();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("models[{place}]"), entry);

@@ -3,7 +3,7 @@
 use super::Listed;
 use super::data::writes_text;
 use super::embedding_name;
-use super::entry::{Entry, Findings, entries};
+use super::entry::{Entry, entries};
 use crate::domain::health::{Abilities, ModelInfo};
 use crate::domain::money::{Money, Price};
 use serde_json::Value;
@@ -11,8 +11,7 @@ use serde_json::Value;
 /// # Errors
 /// It is no such list: what was expected and what came.
 pub fn openrouter_list(document: &Value) -> Result<Listed, String> {
-    let entries = entries(document, "data")?;
-    let mut findings = Findings::default();
+    let (entries, mut findings) = entries(document, "data")?;
     let mut models = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let mut at = findings.at(format!("data[{place}]"), entry);

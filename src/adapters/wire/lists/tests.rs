@@ -38,6 +38,30 @@ fn a_name_longer_than_any_path_is_no_model() {
 }
 
 #[test]
+fn of_a_list_without_end_the_beginning_is_read_and_the_rest_is_told() {
+    for (reader, list, name) in READERS {
+        let entries: Vec<Value> = (0..200_000).map(|place| json!({ name: format!("model-{place}") })).collect();
+        let document = json!({ list: entries });
+        let began = std::time::Instant::now();
+        let listed = reader(&document).unwrap();
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{list}: {:?}", began.elapsed());
+        assert_eq!(listed.models.len(), 10_000);
+        let wanted = format!("{list}: expected at most 10000 entries, left out 190000 more");
+        assert_eq!(listed.malformed.as_deref(), Some(wanted.as_str()));
+    }
+}
+
+#[test]
+fn each_entry_of_llama_cpp_tells_of_its_own_model() {
+    let listed = llama_models(&json!({"data":[
+        {"id":"a","meta":{"n_params":8_000_000_000_u64}}, {"id":7}, "x", {"id":"b","meta":{"n_params":1_000_000}},
+    ]}))
+    .unwrap();
+    let told: Vec<_> = listed.models.iter().map(|m| (m.id.as_str(), m.parameters.as_deref())).collect();
+    assert_eq!(told, [("a", Some("8B")), ("b", Some("1M"))]);
+}
+
+#[test]
 fn ollama_tells_what_runs_elsewhere() {
     let tags = ollama_tags(&json!({"models":[
         {"name":"a:latest","size":7,"details":{"quantization_level":"Q4_0"},"capabilities":["completion","tools"]},

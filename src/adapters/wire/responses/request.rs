@@ -2,11 +2,9 @@
 //! format of the text apart. Nothing is stored at the vendor unless the caller asks for it.
 
 use crate::adapters::wire::chat_request::{ChatRequest, Format, Part, ToolChoice, Turn, invalid};
+use crate::domain::budget::LEAST_ANSWER_TOKENS;
 use crate::domain::failure::Failure;
 use serde_json::{Map, Value, json};
-
-/// The fewest tokens the vendor lets an answer have.
-const LEAST_TOKENS: u64 = 16;
 
 /// Members that mean the same there and travel as they came.
 const SAME: [&str; 7] = [
@@ -33,7 +31,7 @@ pub fn translate(chat: &ChatRequest, model: &str) -> Result<Value, Failure> {
     let stored = chat.members.get("store").and_then(Value::as_bool).unwrap_or(false);
     out.insert("store".into(), stored.into());
     if let Some(max_tokens) = chat.max_tokens {
-        out.insert("max_output_tokens".into(), max_tokens.max(LEAST_TOKENS).into());
+        out.insert("max_output_tokens".into(), max_tokens.max(LEAST_ANSWER_TOKENS).into());
     }
     for (name, value) in [("temperature", chat.temperature), ("top_p", chat.top_p)] {
         if let Some(value) = value {

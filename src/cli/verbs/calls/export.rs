@@ -25,7 +25,6 @@ pub async fn run(
         session.console.say(Role::Plain, &escape::line(&line));
         return Ok(());
     }
-    // A line of JSON holds no control character; a cell of CSV may.
     let mut interrupted = session.console.interrupted();
     loop {
         let part = tokio::select! {

@@ -120,7 +120,7 @@ fn money(record: &CallRecord, row: &CallRow) -> String {
 }
 
 fn provenance(record: &CallRecord) -> &'static str {
-    if record.cost.amount.is_some() { record.cost.provenance.word() } else { "" }
+    if record.cost.amount.is_some() { units::cost_from(record.cost) } else { "" }
 }
 
 fn attempts(session: &mut Session, record: &CallRecord) -> Result<(), Ending> {

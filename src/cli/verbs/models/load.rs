@@ -5,9 +5,10 @@ use crate::cli::ending::{Ending, USAGE};
 use crate::cli::session::{Session, find, or_refused, unexpected};
 use crate::domain::ids::{ModelId, ProviderId, Target};
 use crate::domain::routing::ActiveChoice;
-use crate::engine::protocol::{Command, LoadingView, ProbeWhich, Reply};
+use crate::engine::protocol::{Command, LoadingView, ModelReport, ProbeWhich, Reply};
 use crate::present::labels::Role;
 use crate::present::{escape, models};
+use serde_json::{Value, json};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -45,12 +46,12 @@ async fn named(session: &mut Session, word: &str) -> Result<Target, Ending> {
             }
         },
     };
-    let view = session.provider(target.provider.as_str())?;
+    let view = session.provider(target.provider.as_str()).await?;
     if !models::can_load(view.kind) {
         let what = format!("{} cannot be told to load or unload models", view.name);
         // A server that only is called OpenAI-compatible may be one that can.
         session.probe(ProbeWhich::One(target.provider.clone())).await?;
-        let view = session.provider(target.provider.as_str())?;
+        let view = session.provider(target.provider.as_str()).await?;
         let remedy = match models::correction(&view) {
             Some((said, command)) => format!("{said} {command}"),
             None => models::how_it_loads(view.kind).to_owned(),
@@ -96,13 +97,25 @@ async fn run(session: &mut Session, command: Command, unloading: bool) -> Result
     };
     session.console.say_over("");
     match or_refused(reply)? {
-        Reply::Model(report) if session.console.json => session.console.document(&report),
+        Reply::Model(report) if session.console.json => session.console.document(&as_json(&report)),
         Reply::Model(report) => {
             let line = session.console.paint(Role::Accent, &models::report(&report));
             session.console.line(&line)
         }
         _ => Err(unexpected("models load")),
     }
+}
+
+fn as_json(report: &ModelReport) -> Value {
+    json!({
+        "target": report.target,
+        "loaded": report.loaded,
+        "already": report.already,
+        "context": report.context,
+        "instances": report.instances,
+        "took_ms": report.took_ms,
+        "last_ms": report.last_ms,
+    })
 }
 
 /// `loading 34 s, last time 41 s`, by this process's own clock.

@@ -4,23 +4,23 @@ use crate::cli::ending::{Ending, UNAVAILABLE};
 use crate::cli::session::{Session, find, unexpected};
 use crate::cli::table::{Cell, Column, Table};
 use crate::domain::ids::ProviderId;
+use crate::domain::model::ModelInfo;
 use crate::engine::protocol::{Command, Found, ProviderDraft, Reply};
 use crate::present::escape;
 use crate::present::labels::{self, Role};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) async fn run(session: &mut Session, add: bool) -> Result<(), Ending> {
     let Reply::Discovered(found) = session.ask(Command::Discover).await? else {
         return Err(unexpected("providers discover"));
     };
     let any = found.iter().any(|server| server.answered);
-    let added = if add { add_all(session, &found).await? } else { Vec::new() };
+    let mut added = Vec::new();
+    let adding = if add { add_all(session, &found, &mut added).await } else { Ok(()) };
     if session.console.json {
-        if add {
-            session.console.document(&json!({ "found": found, "added": added }))?;
-        } else {
-            session.console.document(&found)?;
-        }
+        let servers: Vec<Value> = found.iter().map(as_json).collect();
+        session.console.document(&json!({ "found": servers, "added": added }))?;
+        adding?;
         return if any { Ok(()) } else { Err(Ending::Exit(UNAVAILABLE)) };
     }
     let mut table = Table::new(vec![Column::mark(), Column::left("", 12), Column::left("", 24), Column::left("", 0)]);
@@ -40,12 +40,17 @@ pub(super) async fn run(session: &mut Session, add: bool) -> Result<(), Ending> 
     if !added.is_empty() {
         session.console.say(Role::Muted, "-- lmdeck config undo takes back the last; lmdeck ask tries a prompt");
     }
+    // What is in the file by now was told before the one that could not be added.
+    adding?;
     if add && added.is_empty() && any {
         session.console.say(Role::Muted, "-- nothing to add: every server that answers is configured");
     }
     if !add {
+        let mut taken = Vec::new();
         for server in offered(session, &found) {
-            session.console.say(Role::Muted, &format!("-- add it: {}", add_command(&server)));
+            let id = free_id(session, server.kind.word(), &taken);
+            session.console.say(Role::Muted, &format!("-- add it: {}", add_command(&server, &id)));
+            taken.push(id);
         }
     }
     if any {
@@ -67,11 +72,11 @@ fn offered(session: &Session, found: &[Found]) -> Vec<Found> {
     offered.cloned().collect()
 }
 
-async fn add_all(session: &mut Session, found: &[Found]) -> Result<Vec<String>, Ending> {
+/// Adds every server that is offered; `added` tells how far that went, also where it ends badly.
+async fn add_all(session: &mut Session, found: &[Found], added: &mut Vec<String>) -> Result<(), Ending> {
     session.writable()?;
-    let mut added = Vec::new();
     for server in offered(session, found) {
-        let id = free_id(session, server.kind.word(), &added);
+        let id = free_id(session, server.kind.word(), added);
         let draft = ProviderDraft {
             id: id.clone(),
             kind: Some(server.kind),
@@ -82,7 +87,7 @@ async fn add_all(session: &mut Session, found: &[Found]) -> Result<Vec<String>, 
         session.ask(Command::AddProvider { draft: Box::new(draft) }).await?;
         added.push(id);
     }
-    Ok(added)
+    Ok(())
 }
 
 /// The kind's word, or the first of `llama_cpp_2`, `llama_cpp_3` … that nobody has.
@@ -96,11 +101,41 @@ fn free_id(session: &Session, word: &str, added: &[String]) -> String {
     std::iter::once(word.to_owned()).chain(numbered).find(|id| !taken(id)).unwrap_or_default()
 }
 
-fn add_command(server: &Found) -> String {
+fn add_command(server: &Found, id: &str) -> String {
     let kind = server.kind.word();
-    if server.kind.default_endpoint() == Some(server.endpoint.as_str()) {
-        format!("lmdeck providers add --type {kind}")
-    } else {
-        format!("lmdeck providers add --type {kind} --endpoint {}", escape::line(&server.endpoint))
+    let mut line = format!("lmdeck providers add --type {kind}");
+    if id != kind {
+        line = format!("{line} --id {id}");
     }
+    if server.kind.default_endpoint() != Some(server.endpoint.as_str()) {
+        line = format!("{line} --endpoint {}", escape::line(&server.endpoint));
+    }
+    line
+}
+
+fn as_json(server: &Found) -> Value {
+    let models: Vec<Value> = server.models.iter().map(model_json).collect();
+    json!({
+        "kind": server.kind,
+        "endpoint": server.endpoint,
+        "answered": server.answered,
+        "models": models,
+        "note": server.note,
+        "configured_as": server.configured_as,
+    })
+}
+
+fn model_json(model: &ModelInfo) -> Value {
+    json!({
+        "id": model.id,
+        "display_name": model.display_name,
+        "loaded": model.loaded,
+        "chat": model.chat,
+        "remote": model.remote,
+        "context": model.context,
+        "max_context": model.max_context,
+        "quantization": model.quantization,
+        "parameters": model.parameters,
+        "size_bytes": model.size_bytes,
+    })
 }

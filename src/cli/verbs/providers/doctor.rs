@@ -28,7 +28,7 @@ pub(super) async fn run(
     question: Question,
     walk: impl FnOnce(ProviderId, RunId) -> Command,
 ) -> Result<(), Ending> {
-    let view = session.provider(id)?;
+    let view = session.provider(id).await?;
     if question.answer && !question.yes {
         agree(session, &view)?;
     }

@@ -18,6 +18,8 @@ pub enum Fault {
     NoProvider(ProviderId),
     DividedByZero,
     Overflow,
+    /// Infinite less infinite, nothing by nothing.
+    NoNumber,
 }
 
 impl fmt::Display for Fault {
@@ -26,6 +28,7 @@ impl fmt::Display for Fault {
             Self::NoProvider(id) => write!(f, "there is no provider {id}"),
             Self::DividedByZero => f.write_str("it divides by zero"),
             Self::Overflow => f.write_str("a number is too large"),
+            Self::NoNumber => f.write_str("what it works out is no number"),
         }
     }
 }
@@ -107,7 +110,7 @@ impl<'a> Ground<'a> {
                 provider.enabled && provider.withheld.is_none() && provider.state.usable() && !parked
             }
             SwitchFact::Loaded(id) => {
-                self.provider(id)?.1.models.iter().any(|model| model.loaded == Some(true) && !model.remote)
+                self.provider(id)?.1.models.iter().any(|model| model.loaded == Some(true) && model.remote != Some(true))
             }
         })
     }
@@ -189,7 +192,6 @@ impl Test {
     }
 }
 
-/// `&&` with `wanted` true, `||` with false: the part that is not as wanted decides, else a fault, else none.
 impl Test {
     /// The request type without which it is false, whatever else it holds: a part that is false outweighs every fault.
     pub(super) fn only_type(&self) -> Option<&str> {
@@ -206,6 +208,7 @@ impl Test {
     }
 }
 
+/// `&&` with `wanted` true, `||` with false: the part that is not as wanted decides, else a fault, else none.
 fn all(parts: &[Test], ground: &Ground<'_>, wanted: bool) -> Result<bool, Fault> {
     let mut fault = None;
     for part in parts {
@@ -264,11 +267,13 @@ fn calculate(sign: Arithmetic, a: Value, b: Value) -> Result<Value, Fault> {
         return result.map(Value::Whole).ok_or(Fault::Overflow);
     }
     let (a, b) = (a.decimal(), b.decimal());
-    Ok(Value::Decimal(match sign {
+    let result = match sign {
         Arithmetic::Plus => a + b,
         Arithmetic::Minus => a - b,
         Arithmetic::Times => a * b,
         Arithmetic::Divide => a / b,
         Arithmetic::Rest => a % b,
-    }))
+    };
+    // Compared with anything it would be false: a rule that protects would not.
+    if result.is_nan() { Err(Fault::NoNumber) } else { Ok(Value::Decimal(result)) }
 }

@@ -13,7 +13,6 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::filter::holds;
 use crate::tui::widgets::line::Line;
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
@@ -34,8 +33,9 @@ pub struct Row<K> {
 }
 
 impl<K> Row<K> {
-    fn lets(&self, filter: &str) -> bool {
-        filter.is_empty() || holds(&format!("{} {} {}", self.left, self.right, self.more), filter)
+    /// All that the filter searches, in small letters.
+    fn searched(&self) -> String {
+        format!("{} {} {}", self.left, self.right, self.more).to_lowercase()
     }
 }
 
@@ -67,6 +67,21 @@ pub trait Source {
     fn shown(&mut self, _out: &mut Outbox) {}
 
     fn reply(&mut self, _ticket: Ticket, _reply: &Reply) {}
+
+    /// The rows are made of the snapshot, and made anew with it.
+    fn follows_world(&self) -> bool {
+        true
+    }
+
+    /// Where its keys are looked up, the most specific first.
+    fn contexts(&self) -> &'static [Context] {
+        &[Context::Choose]
+    }
+
+    /// What taking a row away for good brings about; `None` where it cannot be.
+    fn removed(&self, _key: &Self::Key) -> Option<Effect> {
+        None
+    }
 }
 
 pub struct Choose<S: Source> {
@@ -74,6 +89,8 @@ pub struct Choose<S: Source> {
     filter: Line,
     cursor: Selection<S::Key>,
     all: Vec<Row<S::Key>>,
+    /// What the filter searches of each of them: made once, as the texts may be long and keys come quickly.
+    searched: Vec<String>,
     /// What was typed, as a row of its own.
     typed: Option<Row<S::Key>>,
     /// Places in `all` of the rows that the filter lets through, and their keys; a typed row's key is the last.
@@ -88,6 +105,7 @@ impl<S: Source> Choose<S> {
             filter: Line::default(),
             cursor: Selection::default(),
             all: Vec::new(),
+            searched: Vec::new(),
             typed: None,
             found: Vec::new(),
             keys: Vec::new(),
@@ -98,6 +116,10 @@ impl<S: Source> Choose<S> {
     pub fn at(mut self, key: S::Key) -> Self {
         self.cursor.set(key, &[]);
         self
+    }
+
+    fn removed(&self) -> Option<Effect> {
+        self.source.removed(&self.keys[self.cursor.place(&self.keys)?])
     }
 
     /// The rows that are seen, in order.
@@ -112,6 +134,7 @@ impl<S: Source> Choose<S> {
     /// The rows anew, for a world that changed.
     fn read(&mut self, cx: &Cx<'_>) {
         self.all = self.source.rows(cx);
+        self.searched = self.all.iter().map(Row::searched).collect();
         self.find(cx);
         self.cursor.settle(&self.keys);
     }
@@ -119,7 +142,12 @@ impl<S: Source> Choose<S> {
     /// One pass over the rows per change of the filter.
     fn find(&mut self, cx: &Cx<'_>) {
         let filter = self.filter.value().trim();
-        let found = self.all.iter().enumerate().filter(|(_, row)| row.lets(filter));
+        let words = filter.to_lowercase();
+        let found = self
+            .searched
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| words.split_whitespace().all(|word| text.contains(word)));
         self.found = found.map(|(place, _)| place).collect();
         let is_there = filter.is_empty() || self.found.iter().any(|place| self.all[*place].left == filter);
         self.typed = if is_there { None } else { self.source.typed(filter, cx) };
@@ -160,7 +188,7 @@ impl<S: Source> Choose<S> {
 
 impl<S: Source> Part for Choose<S> {
     fn contexts(&self) -> &'static [Context] {
-        &[Context::Choose]
+        self.source.contexts()
     }
 
     fn typing(&self) -> bool {
@@ -182,6 +210,9 @@ impl<S: Source> Part for Choose<S> {
     }
 
     fn why_not(&self, action: Action, _: &Cx<'_>) -> Option<String> {
+        if action == Action::PresetDelete && self.removed().is_none() {
+            return Some("no preset is chosen".to_owned());
+        }
         if action != Action::Open || !self.keys.is_empty() {
             return None;
         }
@@ -205,6 +236,7 @@ impl<S: Source> Part for Choose<S> {
                     out.push(effect);
                 }
             }
+            Action::PresetDelete => self.removed().into_iter().for_each(|effect| out.push(effect)),
             _ => return self.cursor.act(action, &self.keys),
         }
         true
@@ -216,7 +248,9 @@ impl<S: Source> Part for Choose<S> {
     }
 
     fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
-        self.read(cx);
+        if self.source.follows_world() {
+            self.read(cx);
+        }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: &Reply, cx: &Cx<'_>, _: &mut Outbox) {

@@ -4,7 +4,9 @@ use super::Health;
 use crate::domain::incident::Incident;
 use crate::engine::protocol::{ProviderView, Snapshot};
 use crate::present::{incidents, labels, text, units};
+use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
+use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
@@ -29,6 +31,8 @@ fn open(screen: &Health, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
     };
     canvas.text(area.x + 2, area.y, area.width.saturating_sub(3), &title, Role::Title);
     let wide = area.width >= 100;
+    let key = |action| canvas.cx.keymap.key_for(&[Context::Health], action);
+    let (open_key, doctor) = (key(Action::Open), key(Action::ProviderDoctor));
     let mut y = area.y + 1;
     for provider in &open {
         if y >= area.bottom() {
@@ -39,8 +43,8 @@ fn open(screen: &Health, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
         canvas.right(area.x + 2, area.x + 10, y, &age, Role::Muted);
         canvas.text(area.x + NAME, y, 13, &provider.name, Role::Plain);
         let what = incident.map_or_else(|| moved(provider), incidents::what);
-        let act =
-            labels::what_to_do(provider).map_or_else(|| "nothing to do: D looks closer".into(), |remedy| remedy.act());
+        let act = labels::what_to_do(provider)
+            .map_or_else(|| format!("nothing to do: {doctor} looks closer"), |remedy| remedy.act());
         let x = area.x + WHAT;
         let room = area.right().saturating_sub(x + 1);
         if wide {
@@ -61,8 +65,12 @@ fn open(screen: &Health, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
         }
     }
     if screen.incidents && !open.is_empty() && y < area.bottom() {
-        let hint =
-            [("enter", Role::Accent), (" its page   ", Role::Muted), ("D", Role::Accent), (" every step", Role::Muted)];
+        let hint = [
+            (open_key.as_str(), Role::Accent),
+            (" its page   ", Role::Muted),
+            (doctor.as_str(), Role::Accent),
+            (" every step", Role::Muted),
+        ];
         canvas.spans(area.x + NAME, y, area.width.saturating_sub(NAME + 1), &hint);
         y += 1;
     }

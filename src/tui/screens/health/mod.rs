@@ -26,6 +26,7 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
+use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
@@ -231,19 +232,24 @@ impl Part for Health {
         "How every provider has been: one column of the charts is one probe, ┆ is now, what stands right of it is oldest."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let total = cx.snapshot.providers.len();
         let line = |(place, provider): (usize, &std::sync::Arc<ProviderView>)| {
             let uptime = provider.uptime_permille.map_or_else(String::new, |permille| {
                 format!(" {} good in 24 h.", crate::present::units::uptime(permille))
             });
-            format!("Health, {} of {total}: {}{uptime}", place + 1, labels::describe(provider, cx.now))
+            let line = format!("Health, {} of {total}: {}{uptime}", place + 1, labels::describe(provider, cx.now));
+            Told::state(&provider.id, line)
         };
         cx.snapshot.providers.iter().enumerate().map(line).collect()
     }
 
     fn choice(&self, cx: &Cx<'_>) -> Option<String> {
         self.chosen(cx).map(|provider| labels::describe(provider, cx.now))
+    }
+
+    fn chosen_now(&self, cx: &Cx<'_>) -> Option<Told> {
+        self.chosen(cx).map(|provider| Told::state(&provider.id, labels::describe(provider, cx.now)))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

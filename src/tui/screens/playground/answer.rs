@@ -12,6 +12,7 @@ use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::theme::Role;
+use crate::tui::told::Told;
 use ratatui::layout::Rect;
 use std::cell::Cell;
 
@@ -226,7 +227,8 @@ fn before(lane: &Lane, view: &View, canvas: &Canvas<'_>, columns: usize) -> Vec<
     let care = labels::level(crate::engine::protocol::Level::Warning);
     let mut said: Vec<Said> = lane.notes.iter().flat_map(|note| marked(&care, note, columns)).collect();
     if let Some(thought) = lane.thought(canvas.cx.now) {
-        let fold = if view.unfolded { "z folds" } else { "z unfolds" };
+        let key = canvas.cx.keymap.key_for(&[Context::Answer], Action::AnswerFold);
+        let fold = if view.unfolded { format!("{key} folds") } else { format!("{key} unfolds") };
         said.extend(wrapped(0, &format!("{thought}, {fold}"), Role::Muted, columns));
     }
     said
@@ -276,22 +278,27 @@ fn failure(lane: &Lane, snapshot: &Snapshot, columns: usize) -> Vec<Said> {
 }
 
 /// The answer by whole sentences, then its figures, for listeners.
-pub fn plain(lane: &Lane, snapshot: &Snapshot, now: crate::domain::time::UnixMs) -> Vec<String> {
-    let mut lines = lane.notes.iter().map(|note| format!("Answer: {}", escape::line(note))).collect::<Vec<_>>();
+pub fn told(lane: &Lane, snapshot: &Snapshot, now: crate::domain::time::UnixMs) -> Vec<Told> {
+    let numbered = |what: &'static str| {
+        let ticket = lane.ticket;
+        move |(place, text): (usize, String)| Told::one(format_args!("{ticket} {what} {place}"), text)
+    };
+    let notes = lane.notes.iter().map(|note| format!("Answer: {}", escape::line(note)));
+    let mut lines: Vec<Told> = notes.enumerate().map(numbered("note")).collect();
     let answer = escape::block(&lane.answer.text);
     let mut sentences = sentences(&answer);
     if lane.phase.runs() {
         // The last one may go on.
         sentences.pop();
     }
-    lines.extend(sentences.into_iter().map(str::to_owned));
+    lines.extend(sentences.into_iter().map(str::to_owned).enumerate().map(numbered("sentence")));
     if lane.phase.runs() {
         return lines;
     }
-    lines.extend(after(lane, snapshot, usize::MAX).into_iter().map(|said| said.words));
+    lines.extend(after(lane, snapshot, usize::MAX).into_iter().map(|said| said.words).enumerate().map(numbered("end")));
     let figures = lane.figures(snapshot, now);
     let target = lane.target.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-    lines.push(format!(
+    let figures = format!(
         "{}. {}, first token {}, {}, {}, {}.",
         lane.state(now),
         escape::line(&target),
@@ -299,7 +306,8 @@ pub fn plain(lane: &Lane, snapshot: &Snapshot, now: crate::domain::time::UnixMs)
         figures.speed,
         figures.tokens_out,
         figures.cost
-    ));
+    );
+    lines.push(numbered("figures")((0, figures)));
     lines
 }
 

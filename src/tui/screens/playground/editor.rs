@@ -8,15 +8,32 @@ use crate::tui::theme::Role;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 use ratatui_textarea::{CursorMove, DataCursor, TextArea};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 /// Edits that can be taken back.
 const UNDOS: usize = 500;
 /// Enough for any context window; more is a mistake such as a binary file.
 pub const MOST_BYTES: usize = 16 * 1024 * 1024;
 
+/// Lines whose rows are kept: those on the screen and what a page up or down goes over.
+const KEPT_LINES: usize = 512;
+
 /// A row on the screen: the line and the row within it.
 type Place = (usize, usize);
+
+/// Rows of lines as they were laid out, until an edit or another width: a line may be a megabyte long, and frames are
+/// many.
+#[derive(Default)]
+struct Laid {
+    /// The edit and the columns they are of.
+    of: (u64, usize),
+    rows: HashMap<usize, Rc<[Range<usize>]>>,
+    /// Where the cursor is seen, by its line and character.
+    cursor: Option<(Place, Place)>,
+}
 
 pub struct Editor {
     area: TextArea<'static>,
@@ -30,6 +47,7 @@ pub struct Editor {
     top: Cell<Place>,
     /// Columns and rows of the last drawing.
     size: Cell<(usize, usize)>,
+    laid: RefCell<Laid>,
 }
 
 impl Default for Editor {
@@ -52,6 +70,7 @@ impl Editor {
             replaced: None,
             top: Cell::new((0, 0)),
             size: Cell::new((76, 4)),
+            laid: RefCell::default(),
         };
         editor.count();
         editor
@@ -85,13 +104,27 @@ impl Editor {
 
     /// Another text in place of this one; undo brings the old one back.
     pub fn replace(&mut self, text: &str) {
-        // Out and in are two edits of the text area; taking all out, or putting in where nothing was, is one.
-        let two = !self.area.is_empty() && !text.is_empty();
-        self.replaced = two.then_some(self.edits + 1);
+        let text = tame(text);
+        let twofold = !self.area.is_empty() && !text.is_empty();
+        self.replaced = twofold.then_some(self.edits + 1);
         self.area.select_all();
-        self.area.insert_str(tame(text));
+        self.area.insert_str(text);
         self.area.cancel_selection();
         self.edited();
+    }
+
+    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
+    ///
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn fill(&mut self, line: &str) -> Result<(), String> {
+        if self.lines().len() > 1 && self.lines().last().is_some_and(String::is_empty) {
+            self.area.move_cursor(CursorMove::Bottom);
+            self.area.move_cursor(CursorMove::End);
+            return self.paste(line);
+        }
+        self.replace(line);
+        Ok(())
     }
 
     /// Pasted text as one edit, without control characters.
@@ -213,7 +246,7 @@ impl Editor {
             return false;
         }
         let text = &self.lines()[to_line];
-        let rows = wrap::rows(text, columns);
+        let rows = self.rows_of(to_line, columns);
         let range = rows.get(to_row).cloned().unwrap_or(0..text.len());
         let last = to_row + 1 == rows.len();
         let mut reached = 0;
@@ -248,18 +281,42 @@ impl Editor {
         (0..at.abs_diff(char)).for_each(|_| self.area.move_cursor(step));
     }
 
+    /// What is kept of this edit in these columns.
+    fn laid(&self, columns: usize) -> RefMut<'_, Laid> {
+        let mut laid = self.laid.borrow_mut();
+        if laid.of != (self.edits, columns) {
+            *laid = Laid { of: (self.edits, columns), ..Laid::default() };
+        }
+        laid
+    }
+
+    /// The rows of one line.
+    fn rows_of(&self, line: usize, columns: usize) -> Rc<[Range<usize>]> {
+        let rows = &mut self.laid(columns).rows;
+        if rows.len() >= KEPT_LINES && !rows.contains_key(&line) {
+            rows.clear();
+        }
+        let laid_out = || wrap::rows(self.lines().get(line).map_or("", String::as_str), columns).into();
+        Rc::clone(rows.entry(line).or_insert_with(laid_out))
+    }
+
     /// The row within a line that holds a character, and its column there.
     fn seen_at(&self, line: usize, char: usize, columns: usize) -> Place {
+        if let Some((_, seen)) = self.laid(columns).cursor.filter(|(cursor, _)| *cursor == (line, char)) {
+            return seen;
+        }
         let text = self.lines().get(line).map_or("", String::as_str);
         let at = text.char_indices().nth(char).map_or(text.len(), |(at, _)| at);
-        let rows = wrap::rows(text, columns);
+        let rows = self.rows_of(line, columns);
         let row = rows.partition_point(|row| row.start <= at).saturating_sub(1);
-        (row, wrap::width(&text[rows[row].start..at]))
+        let seen = (row, wrap::width(&text[rows[row].start..at]));
+        self.laid(columns).cursor = Some(((line, char), seen));
+        seen
     }
 
     /// The place `steps` rows away, as far as there are rows.
     fn stepped(&self, from: Place, steps: isize, columns: usize) -> Place {
-        let rows_of = |line: usize| wrap::rows(&self.lines()[line], columns).len();
+        let rows_of = |line: usize| self.rows_of(line, columns).len();
         let (mut line, mut row) = from;
         let mut left = steps.unsigned_abs();
         let mut here = rows_of(line);
@@ -317,11 +374,11 @@ impl Editor {
         let mut y = area.y;
         for (place, text) in self.lines().iter().enumerate().skip(top.0) {
             let skip = if place == top.0 { top.1 } else { 0 };
-            for (nth, range) in wrap::rows(text, columns).into_iter().enumerate().skip(skip) {
+            for (nth, range) in self.rows_of(place, columns).iter().enumerate().skip(skip) {
                 if y >= area.bottom() {
                     return;
                 }
-                canvas.text_uncut(area.x, y, area.width, &wrap::shown(&text[range]), Role::Plain);
+                canvas.text_uncut(area.x, y, area.width, &wrap::shown(&text[range.clone()]), Role::Plain);
                 if focused && (place, nth) == cursor {
                     let column = u16::try_from(column).unwrap_or(u16::MAX).min(area.width - 1);
                     canvas.cursor(area.x + column, y);
@@ -370,6 +427,16 @@ mod tests {
     }
 
     #[test]
+    fn emptying_a_text_is_one_edit_to_take_back() {
+        let mut editor = Editor::new("");
+        press(&mut editor, KeyCode::Char('a'));
+        press(&mut editor, KeyCode::Char('b'));
+        editor.replace("");
+        assert!(editor.is_empty() && editor.undo());
+        assert_eq!(editor.text(), "ab");
+    }
+
+    #[test]
     fn up_and_down_go_by_what_is_seen() {
         let mut editor = Editor::new("one two three\nx");
         editor.size.set((8, 4));
@@ -405,6 +472,23 @@ mod tests {
             assert!(editor.undo());
             assert_eq!(editor.text(), before, "{before:?} replaced by {after:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_laid_out_once_per_edit_and_width() {
+        let mut editor = Editor::new(&"{\"a\":1} ".repeat(1000));
+        let first = editor.rows_of(0, 40);
+        for _ in 0..10 {
+            assert!(press(&mut editor, KeyCode::Left));
+            let DataCursor(line, char) = editor.area.cursor();
+            editor.seen_at(line, char, 40);
+            editor.stepped((0, 3), -2, 40);
+        }
+        assert!(Rc::ptr_eq(&first, &editor.rows_of(0, 40)), "laid out again though nothing was typed");
+        press(&mut editor, KeyCode::Char('x'));
+        assert!(!Rc::ptr_eq(&first, &editor.rows_of(0, 40)));
+        assert_eq!(*editor.rows_of(0, 40), *wrap::rows(&editor.text(), 40));
+        assert_ne!(editor.rows_of(0, 40).len(), editor.rows_of(0, 30).len());
     }
 
     #[test]

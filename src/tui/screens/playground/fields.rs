@@ -1,7 +1,7 @@
 //! What is asked and how: the fields of the prompt pane, checked in words, and the request they make.
 
 use super::editor::Editor;
-use crate::domain::call::{Body, CallRequest, Facts};
+use crate::domain::call::{Body, CallRequest, Facts, own_client};
 use crate::domain::preset::{Filled, Preset, TAG, Template, Unfilled, Values};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::SavedPrompt;
@@ -9,8 +9,6 @@ use crate::present::may_cost::tokens_of;
 use crate::present::units;
 use crate::tui::widgets::line::Line;
 
-/// The name under which calls of the playground are recorded.
-const CLIENT: &str = "playground";
 /// What stands in the field at first: an answer of a page or two, and a cost that can be told before.
 const FIRST_MAX_TOKENS: u64 = 1024;
 const MOST_MAX_TOKENS: u64 = 10_000_000;
@@ -183,7 +181,7 @@ impl Fields {
             prompt_tokens: tokens_of(bytes),
             max_tokens: self.max_tokens()?.unwrap_or(0),
             stream: true,
-            client: CLIENT.into(),
+            client: own_client::PLAYGROUND.into(),
             tags: tag.into_iter().collect(),
             ..Facts::default()
         })

@@ -74,6 +74,11 @@ impl Source for History {
         self.asked = Some(out.ask(Command::ListPrompts { limit: LIMIT }));
     }
 
+    /// What was sent stays as it was.
+    fn follows_world(&self) -> bool {
+        false
+    }
+
     fn reply(&mut self, ticket: Ticket, reply: &Reply) {
         if self.asked != Some(ticket) {
             return;

@@ -35,6 +35,7 @@ use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
+use crate::tui::told::Told;
 use crossterm::event::KeyCode;
 use fields::{Complaint, Field, Fields};
 use lane::Lane;
@@ -279,6 +280,16 @@ impl Part for Playground {
         self.text_changed(cx.now, out);
     }
 
+    fn fill(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+        let Focus::Field(field) = self.focus else { return };
+        if let Some(line) = self.fields.line_mut(field) {
+            out.complain(line.replace(text));
+        } else if let Err(why) = self.fields.editor_mut(field).fill(text) {
+            out.say(Level::Warning, why);
+        }
+        self.text_changed(cx.now, out);
+    }
+
     fn why_not(&self, action: Action, cx: &Cx<'_>) -> Option<String> {
         match action {
             Action::PromptCount if self.fields.prompt.is_blank() => Some("there is nothing to count yet".into()),
@@ -447,21 +458,18 @@ impl Part for Playground {
         "Try a prompt: who would answer and what it may cost, before enter; then the answer as it is written."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
-        let mut lines = Vec::new();
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let complaint = self.fields.complaint();
         let words = self.preview.words(complaint.as_ref(), self.fields.prompt.is_empty(), cx.snapshot);
         let next = match words.sentence {
             Some((sentence, _)) => sentence,
             None => format!("{} {}, {}", words.target, words.by, words.figures[0].replace("   ", ", ")),
         };
-        lines.push(format!(
-            "Playground, prompt of {} bytes. Next: {}.",
-            self.fields.prompt.bytes(),
-            escape::line(&next)
-        ));
+        let next =
+            format!("Playground, prompt of {} bytes. Next: {}.", self.fields.prompt.bytes(), escape::line(&next));
+        let mut lines = vec![Told::state("next", next)];
         if let Some(lane) = &self.lane {
-            lines.extend(answer::plain(lane, cx.snapshot, cx.now));
+            lines.extend(answer::told(lane, cx.snapshot, cx.now));
         }
         lines
     }

@@ -1,9 +1,13 @@
 //! The presets to choose from; the chosen one fills the prompt and its settings.
 
 use crate::domain::preset::Preset;
+use crate::engine::protocol::{Command, PresetEdit};
+use crate::present::escape;
 use crate::present::presets::variables;
 use crate::tui::action::Action;
+use crate::tui::keymap::Context;
 use crate::tui::layers::choose::{Row, Source};
+use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Place, Tab};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -65,6 +69,22 @@ impl Source for Presets {
         let all = self.all.borrow();
         let preset = all.iter().find(|preset| preset.name == *key)?;
         Some(Effect::Go(Tab::Playground, Some(Place::Preset(Box::new(preset.clone())))))
+    }
+
+    fn contexts(&self) -> &'static [Context] {
+        &[Context::PresetList, Context::Choose]
+    }
+
+    fn removed(&self, key: &String) -> Option<Effect> {
+        let all = self.all.borrow();
+        let preset = all.iter().find(|preset| preset.name == *key)?;
+        let asked = escape::line_capped(preset.prompt.source(), 200).into_owned();
+        let lines =
+            vec![asked, "It goes out of the file; U brings it back. The prompt here stays as it is.".to_owned()];
+        let edit = Box::new(PresetEdit::Remove { name: preset.name.clone() });
+        let delete = Effect::Tell(Command::EditPreset { edit, dry_run: false }, String::new());
+        let confirm = Confirm::new(format!("Delete preset {}?", preset.name), lines, "Keep").with("Delete", delete);
+        Some(Effect::Open(Box::new(confirm)))
     }
 
     fn nothing(&self) -> &'static str {

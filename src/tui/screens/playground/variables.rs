@@ -130,6 +130,12 @@ impl Part for Variables {
         }
     }
 
+    fn fill(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
+        if let Some(Err(why)) = self.focused().map(|value| value.fill(text)) {
+            out.say(Level::Warning, why);
+        }
+    }
+
     fn act(&mut self, action: Action, _: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::PromptSend => self.send(out),

@@ -144,7 +144,7 @@ fn call(record: &CallRecord, add: &mut dyn FnMut(Kind, &str, String)) {
         Kind::Row,
         "cost",
         match record.cost.amount {
-            Some(amount) if amount.0 > 0 => format!("{}, {}", units::money(amount), record.cost.provenance.word()),
+            Some(amount) if amount.0 > 0 => format!("{}, {}", units::cost(record.cost), units::cost_from(record.cost)),
             _ => units::cost(record.cost),
         },
     );

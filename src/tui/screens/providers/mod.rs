@@ -24,6 +24,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::layers::form::ProviderForm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
+use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
@@ -356,7 +357,7 @@ impl Part for Providers {
         "The endpoints you have told lmdeck about, and what each is doing now."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let config = &cx.snapshot.config;
         let total = cx.snapshot.providers.len();
         let mut lines = Vec::new();
@@ -368,12 +369,13 @@ impl Part for Providers {
             } else {
                 "no server was found on this machine: f looks again, a adds one by form, enter takes a vendor"
             };
-            lines.push(format!("No configuration yet: {found}. The first save writes {}.", config.would_write));
+            lines.push(format!("No configuration yet: {found}. The first save writes {}.", config.would_write).into());
         }
         lines.extend(cx.snapshot.providers.iter().enumerate().map(|(place, provider)| {
-            format!("Providers, {} of {total}: {}", place + 1, labels::describe(provider, cx.now))
+            let line = format!("Providers, {} of {total}: {}", place + 1, labels::describe(provider, cx.now));
+            Told::state(&provider.id, line)
         }));
-        lines.extend(self.offered().map(told));
+        lines.extend(self.offered().map(told).map(Told::from));
         lines
     }
 
@@ -383,6 +385,11 @@ impl Part for Providers {
             (None, Some(found)) => Some(told(found)),
             (None, None) => self.chosen_vendor(cx).map(welcome::told),
         }
+    }
+
+    fn chosen_now(&self, cx: &Cx<'_>) -> Option<Told> {
+        let of = self.chosen(cx).map(|provider| provider.id.to_string()).unwrap_or_default();
+        self.choice(cx).map(|choice| Told::state(of, choice))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

@@ -33,6 +33,7 @@ use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::replay::ReplayPage;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
+use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
@@ -443,23 +444,21 @@ impl Part for Routing {
         "What decides where a request goes, in this order: the policies, the order of its type, else the active target, else the strategy. Try it explains a sample request; nothing is sent."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let routing = &cx.snapshot.routing;
         let keys = rules::keys(cx.snapshot);
-        let mut lines: Vec<String> = Vec::new();
+        let mut lines: Vec<Told> = Vec::new();
         for (place, key) in keys.iter().enumerate() {
             let calls = units::count(rules::today(key, routing), "call", "calls");
             let said = rules::meaning(key, routing);
-            lines.push(format!(
-                "Routing, {} of {}: {}, {said}. {calls} today.",
-                place + 1,
-                keys.len(),
-                rules::name(key)
-            ));
+            let name = rules::name(key);
+            let line = format!("Routing, {} of {}: {name}, {said}. {calls} today.", place + 1, keys.len());
+            lines.push(Told::state(format_args!("{place} {name}"), line));
         }
         if let Some((facts, explanation)) = self.explained() {
-            lines.push(format!("Try it, {}:", self.sample.summary()));
-            lines.extend(routes::text(cx.snapshot, facts, explanation).lines().map(str::to_owned));
+            lines.push(format!("Try it, {}:", self.sample.summary()).into());
+            let text = routes::text(cx.snapshot, facts, explanation);
+            lines.extend(text.lines().enumerate().map(|(row, line)| Told::state(row, line.to_owned())));
         }
         lines
     }

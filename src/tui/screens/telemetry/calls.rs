@@ -326,13 +326,14 @@ mod tests {
             cost: Cost::FREE,
             target: None,
             policy: String::new(),
+            cut_off: false,
         }
     }
 
     /// The newest calls up to `newest`, as the ledger gives them.
     fn page(newest: u64) -> CallPage {
         let rows: Vec<CallRow> = (0..=newest).rev().take(PAGE).map(row).collect();
-        CallPage { rows, matching: newest + 1, total: newest + 1 }
+        CallPage { rows, matching: newest + 1, total: newest + 1, ..CallPage::default() }
     }
 
     fn older(calls: &Calls) -> CallPage {

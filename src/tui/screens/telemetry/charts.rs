@@ -149,7 +149,8 @@ fn by_group(stats: &CallStats, by: GroupBy, lines: &mut Lines) {
 
 /// What each day cost, by provider, against the day's limit.
 fn by_day(stats: &CallStats, limit: Option<Money>, lines: &mut Lines) {
-    let mut days: BTreeMap<&str, Vec<&StatsGroup>> = BTreeMap::new();
+    // Days without a call are there too.
+    let mut days: BTreeMap<&str, Vec<&StatsGroup>> = stats.times.iter().map(|day| (day.as_str(), Vec::new())).collect();
     for group in &stats.groups {
         days.entry(group.key.first().map_or("", String::as_str)).or_default().push(group);
     }
@@ -184,18 +185,9 @@ fn course(stats: &CallStats, by: GroupBy, lines: &mut Lines) {
     let most = stats.groups.iter().map(|group| group.sums.calls).max().unwrap_or(0);
     let head = format!("Calls per {}   0 to {}", by.word(), units::thousands(most));
     lines.put(0, &[Piece::new(&head, Role::Title)]);
-    // An hour of the clock; a day by its last two digits.
-    let slots: Vec<(String, u64)> = if by == GroupBy::Hour && stats.groups.iter().all(|group| same_day(stats, group)) {
-        let count = |hour: usize| {
-            let at = format!(" {hour:02}:00");
-            stats.groups.iter().filter(|group| group.key[0].ends_with(&at)).map(|group| group.sums.calls).sum()
-        };
-        (0..24).map(|hour| (format!("{hour:02}"), count(hour))).collect()
-    } else {
-        let label =
-            |key: &str| if by == GroupBy::Hour { key.get(11..13) } else { key.get(8..10) }.unwrap_or("").to_owned();
-        stats.groups.iter().map(|group| (label(&group.key[0]), group.sums.calls)).collect()
-    };
+    let mut slots = slots(stats, by);
+    let room = lines.width().saturating_sub(2) / HOUR_CELLS;
+    slots.drain(..slots.len().saturating_sub(room));
     for level in (0..HOUR_ROWS).rev() {
         let cells: String = slots
             .iter()
@@ -220,10 +212,25 @@ fn course(stats: &CallStats, by: GroupBy, lines: &mut Lines) {
     lines.blank();
 }
 
-/// All bars are of one civil day: then each hour of it has its place.
-fn same_day(stats: &CallStats, group: &StatsGroup) -> bool {
-    let day = |group: &StatsGroup| group.key.first().and_then(|key| key.get(..10).map(str::to_owned));
-    stats.groups.first().is_some_and(|first| day(first) == day(group))
+/// The bars in the order of time, each with its label (an hour of the clock; a day by its last two digits): every hour
+/// of the day where all are of one day, else every time of the window, with calls or without.
+fn slots(stats: &CallStats, by: GroupBy) -> Vec<(String, u64)> {
+    let with_calls = || stats.groups.iter().filter_map(|group| group.key.first());
+    let times: Vec<&String> =
+        if stats.times.is_empty() { with_calls().collect() } else { stats.times.iter().collect() };
+    let day = |key: &str| key.get(..10).map(str::to_owned);
+    let first = times.first().and_then(|first| day(first));
+    let of_one_day = by == GroupBy::Hour && times.iter().all(|time| day(time) == first);
+    let whole: Vec<String> = match first.filter(|_| of_one_day) {
+        Some(day) => (0..24).map(|hour| format!("{day} {hour:02}:00")).collect(),
+        None => times.into_iter().cloned().collect(),
+    };
+    let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
+    for group in &stats.groups {
+        *calls.entry(group.key.first().map_or("", String::as_str)).or_default() += group.sums.calls;
+    }
+    let label = |key: &str| if by == GroupBy::Hour { key.get(11..13) } else { key.get(8..10) }.unwrap_or("").to_owned();
+    whole.iter().map(|time| (label(time), calls.get(time.as_str()).copied().unwrap_or(0))).collect()
 }
 
 fn failures(stats: &CallStats, lines: &mut Lines) {

@@ -7,14 +7,17 @@ use super::waterfall;
 use crate::domain::call::{Attempt, CallRecord, Status};
 use crate::domain::failure::Failure;
 use crate::domain::ids::Target;
-use crate::domain::money::Provenance;
 use crate::engine::protocol::{CallRow, RunningCall};
-use crate::present::remedy::of_call;
+use crate::present::remedy::{Remedy, of_call};
 use crate::present::{escape, labels, models, reason, routes, text, units, usage};
+use crate::tui::canvas::Canvas;
 use crate::tui::part::Cx;
 use crate::tui::theme::Role;
 use crate::tui::widgets::lines::{Lines, Piece};
+use crate::tui::widgets::scroll::Scroll;
 use crate::tui::words;
+use ratatui::layout::Rect;
+use std::cell::RefCell;
 
 /// From this width on facts stand in two columns and attempts in one row each.
 const WIDE: usize = 96;
@@ -37,6 +40,44 @@ pub fn summary(call: &CallRow) -> String {
         cost => cost.to_owned(),
     });
     parts.join(", ")
+}
+
+/// The page drawn last. A recorded prompt may be long and frames are many: it is built anew only where something on it
+/// is another.
+#[derive(Default)]
+pub struct Page(RefCell<Option<(MadeOf, Lines)>>);
+
+/// What the page of a finished call depends on; its record never changes.
+#[derive(PartialEq)]
+struct MadeOf {
+    row: CallRow,
+    remedy: Option<Remedy>,
+    ascii: bool,
+    width: usize,
+}
+
+impl Page {
+    /// Draws as [`build`] says it, from where `scroll` is.
+    pub fn draw(
+        &self,
+        entry: &Entry,
+        record: Option<&CallRecord>,
+        (canvas, area): (&mut Canvas<'_>, Rect),
+        scroll: &Scroll,
+    ) {
+        let (cx, ascii, width) = (canvas.cx, canvas.ascii, usize::from(area.width));
+        let (Entry::Done(row), Some(record)) = (entry, record) else {
+            return scroll.draw(&build(entry, record, cx, ascii, width), canvas, area);
+        };
+        let remedy = record.error.as_ref().and_then(|failure| of_call(failure, record, &cx.snapshot.providers));
+        let made_of = MadeOf { row: row.clone(), remedy, ascii, width };
+        let mut last = self.0.borrow_mut();
+        let last = match &mut *last {
+            Some(last) if last.0 == made_of => last,
+            last => last.insert((made_of, build(entry, Some(record), cx, ascii, width))),
+        };
+        scroll.draw(&last.1, canvas, area);
+    }
 }
 
 /// Everything of one call. `record` is `None` until it has come.
@@ -204,11 +245,11 @@ fn money(record: &CallRecord, row: &CallRow) -> String {
 
 fn settled(record: &CallRecord, row: &CallRow) -> String {
     let cost = table::cost(row);
-    match (cost.as_str(), record.cost.provenance) {
-        (units::MISSING, _) => "nothing was bought".into(),
-        ("free", _) => cost,
-        (_, Provenance::Unknown) => "unknown: no price is known for this model".into(),
-        (_, provenance) => format!("{cost} {}", provenance.word()),
+    match cost.as_str() {
+        units::MISSING => "nothing was bought".into(),
+        "free" => cost,
+        units::UNKNOWN => format!("{cost}: {}", units::cost_from(record.cost)),
+        _ => format!("{cost} {}", units::cost_from(record.cost)),
     }
 }
 

@@ -33,6 +33,7 @@ use crate::tui::keymap::Context;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use crate::tui::theme::Role;
+use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
@@ -95,6 +96,7 @@ pub struct Telemetry {
     /// Announcements that were missed.
     missed: u64,
     scroll: Scroll,
+    page_of_call: detail::Page,
     /// Found by drawing: rows of the list, whether the details are seen with it.
     page: Cell<usize>,
     split: Cell<bool>,
@@ -174,9 +176,7 @@ impl Telemetry {
             lines.draw(canvas, inner, 0);
             return;
         }
-        let record = self.records.get(entry.id());
-        let lines = detail::build(entry, record, canvas.cx, canvas.ascii, usize::from(inner.width));
-        self.scroll.draw(&lines, canvas, inner);
+        self.page_of_call.draw(entry, self.records.get(entry.id()), (canvas, inner), &self.scroll);
     }
 }
 
@@ -421,22 +421,29 @@ impl Part for Telemetry {
         "Every call with where it went, how long it took and what it cost; newest first."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         if matches!(self.focus, Focus::Detail | Focus::Zoom)
             && let Some(text) = self.detail_text(cx)
         {
-            return text.lines().map(str::to_owned).collect();
+            return text.lines().enumerate().map(|(row, line)| Told::state(row, line.to_owned())).collect();
         }
         let state =
             if self.calls.following() { "following".to_owned() } else { format!("held, {} newer", self.calls.newer()) };
-        let mut lines = vec![format!("Telemetry, {} today, {state}.", units::count(self.calls.total, "call", "calls"))];
-        lines.extend(self.wrong.iter().map(|wrong| crate::present::escape::line(wrong).into_owned()));
-        lines.extend(self.calls.entries().iter().take(TOLD).map(|entry| list::describe(entry, cx)));
+        let head = format!("Telemetry, {} today, {state}.", units::count(self.calls.total, "call", "calls"));
+        let mut lines = vec![Told::state("calls", head)];
+        lines.extend(self.wrong.iter().map(|wrong| crate::present::escape::line(wrong).into_owned().into()));
+        let told = |entry: &Entry| Told::state(entry.id(), list::describe(entry, cx));
+        lines.extend(self.calls.entries().iter().take(TOLD).map(told));
         lines
     }
 
     fn choice(&self, cx: &Cx<'_>) -> Option<String> {
         self.chosen().filter(|_| self.focus == Focus::List).map(|entry| list::describe(entry, cx))
+    }
+
+    fn chosen_now(&self, cx: &Cx<'_>) -> Option<Told> {
+        let of = self.chosen()?.id();
+        self.choice(cx).map(|choice| Told::state(of, choice))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
