@@ -181,8 +181,8 @@ impl Views {
             gateway_needs_key: !state.config.gateway.api_keys.is_empty(),
             default_max_tokens: state.config.limits.default_max_tokens,
             presets: state.config.presets.clone(),
-            in_force: self.in_force.clone(),
             untrusted: state.config.untrusted.clone(),
+            in_force: self.in_force.clone(),
         }
     }
 }

@@ -172,7 +172,6 @@ impl Action {
                 | Self::WelcomeAddAll
                 | Self::Trust
                 | Self::OpenEditor
-                | Self::PresetDelete
                 | Self::RouteAdd
                 | Self::RouteDelete
                 | Self::RuleAdd
@@ -184,6 +183,7 @@ impl Action {
                 | Self::PresetKeep
                 | Self::Undo
                 | Self::LastGoodPutBack
+                | Self::PresetDelete
         )
     }
 }

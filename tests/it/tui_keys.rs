@@ -986,7 +986,7 @@ fn on_a_low_screen_the_step_that_failed_and_what_to_do_can_be_seen() {
     let last = desk.screen(80, 24);
     assert!(!last.contains("more line"), "the end can be reached: {last}");
     // From the top again, with the cursor in sight.
-    desk.press("g");
+    desk.press("g g");
     let low = desk.screen(40, 10);
     assert!(low.lines().any(|line| line.starts_with("> [ok] address")), "{low}");
 }

@@ -188,6 +188,10 @@ pub fn without_file(reading: &Reading<'_>) -> Built {
     Built { config, issues: findings.issues, journeys }
 }
 
+fn untrusted(journeys: &[Journey], trust: &Trust) -> Vec<Journey> {
+    journeys.iter().filter(|journey| !trust.allows(journey)).cloned().collect()
+}
+
 fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
     for trouble in &environment.troubles {
         findings.general(
@@ -196,10 +200,6 @@ fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
             trouble.remedy,
         );
     }
-}
-
-fn untrusted(journeys: &[Journey], trust: &Trust) -> Vec<Journey> {
-    journeys.iter().filter(|journey| !trust.allows(journey)).cloned().collect()
 }
 
 /// Ids must be usable and stand once.

@@ -72,13 +72,13 @@ pub struct ConfigView {
     /// In file order.
     #[serde(default)]
     pub presets: Arc<Vec<Preset>>,
-    /// Everything that is in force in the words of a file, without keys.
-    #[serde(default)]
-    pub in_force: Arc<Value>,
     /// Keys that wait for the person's word before they go to a stranger, as [`super::Command::ConfigTrust`] names
     /// them.
     #[serde(default)]
     pub untrusted: Vec<Journey>,
+    /// Everything that is in force in the words of a file, without keys.
+    #[serde(default)]
+    pub in_force: Arc<Value>,
 }
 
 /// One provider with everything a screen shows of it.

@@ -71,7 +71,7 @@ fn journeys(snapshot: &Snapshot) -> Confirm {
     let asked = snapshot.config.untrusted.clone();
     // What is at stake comes first: on a low screen it is what is seen.
     let mut lines: Vec<String> = asked.iter().map(journey).collect();
-    lines.push("The file or a .env names these hosts, and they are not the vendor's own.".to_owned());
+    lines.push("The file or a .env names these hosts; they are not the vendor's own.".to_owned());
     lines.push("Allowed, it counts for this file until it sends a key elsewhere.".to_owned());
     let done = "the keys may go where the file sends them";
     Confirm::new("Let the keys go there?", lines, "Keep them here")

@@ -108,14 +108,14 @@ impl Line {
         Ok(())
     }
 
-    /// Another text in place of this one.
+    /// Another text in place of this one, taken as a paste is.
     ///
     /// # Errors
     /// As [`Self::paste`].
     pub fn replace(&mut self, text: &str) -> Result<(), String> {
-        let mut other = Self::default();
-        other.paste(text)?;
-        *self = other;
+        let mut line = Self::default();
+        line.paste(text)?;
+        *self = line;
         Ok(())
     }
 

@@ -105,9 +105,8 @@ impl Editor {
     /// Another text in place of this one; undo brings the old one back.
     pub fn replace(&mut self, text: &str) {
         let text = tame(text);
-        // Out and in are two edits of the text area; taking all out, or putting in where nothing was, is one.
-        let two = !self.area.is_empty() && !text.is_empty();
-        self.replaced = two.then_some(self.edits + 1);
+        let twofold = !self.area.is_empty() && !text.is_empty();
+        self.replaced = twofold.then_some(self.edits + 1);
         self.area.select_all();
         self.area.insert_str(text);
         self.area.cancel_selection();
@@ -266,6 +265,22 @@ impl Editor {
         true
     }
 
+    /// The text area jumps no farther than a `u16` tells: from there on by single steps.
+    fn put_cursor(&mut self, line: usize, char: usize) {
+        let most = usize::from(u16::MAX);
+        let DataCursor(from, _) = self.area.cursor();
+        if line <= most && (line != from || char <= most) {
+            let near = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+            self.area.move_cursor(CursorMove::Jump(near(line), near(char)));
+        } else {
+            let step = if from > line { CursorMove::Up } else { CursorMove::Down };
+            (0..from.abs_diff(line)).for_each(|_| self.area.move_cursor(step));
+        }
+        let DataCursor(_, at) = self.area.cursor();
+        let step = if at > char { CursorMove::Back } else { CursorMove::Forward };
+        (0..at.abs_diff(char)).for_each(|_| self.area.move_cursor(step));
+    }
+
     /// What is kept of this edit in these columns.
     fn laid(&self, columns: usize) -> RefMut<'_, Laid> {
         let mut laid = self.laid.borrow_mut();
@@ -283,22 +298,6 @@ impl Editor {
         }
         let laid_out = || wrap::rows(self.lines().get(line).map_or("", String::as_str), columns).into();
         Rc::clone(rows.entry(line).or_insert_with(laid_out))
-    }
-
-    /// The text area jumps no farther than a `u16` tells: from there on by single steps.
-    fn put_cursor(&mut self, line: usize, char: usize) {
-        let most = usize::from(u16::MAX);
-        let DataCursor(from, _) = self.area.cursor();
-        if line <= most && (line != from || char <= most) {
-            let near = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
-            self.area.move_cursor(CursorMove::Jump(near(line), near(char)));
-        } else {
-            let step = if from > line { CursorMove::Up } else { CursorMove::Down };
-            (0..from.abs_diff(line)).for_each(|_| self.area.move_cursor(step));
-        }
-        let DataCursor(_, at) = self.area.cursor();
-        let step = if at > char { CursorMove::Back } else { CursorMove::Forward };
-        (0..at.abs_diff(char)).for_each(|_| self.area.move_cursor(step));
     }
 
     /// The row within a line that holds a character, and its column there.
@@ -451,23 +450,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_laid_out_once_per_edit_and_width() {
-        let mut editor = Editor::new(&"{\"a\":1} ".repeat(1000));
-        let first = editor.rows_of(0, 40);
-        for _ in 0..10 {
-            assert!(press(&mut editor, KeyCode::Left));
-            let DataCursor(line, char) = editor.area.cursor();
-            editor.seen_at(line, char, 40);
-            editor.stepped((0, 3), -2, 40);
-        }
-        assert!(Rc::ptr_eq(&first, &editor.rows_of(0, 40)), "laid out again though nothing was typed");
-        press(&mut editor, KeyCode::Char('x'));
-        assert!(!Rc::ptr_eq(&first, &editor.rows_of(0, 40)));
-        assert_eq!(*editor.rows_of(0, 40), *wrap::rows(&editor.text(), 40));
-        assert_ne!(editor.rows_of(0, 40).len(), editor.rows_of(0, 30).len());
-    }
-
-    #[test]
     fn a_line_longer_than_a_jump_is_walked_row_by_row() {
         let mut editor = Editor::new(&format!("{}\nend", "x".repeat(70_000)));
         editor.size.set((100, 10));
@@ -490,6 +472,23 @@ mod tests {
             assert!(editor.undo());
             assert_eq!(editor.text(), before, "{before:?} replaced by {after:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_laid_out_once_per_edit_and_width() {
+        let mut editor = Editor::new(&"{\"a\":1} ".repeat(1000));
+        let first = editor.rows_of(0, 40);
+        for _ in 0..10 {
+            assert!(press(&mut editor, KeyCode::Left));
+            let DataCursor(line, char) = editor.area.cursor();
+            editor.seen_at(line, char, 40);
+            editor.stepped((0, 3), -2, 40);
+        }
+        assert!(Rc::ptr_eq(&first, &editor.rows_of(0, 40)), "laid out again though nothing was typed");
+        press(&mut editor, KeyCode::Char('x'));
+        assert!(!Rc::ptr_eq(&first, &editor.rows_of(0, 40)));
+        assert_eq!(*editor.rows_of(0, 40), *wrap::rows(&editor.text(), 40));
+        assert_ne!(editor.rows_of(0, 40).len(), editor.rows_of(0, 30).len());
     }
 
     #[test]
