@@ -81,7 +81,7 @@ fn plans_hours_and_times_are_shown_as_they_may_be_written() {
     models:
       - { id: a, keep_warm: true }
       - { id: b, keep_warm: mon-fri 08:00-18:00, preload: mon-fri 07:55 }
-gateway: { api_keys: [gate-secret-1, gate-secret-2], cors_origins: [https://app.example] }
+gateway: { api_keys: [gate-secret-1, { name: dspy, key: gate-secret-2 }], cors_origins: [https://app.example] }
 routing: { spillover: 20 }
 ",
     );
@@ -89,7 +89,7 @@ routing: { spillover: 20 }
     assert_eq!(first["providers"][0]["authToken"], "(hidden)");
     assert_eq!(first["providers"][1]["idle_timeout"], 2.5);
     assert_eq!(first["providers"][1]["models"][0]["keep_warm"], true);
-    assert_eq!(first["gateway"]["api_keys"], serde_json::json!(["(hidden)", "(hidden)"]));
+    assert_eq!(first["gateway"]["api_keys"], serde_json::json!(["(hidden)", { "name": "dspy", "key": "(hidden)" }]));
     assert_eq!(shown(&serde_yaml::to_string(&first).unwrap()), first);
 }
 

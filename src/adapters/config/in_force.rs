@@ -197,9 +197,13 @@ fn budget(rules: &MoneyRules) -> Value {
 }
 
 fn gateway(gateway: &Gateway) -> Value {
+    let keys = gateway.api_keys.iter().map(|each| match &each.name {
+        Some(name) => json!({ "name": name, "key": HIDDEN }),
+        None => json!(HIDDEN),
+    });
     json!({
         "listen": gateway.listen.to_string(),
-        "api_keys": vec![HIDDEN; gateway.api_keys.len()],
+        "api_keys": keys.collect::<Vec<_>>(),
         "cors_origins": gateway.cors_origins,
     })
 }
