@@ -24,9 +24,8 @@ use lmdeck::domain::routing::{ActiveChoice, Chosen, Decision, Explanation, RuleT
 use lmdeck::engine::handle::EngineHandle;
 use lmdeck::engine::protocol::{CacheView, ExportView, FlowView, LimitView, ModelView, ProviderView, QueueView};
 use lmdeck::engine::protocol::{
-    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, ProbeWhich, Refusal,
-    Reply,
-    Snapshot, Step, StepState, TestReport, TokenCount,
+    CallEvent, CallOutcome, CallPage, Command, CommandName, DraftSecret, EditReport, Found, LogLine, ProbeWhich,
+    Refusal, Reply, Snapshot, Step, StepState, TestReport, TokenCount,
 };
 use serde_json::{Value, json};
 use std::io::{self, Cursor, Write};

@@ -1,7 +1,8 @@
 //! The engine on scripted ports: what a caller receives, what is recorded, when traffic moves and comes back.
 
 use crate::support::engine::{
-    Act, Book, House, Stage, TokioClock, ask, collect, engine_on, engine_once, engine_sharing, house, profile, refused, text,
+    Act, Book, House, Stage, TokioClock, ask, collect, engine_on, engine_once, engine_sharing, house, profile, refused,
+    text,
 };
 use crate::support::sim::{LmStudioApi, Sim, SimKind, SimModel};
 use lmdeck::adapters::http::HttpUpstream;

@@ -67,7 +67,7 @@ mod presets_cli;
 mod tui_presets;
 
 mod config_shown;
-mod json_fields;
 mod gateway_keys;
+mod json_fields;
 mod odd_answers;
 mod passed_on;
