@@ -21,6 +21,7 @@ fn key(name: Option<&str>, key: &str) -> GatewayKey {
 
 /// A gateway with these keys before an engine, in which `batch` may call once a minute.
 async fn door(api_keys: Vec<GatewayKey>) -> (SocketAddr, House) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |config, _| {
         let once = RateLimit { requests_per_minute: Some(1), tokens_per_minute: None };
         config.limits.clients.insert("batch".into(), once);
@@ -97,10 +98,15 @@ fn keys_stand_in_the_file_alone_or_with_a_name() {
     let wanted = [key(None, "one-key-of-mine"), key(Some("batch"), "12345678"), key(Some("alice"), "alices-own-key")];
     assert_eq!(loaded.config.gateway.api_keys, wanted);
 
+    let unset = "gateway:\n  api_keys:\n    - { name: batch, key: '${BATCH_KEY}' }\n";
+    let unusable = Place::holding(unset).load(&[]).unwrap_err();
+    let said = unusable.issues.iter().any(|issue| issue.message.contains("BATCH_KEY is not set"));
+    assert!(said, "a gateway that was to ask for a key asks for none: {unusable:?}");
+
     for (entry, says) in [
         ("{ key: alices-own-key }", "name is missing"),
         ("{ name: alice }", "key is missing"),
-        ("{ name: ' ', key: alices-own-key }", "a blank one and * do not"),
+        ("{ name: ' ', key: alices-own-key }", "name is missing"),
         ("{ name: '*', key: alices-own-key }", "a blank one and * do not"),
         ("{ name: alice, key: [alices-own-key] }", "key: expected text, found a list"),
         ("[alices-own-key]", "expected text, or a section with name and key, found a list"),

@@ -96,7 +96,10 @@ fn comes_to_nothing(raw: &Value, expanded: &Expanded, list: &Path) -> bool {
         other => is_something(other),
     };
     let left = match list.find(&expanded.value) {
-        Some(Value::Sequence(items)) => items.iter().any(|item| is_something(Some(item))),
+        // Of a key with a name the name holds nobody back.
+        Some(Value::Sequence(items)) => {
+            items.iter().any(|item| is_something(if item.is_mapping() { item.get("key") } else { Some(item) }))
+        }
         other => is_something(other),
     };
     written && !left
