@@ -159,7 +159,7 @@ fn an_address_that_a_dot_env_of_the_working_folder_chose_gets_no_key_before_that
         assert!(goes(&store()), "without a .env");
         place.write("work/.env", format!("SERVER={server}\n"));
         assert_eq!(goes(&store()), free, "{server}");
-        store().trust().unwrap();
+        allow(&store()).unwrap();
         assert!(goes(&store()), "allowed: {server}");
         // The same variable beside the person's own file is the person's.
         let place = Place::new();
