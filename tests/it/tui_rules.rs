@@ -84,7 +84,7 @@ fn of_two_rules_with_one_name_neither_is_taken_for_the_other() {
     let screen = desk.wide();
     let rows: Vec<&str> =
         screen.lines().filter(|line| line.contains("enforce") && line.contains("long-prompts")).collect();
-    assert!(rows.len() == 2 && rows[1].starts_with('>'), "the cursor reached the second: {screen}");
+    assert!(rows.len() == 2 && rows[1].starts_with("> 2 "), "the cursor reached the second: {screen}");
     assert_eq!(desk.file(), twice);
 }
 

@@ -193,10 +193,8 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
         if *key == RowKey::Active {
             heading(&mut lines, "else, in this order", if orders { "" } else { "today" });
         }
-        let policy = match key {
-            RowKey::Policy(name) => routing.rules.policies.iter().enumerate().find(|(_, known)| known.name == *name),
-            _ => None,
-        };
+        // The rules are the first rows. By its name one of two alike would be taken for the other.
+        let policy = routing.rules.policies.get(place).map(|policy| (place, policy));
         let role = if policy.is_some_and(|(_, policy)| !policy.enabled) { Role::Muted } else { Role::Plain };
         let watched = policy.filter(|(_, policy)| policy.enabled && policy.observe);
         let count = match (today(key, routing), watched.and_then(|(_, policy)| observed(&policy.name, routing))) {
