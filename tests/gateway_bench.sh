@@ -146,10 +146,6 @@ for name in upstream nginx; do
 done
 python3 tests/bench/paced.py serve "$paced_upstream" >"$work/paced.log" 2>&1 &
 pids+=($!)
-"$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
-deck_pid=$!
-pids+=("$deck_pid")
-
 ask() { curl -sS --noproxy '*' --max-time 5 -H 'Content-Type: application/json' -d "$2" "http://127.0.0.1:$1/v1/chat/completions"; }
 ready() {
     for _ in $(seq 100); do
@@ -160,9 +156,16 @@ ready() {
     cat "$work"/{upstream,nginx}.err "$work"/{upstream,nginx,deck}.log >&2 || true
     exit 2
 }
-for place in $upstream $nginx_port $kept_port $deck; do ready "$place" "$whole_body" 'Eight words'; done
-for place in $stream_upstream $nginx_stream $kept_stream $deck; do ready "$place" "$stream_body" '[DONE]'; done
-for place in $paced_upstream $nginx_paced $kept_paced $deck; do ready "$place" "$paced_body" '[DONE]'; done
+# The servers first: lmdeck would take one that is not there yet for a dead one, and trust it again a minute later.
+for place in $upstream $nginx_port $kept_port; do ready "$place" "$whole_body" 'Eight words'; done
+for place in $stream_upstream $nginx_stream $kept_stream; do ready "$place" "$stream_body" '[DONE]'; done
+for place in $paced_upstream $nginx_paced $kept_paced; do ready "$place" "$paced_body" '[DONE]'; done
+"$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
+deck_pid=$!
+pids+=("$deck_pid")
+ready "$deck" "$whole_body" 'Eight words'
+ready "$deck" "$stream_body" '[DONE]'
+ready "$deck" "$paced_body" '[DONE]'
 
 # One measurement: p50, p99, requests/s, errors, share of late answers.
 measure() { # port body connections seconds
