@@ -611,23 +611,27 @@ fn a_large_paste_is_one_edit_and_fires_nothing() {
 /// Four times the text may take four times as long, not sixteen times: neither to paste nor to type behind it.
 #[test]
 fn a_long_prompt_costs_by_its_length_and_no_more() {
-    let costs = |bytes: usize| {
+    let once = |bytes: usize| {
         let text = log_of(bytes);
-        let once = || {
-            let mut desk = Desk::with(evening(), by_teaching);
-            let start = Instant::now();
-            desk.paste(&text).screen();
-            let pasted = start.elapsed();
-            let start = Instant::now();
-            desk.type_in("x").screen();
-            (pasted, start.elapsed())
-        };
-        // The quickest of several: whatever else the machine does only adds.
-        (0..5).map(|_| once()).reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).unwrap()
+        let mut desk = Desk::with(evening(), by_teaching);
+        let start = Instant::now();
+        desk.paste(&text).screen();
+        let pasted = start.elapsed();
+        let start = Instant::now();
+        desk.type_in("x").screen();
+        (pasted, start.elapsed())
     };
-    let (short, long) = (costs(128 * 1024), costs(512 * 1024));
-    assert!(long.0 < short.0 * 10, "pasting: {short:?}, {long:?}");
-    assert!(long.1 < short.1 * 10, "typing behind it: {short:?}, {long:?}");
+    let quicker = |a: (Duration, Duration), b: (Duration, Duration)| (a.0.min(b.0), a.1.min(b.1));
+    // The quickest of several, in turns: whatever else the machine does only adds, and is gone in one of many rounds.
+    let (mut short, mut long) = ((Duration::MAX, Duration::MAX), (Duration::MAX, Duration::MAX));
+    for round in 1..=40 {
+        short = quicker(short, once(128 * 1024));
+        long = quicker(long, once(512 * 1024));
+        if round >= 5 && long.0 < short.0 * 10 && long.1 < short.1 * 10 {
+            return;
+        }
+    }
+    panic!("pasting and typing behind it: {short:?}, four times the text: {long:?}");
 }
 
 #[test]
