@@ -691,6 +691,16 @@ async fn a_change_on_disk_is_told_once() {
     assert_eq!(*changes.borrow_and_update(), before + 2);
 }
 
+#[tokio::test]
+async fn what_is_saved_between_the_first_reading_and_the_watch_is_not_missed() {
+    let place = Place::holding("limits: { queue: 1 }\n");
+    let store = place.store(&[]);
+    store.load().unwrap();
+    assert!(!store.changes().has_changed().unwrap(), "nothing was saved");
+    place.write("ai_models.yaml", "limits: { queue: 2 }\n");
+    assert!(store.changes().has_changed().unwrap());
+}
+
 /// Pieces of YAML, in orders that nobody would write.
 fn soup() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![

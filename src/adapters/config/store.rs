@@ -69,8 +69,15 @@ impl ConfigFile {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
+    /// Changes from the last reading on: one that was saved since and before the watch stood counts as well.
     pub(super) fn watched(&self) -> watch::Receiver<u64> {
-        self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter()
+        let mut changes = self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter();
+        let file = self.source.target();
+        let now = || std::fs::read(&file).ok();
+        if self.seen().is_some_and(|seen| seen.file != file || seen.text.map(String::into_bytes) != now()) {
+            changes.mark_changed();
+        }
+        changes
     }
 
     pub(super) fn environment(&self) -> Environment {
