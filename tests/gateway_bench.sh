@@ -243,14 +243,17 @@ compare whole "$whole_body" "$upstream" "$nginx_port" "$kept_port" "$deck"
 compare stream "$stream_body" "$stream_upstream" "$nginx_stream" "$kept_stream" "$deck"
 compare_paced
 
-printf '\nthroughput, whole answers   requests/s   lmdeck to nginx   lmdeck CPU per request\n'
+printf '\nthroughput, whole answers, requests/s     nginx      kept    lmdeck   to nginx   to kept   lmdeck CPU per request\n'
 for connections in 16 64; do
-    read -r _ _ by_nginx _ < <(measure "$kept_port" "$whole_body" "$connections" "$seconds")
+    read -r _ _ by_nginx _ < <(measure "$nginx_port" "$whole_body" "$connections" "$seconds")
+    read -r _ _ by_kept _ < <(measure "$kept_port" "$whole_body" "$connections" "$seconds")
     before=$(cpu_ticks "$deck_pid")
     read -r _ _ by_deck errors _ < <(measure "$deck" "$whole_body" "$connections" "$seconds")
     after=$(cpu_ticks "$deck_pid")
-    awk -v c="$connections" -v n="$by_nginx" -v d="$by_deck" -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" \
-        'BEGIN { printf "  %2d connections   nginx kept %7d   lmdeck %7d   %.2f   %.0f µs\n", c, n, d, d / n, t / hz * 1e6 / (d * s) }'
+    awk -v c="$connections" -v n="$by_nginx" -v k="$by_kept" -v d="$by_deck" -v t=$((after - before)) \
+        -v hz="$(getconf CLK_TCK)" -v s="$seconds" 'BEGIN {
+            printf "  %2d connections %29d %9d %9d %10.2f %9.2f %15.0f µs\n", c, n, k, d, d / n, d / k, t / hz * 1e6 / (d * s)
+        }'
     [ "$errors" = 0 ] || miss "$errors errors at $connections connections"
 done
 awk '/VmRSS/ { printf "\nmemory after the load: %.1f MB\n", $2 / 1024 }' "/proc/$deck_pid/status"

@@ -193,8 +193,14 @@ fn lines(routing: &RoutingView, keys: &[RowKey], width: u16, roomy: bool) -> Vec
         if *key == RowKey::Active {
             heading(&mut lines, "else, in this order", if orders { "" } else { "today" });
         }
-        // The rules are the first rows. By its name one of two alike would be taken for the other.
-        let policy = routing.rules.policies.get(place).map(|policy| (place, policy));
+        let policy = match key {
+            RowKey::Policy(name) => {
+                // Where two have one name, the second row is the second of them.
+                let before = keys.iter().take(place).filter(|other| *other == key).count();
+                routing.rules.policies.iter().enumerate().filter(|(_, known)| known.name == *name).nth(before)
+            }
+            _ => None,
+        };
         let role = if policy.is_some_and(|(_, policy)| !policy.enabled) { Role::Muted } else { Role::Plain };
         let watched = policy.filter(|(_, policy)| policy.enabled && policy.observe);
         let count = match (today(key, routing), watched.and_then(|(_, policy)| observed(&policy.name, routing))) {
