@@ -18,6 +18,7 @@ mod verify;
 
 use super::build::Built;
 use super::document::{self, Document};
+use super::environment::Environment;
 use super::history;
 use super::secrets;
 use super::store::{ConfigFile, Opened, Seen, unusable};
@@ -39,12 +40,7 @@ impl ConfigFile {
         let opened = if dry_run { self.open_quietly().map_err(unusable)? } else { self.open_unchanged()? };
         let name = opened.file.to_string_lossy().into_owned();
         let environment = self.environment();
-        let present = Present {
-            raw: &opened.document.value,
-            config: &opened.built.config,
-            environment: &environment,
-            fresh: opened.text.is_none(),
-        };
+        let present = present(&opened, &environment);
         let intent = present.intent(edit)?;
         let old = opened.text.clone().unwrap_or_default();
         let base = if opened.text.is_none() && !intent.changes.is_empty() { HEADER } else { old.as_str() };
@@ -148,12 +144,7 @@ impl ConfigFile {
     ) -> Result<(Opened, Built), Refusal> {
         let opened = self.open_quietly().map_err(unusable)?;
         let environment = self.environment();
-        let present = Present {
-            raw: &opened.document.value,
-            config: &opened.built.config,
-            environment: &environment,
-            fresh: opened.text.is_none(),
-        };
+        let present = present(&opened, &environment);
         let intent = intent(&present)?;
         let mut value = opened.document.value.clone();
         for change in &intent.changes {
@@ -298,6 +289,10 @@ fn all_secrets<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Vec<Strin
 fn shown_difference(name: &str, old: &str, new: &str) -> Option<String> {
     let secrets = all_secrets([old, new])?;
     Some(difference::difference(name, old, new, &secrets).text)
+}
+
+fn present<'a>(opened: &'a Opened, environment: &'a Environment) -> Present<'a> {
+    Present { raw: &opened.document.value, config: &opened.built.config, environment, fresh: opened.text.is_none() }
 }
 
 #[cfg(test)]
