@@ -12,6 +12,8 @@ use std::time::Duration;
 /// The first block is small: most processes are one `lmdeck ask`.
 const FIRST_BLOCK: i64 = 8;
 const LARGEST_BLOCK: i64 = 4096;
+/// Each block is so many times as large as the one before: whoever asks often waits seldom.
+const GROWTH: i64 = 4;
 /// How long a caller may wait for the writer to bring a block.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
@@ -24,6 +26,9 @@ pub struct Ids {
 struct State {
     current: Range<i64>,
     ahead: Range<i64>,
+    /// When so few of the current ones are left, the next block is asked for: half of them, so that those who go on
+    /// asking meanwhile do not run out.
+    low: i64,
     /// The writer was asked for a block.
     asked: bool,
     next_block: i64,
@@ -34,13 +39,14 @@ struct State {
 impl Ids {
     pub fn new(first: Range<i64>) -> Self {
         let highest = first.end;
-        let state = State { current: first, ahead: 0..0, asked: false, next_block: FIRST_BLOCK * 2, highest };
+        let (low, next_block) = (half(&first), FIRST_BLOCK * GROWTH);
+        let state = State { current: first, ahead: 0..0, low, asked: false, next_block, highest };
         Self { state: Mutex::new(state), stocked: Condvar::new() }
     }
 
     /// The next id. Where the counter cannot be reached in time (another program holds the file) it is a
     /// longer one that nobody else makes.
-    pub fn next(&self, nudge: impl Fn(Nudge)) -> CallId {
+    pub fn next(&self, mut nudge: impl FnMut(Nudge)) -> CallId {
         let mut state = self.lock();
         if state.current.is_empty() && state.ahead.is_empty() {
             state.asked = true;
@@ -54,10 +60,11 @@ impl Ids {
         }
         if state.current.is_empty() {
             state.current = std::mem::replace(&mut state.ahead, 0..0);
+            state.low = half(&state.current);
         }
         let Some(number) = state.current.next() else { return random_id() };
         let left = state.current.end - state.current.start;
-        if state.ahead.is_empty() && !state.asked && left <= FIRST_BLOCK / 2 {
+        if state.ahead.is_empty() && !state.asked && left <= state.low {
             state.asked = true;
             nudge(Nudge);
         }
@@ -71,7 +78,7 @@ impl Ids {
             return None;
         }
         let size = state.next_block;
-        state.next_block = (size * 2).min(LARGEST_BLOCK);
+        state.next_block = (size * GROWTH).min(LARGEST_BLOCK);
         Some(size)
     }
 
@@ -94,6 +101,10 @@ impl Ids {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn half(block: &Range<i64>) -> i64 {
+    (block.end - block.start) / 2
 }
 
 /// A file begun anew must not count again what this process had from the old one.
@@ -178,6 +189,25 @@ mod tests {
         assert_eq!(given[7].as_str(), "c8");
         assert_eq!(asked.get(), 1);
         assert_eq!(ids.next(|_| {}).as_str(), "c100");
+    }
+
+    #[test]
+    fn while_half_a_block_is_left_nobody_waits_for_the_next_one() {
+        let ids = Ids::new(0..8);
+        let mut asked = 0;
+        for round in 0..2000 {
+            ids.next(|_| asked += 1);
+            // The writer is slow: it answers when as many more ids were given out as half the block has.
+            let state = ids.lock();
+            let due = state.asked && state.current.end - state.current.start <= state.low / 2;
+            drop(state);
+            if due && let Some(size) = ids.wanted() {
+                ids.stock(10_000 * (round + 1)..10_000 * (round + 1) + size);
+            }
+            let state = ids.lock();
+            assert!(!state.current.is_empty() || !state.ahead.is_empty(), "round {round}");
+        }
+        assert!(asked < 6, "{asked}");
     }
 
     #[test]

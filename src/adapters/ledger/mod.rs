@@ -132,6 +132,7 @@ impl SqliteLedger {
         if let Some(queue) = &self.queue {
             let _ = queue.try_send(Message::Nudge);
         }
+        self.shared.gathering.cut();
     }
 
     fn keep(&self, seen: Seen) {
@@ -185,12 +186,13 @@ impl Ledger for SqliteLedger {
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
-        let queue = self.queue.clone();
+        let (queue, shared) = (self.queue.clone(), self.shared.clone());
         Box::pin(async move {
             let (done, written) = oneshot::channel();
             if let Some(queue) = queue
                 && queue.send(Message::Flush(done)).await.is_ok()
             {
+                shared.gathering.cut();
                 // An error means that the writer ended, after writing everything.
                 let _ = written.await;
             }
@@ -283,6 +285,7 @@ impl Ledger for SqliteLedger {
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
         self.queue = None;
+        self.shared.gathering.cut();
         let ended = self.ended.get_mut().map(|ended| ended.recv_timeout(LAST_BATCH));
         if matches!(ended, Ok(Err(RecvTimeoutError::Timeout))) {
             tracing::warn!("the ledger is held up: the last calls may not be recorded");

@@ -1,4 +1,5 @@
-//! What the ledger's callers and its writer share: ids, notes, connections for reading, and counts.
+//! What the ledger's callers and its writer share: ids, notes, connections for reading, the pause between
+//! batches, and counts.
 
 use super::file;
 use super::ids::Ids;
@@ -6,13 +7,15 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub struct Shared {
     pub path: PathBuf,
     pub ids: Ids,
     pub notes: Notes,
     pub readers: Readers,
+    pub gathering: Pause,
     lost: AtomicU64,
     notice: Mutex<Option<String>>,
 }
@@ -24,6 +27,7 @@ impl Shared {
             path,
             ids,
             notes: Notes::default(),
+            gathering: Pause::default(),
             lost: AtomicU64::new(0),
             notice: Mutex::new(notice),
         }
@@ -43,6 +47,28 @@ impl Shared {
 
     pub fn take_notice(&self) -> Option<String> {
         locked(&self.notice).take()
+    }
+}
+
+/// A pause of the writer that somebody who waits for it can cut short.
+#[derive(Default)]
+pub struct Pause {
+    hurry: Mutex<bool>,
+    hurried: Condvar,
+}
+
+impl Pause {
+    /// Returns after `length`, or as soon as somebody is in a hurry.
+    pub fn wait(&self, length: Duration) {
+        let hurry = locked(&self.hurry);
+        let waited = self.hurried.wait_timeout_while(hurry, length, |hurry| !*hurry);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    /// Ends the pause under way, else the next one.
+    pub fn cut(&self) {
+        *locked(&self.hurry) = true;
+        self.hurried.notify_one();
     }
 }
 

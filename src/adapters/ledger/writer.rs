@@ -22,7 +22,7 @@ pub const QUEUE_CAPACITY: usize = 4096;
 /// Records per transaction.
 const BATCH: usize = 256;
 /// How long the first record of a batch waits for others: one transaction for all of them, and no caller has to
-/// wake this thread meanwhile. Well within the 50 ms that may be lost (DESIGN §7).
+/// wake this thread meanwhile, unless it waits for an answer itself. Well within the 50 ms that may be lost (DESIGN §7).
 const GATHER: Duration = Duration::from_millis(20);
 /// Tries of a batch while another process holds the lock, each as long as [`file::BUSY_WAIT`].
 const BUSY_TRIES: u32 = 3;
@@ -57,7 +57,7 @@ impl Writer {
             let mut seen = Vec::new();
             let mut waiting = Vec::new();
             if matches!(first, Message::Record(_)) {
-                std::thread::sleep(GATHER);
+                self.shared.gathering.wait(GATHER);
             }
             let mut message = Some(first);
             while let Some(next) = message {
