@@ -6,7 +6,7 @@
 
 use super::call::Priority;
 use super::ids::ProviderId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// How far one step of priority moves a call forward, in milliseconds.
 pub const HEAD_START_MS: u64 = 15_000;
@@ -44,8 +44,8 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Queue {
     total: usize,
-    caps: HashMap<ProviderId, usize>,
-    running: HashMap<ProviderId, usize>,
+    caps: BTreeMap<ProviderId, usize>,
+    running: BTreeMap<ProviderId, usize>,
     running_total: usize,
     waiting: BTreeMap<Place, (ProviderId, Priority)>,
     number: u64,

@@ -16,7 +16,7 @@ use crate::domain::reach::Reach;
 use crate::domain::routing::WorldModel;
 use crate::domain::shared::SharedList;
 use crate::domain::time::UnixMs;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The two lists of one provider as they were last published.
@@ -101,7 +101,7 @@ impl Provider {
 }
 
 impl Lists {
-    fn marked(&self, marks: &HashMap<ModelId, Mark>) -> Self {
+    fn marked(&self, marks: &BTreeMap<ModelId, Mark>) -> Self {
         let mut marked = self.clone();
         for model in &mut marked.world {
             if let Some(mark) = marks.get(&model.id) {

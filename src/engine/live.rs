@@ -9,7 +9,7 @@ use crate::domain::reach::Reach;
 use crate::domain::routing::{Providers, Reads, World, WorldProvider};
 use crate::domain::stats::percentile;
 use crate::domain::time::UnixMs;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Published by the supervisor after every change; read by calls without waiting.
@@ -19,7 +19,7 @@ pub struct Live {
     /// What the rules look at: facts that nobody asks for are not worked out.
     pub reads: Reads,
     pub world: World,
-    pub profiles: HashMap<ProviderId, Arc<Profile>>,
+    pub profiles: BTreeMap<ProviderId, Arc<Profile>>,
     /// Every enabled provider has been probed at least once since start or since it was added.
     pub ready: bool,
     /// Every enabled provider either has been probed or names its models in the configuration, so that the

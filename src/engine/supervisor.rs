@@ -29,7 +29,7 @@ use crate::domain::kind::Kind;
 use crate::domain::money::Provenance;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -191,7 +191,7 @@ impl Supervisor {
             reads: Reads::default(),
             config: config.clone(),
             world: World::default(),
-            profiles: HashMap::new(),
+            profiles: BTreeMap::new(),
             ready: false,
             candidates_known: false,
         };

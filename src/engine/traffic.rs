@@ -18,7 +18,7 @@ use crate::domain::ids::{CallId, ModelId, ProviderId, Target};
 use crate::domain::rate::{LastMinute, Needs, RateLimit, RateState};
 use crate::domain::routing::spills;
 use crate::domain::time::{UnixMs, Until};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -112,24 +112,24 @@ impl Results {
 
 #[derive(Default)]
 struct Inner {
-    breakers: HashMap<Target, Breaker>,
-    results: HashMap<ProviderId, Results>,
+    breakers: BTreeMap<Target, Breaker>,
+    results: BTreeMap<ProviderId, Results>,
     ended: VecDeque<Ended>,
-    paces: HashMap<Target, Pace>,
-    parked: HashMap<ProviderId, Until>,
-    rates: HashMap<ProviderId, RateState>,
+    paces: BTreeMap<Target, Pace>,
+    parked: BTreeMap<ProviderId, Until>,
+    rates: BTreeMap<ProviderId, RateState>,
     /// Vendors that only a person can help on: until when they are left alone, and why.
-    stopped: HashMap<ProviderId, (Until, String)>,
+    stopped: BTreeMap<ProviderId, (Until, String)>,
     running: BTreeMap<CallId, (RunningCall, CancellationToken)>,
     /// What was used of the limits per minute.
-    minutes: HashMap<ProviderId, LastMinute>,
-    clients: HashMap<String, LastMinute>,
+    minutes: BTreeMap<ProviderId, LastMinute>,
+    clients: BTreeMap<String, LastMinute>,
     /// How long whole calls took: a sliding mean in milliseconds.
-    took: HashMap<ProviderId, u64>,
+    took: BTreeMap<ProviderId, u64>,
     /// Local servers that callers are kept away from while they are busy.
-    spilling: HashSet<ProviderId>,
+    spilling: BTreeSet<ProviderId>,
     /// How long answers took to begin, of streams: a sliding mean in milliseconds.
-    ttft: HashMap<Target, u64>,
+    ttft: BTreeMap<Target, u64>,
     /// Calls turned away because their client had used up its limit.
     limited: u64,
 }
@@ -329,9 +329,9 @@ impl Traffic {
     }
 
     /// What calls left behind at the targets of `provider`; nothing for those without a trace.
-    pub fn marks(&self, provider: &ProviderId, now: UnixMs) -> HashMap<ModelId, Mark> {
+    pub fn marks(&self, provider: &ProviderId, now: UnixMs) -> BTreeMap<ModelId, Mark> {
         let inner = self.lock();
-        let mut marks: HashMap<ModelId, Mark> = HashMap::new();
+        let mut marks: BTreeMap<ModelId, Mark> = BTreeMap::new();
         let here = |target: &Target| &target.provider == provider;
         for (target, breaker) in inner.breakers.iter().filter(|(target, _)| here(target)) {
             if let Some(until) = breaker.open_until(now) {

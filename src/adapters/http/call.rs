@@ -1,7 +1,8 @@
 //! Carries out one attempt: sends the request, judges the response head, hands on the frames.
 
-use super::clients::{headers, near_way, too_far, way};
-use super::fetch::{BodyError, body};
+use super::clients::{Outgoing, headers, near_way, too_far, way};
+use super::fetch::{BodyError, read_body};
+use super::response::{Broken, Response};
 use super::survey::of_version;
 use super::{Inner, held_back, transport};
 use crate::adapters::wire::answer::{Context, instead_of_stream, too_large};
@@ -15,8 +16,7 @@ use crate::engine::ports::{Frame, Seen, UpstreamAnswer, UpstreamJob};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
-use http::HeaderValue;
-use reqwest::{Method, Request, Response};
+use http::{HeaderValue, Method, header};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -45,18 +45,16 @@ pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer
     }
     let request = prepare(profile, &job.model, &job.body)?;
     let connect = profile.timeouts.connect;
-    let url = inner.clients.url(&request.url)?;
-    let way = if job.local_only { near_way(profile, &url, connect)? } else { way(profile, connect) };
-    let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
+    let address = inner.clients.address(&request.url)?;
+    let way = if job.local_only { near_way(profile, &address.url, connect)? } else { way(profile, connect) };
     let accept = if request.stream { "text/event-stream" } else { "application/json" };
-    let mut sending = Request::new(Method::POST, url);
-    *sending.headers_mut() = headers(profile, request.dialect == Dialect::Messages)?;
-    sending.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    sending.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(accept));
-    inner.trail.mark(sending.headers_mut(), &job);
-    *sending.body_mut() = Some(request.json.into());
-    let response = match timeout_at(deadline, client.execute(sending)).await {
-        Ok(sent) => sent.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?,
+    let mut headers = headers(profile, request.dialect == Dialect::Messages)?;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    inner.trail.mark(&mut headers, &job);
+    let sending = Outgoing { method: Method::POST, address: &address, headers, body: request.json.into() };
+    let response = match timeout_at(deadline, inner.clients.send(way, &profile.endpoint, sending)).await {
+        Ok(sent) => sent?,
         Err(_) => return Err(past_deadline(job.time_left)),
     };
     // The resolver let only near addresses through; this holds should that ever change.
@@ -68,7 +66,7 @@ pub async fn start(inner: Arc<Inner>, job: UpstreamJob) -> Result<UpstreamAnswer
     let now = inner.clock.now();
     let context = Context {
         kind: profile.kind,
-        path: response.url().path().to_owned(),
+        path: address.path().to_owned(),
         secrets: profile.key.iter().cloned().collect(),
         now,
     };
@@ -98,7 +96,7 @@ struct Attempt {
 
 impl Attempt {
     async fn judge(self, response: Response, stream: bool) -> Result<UpstreamAnswer, Failure> {
-        let status = response.status().as_u16();
+        let status = response.status();
         if !(200..300).contains(&status) {
             let headers = response.headers().clone();
             let body = self.words(response).await;
@@ -114,7 +112,7 @@ impl Attempt {
         }
         let content_type = response
             .headers()
-            .get(http::header::CONTENT_TYPE)
+            .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
@@ -163,7 +161,7 @@ impl Attempt {
     }
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {
-        match timeout_at(self.deadline, body(response, ANSWER_LIMIT, "the answer")).await {
+        match timeout_at(self.deadline, read_body(response, ANSWER_LIMIT, "the answer")).await {
             Ok(Ok(body)) => whole(self.dialect, &self.context, body, self.created)
                 .map_err(|failure| with_version(&self.inner, &self.profile, failure)),
             Ok(Err(BodyError::TooLarge(failure))) => Err(failure),
@@ -172,8 +170,8 @@ impl Attempt {
         }
     }
 
-    fn cut(&self, error: &reqwest::Error) -> Failure {
-        let inner = transport::failure(error, &self.profile.endpoint, self.profile.timeouts.connect);
+    fn cut(&self, error: &Broken) -> Failure {
+        let inner = transport::failure(&**error, &self.profile.endpoint, self.profile.timeouts.connect);
         let message = match inner.cause {
             Cause::Reset => "the connection was cut before the answer was whole".to_owned(),
             _ => format!("the answer broke off: {}", inner.message),
@@ -221,7 +219,7 @@ impl Incoming {
                 Ok(None) => self.reader.finish(true),
                 Err(error) if self.bytes == 0 => {
                     let (endpoint, connect) = (&self.profile.endpoint, self.profile.timeouts.connect);
-                    let failure = transport::failure(&error, endpoint, connect);
+                    let failure = transport::failure(&*error, endpoint, connect);
                     return Some(self.fail(failure));
                 }
                 Err(_) => self.reader.finish(false),

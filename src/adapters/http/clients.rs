@@ -1,15 +1,20 @@
 //! The HTTP clients: one for each combination of proxy rule, reach and connect limit that is in use. None
 //! follows redirects; a client for plain HTTP loads no certificates.
 
+use super::direct::Direct;
 use super::resolve::{Allowed, Guarded, Lookup, Seen};
+use super::response::Response;
 use super::transport;
 use crate::domain::config::{Endpoint, Profile};
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Url};
-use std::collections::HashMap;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http_body_util::Full;
+use reqwest::{Certificate, Url};
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +29,9 @@ const TLS_IDLE: Duration = Duration::from_mins(1);
 /// Clients kept at most; one per connect limit and way in use. When full, they are built anew.
 const CLIENTS_LIMIT: usize = 32;
 
+/// What servers are told of who asks.
+const AGENT: &str = concat!("lmdeck/", env!("CARGO_PKG_VERSION"));
+
 /// Addresses kept as read at most; a configuration has a few. When full, they are read anew.
 const URLS_LIMIT: usize = 128;
 
@@ -33,7 +41,7 @@ const URLS_LIMIT: usize = 128;
 pub struct BuildError(String);
 
 /// Which client a request needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     /// Through the system's proxy, where one is set.
     pub proxied: bool,
@@ -42,11 +50,49 @@ pub struct Way {
     connect: Duration,
 }
 
+/// An address as the clients read it.
+#[derive(Debug)]
+pub struct Address {
+    pub url: Url,
+    uri: Uri,
+}
+
+impl Address {
+    fn read(text: &str) -> Result<Self, Failure> {
+        let refuse = |error: &dyn Error| {
+            Failure::plain(ErrorCode::InvalidRequest, format!("the address {text} cannot be read: {error}"))
+        };
+        let url = Url::parse(text).map_err(|error| refuse(&error))?;
+        let uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| refuse(&error))?;
+        Ok(Self { url, uri })
+    }
+
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+}
+
+/// A request on its way out.
+pub struct Outgoing<'a> {
+    pub method: Method,
+    pub address: &'a Address,
+    pub headers: HeaderMap,
+    /// Empty when it has none.
+    pub body: Bytes,
+}
+
+#[derive(Clone)]
+enum Client {
+    /// In plain HTTP to the server itself.
+    Direct(Direct),
+    Full(reqwest::Client),
+}
+
 pub struct Clients {
     lookup: Arc<dyn Lookup>,
     seen: Arc<Seen>,
-    built: Mutex<HashMap<Way, Client>>,
-    read: Mutex<HashMap<String, Url>>,
+    built: Mutex<Vec<(Way, Client)>>,
+    read: Mutex<BTreeMap<String, Arc<Address>>>,
 }
 
 impl Clients {
@@ -59,29 +105,55 @@ impl Clients {
         Ok(clients)
     }
 
-    pub fn client(&self, way: Way) -> Result<Client, BuildError> {
+    /// Sends a request to `endpoint` and gives the head of its answer, whatever its status.
+    ///
+    /// # Errors
+    /// No connection, or none that lasted until the head was there.
+    pub async fn send(&self, way: Way, endpoint: &Endpoint, request: Outgoing<'_>) -> Result<Response, Failure> {
+        let Outgoing { method, address, headers, body } = request;
+        match self.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))? {
+            Client::Direct(client) => {
+                let mut sending = http::Request::new(Full::new(body));
+                *sending.method_mut() = method;
+                *sending.uri_mut() = address.uri.clone();
+                *sending.headers_mut() = headers;
+                client.send(sending).await.map_err(|error| self.failure(&error, way, endpoint))
+            }
+            Client::Full(client) => {
+                let mut sending = reqwest::Request::new(method, address.url.clone());
+                *sending.headers_mut() = headers;
+                if !body.is_empty() {
+                    *sending.body_mut() = Some(body.into());
+                }
+                let sent = client.execute(sending).await;
+                sent.map(Response::Full).map_err(|error| self.failure(&error, way, endpoint))
+            }
+        }
+    }
+
+    fn client(&self, way: Way) -> Result<Client, BuildError> {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = built.get(&way) {
+        if let Some((_, client)) = built.iter().find(|(own, _)| *own == way) {
             return Ok(client.clone());
         }
         let client = self.build(way)?;
         if built.len() >= CLIENTS_LIMIT {
             built.clear();
         }
-        built.insert(way, client.clone());
+        built.push((way, client.clone()));
         Ok(client)
     }
 
-    /// An address as the client reads it. Every call of a provider asks for the same one.
+    /// An address as the clients read it. Every call of a provider asks for the same one.
     ///
     /// # Errors
     /// It is no address.
-    pub fn url(&self, url: &str) -> Result<Url, Failure> {
+    pub fn address(&self, url: &str) -> Result<Arc<Address>, Failure> {
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(url) = known.get(url) {
-            return Ok(url.clone());
+        if let Some(address) = known.get(url) {
+            return Ok(address.clone());
         }
-        let read = parsed(url)?;
+        let read = Arc::new(Address::read(url)?);
         if known.len() >= URLS_LIMIT {
             known.clear();
         }
@@ -95,28 +167,33 @@ impl Clients {
     }
 
     fn build(&self, way: Way) -> Result<Client, BuildError> {
+        let idle = if way.tls { TLS_IDLE } else { PLAIN_IDLE };
+        if !way.tls && !way.proxied {
+            let agent = HeaderValue::from_static(AGENT);
+            return Ok(Client::Direct(Direct::new(self.guarded(way), way.connect, idle, agent)));
+        }
         let builder = || {
-            let builder = Client::builder()
-                .user_agent(concat!("lmdeck/", env!("CARGO_PKG_VERSION")))
+            let builder = reqwest::Client::builder()
+                .user_agent(AGENT)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .tcp_nodelay(true)
                 .connect_timeout(way.connect)
-                .pool_idle_timeout(if way.tls { TLS_IDLE } else { PLAIN_IDLE })
+                .pool_idle_timeout(idle)
                 .dns_resolver(self.guarded(way));
             if way.proxied { builder } else { builder.no_proxy() }
         };
-        if !way.tls {
-            return builder().tls_certs_only([]).build().map_err(|error| BuildError(chain(&error)));
-        }
-        // A machine without a certificate store cannot build the platform's verifier: the bundled roots serve.
-        builder()
-            .build()
-            .or_else(|_| builder().tls_certs_only(bundled_roots()).build().map_err(|error| BuildError(chain(&error))))
+        let built = if way.tls {
+            // A machine without a certificate store cannot build the platform's verifier: the bundled roots serve.
+            builder().build().or_else(|_| builder().tls_certs_only(bundled_roots()).build())
+        } else {
+            builder().tls_certs_only([]).build()
+        };
+        built.map(Client::Full).map_err(|error| BuildError(chain(&error)))
     }
 
     /// What an error of a request on `way` means.
-    pub fn failure(&self, error: &reqwest::Error, way: Way, endpoint: &Endpoint) -> Failure {
+    pub fn failure(&self, error: &(dyn Error + 'static), way: Way, endpoint: &Endpoint) -> Failure {
         let failure = transport::failure(error, endpoint, way.connect);
         let unresolved = literal(&endpoint.host).is_none() && !way.proxied && !self.seen.knows(&endpoint.host);
         if failure.cause == Cause::ConnectTimeout && unresolved {
@@ -152,12 +229,6 @@ pub fn way(profile: &Profile, connect: Duration) -> Way {
 pub fn way_to(endpoint: &Endpoint, connect: Duration) -> Way {
     let near = Reach::of_host(&endpoint.host).is_local();
     Way { proxied: !near, allowed: Allowed::Anywhere, tls: endpoint.tls, connect }
-}
-
-fn parsed(url: &str) -> Result<Url, Failure> {
-    Url::parse(url).map_err(|error| {
-        Failure::plain(ErrorCode::InvalidRequest, format!("the address {url} cannot be read: {error}"))
-    })
 }
 
 /// The way for a request to `url` that must not leave the machine, or the network when the profile says
@@ -265,8 +336,8 @@ mod tests {
     #[test]
     fn a_near_way_is_never_proxied_and_reaches_as_far_as_the_profile_says() {
         let near = |host: &str, local| {
-            let url = parsed(&format!("http://{host}:8080/v1"))?;
-            near_way(&profile(host, Kind::Openai, local), &url, Duration::from_secs(1))
+            let address = Address::read(&format!("http://{host}:8080/v1"))?;
+            near_way(&profile(host, Kind::Openai, local), &address.url, Duration::from_secs(1))
         };
         assert_eq!(near("api.openai.com", false).unwrap().allowed, Allowed::Machine);
         assert_eq!(near("api.openai.com", true).unwrap().allowed, Allowed::Network);
@@ -296,6 +367,6 @@ mod tests {
     fn a_machine_without_certificates_still_gets_clients() {
         assert!(bundled_roots().count() > 50);
         let _ = rustls::crypto::ring::default_provider().install_default();
-        assert!(Client::builder().tls_certs_only(bundled_roots()).build().is_ok());
+        assert!(reqwest::Client::builder().tls_certs_only(bundled_roots()).build().is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Asks Anthropic how many tokens a request has, without sending it to a model.
 
-use super::clients::{headers, way};
-use super::fetch::{BodyError, body};
+use super::clients::{Outgoing, headers, way};
+use super::fetch::{BodyError, read_body};
 use super::{Inner, held_back};
 use crate::adapters::wire::answer::bad_answer;
 use crate::adapters::wire::anthropic;
@@ -12,7 +12,7 @@ use crate::domain::config::Profile;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::ModelId;
 use crate::domain::secret::Secret;
-use http::HeaderValue;
+use http::{HeaderValue, Method, header};
 use tokio::time::timeout;
 
 /// A count is a line; what is larger is none.
@@ -30,20 +30,16 @@ pub async fn count(inner: &Inner, profile: &Profile, model: &ModelId, asked: &Bo
     let request = serde_json::from_str(&prepared.json)
         .map_err(|error| Failure::plain(ErrorCode::Internal, format!("the request could not be read: {error}")))?;
     let way = way(profile, profile.timeouts.connect);
-    let client = inner.clients.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))?;
-    let url = anthropic::count_url(&profile.endpoint.api_base);
+    let address = inner.clients.address(&anthropic::count_url(&profile.endpoint.api_base))?;
     let secrets: Vec<Secret> = profile.key.iter().cloned().collect();
-    let sending = client
-        .post(url)
-        .headers(headers(profile, true)?)
-        .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .body(anthropic::count_body(&request).to_string())
-        .send();
+    let mut headers = headers(profile, true)?;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = anthropic::count_body(&request).to_string().into();
+    let sending = Outgoing { method: Method::POST, address: &address, headers, body };
     let answer = async {
-        let response = sending.await.map_err(|error| inner.clients.failure(&error, way, &profile.endpoint))?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let path = response.url().path().to_owned();
-        let body = body(response, LIMIT, "the count").await.map_err(|error| match error {
+        let response = inner.clients.send(way, &profile.endpoint, sending).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_body(response, LIMIT, "the count").await.map_err(|error| match error {
             BodyError::TooLarge(failure) => failure,
             BodyError::Cut(_) => Failure::new(ErrorCode::Network, Cause::CutOff, "the count broke off"),
         })?;
@@ -51,7 +47,7 @@ pub async fn count(inner: &Inner, profile: &Profile, model: &ModelId, asked: &Bo
             let now = inner.clock.now();
             let reply = Reply {
                 kind: profile.kind,
-                path: &path,
+                path: address.path(),
                 status,
                 headers: &headers,
                 body: &body,

@@ -1,16 +1,18 @@
 //! Documents sent to one address that is no provider's: a collector of telemetry.
 
-use super::clients::{BuildError, Clients, Way, way_to};
-use super::fetch::{BodyError, body};
+use super::clients::{BuildError, Clients, Outgoing, Way, way_to};
+use super::fetch::{BodyError, read_body};
 use super::resolve::SystemLookup;
+use super::transport;
 use crate::adapters::wire::retry_after::retry_after;
 use crate::domain::config::{Collector, Endpoint};
-use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::failure::Failure;
 use crate::domain::time::UnixMs;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -56,18 +58,21 @@ impl Delivery {
     /// # Errors
     /// Nothing was said in return: no connection, or silence for `limit`.
     pub async fn post(&self, path: &str, json: String, limit: Duration, now: UnixMs) -> Result<Receipt, Failure> {
-        let client = self.clients.client(self.way).map_err(|e| Failure::plain(ErrorCode::Internal, e.to_string()))?;
-        let url = format!("{}{path}", self.endpoint.api_base);
-        let failed = |error: &reqwest::Error| self.clients.failure(error, self.way, &self.endpoint);
-        let request = client.post(url).timeout(limit).headers(self.headers.clone()).body(json);
-        let response = request.send().await.map_err(|error| failed(&error))?;
-        let (status, wait) = (response.status().as_u16(), retry_after(response.headers(), now));
-        let body = match body(response, ANSWER_LIMIT, "the answer").await {
-            Ok(body) => body,
-            Err(BodyError::Cut(error)) => return Err(failed(&error)),
-            // The status says enough.
-            Err(BodyError::TooLarge(_)) => Bytes::new(),
+        let address = self.clients.address(&format!("{}{path}", self.endpoint.api_base))?;
+        let headers = self.headers.clone();
+        let request = Outgoing { method: Method::POST, address: &address, headers, body: json.into() };
+        let exchange = async {
+            let response = self.clients.send(self.way, &self.endpoint, request).await?;
+            let (status, wait) = (response.status(), retry_after(response.headers(), now));
+            let body = match read_body(response, ANSWER_LIMIT, "the answer").await {
+                Ok(body) => body,
+                Err(BodyError::Cut(error)) => return Err(self.clients.failure(&*error, self.way, &self.endpoint)),
+                // The status says enough.
+                Err(BodyError::TooLarge(_)) => Bytes::new(),
+            };
+            Ok(Receipt { status, body, wait })
         };
-        Ok(Receipt { status, body, wait })
+        let place = || format!("{} port {}", self.endpoint.host, self.endpoint.port);
+        timeout(limit, exchange).await.unwrap_or_else(|_| Err(transport::silent(&place(), limit)))
     }
 }

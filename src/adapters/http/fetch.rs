@@ -1,7 +1,8 @@
 //! One free GET of a small document, bounded in size.
 
 use super::Inner;
-use super::clients::{Way, headers};
+use super::clients::{Outgoing, Way, headers};
+use super::response::{Broken, Response};
 use crate::adapters::wire::answer::too_large;
 use crate::adapters::wire::errors::{Reply, ServerError, inside, refusal};
 use crate::adapters::wire::words::{is_web_page, quote};
@@ -10,8 +11,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use reqwest::Response;
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -66,30 +66,28 @@ impl<'a> Asker<'a> {
     async fn exchange(&mut self, url: &str, json: Option<&Value>) -> Result<Document, Failure> {
         let started = Instant::now();
         let native_anthropic = self.profile.kind == crate::domain::kind::Kind::Anthropic;
-        let client =
-            self.inner.clients.client(self.way).map_err(|e| Failure::plain(ErrorCode::Internal, e.to_string()))?;
-        let request = match json {
-            None => client.get(url),
-            Some(json) => client
-                .post(url)
-                .header(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))
-                .body(json.to_string()),
+        let (clients, endpoint) = (&self.inner.clients, &self.profile.endpoint);
+        let address = clients.address(url)?;
+        let mut headers = headers(self.profile, native_anthropic)?;
+        let (method, body) = match json {
+            None => (Method::GET, Bytes::new()),
+            Some(json) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                (Method::POST, json.to_string().into())
+            }
         };
-        let response = request
-            .headers(headers(self.profile, native_anthropic)?)
-            .send()
-            .await
-            .map_err(|error| self.inner.clients.failure(&error, self.way, &self.profile.endpoint))?;
+        let request = Outgoing { method, address: &address, headers, body };
+        let response = clients.send(self.way, endpoint, request).await?;
         let remote = response.remote_addr();
-        self.reach = self.inner.clients.reach(self.way, &self.profile.endpoint, remote).or(self.reach);
-        let status = response.status().as_u16();
+        self.reach = clients.reach(self.way, endpoint, remote).or(self.reach);
+        let status = response.status();
         self.status = Some(status);
         self.first_status = self.first_status.or(self.status);
         let headers = response.headers().clone();
         self.program = headers.get("server").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let path = response.url().path().to_owned();
-        let body = body(response, DOCUMENT_LIMIT, "the answer").await.map_err(|error| match error {
-            BodyError::Cut(error) => self.inner.clients.failure(&error, self.way, &self.profile.endpoint),
+        let path = address.path().to_owned();
+        let body = read_body(response, DOCUMENT_LIMIT, "the answer").await.map_err(|error| match error {
+            BodyError::Cut(error) => clients.failure(&*error, self.way, endpoint),
             BodyError::TooLarge(failure) => failure,
         })?;
         self.took = Some(started.elapsed());
@@ -151,12 +149,12 @@ impl<'a> Asker<'a> {
 
 /// Why a body did not come whole.
 pub enum BodyError {
-    Cut(reqwest::Error),
+    Cut(Broken),
     TooLarge(Failure),
 }
 
 /// Reads a body of at most `limit` bytes; a longer one is given up as soon as that is known.
-pub async fn body(mut response: Response, limit: usize, what: &str) -> Result<Bytes, BodyError> {
+pub async fn read_body(mut response: Response, limit: usize, what: &str) -> Result<Bytes, BodyError> {
     let stated = response.content_length().unwrap_or(0);
     if stated > limit as u64 {
         return Err(BodyError::TooLarge(too_large(limit, what)));

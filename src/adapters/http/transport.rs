@@ -15,7 +15,8 @@ const HEAD_LINES: usize = 100;
 const HEAD_LIMIT: u64 = 8192 + 4096 * 100;
 
 /// What an error of the client means. `connect` is the limit that a connection attempt had.
-pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -> Failure {
+pub fn failure(error: &(dyn Error + 'static), endpoint: &Endpoint, connect: Duration) -> Failure {
+    let (connecting, timed_out) = (was_connecting(error), timed_out(error));
     let place = format!("{} port {}", endpoint.host, endpoint.port);
     if let Some(name) = find::<NameError>(error) {
         return name_failure(name);
@@ -23,11 +24,11 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
     if let Some(tls) = find::<rustls::Error>(error) {
         return tls_failure(tls, &place);
     }
-    if error.is_connect() && error.is_timeout() {
+    if connecting && timed_out {
         return connect_timeout(&place, endpoint.tls, connect);
     }
     let io = find::<io::Error>(error);
-    let known = if error.is_connect() {
+    let known = if connecting {
         io.and_then(|io| io_failure(io, endpoint, &place))
     } else {
         io.and_then(|io| lost(io, &place))
@@ -49,12 +50,23 @@ pub fn failure(error: &reqwest::Error, endpoint: &Endpoint, connect: Duration) -
             return reset(&place);
         }
     }
-    if error.is_timeout() {
+    if timed_out {
         return silent(&place, connect);
     }
     // Of an attempt to connect nothing has arrived, whatever stopped it: a firewall may say so in many ways.
-    let cause = if error.is_connect() { Cause::ConnectTimeout } else { Cause::Other };
+    let cause = if connecting { Cause::ConnectTimeout } else { Cause::Other };
     Failure::new(ErrorCode::Network, cause, format!("the connection to {place} failed: {}", chain(error)))
+}
+
+/// No connection was there yet.
+fn was_connecting(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper_util::client::legacy::Error>(error).is_some_and(hyper_util::client::legacy::Error::is_connect)
+}
+
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    find::<reqwest::Error>(error).is_some_and(reqwest::Error::is_timeout)
+        || find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        || find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout)
 }
 
 /// What an error of a TLS handshake means.

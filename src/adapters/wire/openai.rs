@@ -10,11 +10,11 @@ use crate::domain::failure::ErrorCode;
 use crate::domain::kind::Kind;
 use crate::domain::money::Money;
 use crate::engine::ports::Seen;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// One chunk or body as understood.
@@ -67,65 +67,111 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
         None => None,
     };
     let odd = chunk.choices.is_none();
-    let choices = chunk.choices.unwrap_or_default();
-    let mut out = Read { error, choices: choices.len(), odd, ..Read::default() };
+    let Choices { count, odd: foreign, text, reasoning, tool, other, finish, failed, words } =
+        chunk.choices.unwrap_or_default();
+    let mut out =
+        Read { error, failed, choices: count, odd: odd | foreign, words: words.place(json), ..Read::default() };
     let seen = &mut out.seen;
-    let mut words = Words::None;
-    for choice in choices {
-        let Choice { delta, message, text, finish_reason } = choice;
-        words = words.and(&text, json);
-        seen.text.push_str(&text.text);
-        let silent = text.text.is_empty() && finish_reason.text.is_empty();
-        out.odd |= text.foreign || silent && delta.is_none() && message.is_none();
-        for part in [delta, message].into_iter().flatten() {
-            words = words.and(&part.content, json).and(&part.refusal, json);
-            seen.text.push_str(&part.content.text);
-            seen.text.push_str(&part.refusal.text);
-            let plain = &part.reasoning_content;
-            seen.reasoning.push_str(if plain.text.is_empty() { &part.reasoning.text } else { &plain.text });
-            seen.tool |= part.tool_calls.count > 0 || part.function_call.is_some();
-            seen.other |= part.audio.is_some();
-            let texts = [&part.content, &part.refusal, plain, &part.reasoning];
-            out.odd |= part.tool_calls.foreign || texts.iter().any(|text| text.foreign);
-        }
-        if !finish_reason.text.is_empty() {
-            out.failed = out.failed.or(failed_finish(&finish_reason.text));
-            seen.finish = Some(finish(&finish_reason.text));
-        }
-    }
+    (seen.text, seen.reasoning, seen.tool, seen.other, seen.finish) = (text, reasoning, tool, other, finish);
     if let Some(usage) = chunk.usage.0 {
         seen.billed = matches!(kind, Kind::Openrouter | Kind::ZAiGlm).then(|| usage.billed()).flatten();
         seen.usage = usage.counts();
     }
-    out.words = words.place();
     seen.usage_only = out.choices == 0 && seen.usage.is_some();
     seen.model = some(chunk.model).filter(|model| told.model.as_deref() != Some(model)).map(Cow::into_owned);
     seen.response_id = some(chunk.id).filter(|_| !told.response_id).map(Cow::into_owned);
     Ok(out)
 }
 
+/// What all choices of a chunk or body say together. They are taken in as they are read: nothing keeps them.
+#[derive(Debug, Default)]
+struct Choices {
+    count: usize,
+    /// One is not as choices are.
+    odd: bool,
+    text: String,
+    reasoning: String,
+    tool: bool,
+    other: bool,
+    finish: Option<Finish>,
+    failed: Option<(ErrorCode, &'static str)>,
+    words: Words,
+}
+
+impl Choices {
+    fn take(&mut self, choice: Choice<'_>) {
+        let Choice { delta, message, text, finish_reason } = choice;
+        self.count += 1;
+        self.words.take(&text);
+        self.text.push_str(&text.text);
+        let silent = text.text.is_empty() && finish_reason.text.is_empty();
+        self.odd |= text.foreign || silent && delta.is_none() && message.is_none();
+        for part in [delta.as_ref(), message.as_ref()].into_iter().flatten() {
+            self.words.take(&part.content);
+            self.words.take(&part.refusal);
+            self.text.push_str(&part.content.text);
+            self.text.push_str(&part.refusal.text);
+            let plain = &part.reasoning_content;
+            self.reasoning.push_str(if plain.text.is_empty() { &part.reasoning.text } else { &plain.text });
+            self.tool |= part.tool_calls.count > 0 || part.function_call.is_some();
+            self.other |= part.audio.is_some();
+            let texts = [&part.content, &part.refusal, plain, &part.reasoning];
+            self.odd |= part.tool_calls.foreign || texts.iter().any(|text| text.foreign);
+        }
+        if !finish_reason.text.is_empty() {
+            self.failed = self.failed.or(failed_finish(&finish_reason.text));
+            self.finish = Some(finish(&finish_reason.text));
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct See;
+        impl<'de> Visitor<'de> for See {
+            type Value = Choices;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Choices, A::Error> {
+                let mut choices = Choices::default();
+                while let Some(choice) = list.next_element::<Choice<'de>>()? {
+                    choices.take(choice);
+                }
+                Ok(choices)
+            }
+        }
+        deserializer.deserialize_seq(See)
+    }
+}
+
 /// Where the text of a chunk stands.
+#[derive(Debug, Default)]
 enum Words {
+    #[default]
     None,
-    One(Range<usize>),
+    /// The address of its first byte, and its length.
+    One(usize, usize),
     /// In several pieces, or with escapes.
     Scattered,
 }
 
 impl Words {
-    fn and(self, piece: &Text<'_>, json: &[u8]) -> Self {
-        match (self, &piece.text) {
-            (before, text) if text.is_empty() => before,
-            (Self::None, Cow::Borrowed(text)) => {
-                let start = text.as_ptr().addr().wrapping_sub(json.as_ptr().addr());
-                Self::One(start..start.saturating_add(text.len()))
-            }
+    fn take(&mut self, piece: &Text<'_>) {
+        *self = match (&*self, &piece.text) {
+            (_, text) if text.is_empty() => return,
+            (Self::None, Cow::Borrowed(text)) => Self::One(text.as_ptr().addr(), text.len()),
             _ => Self::Scattered,
         }
     }
 
-    fn place(self) -> Option<Range<usize>> {
-        if let Self::One(place) = self { Some(place) } else { None }
+    /// The place in the JSON it was read from.
+    fn place(self, json: &[u8]) -> Option<Range<usize>> {
+        let Self::One(address, length) = self else { return None };
+        let start = address.wrapping_sub(json.as_ptr().addr());
+        Some(start..start.saturating_add(length))
     }
 }
 
@@ -154,7 +200,7 @@ fn finish(word: &str) -> Finish {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
@@ -162,15 +208,15 @@ struct Chunk<'a> {
     object: Text<'a>,
     #[serde(borrow, default)]
     model: Text<'a>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    choices: Option<Choices>,
     #[serde(default)]
     usage: Object<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Choice<'a> {
     #[serde(borrow, default)]
     delta: Option<Part<'a>>,
@@ -183,7 +229,7 @@ struct Choice<'a> {
     finish_reason: Text<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Part<'a> {
     #[serde(borrow, default)]
     content: Text<'a>,
@@ -201,7 +247,7 @@ struct Part<'a> {
     audio: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct WireUsage {
     #[serde(default)]
     prompt_tokens: Count,
@@ -215,7 +261,7 @@ struct WireUsage {
     cost: Value,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(serde::Deserialize, Default)]
 #[expect(clippy::struct_field_names, reason = "the names are the vendor's")]
 struct Details {
     #[serde(default)]

@@ -2,6 +2,7 @@
 //! `raw` part of exactly one event, in order. What the data means is the dialect's business.
 
 use bytes::{Bytes, BytesMut};
+use std::ops::Range;
 
 /// Bytes of one event at most; what is larger is not a stream of tokens.
 pub const EVENT_LIMIT: usize = 8 * 1024 * 1024;
@@ -131,18 +132,22 @@ impl Reader {
     }
 
     fn event(&mut self, raw: Bytes, complete: bool) -> Event {
-        let mark = if self.started { 0 } else { byte_order_mark(&raw) };
+        let mut position = if self.started { 0 } else { byte_order_mark(&raw) };
         self.started = true;
-        let mut event = Event { name: Bytes::new(), data: None, complete, raw };
-        let mut position = mark;
-        while position < event.raw.len() {
-            let rest = event.raw.get(position..).unwrap_or_default();
+        let (mut name, mut data) = (0..0, Data::None);
+        while let Some(rest) = raw.get(position..).filter(|rest| !rest.is_empty()) {
             let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            let line = event.raw.slice(position..position + length);
+            let line = position..position + length;
             position += length + 1;
-            take_line(&mut event, &line);
+            let (field, value) = field(&raw, line);
+            match field {
+                b"data" => data = data.and(value, &raw),
+                b"event" => name = value,
+                _ => {}
+            }
         }
-        event
+        // Slices are made of what is kept only: each one counts its owners, which costs more than looking at a line.
+        Event { name: raw.slice(name), data: data.of(&raw), complete, raw }
     }
 }
 
@@ -150,26 +155,40 @@ fn byte_order_mark(raw: &[u8]) -> usize {
     if raw.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 }
 }
 
-fn take_line(event: &mut Event, line: &Bytes) {
-    let colon = memchr::memchr(b':', line).unwrap_or(line.len());
-    let mut value = line.slice((colon + 1).min(line.len())..);
-    if value.first() == Some(&b' ') {
-        value = value.slice(1..);
+/// The name of a line's field, and where its value stands.
+fn field(raw: &[u8], line: Range<usize>) -> (&[u8], Range<usize>) {
+    let text = raw.get(line.clone()).unwrap_or_default();
+    let colon = memchr::memchr(b':', text).unwrap_or(text.len());
+    let blank = usize::from(text.get(colon + 1) == Some(&b' '));
+    let start = (line.start + colon + 1 + blank).min(line.end);
+    (text.get(..colon).unwrap_or_default(), start..line.end)
+}
+
+/// The `data:` lines of an event so far.
+enum Data {
+    None,
+    One(Range<usize>),
+    Joined(BytesMut),
+}
+
+impl Data {
+    fn and(self, line: Range<usize>, raw: &[u8]) -> Self {
+        let mut joined = match self {
+            Self::None => return Self::One(line),
+            Self::One(first) => BytesMut::from(raw.get(first).unwrap_or_default()),
+            Self::Joined(joined) => joined,
+        };
+        joined.extend_from_slice(b"\n");
+        joined.extend_from_slice(raw.get(line).unwrap_or_default());
+        Self::Joined(joined)
     }
-    match line.get(..colon) {
-        Some(b"data") => {
-            event.data = Some(match event.data.take() {
-                None => value,
-                Some(earlier) => {
-                    let mut joined = BytesMut::from(earlier);
-                    joined.extend_from_slice(b"\n");
-                    joined.extend_from_slice(&value);
-                    joined.freeze()
-                }
-            });
+
+    fn of(self, raw: &Bytes) -> Option<Bytes> {
+        match self {
+            Self::None => None,
+            Self::One(line) => Some(raw.slice(line)),
+            Self::Joined(joined) => Some(joined.freeze()),
         }
-        Some(b"event") => event.name = value,
-        _ => {}
     }
 }
 
