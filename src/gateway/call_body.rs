@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::Interval;
 
 /// Events taken from the engine at once; what waits beyond them is the next piece.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 /// What a client reads while nothing has come yet. A comment: every reader of events skips it.
 const WAITING: &[u8] = b": lmdeck waiting\n\n";
 

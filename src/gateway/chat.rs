@@ -16,11 +16,11 @@ use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::engine::protocol::{CallEvent, CallHead, CallOutcome};
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use hyper::body::Incoming;
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
@@ -30,7 +30,7 @@ const USUAL_HEADERS: usize = 12;
 /// Characters of a request per token, roughly, in English and JSON.
 pub const BYTES_PER_TOKEN: u64 = 4;
 
-pub async fn completions(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+pub async fn completions(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response {
     let (parts, body) = request.into_parts();
     let read = async {
         let json = body::read_text(body, &parts.headers, BodyBounds::of(&gateway.options)).await?;
@@ -108,7 +108,7 @@ pub fn engine_gone() -> Problem {
 }
 
 /// Waits until a target answers or the call ends. Nothing is lost when it is dropped half-way.
-async fn opening(call: &mut Receiver<CallEvent>) -> Result<CallHead, Ended> {
+async fn opening(call: &mut Receiver<CallEvent>) -> Result<Box<CallHead>, Ended> {
     loop {
         match call.recv().await {
             Some(CallEvent::Head(head)) => return Ok(head),
@@ -120,7 +120,7 @@ async fn opening(call: &mut Receiver<CallEvent>) -> Result<CallHead, Ended> {
 }
 
 /// A whole answer: kept until the call has ended, so that a half one is an error and not an answer.
-async fn settled(gateway: &Gateway, mut call: Receiver<CallEvent>, head: CallHead) -> Response {
+async fn settled(gateway: &Gateway, mut call: Receiver<CallEvent>, head: Box<CallHead>) -> Response {
     let mut parts: Vec<Bytes> = Vec::new();
     let ended = loop {
         match call.recv().await {

@@ -15,6 +15,8 @@ const LABEL_LIMIT: usize = 256;
 const TAG_LIMIT: usize = 64;
 /// Where a caller names its span.
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
+/// What the headers of labels begin with.
+const OURS: &str = "x-lmdeck-";
 /// Each label's header with the label's name.
 const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-lmdeck-request-type"), "request_type"),
@@ -86,7 +88,8 @@ fn put_local_only(facts: &mut Facts, value: &Value) -> Result<(), Problem> {
 /// An unreadable label.
 pub fn from_head(facts: &mut Facts, head: &Parts) -> Result<(), Problem> {
     let headers = &head.headers;
-    for (header, name) in &HEADERS {
+    let labelled = headers.keys().any(|name| name.as_str().starts_with(OURS));
+    for (header, name) in HEADERS.iter().filter(|_| labelled) {
         let Some(value) = headers.get(header) else { continue };
         let place = header.as_str();
         let text = std::str::from_utf8(value.as_bytes())
@@ -94,7 +97,7 @@ pub fn from_head(facts: &mut Facts, head: &Parts) -> Result<(), Problem> {
         put(facts, name, text.trim(), place)?;
     }
     facts.client = client(head);
-    if let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
+    if labelled && let Some(hops) = headers.get(HOP).and_then(|hops| hops.to_str().ok()) {
         facts.through = hops.split(',').map(|hop| hop.trim().to_owned()).take(HOP_LIMIT).collect();
     }
     facts.trace = headers.get(TRACE).and_then(|parent| parent.to_str().ok()).and_then(TraceParent::parse);

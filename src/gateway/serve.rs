@@ -5,11 +5,10 @@ use super::cors;
 use super::guard::Guard;
 use super::options::GatewayOptions;
 use super::problem::Problem;
-use super::router::{self, Gateway};
+use super::router::{Gateway, Routes};
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::GatewayView;
-use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
 use http::{HeaderValue, header};
@@ -28,7 +27,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
 /// Connections open at once; when full, further ones wait in the system's queue.
 const CONNECTION_CAPACITY: usize = 1024;
@@ -52,9 +50,9 @@ pub async fn serve(
 
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
-    let front = Arc::new(Front { guard: Guard::new(&options), bounds: BodyBounds::of(&options) });
-    let drain = options.drain;
-    let router = router::build(Arc::new(Gateway::new(handle.clone(), options, clock)));
+    let (guard, bounds, drain) = (Guard::new(&options), BodyBounds::of(&options), options.drain);
+    let routes = Routes::new(Arc::new(Gateway::new(handle.clone(), options, clock)));
+    let front = Arc::new(Front { guard, bounds, routes });
 
     handle.report_gateway(GatewayView { listening: Some(address.to_string()), trouble: None });
     let room = Arc::new(Semaphore::new(CONNECTION_CAPACITY));
@@ -65,8 +63,8 @@ pub async fn serve(
         tokio::select! {
             () = &mut shutdown => break,
             (stream, permit) = accept(&listener, &room) => {
-                let (front, router) = (front.clone(), router.clone());
-                let service = service_fn(move |request| answer(front.clone(), router.clone(), request));
+                let front = front.clone();
+                let service = service_fn(move |request| answer(front.clone(), request));
                 let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
                 connections.spawn(async move {
                     // A connection that ends badly is the client's affair: a hang-up, a broken request.
@@ -111,28 +109,29 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
     }
 }
 
-/// What stands before the routes.
+/// The routes, and what stands before them.
 struct Front {
     guard: Guard,
     bounds: BodyBounds,
+    routes: Routes,
 }
 
-async fn answer(front: Arc<Front>, router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(front: Arc<Front>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let pages = front.guard.pages();
     if pages.is_empty() {
-        return respond(&front, router, request).await;
+        return Ok(respond(&front, request).await);
     }
     let page = pages.page(request.headers());
     let mut response = if cors::is_question(&request) && front.guard.answers(&request) {
         cors::answer(request.headers())
     } else {
-        respond(&front, router, request).await?
+        respond(&front, request).await
     };
     pages.mark(response.headers_mut(), page.as_ref());
     Ok(response)
 }
 
-async fn respond(front: &Front, router: Router, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond(front: &Front, mut request: Request<Incoming>) -> Response<Body> {
     match front.guard.check(&request) {
         Ok(None) => {}
         Ok(Some(caller)) => {
@@ -145,15 +144,11 @@ async fn respond(front: &Front, router: Router, mut request: Request<Incoming>) 
             let mut response = problem.response();
             // Connections are few, and whoever may not come in shall not hold one.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            return Ok(response);
+            return response;
         }
     }
-    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(never)) => match never {},
-        Err(_) => {
-            tracing::error!("a gateway handler panicked; the connection goes on");
-            Ok(Problem::internal("the gateway stumbled over this request").response())
-        }
-    }
+    AssertUnwindSafe(front.routes.call(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a gateway handler panicked; the connection goes on");
+        Problem::internal("the gateway stumbled over this request").response()
+    })
 }

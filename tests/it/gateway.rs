@@ -160,7 +160,7 @@ fn smol() -> Target {
 }
 
 fn head(stream: bool) -> CallEvent {
-    CallEvent::Head(CallHead {
+    CallEvent::Head(Box::new(CallHead {
         call_id: CallId::from("c7"),
         target: smol(),
         policy: "strategy:prefer_local".into(),
@@ -168,7 +168,7 @@ fn head(stream: bool) -> CallEvent {
         content_type: if stream { "text/event-stream" } else { "application/json; charset=utf-8" }.into(),
         stream,
         cache: "off".into(),
-    })
+    }))
 }
 
 fn raw(text: &str) -> CallEvent {

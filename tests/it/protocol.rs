@@ -758,9 +758,9 @@ const CALL_EVENTS: usize = 9;
 fn every_event_of_a_call_travels_under_its_fixed_name() {
     let events = [
         CallEvent::Trying { call_id: "c1".into(), target: target(), attempt: 2 },
-        CallEvent::FellBack { from: target(), failure: failure(), to: None },
+        CallEvent::FellBack { from: target(), failure: failure().into(), to: None },
         CallEvent::Loading { target: target(), waited_ms: 4000, last_ms: Some(41_000) },
-        CallEvent::Head(CallHead {
+        CallEvent::Head(Box::new(CallHead {
             call_id: "c1".into(),
             target: target(),
             policy: "named".into(),
@@ -768,7 +768,7 @@ fn every_event_of_a_call_travels_under_its_fixed_name() {
             content_type: "text/event-stream".into(),
             stream: true,
             cache: "off".into(),
-        }),
+        })),
         CallEvent::Text { text: "rain\u{1b}[0m".into() },
         CallEvent::Reasoning { text: "hm".into() },
         CallEvent::Raw { bytes: "data: {\"a\":\"é\"}\n\n".into() },

@@ -568,7 +568,7 @@ fn hostile_text_is_shown_and_never_acts() {
     desk.paste(&format!("see {evil}")).press("enter");
     desk.event(CallEvent::Trying { call_id: evil.into(), target: target.clone(), attempt: 1 });
     let failure = Failure::new(ErrorCode::Upstream, Cause::ServerError { status: 500 }, evil);
-    desk.event(CallEvent::FellBack { from: target.clone(), failure: failure.clone(), to: Some(target.clone()) });
+    desk.event(CallEvent::FellBack { from: target.clone(), failure: failure.clone().into(), to: Some(target.clone()) });
     desk.event(CallEvent::Reasoning { text: evil.into() }).event(text(evil)).press("esc z");
     let mut ended = record("c1", 0, "playground", evil, target, 1, 2, 1, 1, Cost::FREE);
     ended.policy = evil.into();

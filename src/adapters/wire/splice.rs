@@ -148,7 +148,7 @@ impl<'a> Object<'a> {
             return Edit { place, text: value.to_owned() };
         }
         let comma = if self.members.is_empty() { "" } else { "," };
-        Edit { place: self.inside..self.inside, text: format!("\"{key}\":{value}{comma}") }
+        Edit { place: self.inside..self.inside, text: ["\"", key, "\":", value, comma].concat() }
     }
 }
 

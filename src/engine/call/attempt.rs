@@ -218,7 +218,7 @@ impl Attempt<'_> {
 
     async fn send_head(&self, content_type: &str, stream: bool, ticket: &Ticket) -> Result<(), Failure> {
         self.shared.traffic.update(ticket.id(), |running| running.writing = true);
-        self.send(CallEvent::Head(CallHead {
+        self.send(CallEvent::Head(Box::new(CallHead {
             call_id: ticket.id().clone(),
             target: self.chosen.target.clone(),
             policy: ticket.policy().to_owned(),
@@ -226,7 +226,7 @@ impl Attempt<'_> {
             content_type: content_type.to_owned(),
             stream,
             cache: ticket.cache().to_owned(),
-        }))
+        })))
         .await
     }
 

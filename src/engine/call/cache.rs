@@ -292,7 +292,7 @@ impl<'a> Keeping<'a> {
             return Ok(false);
         };
         ticket.served(self.target, &kept);
-        let head = CallEvent::Head(CallHead {
+        let head = CallEvent::Head(Box::new(CallHead {
             call_id: ticket.id().clone(),
             target: self.target.clone(),
             policy: ticket.policy().to_owned(),
@@ -300,7 +300,7 @@ impl<'a> Keeping<'a> {
             content_type: kept.content_type.clone(),
             stream: kept.stream,
             cache: ticket.cache().to_owned(),
-        });
+        }));
         for event in std::iter::once(head).chain(kept.events.iter().cloned()) {
             hand_over(events, event, deadline).await?;
         }

@@ -341,6 +341,6 @@ fn failed(
 
 async fn announce(attempt: &Attempt<'_>, failure: &Failure, to: Option<&Target>) -> Result<(), Failure> {
     let from = attempt.chosen.target.clone();
-    let event = CallEvent::FellBack { from, failure: failure.clone(), to: to.cloned() };
+    let event = CallEvent::FellBack { from, failure: Box::new(failure.clone()), to: to.cloned() };
     hand_over(attempt.events, event, attempt.deadline).await
 }

@@ -24,6 +24,7 @@ pub struct CallHead {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
+// Small, since each is moved several times on its way and room for dozens is made for every call.
 pub enum CallEvent {
     /// The call has its id and waits for a slot or a first byte from `target`.
     Trying {
@@ -34,7 +35,7 @@ pub enum CallEvent {
     /// An attempt failed before any answer byte; the next target is tried.
     FellBack {
         from: Target,
-        failure: Failure,
+        failure: Box<Failure>,
         to: Option<Target>,
     },
     /// The model has to load first; waited so far.
@@ -45,7 +46,7 @@ pub enum CallEvent {
         #[serde(default)]
         last_ms: Option<u64>,
     },
-    Head(CallHead),
+    Head(Box<CallHead>),
     /// Text of the answer.
     Text {
         text: String,

@@ -504,12 +504,12 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         if let Some(failure) = &attempt.failure {
             events.push(CallEvent::FellBack {
                 from: attempt.target.clone(),
-                failure: failure.clone(),
+                failure: failure.clone().into(),
                 to: record.attempts.get(place + 1).map(|next| next.target.clone()),
             });
         }
     }
-    events.push(CallEvent::Head(CallHead {
+    events.push(CallEvent::Head(Box::new(CallHead {
         call_id: record.id.clone(),
         target,
         policy: record.policy.clone(),
@@ -517,7 +517,7 @@ pub fn answered(record: &CallRecord, pieces: &[&str]) -> Vec<CallEvent> {
         content_type: "text/event-stream".into(),
         stream: true,
         cache: "off".into(),
-    }));
+    })));
     events.extend(pieces.iter().map(|piece| CallEvent::Text { text: (*piece).to_owned() }));
     if let Some(usage) = record.usage {
         events.push(CallEvent::Usage { usage });
