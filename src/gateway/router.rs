@@ -8,7 +8,7 @@ use crate::engine::handle::EngineHandle;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::Method;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ const CHATS: &str = "/v1/chat/completions";
 fn others(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/models", get(models::list))
-        .route(CHATS, any(wrong_method))
+        // Its POSTs do not come here; whoever asks in another way is told that it takes them.
+        .route(CHATS, post(wrong_method))
         .route("/v1/completions", post(embeddings::completions))
         .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/health", get(status::health))
