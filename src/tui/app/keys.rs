@@ -104,15 +104,27 @@ impl App {
             }
             // The second key did not fit: it means what it means alone.
             Meaning::Nothing if before.is_some() => self.press(key),
-            // A terminal sends esc and the key after it as one, when they come in one packet: typed ahead, also out
-            // of a field. What a field takes with alt it has taken above.
+            // A terminal sends esc and the key after it as one, when they come in one packet: typed ahead. What a
+            // field takes with alt it has taken above.
             Meaning::Nothing if key.alt && matches!(key.code, KeyCode::Char(_)) => {
+                let (in_text, layers) = (self.typing(), self.layers.len());
                 let mut intents = self.press(Key { code: KeyCode::Esc, ctrl: false, alt: false });
-                intents.extend(self.press(Key { alt: false, ..key }));
+                let second = Key { alt: false, ..key };
+                // Nobody answers a question that was not on the screen, and out of a text a key with alt may just as
+                // well be a slip: there it may lead to another place and do nothing.
+                if self.layers.len() <= layers && (!in_text || self.leads_away(second)) {
+                    intents.extend(self.press(second));
+                }
                 intents
             }
             Meaning::Nothing => Vec::new(),
         }
+    }
+
+    /// A key that only shows another place.
+    fn leads_away(&self, key: Key) -> bool {
+        let meaning = self.keymap.meaning(&self.contexts(), None, key);
+        !self.typing() && matches!(meaning, Meaning::Act(action) if action.leads_away())
     }
 
     /// The key after the one for jumping; `None` when it names no pane: then it means what it always means.
