@@ -18,6 +18,7 @@ use crate::tui::layers::report::ReportPage;
 use crate::tui::msg::Intent;
 use crate::tui::part::{Effect, Part, Place, Tab};
 use crate::tui::widgets::filter::Change;
+use crate::tui::widgets::line::Put;
 use crossterm::event::KeyCode;
 
 /// Said of an undo, where any other edit says how to undo it.
@@ -30,7 +31,7 @@ impl App {
     pub(super) fn input(&mut self, input: Input) -> Vec<Intent> {
         match input {
             Input::Key(event) => self.press(Key::from(event)),
-            Input::Paste(text) => self.paste(&text),
+            Input::Paste(text) => self.put(&text, Put::AtCursor),
             Input::Wheel { down, .. } => self.act(if down { Action::Down } else { Action::Up }),
             Input::Click { column, row } => self.click(column, row),
             Input::Resize | Input::HungUp => Vec::new(),
@@ -47,27 +48,21 @@ impl App {
         }
     }
 
-    /// Pasted text: into the filter that is open, else as the part takes it.
-    fn paste(&mut self, text: &str) -> Vec<Intent> {
-        self.jumping = false;
-        self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
-            Some(filter) => {
-                out.complain(filter.paste(text));
-                part.filtered(Change::Text, cx, out);
-            }
-            None => part.paste(text, cx, out),
-        })
-    }
-
     /// A line of plain mode in place of what the open filter or the field with the focus holds.
     pub fn fill(&mut self, text: &str) -> Vec<Intent> {
         self.notes.expire(self.now, true);
+        self.put(text, Put::Instead)
+    }
+
+    /// Into the filter that is open, else as the part takes it.
+    fn put(&mut self, text: &str, put: Put) -> Vec<Intent> {
+        self.jumping = false;
         self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
             Some(filter) => {
-                out.complain(filter.replace(text));
+                out.complain(filter.put(text, put));
                 part.filtered(Change::Text, cx, out);
             }
-            None => part.fill(text, cx, out),
+            None => part.put(text, put, cx, out),
         })
     }
 
@@ -159,15 +154,25 @@ impl App {
 
     /// Does an act: the top part first, then the frame.
     pub fn act(&mut self, action: Action) -> Vec<Intent> {
-        if let Some(why) = self.why_not(action) {
+        self.act_in(None, action)
+    }
+
+    /// Does an act in the part of `owner`, the top one without: that first, then the frame.
+    pub(super) fn act_in(&mut self, owner: Option<&Owner>, action: Action) -> Vec<Intent> {
+        let top = self.top_owner();
+        let owner = owner.unwrap_or(&top);
+        let part = self.part_of(owner);
+        if let Some(why) = part.and_then(|part| self.why_not_in(part, action)) {
             self.say(Level::Warning, why);
             return Vec::new();
         }
-        if let Some(intents) = self.act_on_filter(action) {
+        if *owner == top
+            && let Some(intents) = self.act_on_filter(action)
+        {
             return intents;
         }
         let mut known = false;
-        let intents = self.with_part(None, |part, cx, out| known = part.act(action, cx, out));
+        let intents = self.with_part(Some(owner), |part, cx, out| known = part.act(action, cx, out));
         if known { intents } else { self.act_of_frame(action) }
     }
 

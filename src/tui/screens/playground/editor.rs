@@ -7,6 +7,7 @@ use super::wrap;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Key;
 use crate::tui::theme::Role;
+use crate::tui::widgets::line::Put;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 use ratatui_textarea::{CursorMove, DataCursor, TextArea};
@@ -115,11 +116,17 @@ impl Editor {
         self.edited();
     }
 
-    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
-    ///
     /// # Errors
     /// As [`Self::paste`].
-    pub fn fill(&mut self, line: &str) -> Result<(), String> {
+    pub fn put(&mut self, text: &str, put: Put) -> Result<(), String> {
+        match put {
+            Put::AtCursor => self.paste(text),
+            Put::Instead => self.fill(text),
+        }
+    }
+
+    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
+    fn fill(&mut self, line: &str) -> Result<(), String> {
         if self.lines().len() > 1 && self.lines().last().is_some_and(String::is_empty) {
             self.area.move_cursor(CursorMove::Bottom);
             self.area.move_cursor(CursorMove::End);
@@ -133,7 +140,7 @@ impl Editor {
     ///
     /// # Errors
     /// It would be more than a prompt can hold: nothing is changed.
-    pub fn paste(&mut self, text: &str) -> Result<(), String> {
+    fn paste(&mut self, text: &str) -> Result<(), String> {
         if self.bytes + text.len() > MOST_BYTES {
             return Err(
                 "the paste is left out: with it the text would be larger than 16 MiB. Paste a part of it".into()
