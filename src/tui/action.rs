@@ -163,10 +163,7 @@ pub enum Action {
 impl Action {
     /// Whether it does nothing but show another place.
     pub fn leads_away(self) -> bool {
-        matches!(
-            self,
-            Self::GoTab(_) | Self::NextTab | Self::PreviousTab | Self::Help | Self::Messages | Self::Palette
-        )
+        matches!(self, Self::GoTab(_) | Self::NextTab | Self::PreviousTab | Self::Help | Self::Messages | Self::Palette)
     }
 
     /// Whether it is for changing the file, from its first step on. What also serves for looking is none of these.
