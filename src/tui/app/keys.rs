@@ -116,7 +116,7 @@ impl App {
         }
     }
 
-    /// A key that only shows another place.
+    /// A key that changes nothing here.
     fn leads_away(&self, key: Key) -> bool {
         let meaning = self.keymap.meaning(&self.contexts(), None, key);
         !self.typing() && matches!(meaning, Meaning::Act(action) if action.leads_away())
