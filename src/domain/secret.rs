@@ -31,9 +31,12 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Whether a key with this name holds a secret, however it is spelled.
+/// Whether a key with this name holds a secret, however it is spelled. What something costs per token is none.
 pub fn names_a_secret(word: &str) -> bool {
     let flat: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    if flat.ends_with("pertoken") {
+        return false;
+    }
     matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
         || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
             .iter()

@@ -5,8 +5,11 @@ use super::units;
 use crate::domain::call::Facts;
 use crate::domain::config::Limits;
 use crate::domain::ids::Target;
+use crate::domain::model::ModelInfo;
 use crate::domain::money::Money;
 use crate::engine::protocol::{ModelView, ProviderView, Snapshot};
+
+const UNKNOWN: &str = "may cost something: its price is not known";
 
 /// The question of a connection test and its answer, in tokens, at most.
 const QUESTION_TOKENS: u64 = 64;
@@ -47,8 +50,14 @@ pub fn one_question(provider: &ProviderView) -> Option<String> {
     match dearest {
         Some(Money::ZERO) => None,
         Some(amount) => Some(format!("may cost up to {}", units::money(amount))),
-        None => Some("may cost something: its price is not known".to_owned()),
+        None => Some(UNKNOWN.to_owned()),
     }
+}
+
+/// The same of a server that was only tested, with the models that it listed: nobody knows what it takes for them.
+pub fn one_question_at(near: bool, models: &[ModelInfo]) -> Option<String> {
+    let free = near && !models.iter().any(|model| model.chat && model.remote);
+    (!free).then(|| UNKNOWN.to_owned())
 }
 
 /// Tokens of a prompt of so many bytes, by the usual estimate of four bytes a token, until the vendor counts.

@@ -161,6 +161,20 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it does nothing but show another place, or leave: that asks where something would be lost.
+    pub fn leads_away(self) -> bool {
+        matches!(
+            self,
+            Self::GoTab(_)
+                | Self::NextTab
+                | Self::PreviousTab
+                | Self::Help
+                | Self::Messages
+                | Self::Palette
+                | Self::Quit
+        )
+    }
+
     /// Whether it is for changing the file, from its first step on. What also serves for looking is none of these.
     pub fn writes(self) -> bool {
         matches!(

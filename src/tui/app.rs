@@ -198,6 +198,14 @@ impl App {
         self.layers.last().map_or(self.screens.get(self.tab), |layer| layer.part.as_ref())
     }
 
+    fn part_of(&self, owner: &Owner) -> Option<&dyn Part> {
+        match owner {
+            Owner::Screen(tab) => Some(self.screens.get(*tab)),
+            Owner::Layer(id) => self.layers.iter().find(|layer| layer.id == *id).map(|layer| layer.part.as_ref()),
+            Owner::Frame(_) => None,
+        }
+    }
+
     /// From the screen up to the top layer.
     pub(super) fn stack(&self) -> impl DoubleEndedIterator<Item = &dyn Part> {
         std::iter::once(self.screens.get(self.tab)).chain(self.layers.iter().map(|layer| layer.part.as_ref()))
@@ -231,6 +239,10 @@ impl App {
 
     /// Why an act cannot be done now.
     pub(super) fn why_not(&self, action: Action) -> Option<String> {
+        self.why_not_in(self.top(), action)
+    }
+
+    fn why_not_in(&self, part: &dyn Part, action: Action) -> Option<String> {
         match action {
             Action::BrokenPage if self.snapshot.config.rejected.is_none() => {
                 Some("the configuration file is in force: nothing is wrong with it".into())
@@ -245,7 +257,7 @@ impl App {
             }
             Action::Copied if self.copied.is_none() => Some("nothing was copied yet".into()),
             Action::Jump if self.top().panes().len() < 2 => Some("there is one part only here".into()),
-            _ => self.top().why_not(action, &self.cx()),
+            _ => part.why_not(action, &self.cx()),
         }
     }
 
@@ -297,6 +309,11 @@ impl App {
             Owner::Frame(_) => false,
         };
         there.then_some(opener)
+    }
+
+    /// Where the keyboard is: the tab, and the layer above it.
+    pub(super) fn top_place(&self) -> (Tab, Option<u64>) {
+        (self.tab, self.layers.last().map(|layer| layer.id))
     }
 
     /// The part with the keyboard, by name.

@@ -7,12 +7,12 @@ use super::keymap::{Context, Key, Keymap};
 use super::notes::Notes;
 use super::told::Told;
 use super::widgets::filter::{Change, Filter};
+use super::widgets::line::Put;
 use crate::domain::call::{CallRequest, Facts};
 use crate::domain::ids::{CallId, ProviderId};
 use crate::domain::preset::{Preset, Values};
 use crate::domain::time::UnixMs;
 use crate::engine::protocol::{CallEvent, Command, Event, Level, Reply, SavedPrompt, Snapshot};
-use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
 /// What every part may look at.
@@ -184,15 +184,9 @@ pub trait Part {
         false
     }
 
-    /// Pasted text: one edit, never a row of keys.
-    fn paste(&mut self, _text: &str, _cx: &Cx<'_>, _out: &mut Outbox) {}
-
-    /// A line of plain mode in place of what the field with the focus holds. This one is for fields of one line,
-    /// which all know the key that empties them.
-    fn fill(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
-        self.key(Key { code: KeyCode::Char('u'), ctrl: true, alt: false }, cx, out);
-        self.paste(text, cx, out);
-    }
+    /// A text that comes in one piece, pasted or as a line of plain mode: one edit, never a row of keys. Where it
+    /// cannot be taken, what stands there stays.
+    fn put(&mut self, _text: &str, _put: Put, _cx: &Cx<'_>, _out: &mut Outbox) {}
 
     /// Does what a key means here; `false` when this part knows no such act.
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool;

@@ -203,9 +203,14 @@ impl Plain {
         if text.is_none() && Chord::parse(line).is_some_and(|chord| chord.0.iter().all(|key| key.text().is_none())) {
             return self.press(line);
         }
+        let filled = self.app.top_place();
         let intents = self.app.fill(text.unwrap_or(line));
         if let Some(exit) = self.carry_out(intents)? {
             return Ok(Some(exit));
+        }
+        // A question that the text led to is answered by the person, not by what follows a field.
+        if self.app.top_place() != filled {
+            return Ok(None);
         }
         self.update(Msg::Input(Input::Key(KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE))))
     }

@@ -1655,6 +1655,8 @@ async fn a_key_in_clear_is_refused_however_it_is_given() {
         ("limits.default_max_tokens", "900"),
         ("ui.keys", "{ help: F1 }"),
         ("presets.a.defaults.token", "x"),
+        ("cost_optimization.local_model_cost_per_token", "0.000001"),
+        ("cost_optimization", "{ local_model_cost_per_token: 0 }"),
     ] {
         let desk = Desk::new();
         desk.engine.on(CommandName::ConfigSet, edited(1));

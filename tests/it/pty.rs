@@ -648,6 +648,18 @@ fn a_line_for_a_field_stays_text_in_plain_mode_whatever_it_begins_with() {
 }
 
 #[test]
+fn a_question_that_a_line_of_plain_mode_leads_to_stands_on_its_safe_answer() {
+    let curl = "curl https://api.openai.com/v1 -H \"Authorization: Bearer $K\"";
+    let lines = format!("a\ntab\nmine\ntab\n{curl}\nenter\nesc\nright\nright\nenter\nq\n");
+    let (said, code) = plain(&lines, |command| {
+        command.arg("--plain");
+    });
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("chosen: Leave the form as it is; enter presses it"), "{said}");
+    assert!(!said.contains("chosen: Fill it"), "{said}");
+}
+
+#[test]
 fn a_capital_f_is_a_key_of_its_own_in_plain_mode() {
     let (said, _) = plain("F\nF1\nesc\nq\n", |command| {
         command.arg("--plain");

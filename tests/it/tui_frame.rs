@@ -13,6 +13,7 @@ use lmdeck::engine::protocol::{
     Command, CommandName, PlanLeft, PlanView, ProbeWhich, Reply, Snapshot, WarmStanding, WarmView,
 };
 use lmdeck::tui::msg::{Intent, Msg};
+use lmdeck::tui::told::Heard;
 use lmdeck::tui::{App, TuiOptions};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -338,8 +339,28 @@ fn esc_and_the_key_after_it_in_one_packet_mean_both() {
     let mut desk = Desk::new();
     desk.press("enter").shows("━ LM Studio").press("alt-5").shows("[5 Telemetry]");
     desk.press("1").shows("━ Providers 5");
-    // In a text the same packet stays what it is: nothing is left by accident.
-    desk.press("a tab").type_in("x").press("alt-5").shows("━ New provider");
+    // In a text that would be lost it is esc alone: nobody answers a question that was not on the screen.
+    desk.press("a tab").type_in("x");
+    for key in ["alt-1", "alt-2", "alt-3", "alt-5", "alt-l"] {
+        desk.press(key).shows("Leave the form?").shows("> [ Keep editing ]").press("esc").shows("━ New provider");
+    }
+    desk.press("shift-tab right alt-3")
+        .shows("Leave the form?")
+        .press("esc")
+        .shows("━ New provider")
+        .shows("Id *        x");
+    assert!(desk.asked.iter().all(|command| !command.changes_something()), "{:?}", desk.asked);
+}
+
+#[test]
+fn a_key_with_alt_in_a_filter_or_the_palette_changes_nothing_below_it() {
+    for open in ["/", ":", "enter /"] {
+        for key in ["alt-space", "alt-p", "alt-u", "alt-d", "alt-m"] {
+            let mut desk = Desk::new();
+            desk.press(open).press(key).hides("Delete provider");
+            assert_eq!(desk.asked, [], "{open} {key}");
+        }
+    }
 }
 
 #[test]
@@ -408,7 +429,14 @@ fn messages_are_a_list_that_grows_counts_and_leads_somewhere() {
     desk.press("/").type_in("workst").press("enter").shows("Messages 1 of 2");
     desk.press("enter").hides("Messages").shows("━ Doctor  Workstation");
     desk.press("esc").shows("━ Workstation");
-    desk.press("!").press("j").press("y");
+    let told = |desk: &Desk| desk.app.top().told(&desk.app.cx());
+    let mut heard = Heard::default();
+    desk.press("!");
+    assert_eq!(heard.news(told(&desk)).len(), 2);
+    desk.tell(Msg::Event(Box::new(health_event("lm_studio", State::Up, State::Down, None))));
+    let news = heard.news(told(&desk));
+    assert!(news.len() == 1 && news[0].starts_with("Messages, 1 of "), "only the new one is told: {news:?}");
+    desk.press("j").press("y");
     assert!(desk.copied().is_some_and(|text| text.contains("workstation") || text.contains("Workstation")));
 }
 

@@ -8,6 +8,7 @@ use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::health::{ModelInfo, State};
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
+use lmdeck::domain::preset::Preset;
 use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::protocol::{
@@ -445,6 +446,19 @@ fn deleting_asks_first_and_the_safe_answer_is_the_default() {
 }
 
 #[test]
+fn the_question_before_a_delete_names_the_presets_that_are_left_without_their_model() {
+    let mut snapshot = evening();
+    let preset = |name: &str, model: &str| Preset { name: name.into(), model: model.into(), ..Preset::default() };
+    let presets = vec![preset("notes", "lm_studio/qwen3-32b"), preset("mine", "zai/glm-4.6")];
+    snapshot.config = Arc::new(ConfigView { presets: Arc::new(presets), ..(*snapshot.config).clone() });
+    let mut desk = Desk::new(snapshot);
+    desk.press("d")
+        .shows("Delete provider lm_studio?")
+        .shows("preset notes, which stays as it is")
+        .hides("preset mine");
+}
+
+#[test]
 fn an_undo_says_what_it_did_and_not_how_to_undo_a_save() {
     let report =
         EditReport { file: "/x/ai_models.yaml".into(), lines_changed: 1, written: true, ..EditReport::default() };
@@ -595,6 +609,21 @@ fn a_key_that_waits_for_permission_is_allowed_by_name_after_a_question() {
     assert_eq!(desk.commands().len(), before, "the safe answer is the default");
     desk.press("T right enter");
     assert_eq!(desk.last(), Command::ConfigTrust { asked: vec![openai_journey()] });
+}
+
+#[test]
+fn what_a_collector_would_get_is_asked_about_like_any_key() {
+    let journey = Journey {
+        provider: "telemetry".into(),
+        variable: "records of calls".into(),
+        origin: "https://collector.example".into(),
+    };
+    let mut snapshot = evening();
+    snapshot.config = Arc::new(ConfigView { untrusted: vec![journey.clone()], ..(*snapshot.config).clone() });
+    let mut desk = Desk::new(snapshot);
+    desk.shows("Let the keys go there?").shows("https://collector.example   records of calls").press("esc");
+    desk.press("T").shows("Let the keys go there?").press("right enter");
+    assert_eq!(desk.last(), Command::ConfigTrust { asked: vec![journey] });
 }
 
 #[test]
@@ -826,6 +855,74 @@ fn a_curl_line_over_a_touched_form_is_asked_about_and_never_the_text_of_a_field(
     desk.press("enter").shows("New provider").hides("api.openai.com").shows("Mine");
     desk.paste(line).press("right enter").shows("https://api.openai.com").shows("Mine").shows("< OpenAI >");
     assert!(!desk.screen(120, 40).contains("SECRET99"));
+    // Without a key in it a name or a list of models may hold any text.
+    desk.paste(" of http://a.example and b").hides("Fill the form").shows("Mineof http://a.example and b");
+}
+
+#[test]
+fn a_paste_over_an_edited_provider_says_its_kind_and_guesses_none_by_the_port() {
+    let line = |address: &str| format!("curl {address}/v1/models -H 'Authorization: Bearer $MY_KEY'");
+    for (address, kind) in [("http://10.0.0.2:9001", None), ("https://api.openai.com", Some(Kind::Openai))] {
+        let mut desk = desk();
+        desk.press("j j e tab tab tab");
+        desk.paste(&line(address)).shows("Fill the form from the paste?").shows("Key       ${MY_KEY}");
+        match kind {
+            Some(kind) => desk.shows(&format!("Kind      {}", kind.label())),
+            None => desk.hides("  Kind      "),
+        };
+        desk.press("right enter").shows(address).press("ctrl-s");
+        let Command::EditProvider { draft, .. } = desk.last() else { panic!("{:?}", desk.last()) };
+        assert_eq!((draft.kind, draft.endpoint.as_str()), (kind, address));
+    }
+}
+
+#[test]
+fn a_line_of_plain_mode_that_is_not_taken_leaves_the_field_as_it_was() {
+    let mut desk = desk();
+    desk.press("j j e tab tab tab").shows("https://api.z.ai/api/paas/v4");
+    // More than one field's text is asked about first.
+    desk.app.fill("curl https://api.openai.com/v1 -H \"Authorization: Bearer $K\"");
+    desk.shows("Fill the form from the paste?").press("enter").shows("https://api.z.ai/api/paas/v4");
+    desk.app.fill(&"x".repeat(5000));
+    desk.shows("the text is left out: a line holds 4096 bytes")
+        .shows("https://api.z.ai/api/paas/v4")
+        .shows("Not modified");
+    // The kept key stays kept.
+    desk.press("tab").shows("from Z_AI_API_KEY").paste(&"x".repeat(5000)).shows("from Z_AI_API_KEY");
+    desk.shows("Not modified").press("esc").hides("Leave the form?");
+    // A new form is filled, as by a paste.
+    desk.press("a tab tab tab");
+    desk.app.fill("http://127.0.0.1:11434/v1/models");
+    desk.shows("< Ollama >").shows("http://127.0.0.1:11434 ").shows("/v1/models removed");
+}
+
+#[test]
+fn a_text_that_is_too_long_leaves_what_is_proposed() {
+    let mut desk = desk();
+    desk.press("a tab").shows("lm_studio_2").paste(&"x".repeat(5000)).shows("left out").shows("lm_studio_2");
+    desk.press("shift-tab right").hides("lm_studio_2").shows("Id *        llama_cpp");
+}
+
+#[test]
+fn the_form_asks_before_a_near_server_asks_a_model_elsewhere() {
+    let remote = ModelInfo { remote: true, ..ModelInfo::named("gpt-oss:120b-cloud") };
+    for (models, asks) in [(vec![remote, ModelInfo::named("small")], true), (vec![ModelInfo::named("small")], false)] {
+        let mut desk = desk();
+        desk.press("a").paste("http://127.0.0.1:11434").press("tab").wait(Duration::from_millis(400));
+        let tested = TestReport { models, ..report(StepState::Passed) };
+        desk.answer(Reply::Tested(tested)).press("ctrl-t");
+        let asked = desk.commands().into_iter().filter_map(|command| match command {
+            Command::TestProvider { answer, .. } => Some(answer),
+            _ => None,
+        });
+        let asked: Vec<bool> = asked.collect();
+        if asks {
+            desk.shows("Ask the model for one word?").shows("may cost something");
+            assert_eq!(asked, [false]);
+        } else {
+            assert_eq!(asked, [false, true]);
+        }
+    }
 }
 
 #[test]

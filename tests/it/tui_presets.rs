@@ -258,6 +258,21 @@ fn a_preset_that_is_there_is_changed_and_the_persons_comments_stay() {
 }
 
 #[test]
+fn keeping_a_preset_takes_back_nothing_that_others_changed_since_it_was_taken() {
+    let theirs = FILE.replace("max_tokens: 300", "max_tokens: 900").replace("style prayers", "style blessings");
+    let mut desk = Desk::on(FILE);
+    desk.press("ctrl-g enter").type_in(" Be brief.");
+    std::fs::write(desk.place.path("ai_models.yaml"), &theirs).unwrap();
+    desk.tell(Msg::Snapshot(Arc::new(picture_of(&desk.store))));
+    desk.press("ctrl-s").sees(&["Max tokens   900", "blessings"]).press("ctrl-s ctrl-s");
+    let wanted = theirs.replace("{{intention}}.\n", "{{intention}}. Be brief.\n");
+    assert_eq!(desk.file(), wanted);
+    // Nor the next time.
+    desk.type_in(" Now.").press("ctrl-s ctrl-s ctrl-s");
+    assert_eq!(desk.file(), wanted.replace("Be brief.", "Be brief. Now."));
+}
+
+#[test]
 fn a_preset_that_stays_as_it_is_writes_nothing() {
     let block = "presets:\n  long:\n    prompt: |\n      One {{a}}\n\n      two\n    defaults: { a: 3 }\n";
     let mut desk = Desk::on(block);

@@ -21,6 +21,7 @@ use lmdeck::engine::protocol::{
     ReplayDone, ReplayRules, Reply, Snapshot, WhatIf,
 };
 use lmdeck::tui::App;
+use lmdeck::tui::input::Input;
 use lmdeck::tui::msg::{Intent, Msg};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,44 @@ fn a_condition_of_several_lines_keeps_them_and_is_changed_in_the_editor() {
     desk.press("ctrl-s ctrl-s");
     let policies = desk.store.load().unwrap().config.rules.policies.clone();
     assert_eq!(policies[0].when.trim(), now, "{}", desk.file());
+}
+
+#[test]
+fn a_pasted_condition_of_several_lines_keeps_them() {
+    let pasted = "request.type == \"a\" // night shift\r\n  && request.priority != \"high\"";
+    let mut desk = Desk::new();
+    desk.press("enter").tell(Msg::Input(Input::Paste(pasted.into())));
+    let screen = desk.wide();
+    assert!(screen.contains("this text has several lines") && screen.contains("Not modified"), "{screen}");
+    desk.press("ctrl-u").tell(Msg::Input(Input::Paste(pasted.into())));
+    desk.rest().press("ctrl-s");
+    let seen = r#"// night shift\n  && request.priority != \"high\""#;
+    assert!(desk.wide().contains(seen), "{}", desk.wide());
+    desk.press("ctrl-s");
+    let policies = desk.store.load().unwrap().config.rules.policies.clone();
+    assert_eq!(policies[0].when.trim(), pasted.replace('\r', ""), "{}", desk.file());
+}
+
+#[test]
+fn the_editor_follows_what_others_change_and_keeps_the_person_s_own() {
+    let theirs = FILE.replace("> 24000", "> 9000").replace("priority: 50", "priority: 7");
+    let write = |desk: &Desk, text: &str| std::fs::write(desk.folder.path().join("ai_models.yaml"), text).unwrap();
+    let mut desk = Desk::new();
+    desk.press("enter tab").type_in(", zai");
+    write(&desk, &theirs);
+    let screen = desk.reread().wide();
+    assert!(screen.contains("long-prompts was changed meanwhile: Priority, When"), "{screen}");
+    assert!(screen.contains("request.prompt_tokens > 9000") && screen.contains("near, zai"), "{screen}");
+    desk.press("ctrl-s ctrl-s");
+    assert_eq!(desk.file(), theirs.replace("use: [near]", "use: [near, zai]"));
+    // What both changed is said, and seen before it is written.
+    let before = desk.file();
+    desk.reread().press("enter").type_in(" && request.stream");
+    write(&desk, &before.replace("> 9000", "> 100"));
+    let screen = desk.reread().wide();
+    assert!(screen.contains("was changed meanwhile: When (yours is kept)"), "{screen}");
+    let screen = desk.press("ctrl-s").wide();
+    assert!(screen.contains("> 100") && screen.contains("> 9000 && request.stream"), "{screen}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::tui::layers::report::ReportPage;
 use crate::tui::msg::Intent;
 use crate::tui::part::{Effect, Part, Place, Tab};
 use crate::tui::widgets::filter::Change;
+use crate::tui::widgets::line::Put;
 use crossterm::event::KeyCode;
 
 /// Said of an undo, where any other edit says how to undo it.
@@ -30,7 +31,7 @@ impl App {
     pub(super) fn input(&mut self, input: Input) -> Vec<Intent> {
         match input {
             Input::Key(event) => self.press(Key::from(event)),
-            Input::Paste(text) => self.paste(&text),
+            Input::Paste(text) => self.put(&text, Put::AtCursor),
             Input::Wheel { down, .. } => self.act(if down { Action::Down } else { Action::Up }),
             Input::Click { column, row } => self.click(column, row),
             Input::Resize | Input::HungUp => Vec::new(),
@@ -47,27 +48,21 @@ impl App {
         }
     }
 
-    /// Pasted text: into the filter that is open, else as the part takes it.
-    fn paste(&mut self, text: &str) -> Vec<Intent> {
-        self.jumping = false;
-        self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
-            Some(filter) => {
-                out.complain(filter.paste(text));
-                part.filtered(Change::Text, cx, out);
-            }
-            None => part.paste(text, cx, out),
-        })
-    }
-
     /// A line of plain mode in place of what the open filter or the field with the focus holds.
     pub fn fill(&mut self, text: &str) -> Vec<Intent> {
         self.notes.expire(self.now, true);
+        self.put(text, Put::Instead)
+    }
+
+    /// Into the filter that is open, else as the part takes it.
+    fn put(&mut self, text: &str, put: Put) -> Vec<Intent> {
+        self.jumping = false;
         self.with_part(None, |part, cx, out| match part.filter_mut().filter(|filter| filter.is_open()) {
             Some(filter) => {
-                out.complain(filter.replace(text));
+                out.complain(filter.put(text, put));
                 part.filtered(Change::Text, cx, out);
             }
-            None => part.fill(text, cx, out),
+            None => part.put(text, put, cx, out),
         })
     }
 
@@ -104,15 +99,27 @@ impl App {
             }
             // The second key did not fit: it means what it means alone.
             Meaning::Nothing if before.is_some() => self.press(key),
-            // A terminal sends esc and the key after it as one, when they come in one packet: typed ahead, also out
-            // of a field. What a field takes with alt it has taken above.
+            // A terminal sends esc and the key after it as one, when they come in one packet: typed ahead. What a
+            // field takes with alt it has taken above.
             Meaning::Nothing if key.alt && matches!(key.code, KeyCode::Char(_)) => {
+                let (in_text, layers) = (self.typing(), self.layers.len());
                 let mut intents = self.press(Key { code: KeyCode::Esc, ctrl: false, alt: false });
-                intents.extend(self.press(Key { alt: false, ..key }));
+                let second = Key { alt: false, ..key };
+                // Nobody answers a question that was not on the screen, and out of a text a key with alt may just as
+                // well be a slip: there it may lead to another place and do nothing.
+                if self.layers.len() <= layers && (!in_text || self.leads_away(second)) {
+                    intents.extend(self.press(second));
+                }
                 intents
             }
             Meaning::Nothing => Vec::new(),
         }
+    }
+
+    /// A key that changes nothing here.
+    fn leads_away(&self, key: Key) -> bool {
+        let meaning = self.keymap.meaning(&self.contexts(), None, key);
+        !self.typing() && matches!(meaning, Meaning::Act(action) if action.leads_away())
     }
 
     /// The key after the one for jumping; `None` when it names no pane: then it means what it always means.
@@ -147,15 +154,25 @@ impl App {
 
     /// Does an act: the top part first, then the frame.
     pub fn act(&mut self, action: Action) -> Vec<Intent> {
-        if let Some(why) = self.why_not(action) {
+        self.act_in(None, action)
+    }
+
+    /// Does an act in the part of `owner`, the top one without: that first, then the frame.
+    pub(super) fn act_in(&mut self, owner: Option<&Owner>, action: Action) -> Vec<Intent> {
+        let top = self.top_owner();
+        let owner = owner.unwrap_or(&top);
+        let part = self.part_of(owner);
+        if let Some(why) = part.and_then(|part| self.why_not_in(part, action)) {
             self.say(Level::Warning, why);
             return Vec::new();
         }
-        if let Some(intents) = self.act_on_filter(action) {
+        if *owner == top
+            && let Some(intents) = self.act_on_filter(action)
+        {
             return intents;
         }
         let mut known = false;
-        let intents = self.with_part(None, |part, cx, out| known = part.act(action, cx, out));
+        let intents = self.with_part(Some(owner), |part, cx, out| known = part.act(action, cx, out));
         if known { intents } else { self.act_of_frame(action) }
     }
 

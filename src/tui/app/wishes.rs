@@ -48,12 +48,7 @@ impl App {
             Effect::Go(tab, Some(place)) => self.go_to(tab, &place),
             Effect::Go(tab, None) => self.go(tab),
             Effect::Edit(file) => vec![Intent::Edit(file)],
-            Effect::Pass(action) => match opener.filter(|opener| **opener != self.top_owner()) {
-                Some(opener) => self.with_part(Some(opener), |part, cx, out| {
-                    part.act(action, cx, out);
-                }),
-                None => self.act(action),
-            },
+            Effect::Pass(action) => self.act_in(opener, action),
             Effect::Hand(text) => self.with_part(opener, |part, cx, out| part.take(&text, cx, out)),
             Effect::Quit => vec![Intent::Quit],
             Effect::EditText(text) => {

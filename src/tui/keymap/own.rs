@@ -35,7 +35,7 @@ fn complaint(name: &str, why: &str) -> String {
 
 fn read(bound: &[Bound], name: &str, written: &str) -> Result<(usize, Chord), String> {
     let place = bound.iter().position(|bound| bound.entry.name == name);
-    let place = place.ok_or("no act has this name: the help (?) copies all of them with their names (y)")?;
+    let place = place.ok_or("no act has this name: the help (?) of a place copies its keys with their names (y)")?;
     let chord = Chord::parse(written).ok_or_else(|| format!("{written} is no key: write it as in ctrl-s or g g"))?;
     if bound[place].entry.context.takes_text() && chord.0.first().is_some_and(|key| key.text().is_some()) {
         return Err(format!("{written} is text there: take one with ctrl, as in ctrl-s"));
@@ -79,8 +79,10 @@ impl Context {
     pub fn above(self, below: Self) -> bool {
         match below {
             Self::Always => self != Self::Always,
+            Self::Everywhere | Self::List if self == Self::Searched => true,
             Self::Everywhere => self == Self::List || self.is_screen(),
             Self::List => self.is_screen() || self.is_page(),
+            _ if self == Self::Searched => below.has_filter(),
             Self::Providers => self == Self::ProviderDetail,
             Self::Telemetry => self == Self::CallDetail,
             Self::Rule => self == Self::Completion,
@@ -104,6 +106,12 @@ impl Context {
                 | Self::CallDetail
                 | Self::CallsCharts
         )
+    }
+
+    /// Heard below a filter that is kept.
+    fn has_filter(self) -> bool {
+        self.is_screen() && !matches!(self, Self::Welcome | Self::Answer)
+            || matches!(self, Self::AppLog | Self::Help | Self::Pager | Self::Messages)
     }
 
     /// A layer with rows where letters are keys.
@@ -183,6 +191,17 @@ mod tests {
         ] {
             let (_, notes) = with(&[(name, key)]);
             assert!(notes.len() == 1 && notes[0].contains(meant), "{name}: {key}: {notes:?}");
+        }
+        // While a filter is kept its keys come before those of the place.
+        for (name, key, meant) in [
+            ("match.next", "a", "providers.add"),
+            ("providers.add", "N", "match.previous"),
+            ("messages.copy", "N", "match.previous"),
+            ("match.previous", "q", "quit"),
+        ] {
+            let (_, notes) = with(&[(name, key)]);
+            assert!(notes.len() == 1 && notes[0].contains("already means"), "{name}: {key}: {notes:?}");
+            assert!(meant == "quit" || notes[0].contains(meant), "{name}: {key}: {notes:?}");
         }
         // The same act may be bound in both, and what the table says may be said again.
         for (name, key) in [("health.probe", "T"), ("pager.close", "?"), ("routing.explained", "tab")] {

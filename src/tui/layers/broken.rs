@@ -9,6 +9,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
+use crate::tui::told::Told;
 use crate::tui::widgets::lines::Lines;
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
@@ -109,8 +110,14 @@ impl Part for Broken {
             let line = issue.line.map(|line| format!("line {line}: ")).unwrap_or_default();
             lines.push(format!("{line}{}. {}", issue.message, issue.remedy));
         }
-        lines.extend(keys(config, cx).into_iter().map(|(key, about)| format!("{key}: {about}")));
         lines
+    }
+
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
+        // How long ago the last good version was kept goes on by itself.
+        let keys = keys(&cx.snapshot.config, cx).into_iter();
+        let keys = keys.map(|(key, about)| Told::state(&key, format!("{key}: {about}")));
+        self.plain(cx).into_iter().map(Told::from).chain(keys).collect()
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

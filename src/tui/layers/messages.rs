@@ -7,6 +7,7 @@ use crate::tui::keymap::Context;
 use crate::tui::notes::{Lead, Note};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::theme::Role;
+use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
 use crate::tui::widgets::list::Selection;
 use crate::tui::words;
@@ -127,11 +128,15 @@ impl Part for Messages {
         "What was said since the start, newest first. Enter goes to what a message is about."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let notes = self.notes(cx);
-        let nothing = notes.is_empty().then(|| "Messages: nothing was said yet.".to_owned());
+        let nothing = notes.is_empty().then(|| Told::from("Messages: nothing was said yet.".to_owned()));
         let total = notes.len();
-        let line = |(place, note): (usize, &&Note)| format!("Messages, {} of {total}: {}", place + 1, told(note));
+        // Its place is no news, but what a filter leaves is.
+        let mark = |note: &Note| format!("{} {} {}", self.filter.text(), note.id, note.times);
+        let line = |(place, note): (usize, &&Note)| {
+            Told::one(mark(note), format!("Messages, {} of {total}: {}", place + 1, told(note)))
+        };
         nothing.into_iter().chain(notes.iter().enumerate().map(line)).collect()
     }
 

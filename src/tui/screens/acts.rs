@@ -38,7 +38,7 @@ pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbo
         }
         Action::ProviderDoctor => out.push(Effect::Open(Box::new(Doctor::of(provider)))),
         Action::ProviderEdit => out.push(Effect::Open(Box::new(ProviderForm::edit(provider)))),
-        Action::Trust => out.push(Effect::Open(Box::new(trust_question(cx.snapshot)))),
+        Action::Trust => ask_for_trust(cx, out),
         Action::ProviderDelete => {
             let ask = move |snapshot: &Snapshot| find(snapshot, &id).map(|provider| question(provider, snapshot));
             out.push(Effect::Open(Box::new(question(provider, cx.snapshot).about(ask))));
@@ -56,9 +56,29 @@ pub fn untrusted(provider: &ProviderView) -> Option<&str> {
     }
 }
 
-/// Whether a provider that is on waits for the person's word, so that the question must not be overlooked.
+/// Whether what no provider sends waits for the person's word: keys or records for a collector.
+pub fn collector_waits(snapshot: &Snapshot) -> bool {
+    let of_a_provider =
+        |journey: &Journey| snapshot.providers.iter().any(|known| known.id.as_str() == journey.provider);
+    snapshot.config.untrusted.iter().any(|journey| !of_a_provider(journey))
+}
+
+/// Whether a provider that is on, or the collector, waits for the person's word, so that the question must not be
+/// overlooked.
 pub fn asks_for_trust(snapshot: &Snapshot) -> bool {
-    snapshot.providers.iter().any(|provider| provider.enabled && untrusted(provider).is_some())
+    let waits = |provider: &ProviderView| provider.enabled && untrusted(provider).is_some();
+    snapshot.providers.iter().any(|provider| waits(provider)) || collector_waits(snapshot)
+}
+
+pub fn ask_for_trust(cx: &Cx<'_>, out: &mut Outbox) {
+    out.push(Effect::Open(Box::new(trust_question(cx.snapshot))));
+}
+
+/// Before one small completion that costs something; `cost` as in [`crate::present::may_cost::one_question`].
+pub fn ask_the_model(name: &str, cost: &str) -> Confirm {
+    let lines = vec![format!("One short answer of {name} {cost}.")];
+    let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
+    ask.with("Ask it", Effect::Pass(Action::AnswerNow))
 }
 
 /// Names every key that would go somewhere: the permission is the file's, not one provider's.
@@ -86,12 +106,13 @@ fn journey(journey: &Journey) -> String {
 }
 
 /// Why an act on `provider` cannot be done now.
-pub fn why_not(action: Action, provider: &ProviderView) -> Option<String> {
+pub fn why_not(action: Action, provider: &ProviderView, snapshot: &Snapshot) -> Option<String> {
     let name = &provider.name;
     let why = match action {
         Action::ProviderTest | Action::ProviderPause if !provider.enabled => {
             format!("{name} is off: space switches it on")
         }
+        Action::Trust if collector_waits(snapshot) => return None,
         Action::Trust if untrusted(provider).is_none() => match provider.withheld.as_ref().map(|held| &held.why) {
             Some(WithheldWhy::WrongAddress) => format!("the address of {name} is a stranger's: e corrects it"),
             Some(_) => format!("{name} has no key that could be allowed to go anywhere"),
@@ -123,13 +144,15 @@ fn question(provider: &ProviderView, snapshot: &Snapshot) -> Confirm {
     let asks = |policy: &&Policy| policy.condition.reads().iter().any(|fact| fact.provider() == Some(id));
     let policies = &snapshot.routing.rules.policies;
     let policies: Vec<_> = policies.iter().filter(|policy| policy.targets.iter().any(names) || asks(policy)).collect();
+    let presets: Vec<_> = snapshot.config.presets.iter().filter(|preset| names(&preset.model)).collect();
     let mut lines = Vec::new();
-    if orders.is_empty() && policies.is_empty() && !chosen {
-        lines.push("No order and no policy names it.".to_owned());
+    if orders.is_empty() && policies.is_empty() && presets.is_empty() && !chosen {
+        lines.push("No order, no policy and no preset names it.".to_owned());
     } else {
         lines.push("It is named by:".to_owned());
         lines.extend(orders.iter().map(|(name, items)| format!("  {name}   {}", items.join(", "))));
         lines.extend(policies.iter().map(|policy| format!("  policy {}, which stays as it is", policy.name)));
+        lines.extend(presets.iter().map(|preset| format!("  preset {}, which stays as it is", preset.name)));
         if chosen {
             lines.push("  the active target".to_owned());
         }

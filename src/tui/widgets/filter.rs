@@ -5,7 +5,7 @@
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Key;
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::line::{Line, Put};
 use ratatui::layout::Rect;
 
 /// What happened to a filter.
@@ -79,16 +79,8 @@ impl Filter {
 
     /// # Errors
     /// It is too long for a filter: nothing is changed.
-    pub fn paste(&mut self, text: &str) -> Result<(), String> {
-        self.line.paste(text)
-    }
-
-    /// Another text in place of this one.
-    ///
-    /// # Errors
-    /// As [`Self::paste`].
-    pub fn replace(&mut self, text: &str) -> Result<(), String> {
-        self.line.replace(text)
+    pub fn put(&mut self, text: &str, put: Put) -> Result<(), String> {
+        self.line.put(text, put)
     }
 
     /// Whether every word of the filter is somewhere in `text`, whatever their case.
@@ -129,7 +121,7 @@ mod tests {
         let mut filter = Filter::default();
         assert!(filter.lets("anything") && !filter.is_on());
         filter.open();
-        filter.paste("Studio lm").unwrap();
+        filter.put("Studio lm", Put::AtCursor).unwrap();
         assert!(filter.lets("LM Studio") && !filter.lets("LM") && filter.is_on() && !filter.is_kept());
         filter.keep();
         assert!(filter.is_kept());

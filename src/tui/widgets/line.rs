@@ -9,6 +9,15 @@ use tui_input::{Input, InputRequest};
 /// Bytes; more than any id, address or key. What would be longer is left out whole.
 pub const LONGEST: usize = 4096;
 
+/// Where a text that comes in one piece goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// A paste: where the cursor is.
+    AtCursor,
+    /// A line of plain mode: in place of what stands there.
+    Instead,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Line(Input);
 
@@ -90,14 +99,9 @@ impl Line {
     /// # Errors
     /// It would be longer than a line can be: nothing is changed.
     pub fn paste(&mut self, text: &str) -> Result<(), String> {
-        let clean: String = text
-            .trim()
-            .chars()
-            .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
-            .filter(|c| !c.is_control())
-            .collect();
+        let clean = one_line(text);
         if self.value().len() + clean.len() > LONGEST {
-            return Err(format!("the paste is left out: a line holds {LONGEST} characters at most"));
+            return Err(format!("the paste is left out: a line holds {LONGEST} bytes at most"));
         }
         let at = self.0.cursor();
         let mut value: String = self.value().chars().take(at).collect();
@@ -113,10 +117,21 @@ impl Line {
     /// # Errors
     /// As [`Self::paste`].
     pub fn replace(&mut self, text: &str) -> Result<(), String> {
-        let mut line = Self::default();
-        line.paste(text)?;
-        *self = line;
+        let clean = one_line(text);
+        if clean.len() > LONGEST {
+            return Err(format!("the text is left out: a line holds {LONGEST} bytes at most"));
+        }
+        self.set(clean);
         Ok(())
+    }
+
+    /// # Errors
+    /// As [`Self::paste`].
+    pub fn put(&mut self, text: &str, put: Put) -> Result<(), String> {
+        match put {
+            Put::AtCursor => self.paste(text),
+            Put::Instead => self.replace(text),
+        }
     }
 
     /// Draws the value of a field: a text, or `word` where one of several is chosen. `empty` stands for no text.
@@ -167,6 +182,11 @@ impl Line {
             canvas.text(x, y, width, self.value(), Role::Plain);
         }
     }
+}
+
+fn one_line(text: &str) -> String {
+    let spaced = text.trim().chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c });
+    spaced.filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]

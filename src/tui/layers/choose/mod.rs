@@ -13,7 +13,8 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::told::Told;
+use crate::tui::widgets::line::{Line, Put};
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
 
@@ -204,8 +205,8 @@ impl<S: Source> Part for Choose<S> {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
-        out.complain(self.filter.paste(text));
+    fn put(&mut self, text: &str, put: Put, cx: &Cx<'_>, out: &mut Outbox) {
+        out.complain(self.filter.put(text, put));
         self.refilter(cx);
     }
 
@@ -266,12 +267,15 @@ impl<S: Source> Part for Choose<S> {
         self.source.about()
     }
 
-    fn plain(&self, _: &Cx<'_>) -> Vec<String> {
+    fn told(&self, _: &Cx<'_>) -> Vec<Told> {
         let (chosen, total) = (self.cursor.place(&self.keys), self.keys.len());
         let line = |(place, row): (usize, &Row<S::Key>)| {
             let cursor = if Some(place) == chosen { ", chosen" } else { "" };
             let state = row.mark.as_ref().map(|mark| format!("{}, ", mark.word)).unwrap_or_default();
-            format!("{}, {} of {total}{cursor}: {}, {state}{}", self.source.title(), place + 1, row.left, row.right)
+            let title = self.source.title();
+            let said = format!("{title}, {} of {total}{cursor}: {}, {state}{}", place + 1, row.left, row.right);
+            // Its place is no news, but what the filter leaves is.
+            Told::state(format!("{} {}", self.filter.value(), row.left), said)
         };
         self.rows().enumerate().map(line).collect()
     }

@@ -13,7 +13,6 @@ use crate::present::{labels, may_cost, text, units};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Context;
-use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::screens::acts;
 use crate::tui::widgets::scroll::Scroll;
@@ -172,7 +171,7 @@ impl Part for Doctor {
                 let none = self.remedies(&Subject::of(provider)).iter().all(|remedy| remedy.command.is_none());
                 none.then(|| "there is no command to copy".into())
             }
-            Action::ProviderEdit => acts::why_not(action, acts::find(cx.snapshot, &self.id)?),
+            Action::ProviderEdit => acts::why_not(action, acts::find(cx.snapshot, &self.id)?, cx.snapshot),
             _ => None,
         }
     }
@@ -180,13 +179,11 @@ impl Part for Doctor {
     fn act(&mut self, action: Action, cx: &Cx<'_>, out: &mut Outbox) -> bool {
         match action {
             Action::ProviderTest => self.start(false, cx, out),
-            Action::FormTest if self.may_cost(cx).is_some() => {
-                let cost = self.may_cost(cx).unwrap_or_default();
-                let lines = vec![format!("One short answer of {} {cost}.", self.name)];
-                let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
-                out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
-            }
-            Action::FormTest | Action::AnswerNow => self.start(true, cx, out),
+            Action::FormTest => match self.may_cost(cx) {
+                Some(cost) => out.push(Effect::Open(Box::new(acts::ask_the_model(&self.name, &cost)))),
+                None => self.start(true, cx, out),
+            },
+            Action::AnswerNow => self.start(true, cx, out),
             Action::Copy => {
                 let text = self.text().join("\n");
                 out.push(Effect::Copy(format!("{} ({})\n{text}", self.name, self.id), "the steps were"));

@@ -18,10 +18,10 @@ use crate::present::tips::{Field, first_model};
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
-use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::saving::{Saving, leave, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
-use crate::tui::widgets::line::Line;
+use crate::tui::screens::acts;
+use crate::tui::widgets::line::{Line, Put};
 use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::test::ConnectionTest;
 use fields::Fields;
@@ -199,7 +199,8 @@ impl ProviderForm {
     /// Fills the form from a pasted address, curl line or environment block.
     pub fn paste_whole(&mut self, text: &str, cx: &Cx<'_>) -> bool {
         let Some(pasted) = paste::read(text) else { return false };
-        match pasted.kind {
+        self.extent = None;
+        match pasted.kind_for(self.own.is_some()) {
             Some(kind) if self.untouched() => self.fields = Fields::new(kind),
             // What was typed into the other fields stays.
             Some(kind) => self.fields.kind = kind,
@@ -350,23 +351,24 @@ impl Part for ProviderForm {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, cx: &Cx<'_>, out: &mut Outbox) {
         if self.untouched() && self.paste_whole(text, cx) {
             return;
         }
-        if let Some(question) = paste::question(text) {
+        if let Some(question) = paste::question(text, self.focus, self.own.is_some()) {
             return out.push(Effect::Open(Box::new(question)));
         }
         let focus = self.focus;
-        let proposed = self.is_proposed(focus);
-        match self.fields.line_mut(focus) {
-            Some(line) => {
-                if proposed {
-                    line.set("");
-                }
-                out.complain(line.paste(text));
+        // What is only proposed gives way.
+        let put = if self.is_proposed(focus) { Put::Instead } else { put };
+        // A key that is kept has no line before something is typed: a text that is not taken leaves it kept.
+        let mut fields = self.fields.clone();
+        match fields.line_mut(focus).map(|line| line.put(text, put)) {
+            Some(Ok(())) => {
+                self.fields = fields;
                 self.edited(cx, out);
             }
+            Some(Err(why)) => out.say(Level::Warning, why),
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
         }
     }
@@ -399,12 +401,11 @@ impl Part for ProviderForm {
                 // Asked for again after a good test: one word from the model as well.
                 let again = self.tested.as_ref() == Some(&self.testable());
                 let answer = again && self.test.report().is_some_and(TestReport::passed);
-                if answer && self.may_cost() {
-                    let lines = vec![format!("{} may charge for one short answer.", self.fields.kind.label())];
-                    let ask = Confirm::new("Ask the model for one word?", lines, "Do not ask");
-                    out.push(Effect::Open(Box::new(ask.with("Ask it", Effect::Pass(Action::AnswerNow)))));
-                } else {
-                    self.run_test(answer, cx, out);
+                match self.may_cost(cx).filter(|_| answer) {
+                    Some(cost) => {
+                        out.push(Effect::Open(Box::new(acts::ask_the_model(self.fields.kind.label(), &cost))));
+                    }
+                    None => self.run_test(answer, cx, out),
                 }
             }
             Action::AnswerNow => self.run_test(true, cx, out),

@@ -1,6 +1,7 @@
 //! What a pasted text says about a provider: a base URL, a curl line, a block of environment settings.
 
 use crate::domain::kind::Kind;
+use crate::present::tips::Field;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::part::Effect;
 
@@ -8,6 +9,8 @@ use crate::tui::part::Effect;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pasted {
     pub kind: Option<Kind>,
+    /// The kind is named, by a vendor's host or a variable of its own; else it is a guess by the port.
+    pub names_kind: bool,
     pub address: Option<String>,
     /// `${NAME}`, or a key as it stood there.
     pub key: Option<String>,
@@ -32,7 +35,7 @@ pub fn read(text: &str) -> Option<Pasted> {
     let mut pasted = Pasted::default();
     if let Some(url) = first_url(text) {
         let (address, removed) = base_of(&url);
-        pasted.kind = Some(kind_of(&address));
+        pasted.guess_kind(&address);
         pasted.address = Some(address);
         pasted.removed = removed;
     }
@@ -45,17 +48,39 @@ pub fn read(text: &str) -> Option<Pasted> {
     (pasted.address.is_some() || pasted.key.is_some()).then_some(pasted)
 }
 
-/// The question what to do with a paste that is more than the text of one field: it may hold a key, which no field
-/// but one hides.
-pub fn question(text: &str) -> Option<Confirm> {
+impl Pasted {
+    fn guess_kind(&mut self, address: &str) {
+        self.names_kind = vendor_of(address).is_some();
+        self.kind = Some(kind_of(address));
+    }
+
+    fn name_kind(&mut self, kind: Kind) {
+        self.names_kind = true;
+        self.kind = Some(kind);
+    }
+
+    /// The kind that it makes of a form: what a provider is that stands in the file no port tells better.
+    pub fn kind_for(&self, edits: bool) -> Option<Kind> {
+        self.kind.filter(|_| self.names_kind || !edits)
+    }
+}
+
+/// The question what to do with a paste that is more than the text of the field with the focus: it may hold a key,
+/// which no field but one hides. `edits`: the form is of a provider that stands in the file.
+pub fn question(text: &str, focus: Field, edits: bool) -> Option<Confirm> {
     let is_address = text.trim().starts_with("http") && !text.trim().contains(char::is_whitespace);
     let pasted = read(text).filter(|_| !is_address)?;
+    // A name or a list of models may well hold an address, as any text may.
+    if pasted.key.is_none() && matches!(focus, Field::Id | Field::Name | Field::Models) {
+        return None;
+    }
+    let kind = pasted.kind_for(edits).map(|kind| format!("  Kind      {}", kind.label()));
     let address = pasted.address.as_ref().map(|address| format!("  Address   {address}"));
     let key = pasted.key.as_ref().map(|key| {
         let shown = if super::fields::is_reference(key) { key } else { "as it stands there, hidden" };
         format!("  Key       {shown}")
     });
-    let mut lines: Vec<String> = address.into_iter().chain(key).collect();
+    let mut lines: Vec<String> = kind.into_iter().chain(address).chain(key).collect();
     lines.push("It takes the place of what stands there; the other fields stay.".to_owned());
     let asks = Confirm::new("Fill the form from the paste?", lines, "Leave the form as it is");
     Some(asks.with("Fill it", Effect::Hand(text.to_owned())))
@@ -82,17 +107,24 @@ pub fn base_of(url: &str) -> (String, Option<String>) {
 
 /// By the vendor's host, else by the port a kind is known for.
 pub fn kind_of(address: &str) -> Kind {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or(rest);
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    let vendor = Kind::ALL.into_iter().find(|kind| kind.vendor_hosts().contains(&host));
-    vendor.unwrap_or(match authority.rsplit_once(':').map(|(_, port)| port) {
+    vendor_of(address).unwrap_or(match authority_of(address).rsplit_once(':').map(|(_, port)| port) {
         Some("1234") => Kind::LmStudio,
         Some("11434") => Kind::Ollama,
         Some("8080" | "9931") => Kind::LlamaCpp,
         Some("8000") => Kind::Vllm,
         _ => Kind::OpenaiCompatible,
     })
+}
+
+fn vendor_of(address: &str) -> Option<Kind> {
+    let authority = authority_of(address);
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    Kind::ALL.into_iter().find(|kind| kind.vendor_hosts().contains(&host))
+}
+
+fn authority_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// `export NAME=value`: a name that ends in a word for a key becomes a reference to it.
@@ -105,15 +137,20 @@ fn settings(line: &str, pasted: &mut Pasted) {
     }
     if ["KEY", "TOKEN"].iter().any(|end| name.ends_with(end)) {
         pasted.key = Some(format!("${{{name}}}"));
-        pasted.kind = Kind::ALL.into_iter().find(|kind| kind.key_variable() == Some(name)).or(pasted.kind);
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.key_variable() == Some(name)) {
+            pasted.name_kind(kind);
+        }
         return;
     }
     let value = value.trim().trim_matches(['"', '\'']);
     if ["URL", "BASE", "HOST", "ENDPOINT"].iter().any(|end| name.ends_with(end)) && !value.is_empty() {
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let (address, removed) = base_of(&url);
-        let named = Kind::ALL.into_iter().find(|kind| kind.address_variable() == Some(name));
-        pasted.kind = named.or(pasted.kind).or_else(|| Some(kind_of(&address)));
+        match Kind::ALL.into_iter().find(|kind| kind.address_variable() == Some(name)) {
+            Some(kind) => pasted.name_kind(kind),
+            None if pasted.kind.is_none() => pasted.guess_kind(&address),
+            None => {}
+        }
         pasted.address = Some(address);
         pasted.removed = removed;
     }

@@ -6,8 +6,10 @@ use crate::domain::failure::Cause;
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
 use crate::engine::protocol::{Command, Level, ProviderDraft, RunId};
+use crate::present::may_cost;
 use crate::present::tips::Field;
 use crate::tui::part::{Cx, Outbox};
+use crate::tui::screens::acts;
 use crate::tui::widgets::test::ConnectionTest;
 use std::time::Duration;
 
@@ -86,9 +88,17 @@ impl ProviderForm {
         }
     }
 
-    /// What asking the model one question may cost: nothing near by, else nobody knows before it is saved.
-    pub(super) fn may_cost(&self) -> bool {
-        !Reach::of_host(&self.endpoint().host).is_local()
+    /// What asking the model one question costs, where it does: by what is known of the provider as it is saved,
+    /// else by what the test has found.
+    pub(super) fn may_cost(&self, cx: &Cx<'_>) -> Option<String> {
+        let near = Reach::of_host(&self.endpoint().host).is_local();
+        let models = self.test.report().map(|report| report.models.as_slice()).unwrap_or_default();
+        let found = may_cost::one_question_at(near, models);
+        let saved = self.own.as_ref().and_then(|id| acts::find(cx.snapshot, id));
+        match saved.filter(|provider| provider.endpoint.written == self.fields.address.value()) {
+            Some(provider) => may_cost::one_question(provider).or(found.filter(|_| near)),
+            None => found,
+        }
     }
 
     /// The endpoint as far as the typed address tells, for remedies.

@@ -79,7 +79,7 @@ pub fn all(app: &App) -> Vec<Entry> {
         let snapshot = &app.snapshot;
         entries.extend(places(snapshot));
         for provider in snapshot.providers.iter() {
-            entries.extend(on_provider(provider));
+            entries.extend(on_provider(provider, snapshot));
         }
         entries.extend(choices(snapshot));
         if app.options.readonly {
@@ -172,7 +172,7 @@ fn places(snapshot: &Snapshot) -> Vec<Entry> {
 }
 
 /// What can be done to one provider from anywhere.
-fn on_provider(provider: &ProviderView) -> Vec<Entry> {
+fn on_provider(provider: &ProviderView, snapshot: &Snapshot) -> Vec<Entry> {
     let id = &provider.id;
     let place = Place::Provider(id.clone());
     let paused = provider.health.state == State::Paused;
@@ -185,7 +185,7 @@ fn on_provider(provider: &ProviderView) -> Vec<Entry> {
         (Action::ProviderDelete, "delete", "take it out of the file, after a question"),
     ];
     let of = |(action, verb, about): (Action, &str, &str)| Entry {
-        why: acts::why_not(action, provider),
+        why: acts::why_not(action, provider, snapshot),
         ..entry(
             format!("{verb} {id}"),
             format!("{}: {about}", provider.name),

@@ -22,7 +22,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::part::{Cx, Effect, Outbox, Part};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::line::{Line, Put};
 use crate::tui::widgets::list::Selection;
 pub use entries::Entry;
 use entries::Run;
@@ -190,9 +190,9 @@ impl Part for Palette {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, _: &Cx<'_>, out: &mut Outbox) {
         let before = self.typed.value().to_owned();
-        out.complain(self.typed.paste(text));
+        out.complain(self.typed.put(text, put));
         self.retyped(&before);
     }
 

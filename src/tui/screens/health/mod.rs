@@ -157,7 +157,7 @@ impl Part for Health {
             A::NextProblem if !any && !self.incidents => Some("no incident is open: nothing to do".into()),
             A::Open | A::ProviderTest | A::ProviderPause | A::ProviderDoctor => match self.chosen(cx) {
                 None => Some("no provider is chosen".into()),
-                Some(provider) => acts::why_not(action, provider),
+                Some(provider) => acts::why_not(action, provider, cx.snapshot),
             },
             _ => None,
         }

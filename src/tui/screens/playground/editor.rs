@@ -1,10 +1,13 @@
 //! Text of several lines being typed. Moves and undo are the text area's own; what is seen is drawn here, so that
 //! pasted text is escaped like any other and long lines wrap.
 
+mod moves;
+
 use super::wrap;
 use crate::tui::canvas::Canvas;
 use crate::tui::keymap::Key;
 use crate::tui::theme::Role;
+use crate::tui::widgets::line::Put;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 use ratatui_textarea::{CursorMove, DataCursor, TextArea};
@@ -113,11 +116,17 @@ impl Editor {
         self.edited();
     }
 
-    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
-    ///
     /// # Errors
     /// As [`Self::paste`].
-    pub fn fill(&mut self, line: &str) -> Result<(), String> {
+    pub fn put(&mut self, text: &str, put: Put) -> Result<(), String> {
+        match put {
+            Put::AtCursor => self.paste(text),
+            Put::Instead => self.fill(text),
+        }
+    }
+
+    /// A line of plain mode: in place of the text, or behind it where that ends with a new line just begun.
+    fn fill(&mut self, line: &str) -> Result<(), String> {
         if self.lines().len() > 1 && self.lines().last().is_some_and(String::is_empty) {
             self.area.move_cursor(CursorMove::Bottom);
             self.area.move_cursor(CursorMove::End);
@@ -131,7 +140,7 @@ impl Editor {
     ///
     /// # Errors
     /// It would be more than a prompt can hold: nothing is changed.
-    pub fn paste(&mut self, text: &str) -> Result<(), String> {
+    fn paste(&mut self, text: &str) -> Result<(), String> {
         if self.bytes + text.len() > MOST_BYTES {
             return Err(
                 "the paste is left out: with it the text would be larger than 16 MiB. Paste a part of it".into()
@@ -231,56 +240,6 @@ impl Editor {
         true
     }
 
-    fn page(&self) -> isize {
-        isize::try_from(self.size.get().1.saturating_sub(1).max(1)).unwrap_or(1)
-    }
-
-    /// Rows up (negative) or down; `false` at the edge.
-    fn go(&mut self, steps: isize) -> bool {
-        let columns = self.size.get().0;
-        let DataCursor(line, char) = self.area.cursor();
-        let (row, column) = self.seen_at(line, char, columns);
-        let aim = *self.aim.get_or_insert(column);
-        let (to_line, to_row) = self.stepped((line, row), steps, columns);
-        if (to_line, to_row) == (line, row) {
-            return false;
-        }
-        let text = &self.lines()[to_line];
-        let rows = self.rows_of(to_line, columns);
-        let range = rows.get(to_row).cloned().unwrap_or(0..text.len());
-        let last = to_row + 1 == rows.len();
-        let mut reached = 0;
-        // The end of a row that goes on below belongs to the next one.
-        let inside = text[range.clone()].char_indices().take_while(|(_, c)| {
-            let fits = reached < aim;
-            reached += wrap::width(c.encode_utf8(&mut [0; 4]));
-            fits
-        });
-        let mut chars = inside.count();
-        if !last {
-            chars = chars.min(text[range.clone()].chars().count().saturating_sub(1));
-        }
-        let to_char = text[..range.start].chars().count() + chars;
-        self.put_cursor(to_line, to_char);
-        true
-    }
-
-    /// The text area jumps no farther than a `u16` tells: from there on by single steps.
-    fn put_cursor(&mut self, line: usize, char: usize) {
-        let most = usize::from(u16::MAX);
-        let DataCursor(from, _) = self.area.cursor();
-        if line <= most && (line != from || char <= most) {
-            let near = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
-            self.area.move_cursor(CursorMove::Jump(near(line), near(char)));
-        } else {
-            let step = if from > line { CursorMove::Up } else { CursorMove::Down };
-            (0..from.abs_diff(line)).for_each(|_| self.area.move_cursor(step));
-        }
-        let DataCursor(_, at) = self.area.cursor();
-        let step = if at > char { CursorMove::Back } else { CursorMove::Forward };
-        (0..at.abs_diff(char)).for_each(|_| self.area.move_cursor(step));
-    }
-
     /// What is kept of this edit in these columns.
     fn laid(&self, columns: usize) -> RefMut<'_, Laid> {
         let mut laid = self.laid.borrow_mut();
@@ -312,40 +271,6 @@ impl Editor {
         let seen = (row, wrap::width(&text[rows[row].start..at]));
         self.laid(columns).cursor = Some(((line, char), seen));
         seen
-    }
-
-    /// The place `steps` rows away, as far as there are rows.
-    fn stepped(&self, from: Place, steps: isize, columns: usize) -> Place {
-        let rows_of = |line: usize| self.rows_of(line, columns).len();
-        let (mut line, mut row) = from;
-        let mut left = steps.unsigned_abs();
-        let mut here = rows_of(line);
-        while left > 0 {
-            if steps < 0 {
-                if row >= left {
-                    return (line, row - left);
-                }
-                if line == 0 {
-                    return (0, 0);
-                }
-                left -= row + 1;
-                line -= 1;
-                here = rows_of(line);
-                row = here - 1;
-            } else {
-                if row + left < here {
-                    return (line, row + left);
-                }
-                if line + 1 == self.lines().len() {
-                    return (line, here - 1);
-                }
-                left -= here - row;
-                line += 1;
-                here = rows_of(line);
-                row = 0;
-            }
-        }
-        (line, row)
     }
 
     /// `line 12 of 340` when there is more than fits in `rows`; else empty.
@@ -459,6 +384,29 @@ mod tests {
         assert_eq!(editor.area.cursor(), (0, 69_703));
         assert!(press(&mut editor, KeyCode::Down));
         assert_eq!(editor.area.cursor(), (0, 69_803));
+    }
+
+    #[test]
+    fn no_line_is_so_long_that_a_move_in_it_hangs() {
+        for long in [1_000_000, 200_000] {
+            let mut editor = Editor::new(&format!("first\n{}\nend", "x".repeat(long)));
+            editor.size.set((100, 10));
+            let mut lines = Vec::new();
+            for code in [KeyCode::Up, KeyCode::PageUp, KeyCode::Up, KeyCode::PageDown, KeyCode::Down, KeyCode::Down] {
+                let began = std::time::Instant::now();
+                press(&mut editor, code);
+                let took = began.elapsed();
+                assert!(took < std::time::Duration::from_secs(1), "{code:?} in {long} took {took:?}");
+                lines.push(editor.area.cursor().0);
+            }
+            assert_eq!(lines[0], 1, "up is into the long line");
+            assert!(lines.iter().all(|line| *line > 0), "a page is not the whole line: {lines:?}");
+            let way = |editor: &mut Editor, code| (0..2_000).take_while(|_| press(editor, code)).count();
+            assert!(way(&mut editor, KeyCode::PageUp) < 200, "the beginning is reached");
+            assert_eq!(editor.area.cursor().0, 0);
+            assert!(way(&mut editor, KeyCode::PageDown) < 2_000, "the end is reached");
+            assert_eq!(editor.area.cursor().0, 2);
+        }
     }
 
     #[test]

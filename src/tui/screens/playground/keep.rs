@@ -11,7 +11,7 @@ use crate::tui::layers::review::Review;
 use crate::tui::layers::saving::{self, Outcome, Saving, with_remedy};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::widgets::line::{Line, Put};
 use crate::tui::widgets::lines::Lines;
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
@@ -24,6 +24,8 @@ const SHOWN: usize = 2000;
 pub struct Keep {
     /// The prompt and its settings; name and defaults are in the lines.
     preset: Preset,
+    /// The one that the prompt was filled with, as it stood then.
+    taken: Option<Preset>,
     /// Name, answer field, then a default per variable.
     lines: Vec<(String, Line)>,
     focus: usize,
@@ -38,7 +40,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    pub fn of(preset: Preset) -> Self {
+    pub fn of(preset: Preset, taken: Option<Preset>) -> Self {
         let field = match preset.answer_field.as_str() {
             "" => ANSWER_FIELD,
             field => field,
@@ -52,6 +54,7 @@ impl Keep {
         let given = lines.iter().map(|(_, line)| line.value().to_owned()).collect();
         Self {
             preset,
+            taken,
             lines,
             focus: 0,
             given,
@@ -75,8 +78,16 @@ impl Keep {
         snapshot.config.presets.iter().find(|preset| preset.name == self.name())
     }
 
-    /// The preset as it will stand.
-    fn made(&self) -> Preset {
+    /// The preset as it will stand: what others changed since it was taken stays, where the person did not change it.
+    fn made(&self, snapshot: &Snapshot) -> Preset {
+        let typed = self.typed();
+        match (self.taken.as_ref().filter(|taken| taken.name == typed.name), self.known(snapshot)) {
+            (Some(taken), Some(known)) => put_on(known, taken, typed),
+            _ => typed,
+        }
+    }
+
+    fn typed(&self) -> Preset {
         let value = |place: usize| self.lines.get(place).map_or("", |(_, line)| line.value().trim());
         let variables = self.preset.variables().into_iter().enumerate();
         let defaults = variables.filter_map(|(place, name)| match value(place + 2) {
@@ -96,7 +107,7 @@ impl Keep {
     }
 
     fn command(&self, snapshot: &Snapshot, dry_run: bool) -> Command {
-        let (made, known) = (self.made(), self.known(snapshot));
+        let (made, known) = (self.made(snapshot), self.known(snapshot));
         let mut draft = PresetDraft::to_become(&made, known);
         let before = known.map_or(ANSWER_FIELD, |known| &known.answer_field);
         draft.answer_field = (made.answer_field != before).then(|| made.answer_field.clone());
@@ -143,8 +154,8 @@ impl Keep {
     }
 
     /// What else will stand in it.
-    fn rest(&self, width: usize) -> Lines {
-        let made = self.made();
+    fn rest(&self, width: usize, snapshot: &Snapshot) -> Lines {
+        let made = self.made(snapshot);
         let mut lines = Lines::new(width);
         let asked = |what: Option<String>| what.unwrap_or_else(|| "as configured".into());
         let kind = if made.request_type.is_empty() { "none" } else { &made.request_type };
@@ -162,6 +173,29 @@ impl Keep {
             lines.wrapped(0, "No variables: {{name}} in the prompt or the system prompt would be one.", Role::Muted);
         }
         lines
+    }
+}
+
+/// What was changed from `before` to `mine`, on top of `now`.
+fn put_on(now: &Preset, before: &Preset, mine: Preset) -> Preset {
+    fn of<T: PartialEq + Clone>(now: &T, before: &T, mine: T) -> T {
+        if mine == *before { now.clone() } else { mine }
+    }
+    // No field at all is the usual one.
+    let field = |preset: &Preset| match preset.answer_field.as_str() {
+        "" => ANSWER_FIELD.to_owned(),
+        field => field.to_owned(),
+    };
+    Preset {
+        answer_field: of(&field(now), &field(before), mine.answer_field),
+        request_type: of(&now.request_type, &before.request_type, mine.request_type),
+        system_prompt: of(&now.system_prompt, &before.system_prompt, mine.system_prompt),
+        prompt: of(&now.prompt, &before.prompt, mine.prompt),
+        model: of(&now.model, &before.model, mine.model),
+        max_tokens: of(&now.max_tokens, &before.max_tokens, mine.max_tokens),
+        temperature: of(&now.temperature, &before.temperature, mine.temperature),
+        defaults: of(&now.defaults, &before.defaults, mine.defaults),
+        ..now.clone()
     }
 }
 
@@ -185,9 +219,9 @@ impl Part for Keep {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, _: &Cx<'_>, out: &mut Outbox) {
         if let Some((_, line)) = self.lines.get_mut(self.focus) {
-            out.complain(line.paste(text));
+            out.complain(line.put(text, put));
             self.complaint = None;
         }
     }
@@ -225,7 +259,7 @@ impl Part for Keep {
         match self.saving.reply(ticket, reply, "preset", out) {
             Some(Outcome::Saved) => {
                 out.push(Effect::Close);
-                out.push(Effect::Go(Tab::Playground, Some(Place::Kept(Box::new(self.made())))));
+                out.push(Effect::Go(Tab::Playground, Some(Place::Kept(Box::new(self.typed())))));
             }
             Some(Outcome::Again) => {
                 let command = self.command(cx.snapshot, false);
@@ -251,7 +285,7 @@ impl Part for Keep {
             self.lines.iter().map(|(label, line)| format!("{}: {}", label.trim_end_matches(" *"), line.value())),
         );
         lines.extend(self.complaint.iter().map(|complaint| format!("Error: {complaint}")));
-        lines.extend(self.rest(76).text().lines().map(str::to_owned));
+        lines.extend(self.rest(76, cx.snapshot).text().lines().map(str::to_owned));
         lines
     }
 
@@ -289,6 +323,6 @@ impl Part for Keep {
         }
         y += 2;
         let rest = Rect::new(area.x + 2, y, area.width.saturating_sub(4), area.bottom().saturating_sub(y));
-        self.scroll.draw(&self.rest(usize::from(rest.width)), canvas, rest);
+        self.scroll.draw(&self.rest(usize::from(rest.width), canvas.cx.snapshot), canvas, rest);
     }
 }

@@ -36,6 +36,7 @@ use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
 use crate::tui::told::Told;
+use crate::tui::widgets::line::Put;
 use crossterm::event::KeyCode;
 use fields::{Complaint, Field, Fields};
 use lane::Lane;
@@ -160,7 +161,10 @@ impl Playground {
                 let text = "the prompt is empty: type the one to keep, {{names}} in it are its variables";
                 self.complain(&Complaint { field: Field::Prompt, text: text.into() }, out);
             }
-            Ok(preset) => out.push(Effect::Open(Box::new(keep::Keep::of(preset)))),
+            Ok(preset) => {
+                let taken = self.fields.preset.as_ref().map(|taken| taken.preset.clone());
+                out.push(Effect::Open(Box::new(keep::Keep::of(preset, taken))));
+            }
             Err(complaint) => self.complain(&complaint, out),
         }
     }
@@ -266,27 +270,16 @@ impl Part for Playground {
         used || !key.ctrl && !key.alt && self.leave_by_arrow(field, key.code)
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, cx: &Cx<'_>, out: &mut Outbox) {
         let field = match self.focus {
             Focus::Field(field) => field,
             Focus::Answer => Field::Prompt,
         };
         self.focus = Focus::Field(field);
-        if let Some(line) = self.fields.line_mut(field) {
-            out.complain(line.paste(text));
-        } else if let Err(why) = self.fields.editor_mut(field).paste(text) {
-            out.say(Level::Warning, why);
-        }
-        self.text_changed(cx.now, out);
-    }
-
-    fn fill(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
-        let Focus::Field(field) = self.focus else { return };
-        if let Some(line) = self.fields.line_mut(field) {
-            out.complain(line.replace(text));
-        } else if let Err(why) = self.fields.editor_mut(field).fill(text) {
-            out.say(Level::Warning, why);
-        }
+        out.complain(match self.fields.line_mut(field) {
+            Some(line) => line.put(text, put),
+            None => self.fields.editor_mut(field).put(text, put),
+        });
         self.text_changed(cx.now, out);
     }
 

@@ -9,6 +9,7 @@ use crate::tui::canvas::Canvas;
 use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Tab};
 use crate::tui::theme::Role;
+use crate::tui::widgets::line::Put;
 use crate::tui::widgets::lines::Lines;
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
@@ -124,15 +125,9 @@ impl Part for Variables {
         self.focused().is_some_and(|value| value.key(key))
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
-        if let Some(Err(why)) = self.focused().map(|value| value.paste(text)) {
-            out.say(Level::Warning, why);
-        }
-    }
-
-    fn fill(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
-        if let Some(Err(why)) = self.focused().map(|value| value.fill(text)) {
-            out.say(Level::Warning, why);
+    fn put(&mut self, text: &str, put: Put, _: &Cx<'_>, out: &mut Outbox) {
+        if let Some(value) = self.focused() {
+            out.complain(value.put(text, put));
         }
     }
 

@@ -26,6 +26,7 @@ use crate::tui::layers::form::ProviderForm;
 use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
+use crate::tui::widgets::line::Put;
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
 use ratatui::layout::Rect;
@@ -224,7 +225,7 @@ impl Part for Providers {
         self.chosen(cx).map(|provider| Place::Provider(provider.id.clone()))
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, _: Put, cx: &Cx<'_>, out: &mut Outbox) {
         // An address or a curl line pasted here wants to become a provider.
         let mut form = ProviderForm::new();
         form.paste_whole(text, cx);
@@ -247,6 +248,7 @@ impl Part for Providers {
             | A::ProviderUse
             | A::Trust
             | A::Copy => match self.chosen(cx) {
+                None if action == A::Trust && acts::collector_waits(cx.snapshot) => None,
                 None => Some("no provider is chosen: a adds one".into()),
                 Some(provider) if action == A::Copy && detail::command_of(provider).is_none() => {
                     Some("nothing to copy: there is no command to run here".into())
@@ -254,7 +256,7 @@ impl Part for Providers {
                 Some(provider) => self
                     .why_no_choice(provider)
                     .filter(|_| action == A::ProviderUse)
-                    .or_else(|| acts::why_not(action, provider)),
+                    .or_else(|| acts::why_not(action, provider, cx.snapshot)),
             },
             A::ModelLoad | A::ModelUnload => match self.chosen(cx) {
                 None => Some("no provider is chosen: a adds one".into()),
@@ -285,6 +287,7 @@ impl Part for Providers {
             Action::Discover => self.look(out),
             Action::WelcomeAddAll => self.add_all(cx, out),
             Action::NextProblem => self.next_problem(cx),
+            Action::Trust => acts::ask_for_trust(cx, out),
             Action::Copy => {
                 if let Some(command) = self.chosen(cx).and_then(detail::command_of) {
                     out.push(Effect::Copy(command, "the command was"));

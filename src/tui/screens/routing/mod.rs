@@ -35,6 +35,7 @@ use crate::tui::part::{Cx, Effect, Outbox, Part, Place, Ticket};
 use crate::tui::screens::targets;
 use crate::tui::told::Told;
 use crate::tui::widgets::filter::{Change, Filter};
+use crate::tui::widgets::line::Put;
 use crate::tui::widgets::list::Selection;
 use crate::tui::widgets::scroll::Scroll;
 use explainer::Explainer;
@@ -275,12 +276,12 @@ impl Part for Routing {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, cx: &Cx<'_>, out: &mut Outbox) {
         let field = self.sample.focus;
         if self.focus == Focus::Sample
             && let Some(line) = self.sample.line_mut(field)
         {
-            out.complain(line.paste(text));
+            out.complain(line.put(text, put));
             self.changed_sample(cx);
         }
     }

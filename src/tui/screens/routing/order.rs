@@ -12,7 +12,8 @@ use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
 use crate::tui::theme::Role;
-use crate::tui::widgets::line::Line;
+use crate::tui::told::Told;
+use crate::tui::widgets::line::{Line, Put};
 use crate::tui::widgets::list::Selection;
 use ratatui::layout::Rect;
 
@@ -178,9 +179,9 @@ impl Part for OrderEditor {
         used
     }
 
-    fn paste(&mut self, text: &str, _: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, _: &Cx<'_>, out: &mut Outbox) {
         if self.focus == Focus::Name {
-            out.complain(self.name.paste(text));
+            out.complain(self.name.put(text, put));
             self.complaint = None;
         }
     }
@@ -276,14 +277,17 @@ impl Part for OrderEditor {
         "Where requests of this type go: the first target that can take one gets it. Nothing is written before ctrl-s."
     }
 
-    fn plain(&self, cx: &Cx<'_>) -> Vec<String> {
-        let mut lines =
-            vec![format!("{}, {}", self.title(), units::count(self.items.len() as u64, "target", "targets"))];
+    fn told(&self, cx: &Cx<'_>) -> Vec<Told> {
         let count = self.items.len();
-        lines.extend(self.items.iter().enumerate().map(|(place, item)| {
-            format!("{} of {count}: {item}, {}", place + 1, choices::item_about(item, cx.snapshot))
-        }));
-        lines.extend(self.complaint.iter().map(|complaint| format!("Error: {complaint}")));
+        let title = format!("{}, {}", self.title(), units::count(count as u64, "target", "targets"));
+        // An item is known by its name: its place is told when it is chosen, and moves with the others'.
+        let item = |(place, item): (usize, &String)| {
+            let said = format!("{} of {count}: {item}, {}", place + 1, choices::item_about(item, cx.snapshot));
+            Told::state(item, said)
+        };
+        let mut lines = vec![Told::from(title)];
+        lines.extend(self.items.iter().enumerate().map(item));
+        lines.extend(self.complaint.iter().map(|complaint| Told::from(format!("Error: {complaint}"))));
         lines
     }
 

@@ -233,6 +233,31 @@ impl Fields {
         Field::ALL.into_iter().any(|field| self.text(field) != other.text(field))
     }
 
+    /// Takes over what changed elsewhere from `before` to `now`, except in fields that the person changed. The answer:
+    /// which fields others changed, each with whether the person's own text stands in it.
+    pub fn follow(&mut self, before: &Self, now: &Self) -> Vec<(Field, bool)> {
+        let mut found = Vec::new();
+        for field in Field::ALL {
+            let (mine, was, is) = (self.text(field), before.text(field), now.text(field));
+            if is == was || mine == is {
+                continue;
+            }
+            let own = mine != was;
+            if !own {
+                self.take(field, now);
+            }
+            found.push((field, own));
+        }
+        found
+    }
+
+    fn take(&mut self, field: Field, from: &Self) {
+        match (self.line_mut(field), from.line(field)) {
+            (Some(line), Some(theirs)) => line.clone_from(theirs),
+            _ => self.choose(field),
+        }
+    }
+
     pub fn targets(&self) -> Vec<String> {
         self.text(Field::Use).split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }

@@ -6,12 +6,13 @@ mod draw;
 mod fields;
 mod samples;
 mod whatif;
+mod writing;
 
 use super::choices;
 use super::sample::Sample;
 use crate::domain::routing::Policy;
 use crate::domain::time::UnixMs;
-use crate::engine::protocol::{Command, ConditionCheck, ConditionSlip, Level, PolicyEdit, Refusal, ReplayRules, Reply};
+use crate::engine::protocol::{Command, ConditionCheck, ConditionSlip, Level, PolicyEdit, ReplayRules, Reply};
 use crate::present::routes;
 use crate::tui::action::Action;
 use crate::tui::canvas::Canvas;
@@ -19,9 +20,9 @@ use crate::tui::keymap::{Context, Key, Meaning};
 use crate::tui::layers::choose::{Choices, Choose};
 use crate::tui::layers::pager::Pager;
 use crate::tui::layers::replay::ReplayPage;
-use crate::tui::layers::review::Review;
 use crate::tui::layers::saving::{self, Outcome, Saving};
 use crate::tui::part::{Cx, Effect, Outbox, Part, Ticket};
+use crate::tui::widgets::line::Put;
 use crate::tui::widgets::scroll::Scroll;
 use completion::Completion;
 use fields::{Field, Fields};
@@ -135,6 +136,15 @@ impl RuleEditor {
         self.focus = Field::ALL[(place + step) % Field::ALL.len()];
     }
 
+    /// A text as it is in place of the field's.
+    fn take_lines(&mut self, text: &str, cx: &Cx<'_>) {
+        if let Some(line) = self.fields.line_mut(self.focus) {
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            line.set(text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect::<String>());
+            self.was_edited(cx);
+        }
+    }
+
     fn check(&mut self, out: &mut Outbox) {
         self.check_at = None;
         let text = self.fields.when.value().to_owned();
@@ -216,65 +226,6 @@ impl RuleEditor {
         }
     }
 
-    /// Everything is looked at; the first field in error gets the focus.
-    fn all_good(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> bool {
-        for field in Field::ALL {
-            if self.complain(field, cx) {
-                self.focus = field;
-                return false;
-            }
-        }
-        if let Some(said) = self.slip().map(routes::slip) {
-            self.focus = Field::When;
-            out.say(Level::Warning, format!("not saved: {said}"));
-            return false;
-        }
-        true
-    }
-
-    fn command(&self, dry_run: bool) -> Command {
-        Command::EditPolicy { edit: Box::new(self.fields.edit(&self.saved, self.own.as_deref())), dry_run }
-    }
-
-    fn review(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
-        self.completion = None;
-        if self.all_good(cx, out) {
-            self.difference = Some(out.ask(self.command(true)));
-        }
-    }
-
-    fn save(&mut self, out: &mut Outbox) {
-        let command = self.command(false);
-        self.saving.ask(command, out);
-    }
-
-    /// Puts the findings at their fields and goes to the first.
-    fn point_out(&mut self, refusal: &Refusal) {
-        let found = refusal.issues.iter().find_map(|issue| {
-            let key = issue.path.rsplit('.').next()?.split('[').next()?;
-            let field = Field::ALL.into_iter().find(|field| field.key() == key)?;
-            Some((field, saving::with_remedy(&issue.message, &issue.remedy)))
-        });
-        if let Some((field, said)) = found {
-            self.focus = field;
-            self.complaint = Some((field, said));
-        }
-    }
-
-    fn difference_came(&mut self, reply: &Reply, out: &mut Outbox) {
-        match reply {
-            Reply::Edited(report) if report.difference.is_empty() => {
-                out.say(Level::Info, "nothing would change in the file");
-            }
-            Reply::Edited(report) => out.push(Effect::Open(Box::new(Review::of(report)))),
-            Reply::Refused(refusal) => {
-                self.point_out(refusal);
-                saving::refused(refusal, "rule", out);
-            }
-            _ => {}
-        }
-    }
-
     fn explanation(&self, cx: &Cx<'_>) -> Option<Pager> {
         let (facts, found) = self.tester.shown()?;
         let text = routes::text(cx.snapshot, facts, &found.edited);
@@ -327,14 +278,18 @@ impl Part for RuleEditor {
         used
     }
 
-    fn paste(&mut self, text: &str, cx: &Cx<'_>, out: &mut Outbox) {
+    fn put(&mut self, text: &str, put: Put, cx: &Cx<'_>, out: &mut Outbox) {
         self.completion = None;
-        if self.fields.is_whole_text(self.focus) {
+        let alone = put == Put::Instead || self.fields.text(self.focus).is_empty();
+        let lines = self.focus.is_prose() && text.trim().contains(['\n', '\r']);
+        if !alone && (lines || self.fields.is_whole_text(self.focus)) {
             return out.say(Level::Warning, several_lines(cx));
         }
         match self.fields.line_mut(self.focus) {
+            // Where its lines end may mean something: a comment ends there.
+            Some(_) if lines => self.take_lines(text, cx),
             Some(line) => {
-                out.complain(line.paste(text));
+                out.complain(line.put(text, put));
                 self.was_edited(cx);
             }
             None => out.say(Level::Warning, "this field has choices only: left and right change it"),
@@ -419,9 +374,8 @@ impl Part for RuleEditor {
     }
 
     fn edited(&mut self, text: &str, cx: &Cx<'_>, _: &mut Outbox) {
-        if let Some(line) = self.fields.line_mut(self.focus).filter(|_| self.focus.is_prose()) {
-            line.set(text.replace("\r\n", "\n").replace('\r', "\n"));
-            self.was_edited(cx);
+        if self.focus.is_prose() {
+            self.take_lines(text, cx);
         }
     }
 
@@ -450,8 +404,14 @@ impl Part for RuleEditor {
                 out.push(Effect::Close);
                 out.push(Effect::Hand(self.fields.text(Field::Name).to_owned()));
             }
-            Some(Outcome::Again) => self.save(out),
-            Some(Outcome::Refused(refusal)) => self.point_out(&refusal),
+            Some(Outcome::Again) => {
+                self.follow(cx, out);
+                self.save(out);
+            }
+            Some(Outcome::Refused(refusal)) => {
+                self.follow(cx, out);
+                self.point_out(&refusal);
+            }
             None => self.tester.reply(ticket, reply),
         }
     }
@@ -461,7 +421,11 @@ impl Part for RuleEditor {
         self.try_out(cx, out);
     }
 
-    fn changed(&mut self, cx: &Cx<'_>, _: &mut Outbox) {
+    fn changed(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        // What comes of one's own saving is answered for by the reply.
+        if !self.saving.is_asked() {
+            self.follow(cx, out);
+        }
         self.tester.world_changed(cx);
     }
 
