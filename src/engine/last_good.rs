@@ -37,6 +37,7 @@ impl Supervisor {
             return reply_to(asker, Reply::refused(1, "the file can be used; it is in force", ""));
         }
         self.views.fall_back();
+        self.door.follow(&loaded.config);
         let now = self.ports.clock.now();
         let config = numbered(&loaded.config, &self.ports);
         self.put_in_force(config, now);

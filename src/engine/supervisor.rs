@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::door::Door;
 use super::ended::Ended;
 use super::exporting::moved;
 use super::handle::Envelope;
@@ -153,6 +154,7 @@ pub struct Supervisor {
     /// Held while the file is changed and read again, until what was read is on its way here: an older reading must
     /// not come behind a newer one.
     pub(super) file: Arc<Mutex<()>>,
+    pub(super) door: Door,
 }
 
 impl Supervisor {
@@ -169,6 +171,7 @@ impl Supervisor {
         let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let plans = Plans::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
+        let door = Door::of(&loaded);
         let mut views = Views::new(&options);
         let config = match loaded {
             Ok(loaded) => views.accept(loaded),
@@ -241,6 +244,7 @@ impl Supervisor {
             export_in_trouble: false,
             fade: None,
             file: Arc::default(),
+            door,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -458,6 +462,7 @@ impl Supervisor {
         let reply = match result {
             Ok(loaded) => {
                 let file = loaded.file.clone().unwrap_or_default();
+                self.door.follow(&loaded.config);
                 let config = self.views.accept(loaded);
                 let config = numbered(&self.with_found(config), &self.ports);
                 if config != self.state.config {

@@ -131,7 +131,7 @@ pub const TABLE: &[Row] = &[
     row("budget.timezone", Shape::Text, "local", "the zone whose midnight begins a day, as in Europe/Berlin"),
 
     row("gateway", Shape::Section, "", "the local gateway"),
-    row("gateway.listen", Shape::Listen, "127.0.0.1:4141", "where it listens"),
+    row("gateway.listen", Shape::Listen, "127.0.0.1:4141", "where it listens; lmdeck serve takes it at its start"),
     row("gateway.api_keys", Shape::Secrets, "[]", "keys that clients must send, each alone or with its client's name; needed when not on loopback"),
     row("gateway.api_keys[].name", Shape::Text, "", "who sends this key: what request.client and limits.clients call it").required(),
     row("gateway.api_keys[].key", Shape::Secret, "", "the key, best as ${NAME}").required(),
