@@ -29,6 +29,7 @@ pub mod ports;
 mod presets;
 pub mod protocol;
 mod publish;
+mod reading;
 mod records;
 mod rehearsal;
 mod replay;
