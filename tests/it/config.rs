@@ -515,7 +515,8 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
     for (text, path) in [
         (policy("use: ['${UNSET}']"), "routing.policies.0.use.0"),
         (policy("use: ${UNSET}"), "routing.policies.0.use"),
-        (policy("use: [local, 'zai/${UNSET}']"), "routing.policies.0.use.1"),
+        (policy("use: [local, 'zai/${UNSET}']\n      local_only: true"), "routing.policies.0.use.1"),
+        (policy("use: [local, '${UNSET}']\n      deny: not here"), "routing.policies.0.use.1"),
         (policy("local_only: ${UNSET}"), "routing.policies.0.local_only"),
         (policy("local_only: ${NOTHING}"), "routing.policies.0.local_only"),
         (policy("priority: ${UNSET}"), "routing.policies.0.priority"),
@@ -527,6 +528,15 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
         ("budget: { daily_limit: '${UNSET}' }\n".into(), "budget.daily_limit"),
         ("cost_optimization: { daily_budget_limit: '${UNSET}' }\n".into(), "cost_optimization.daily_budget_limit"),
         ("gateway: { api_keys: ['${UNSET}'] }\n".into(), "gateway.api_keys"),
+        ("gateway: { api_keys: [{ name: '${UNSET}', key: right-key }] }\n".into(), "gateway.api_keys.0.name"),
+        // A blank protects no better than nothing.
+        (policy("local_only: ${UNSET:-}"), "routing.policies.0.local_only"),
+        ("budget: { daily_limit: '${UNSET:-}' }\n".into(), "budget.daily_limit"),
+        ("routing: { request_priorities: { prayer: ['${UNSET:-}'] } }\n".into(), "routing.request_priorities.prayer"),
+        ("gateway: { api_keys: [''] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: ['', another-key-of-twenty] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: [{ name: batch, key: '' }] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: [{ name: ' ', key: right-key }] }\n".into(), "gateway.api_keys.0"),
     ] {
         let place = Place::holding(&text);
         let unusable = place.load(&[("NOTHING", "null")]).unwrap_err();
@@ -543,6 +553,13 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
     // What still holds without the variable is a warning at most.
     for text in [
         policy("enabled: false\n      use: ['${UNSET}']"),
+        policy("use: [local, 'zai/${UNSET}']"),
+        policy("use: [local, zai, '${UNSET}']"),
+        policy("mode: observe\n      temperature: ${UNSET}\n      use: [local]"),
+        policy("mode: observe\n      use: ['${UNSET}']"),
+        policy("mode: ${UNSET}\n      local_only: true"),
+        policy("temperature: ${UNSET}\n      max_tokens: 5"),
+        policy("timeout: ${UNSET}\n      fallback: strategy"),
         "routing: { request_priorities: { prayer: ['${UNSET}', local] } }\n".into(),
         "cost_optimization: { daily_budget_limit: '${UNSET}' }\nbudget: { daily_limit: 5 }\n".into(),
         "gateway: { api_keys: ['${UNSET:-}'] }\n".into(),

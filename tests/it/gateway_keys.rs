@@ -161,7 +161,7 @@ fn keys_stand_in_the_file_alone_or_with_a_name() {
         ("{ key: alices-own-key }", "name is missing"),
         ("{ name: alice }", "key is missing"),
         ("{ name: ' ', key: alices-own-key }", "name is missing"),
-        ("{ name: '*', key: alices-own-key }", "a blank one and * do not"),
+        ("{ name: '*', key: alices-own-key }", "tells its client, and * does not"),
         ("{ name: alice, key: [alices-own-key] }", "key: expected text, found a list"),
         ("[alices-own-key]", "expected text, or a section with name and key, found a list"),
     ] {

@@ -65,10 +65,14 @@ impl Checker<'_, '_> {
     fn section(&mut self, value: &Value, path: &Path) {
         let Some(map) = value.as_mapping() else { return };
         for (row, key) in schema::required_below(path) {
-            let blank = |value: &Value| {
-                value.is_null() || row.shape == Shape::Text && value.as_str().is_some_and(|text| text.trim().is_empty())
-            };
-            if map.get(key).is_none_or(blank) && !self.expanded.references.contains_key(&path.key(key)) {
+            let empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+            let may_not = matches!(row.shape, Shape::Text | Shape::Secret);
+            let blank = |value: &Value| value.is_null() || may_not && empty(value);
+            // Of a variable that is missing it is said elsewhere; a key may be left out by a blank default.
+            let variable = self.expanded.references.get(&path.key(key)).is_some_and(|reference| {
+                row.shape == Shape::Secret || !reference.names.is_empty() || !reference.unset.is_empty()
+            });
+            if map.get(key).is_none_or(blank) && !variable {
                 let missing = format!("{key} is missing: {}", row.help);
                 self.findings.key(
                     Severity::Error,

@@ -7,18 +7,22 @@ use crate::domain::config::{GatewayKey, Severity};
 use crate::domain::secret::Secret;
 use serde_yaml::Value;
 
-/// The keys of `gateway.api_keys` that count; a name that is none is an error at its place.
+/// The keys of `gateway.api_keys` that count; the name that every other client has is an error at its place. What is
+/// missing or blank has been said before, and such an entry is no key of anybody's.
 pub fn read(value: &Value, findings: &mut Findings<'_>) -> Vec<GatewayKey> {
     let list = Path::of("gateway.api_keys");
     let mut keys = Vec::new();
     for (index, item) in list.find(value).and_then(Value::as_sequence).into_iter().flatten().enumerate() {
-        let name = item.get("name").and_then(plain_text);
+        let name = item.get("name").and_then(plain_text).filter(|name| !name.trim().is_empty());
+        if item.is_mapping() && name.is_none() {
+            continue;
+        }
         // `*` is the word of `limits.clients` for any other client.
-        if name.as_ref().is_some_and(|name| matches!(name.trim(), "" | "*")) {
+        if name.as_ref().is_some_and(|name| name.trim() == "*") {
             findings.value(
                 Severity::Error,
                 &list.index(index).key("name"),
-                "the name of a key tells its client: a blank one and * do not",
+                "the name of a key tells its client, and * does not",
                 "write the client's name, or the key alone",
             );
             continue;
