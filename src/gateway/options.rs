@@ -54,7 +54,7 @@ impl GatewayOptions {
 
     /// These bounds with some keys of nobody in particular.
     pub fn with_keys(keys: Vec<Secret>) -> Self {
-        let api_keys = keys.into_iter().map(|key| GatewayKey { name: None, key }).collect();
+        let api_keys = keys.into_iter().map(|key| GatewayKey { name: None, key, variable: None }).collect();
         Self { api_keys, ..Self::default() }
     }
 

@@ -395,7 +395,7 @@ fn files_that_are_no_configuration_say_what_they_are() {
     place.write("folder/x", "");
     for (name, line, message) in [
         ("binary", Some(1), "this is not a text file: it holds control characters"),
-        ("latin", None, "line 2 is not valid UTF-8, so this is not a YAML file or has another encoding"),
+        ("latin", None, "line 2 is not valid UTF-8, so it has another encoding or is no text file"),
         ("huge", None, "the file is larger than 1 MiB; a configuration is a few kilobytes"),
         ("list", Some(1), "a configuration is made of sections such as providers:, and this file is a list"),
         ("word", Some(1), "a configuration is made of sections such as providers:, and this file is text"),

@@ -1,7 +1,7 @@
 //! Keys do not go to strangers: hostile files, and whom they reach before a person allowed it.
 
 use crate::config::{KEYS, Place, profile};
-use lmdeck::adapters::config::ConfigFile;
+use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::config::WithheldWhy;
 use lmdeck::engine::ports::ConfigStore as _;
 use lmdeck::engine::protocol::{EditReport, Refusal};
@@ -226,6 +226,30 @@ fn an_address_that_a_dot_env_of_the_working_folder_chose_gets_no_key_before_that
     );
     place.write("work/.env", "SERVER=http://192.168.0.66:9\nTOKEN=abc\n");
     assert!(goes(&ConfigFile::open(place.source(None, KEYS))));
+}
+
+#[test]
+fn what_was_allowed_in_one_working_folder_stays_allowed_when_another_asks() {
+    let place = Place::new();
+    let file = "providers:\n  - { id: a, type: vllm, endpoint: '${GPU}', authToken: '${MY_TOKEN}' }\n";
+    place.write("home/lmdeck/ai_models.yaml", file);
+    place.write("one/.env", "GPU=http://192.168.0.66:9\n");
+    place.write("two/.env", "GPU=http://192.168.0.77:9\n");
+    let from = |folder: &str| {
+        let source = place.source(None, &[("MY_TOKEN", "abc")]);
+        ConfigFile::open(Source { working_folder: place.path(folder), ..source })
+    };
+    for folder in ["one", "two"] {
+        assert!(!goes(&from(folder)), "{folder}");
+        allow(&from(folder)).unwrap();
+        assert!(goes(&from(folder)), "{folder}");
+    }
+    assert!(goes(&from("one")), "the other's decision took nothing away");
+    // With its provider a decision goes; one by the same name is asked about anew.
+    place.write("home/lmdeck/ai_models.yaml", "providers: []\n");
+    allow(&from("one")).unwrap();
+    place.write("home/lmdeck/ai_models.yaml", file);
+    assert!(!goes(&from("one")) && !goes(&from("two")));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 fn key(name: Option<&str>, key: &str) -> GatewayKey {
-    GatewayKey { name: name.map(str::to_owned), key: Secret::new(key) }
+    GatewayKey { name: name.map(str::to_owned), key: Secret::new(key), variable: None }
 }
 
 /// A gateway with these keys before an engine, in which `batch` may call once a minute.
@@ -149,7 +149,8 @@ fn keys_stand_in_the_file_alone_or_with_a_name() {
     );
     let loaded = place.load(&[("BATCH_KEY", "12345678")]).unwrap();
     assert!(loaded.issues.is_empty(), "{:?}", loaded.issues);
-    let wanted = [key(None, "one-key-of-mine"), key(Some("batch"), "12345678"), key(Some("alice"), "alices-own-key")];
+    let batch = GatewayKey { variable: Some("BATCH_KEY".into()), ..key(Some("batch"), "12345678") };
+    let wanted = [key(None, "one-key-of-mine"), batch, key(Some("alice"), "alices-own-key")];
     assert_eq!(loaded.config.gateway.api_keys, wanted);
 
     let unset = "gateway:\n  api_keys:\n    - { name: batch, key: '${BATCH_KEY}' }\n";

@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::path::Path;
 use super::profiles::length;
 use super::schema::{self, Row, Shape};
+use super::secrets::HIDDEN;
 use super::suggest::closest;
 use crate::domain::config::Severity;
 use serde_yaml::Value;
@@ -101,6 +102,12 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// As a key it would be one that everybody knows.
+    fn hidden(&mut self, at: &Path) {
+        let said = format!("{HIDDEN} stands in the place of a key, as config show prints it");
+        self.findings.value(Severity::Error, at, said, "put the key back, best as ${NAME}");
+    }
+
     fn unknown(&mut self, key: &str, at: &Path, path: &Path) {
         // By custom such keys hold anchors and notes of the person.
         if key.starts_with("x-") {
@@ -142,10 +149,12 @@ impl Checker<'_, '_> {
                     }
                 }
             }
+            (Shape::Secret, Value::String(text)) if text.trim() == HIDDEN => self.hidden(at),
             (Shape::Models | Shape::Secrets, Value::Sequence(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     let at = at.index(index);
                     match item {
+                        Value::String(text) if row.shape == Shape::Secrets && text.trim() == HIDDEN => self.hidden(&at),
                         Value::String(_) => {}
                         Value::Mapping(_) => self.section(item, &at),
                         _ if row.shape == Shape::Secrets && self.expanded.references.contains_key(&at) => {}

@@ -301,13 +301,22 @@ fn targets(policy: &Policy, written: &[Written<'_>], add: &mut Add<'_>) {
 
 fn usable(policy: &Policy, one: &Written<'_>, name: &str, item: usize, add: &mut Add<'_>) -> bool {
     let profile = one.profile;
-    let left_out = match profile.foretold_reach() {
+    let reach = profile.foretold_reach();
+    let left_out = match reach {
         Some(Reach::Cloud) => Some(("in the cloud", "remove it, or remove local_only".to_owned())),
         Some(Reach::Network) if !profile.local => {
             Some(("another machine", format!("set local: true on {}, or remove it here", profile.id)))
         }
         _ => None,
     };
+    if policy.local_only && reach.is_none() && !profile.local {
+        add(
+            "use",
+            Some(item),
+            format!("{} is local_only, so {name} is left out unless its address is this machine", policy.name),
+            format!("set local: true on {} where it is another one of yours", profile.id),
+        );
+    }
     if let Some((what, remedy)) = left_out.filter(|_| policy.local_only) {
         add(
             "use",
