@@ -716,6 +716,23 @@ async fn what_is_saved_between_the_first_reading_and_the_watch_is_not_missed() {
     assert!(!store.changes().has_changed().unwrap(), "nothing was saved");
     place.write("ai_models.yaml", "limits: { queue: 2 }\n");
     assert!(store.changes().has_changed().unwrap());
+    // So is a variable that the file may refer to.
+    let store = place.store(&[]);
+    store.load().unwrap();
+    place.write("work/.env", "QUEUE=3\n");
+    assert!(store.changes().has_changed().unwrap());
+}
+
+#[test]
+fn a_dot_env_that_cannot_be_read_is_told_with_what_to_do_about_it_and_a_folder_is_none() {
+    let place = Place::holding("limits: { queue: 1 }\n");
+    std::fs::create_dir_all(place.path("work/.env/bin")).unwrap();
+    place.write(".env", b"A=1\nB=\xe9\n");
+    let issues = place.load(&[]).unwrap().issues;
+    let said: Vec<_> = issues.iter().map(|issue| (issue.message.as_str(), issue.remedy.as_str())).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].0.ends_with(".env: line 2 is not valid UTF-8, so it has another encoding or is no text file"));
+    assert_eq!(said[0].1, "save the file as UTF-8");
 }
 
 /// Pieces of YAML, in orders that nobody would write.

