@@ -61,7 +61,7 @@ async fn host_gateway(handle: EngineHandle, mut settings: Settings, stop: Cancel
         let now = settings.borrow_and_update().clone();
         let trouble = match now {
             Some(now) => listen_there(&handle, now, &settings, &stop).await,
-            None => Some("the gateway waits until the configuration can be used: mend the file".to_owned()),
+            None => Some("the gateway waits until the file can be used".to_owned()),
         };
         if stop.is_cancelled() {
             return;
@@ -146,7 +146,7 @@ pub async fn serve(args: &ServeArgs, engine: &Engine, console: &mut Console) -> 
             tracing::warn!("{said}");
             console.say(Role::Warn, &said);
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let until = async {
         tokio::select! {

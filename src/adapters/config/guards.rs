@@ -75,16 +75,11 @@ impl<'c> Guards<'c, '_> {
         if !self.comes_to_nothing(list) {
             return;
         }
-        let name = list.human(&self.expanded.value);
-        match self.missing(list) {
-            Some((_, unset)) => {
-                let said = format!("{unset} is not set, and nothing else stands in {name}, so it would not hold");
-                self.error(list, said, set_it(unset));
-            }
-            None => {
-                let said = format!("{name} names nobody, so it would not hold");
-                self.error(list, said, "name a target, or remove the line".to_owned());
-            }
+        if let Some((_, unset)) = self.missing(list) {
+            self.nothing_left(list, unset);
+        } else {
+            let said = format!("{} names nobody, so it would not hold", list.human(&self.expanded.value));
+            self.error(list, said, "name a target, or remove the line".to_owned());
         }
     }
 
@@ -102,10 +97,14 @@ impl<'c> Guards<'c, '_> {
         if self.comes_to_nothing(list)
             && let Some((_, unset)) = self.missing(list)
         {
-            let name = list.human(&self.expanded.value);
-            let said = format!("{unset} is not set, and nothing else stands in {name}, so it would not hold");
-            self.error(list, said, set_it(unset));
+            self.nothing_left(list, unset);
         }
+    }
+
+    fn nothing_left(&mut self, list: &Path, unset: &str) {
+        let name = list.human(&self.expanded.value);
+        let said = format!("{unset} is not set, and nothing else stands in {name}, so it would not hold");
+        self.error(list, said, set_it(unset));
     }
 
     /// A value that must not be missing where one was written.
@@ -160,8 +159,8 @@ impl<'c> Guards<'c, '_> {
 
     /// The first name without a value at or below this place, and where it stands.
     fn missing(&self, list: &Path) -> Option<(&'c Path, &'c str)> {
-        let below = self.expanded.references.iter().filter(|(at, _)| at.starts_with(list));
-        below.filter_map(|(at, reference)| Some((at, reference.unset.first()?.as_str()))).next()
+        let mut below = self.expanded.references.iter().filter(|(at, _)| at.starts_with(list));
+        below.find_map(|(at, reference)| Some((at, reference.unset.first()?.as_str())))
     }
 }
 

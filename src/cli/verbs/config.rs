@@ -124,7 +124,7 @@ pub fn show(session: &mut Session) -> Result<(), Ending> {
     if yaml.contains(HIDDEN) {
         session.console.say(Role::Muted, "-- (hidden) stands for a key: put it back before you use this as a file");
     }
-    session.console.piece(&escape::block(&yaml))
+    session.console.line(&escape::block(yaml.trim_end()))
 }
 
 /// What is shown in the place of a key that stands in the file.
