@@ -3,7 +3,7 @@
 use crate::support::sim::{Fault, Sim, SimKind};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -137,4 +137,35 @@ fn a_dashboard_that_starts_on_the_error_page_opens_no_gateway_whose_keys_it_does
     assert_eq!(door(port, Some("right-key")).as_deref(), Some("401"));
     kill_process(Pid::from_child(&dashboard), Signal::TERM).unwrap();
     ended(&mut dashboard);
+}
+
+#[test]
+fn serve_takes_other_keys_over_and_says_that_another_address_needs_a_new_start() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |listen: &str, key: &str| {
+        let gateway = format!("gateway: {{ listen: '{listen}', api_keys: [{key}] }}\n");
+        let provider =
+            "providers:\n  - { id: box, type: llama_cpp, endpoint: 'http://127.0.0.1:9', models: [small] }\n";
+        std::fs::write(home.path().join("ai_models.yaml"), format!("{provider}{gateway}")).unwrap();
+    };
+    write("127.0.0.1:0", "leaked-key");
+    let mut serving = lmdeck(home.path(), &["serve", "--json"]).spawn().unwrap();
+    let mut out = std::io::BufReader::new(serving.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    let port = told["listening"].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
+    assert_eq!(door(port, Some("leaked-key")).as_deref(), Some("200"));
+    write("127.0.0.1:1", "fresh-key");
+    let since = Instant::now();
+    while door(port, Some("fresh-key")).as_deref() != Some("200") {
+        assert!(since.elapsed() < PATIENCE, "the new key is never taken over");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(door(port, Some("leaked-key")).as_deref(), Some("401"));
+    kill_process(Pid::from_child(&serving), Signal::TERM).unwrap();
+    ended(&mut serving);
+    let mut said = String::new();
+    serving.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("gateway.listen is 127.0.0.1:1 now") && said.contains("start lmdeck serve anew"), "{said}");
 }
