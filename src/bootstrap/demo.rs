@@ -89,7 +89,7 @@ async fn show(cli: &Cli, args: &DemoArgs, home: &Path) -> Result<(u8, Opened)> {
             curtain.run_until_cancelled(plot).await;
         }
     });
-    let code = front::dashboard(cli, &engine, &opened, Some(BANNER.into())).await;
+    let code = front::dashboard(cli, &engine, Some(BANNER.into())).await;
     curtain.cancel();
     if let Err(error) = playing.await {
         tracing::warn!("the demo's script ended badly: {error}");

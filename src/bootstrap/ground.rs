@@ -11,7 +11,7 @@ use crate::adapters::ledger::{FILE_NAME, Keep, Leases, Options as LedgerOptions,
 use crate::adapters::otlp::{Exporter, Pace};
 use crate::cli::args::Globals;
 use crate::cli::offline::{Checked, Ground, Paths};
-use crate::engine::ports::{Clock, ConfigStore, Loaded, Ports};
+use crate::engine::ports::{Clock, Loaded, Ports};
 use crate::engine::protocol::Snapshot;
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use etcetera::BaseStrategy as _;
@@ -164,13 +164,6 @@ impl Opened {
             budget: self.leases.clone(),
             export: self.exporter.as_ref().map(Exporter::standing),
         }
-    }
-
-    /// The gateway's part of the configuration, for whoever hosts it.
-    pub fn gateway(&self) -> crate::domain::config::Gateway {
-        let loaded = self.config.load().ok();
-        // A file spoiled by hand does not take away the keys that callers must send.
-        loaded.or_else(|| self.config.last_good()).map(|loaded| loaded.config.gateway.clone()).unwrap_or_default()
     }
 
     /// Spans and metrics go out from now on, where the configuration names a collector. `snapshots` tell who the

@@ -73,8 +73,8 @@ async fn with_engine(cli: &Cli, folders: &Folders, mut console: Console) -> Resu
     let engine = Engine::start(opened.ports(), loaded, options(cli, folders));
     opened.begin_export(engine.handle.snapshots())?;
     let code = match &cli.verb {
-        None => front::dashboard(cli, &engine, &opened, None).await?,
-        Some(Verb::Serve(args)) => front::serve(args, &engine, &opened, &mut console).await,
+        None => front::dashboard(cli, &engine, None).await?,
+        Some(Verb::Serve(args)) => front::serve(args, &engine, &mut console).await,
         Some(_) => crate::cli::run(cli, engine.handle.clone(), console).await,
     };
     engine.stop().await;

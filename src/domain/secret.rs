@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-/// A secret text. Only [`Secret::expose`] gives it out; its callers are the HTTP adapter and the
-/// redaction filter.
+/// A secret text. Only [`Secret::expose`] gives it out, to what sends it, compares with it or hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
@@ -37,8 +36,49 @@ pub fn names_a_secret(word: &str) -> bool {
     if flat.ends_with("pertoken") {
         return false;
     }
-    matches!(flat.as_str(), "key" | "keys" | "auth" | "authorization" | "bearer" | "pass" | "pwd" | "credentials")
-        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "accesskey"]
+    let last = last_part(word).to_ascii_lowercase();
+    matches!(flat.as_str(), "auth" | "authorization" | "bearer" | "credentials")
+        || matches!(last.as_str(), "key" | "keys" | "pass" | "pwd" | "pat")
+        || ["token", "apikey", "apikeys", "secret", "password", "passwd", "passphrase", "accesskey"]
             .iter()
             .any(|end| flat.ends_with(end))
+}
+
+/// `KEY` of `STRIPE_SECRET_KEY`, `Key` of `signingKey`: `monkey` ends in no part of its own.
+fn last_part(word: &str) -> &str {
+    let last = word.rsplit(|c: char| !c.is_ascii_alphanumeric()).find(|part| !part.is_empty()).unwrap_or_default();
+    let humps = last.char_indices().zip(last.chars().skip(1));
+    let hump = humps.filter(|((_, one), next)| one.is_ascii_lowercase() && next.is_ascii_uppercase()).last();
+    hump.map_or(last, |((at, _), _)| last.get(at + 1..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_told_by_their_last_part() {
+        for word in [
+            "key",
+            "api_keys",
+            "apiKey",
+            "OPENAI_API_KEY",
+            "SECRET_KEY",
+            "STRIPE_SECRET_KEY",
+            "BATCH_KEY",
+            "signingKey",
+            "DB_PASS",
+            "MYSQL_PWD",
+            "GH_PAT",
+            "x-access-token",
+            "client_secret",
+            "PASSPHRASE",
+            "Authorization",
+        ] {
+            assert!(names_a_secret(word), "{word}");
+        }
+        for word in ["monkey", "keyboard", "max_tokens", "compass", "PATH", "OLDPWD_NOT", "HOME", "key_name", "", "_"] {
+            assert!(!names_a_secret(word), "{word}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! How each command is answered. What blocks or waits runs on a task of its own and replies from there, so that
 //! the supervisor never stands still.
 
-use super::ports::{ConfigEdit, ModelAct};
+use super::ports::{ConfigEdit, ModelAct, Ports};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
@@ -34,7 +34,7 @@ impl Supervisor {
             Command::Pause { id, paused } => self.pause(&id, paused, asker),
             Command::UseTarget { choice } => self.use_target(choice, asker),
             Command::AddProvider { draft } => self.edit(ConfigEdit::AddProvider(*draft), asker),
-            Command::EditProvider { id, draft } => self.edit(ConfigEdit::EditProvider { id, draft: *draft }, asker),
+            Command::EditProvider { id, draft } => self.edit_provider(id, *draft, asker),
             Command::RemoveProvider { id } => self.edit(ConfigEdit::RemoveProvider { id }, asker),
             Command::EnableProvider { id, enabled } => self.edit(ConfigEdit::EnableProvider { id, enabled }, asker),
             Command::PreviewEdit { id, draft } => {
@@ -183,10 +183,15 @@ impl Supervisor {
     }
 
     fn edit(&self, edit: ConfigEdit, asker: Asker) {
+        self.edit_and(edit, |_| {}, asker);
+    }
+
+    /// Makes an edit, and what follows from it before it is in force.
+    pub(super) fn edit_and(&self, edit: ConfigEdit, after: impl FnOnce(&Ports) + Send + 'static, asker: Asker) {
         if self.views.is_on_last_good() {
             return reply_to(asker, last_good::not_in_force());
         }
-        self.change_file(asker, move |ports| ports.config.edit(&edit, false));
+        self.change_file(asker, move |ports| ports.config.edit(&edit, false).inspect(|_| after(ports)));
     }
 
     fn edit_or_preview(&self, edit: ConfigEdit, dry_run: bool, asker: Asker) {
@@ -201,7 +206,7 @@ impl Supervisor {
     pub(super) fn change_file(
         &self,
         asker: Asker,
-        change: impl FnOnce(&super::ports::Ports) -> Result<EditReport, Refusal> + Send + 'static,
+        change: impl FnOnce(&Ports) -> Result<EditReport, Refusal> + Send + 'static,
     ) {
         let ports = self.ports.clone();
         let inputs = self.inputs.clone();
@@ -219,7 +224,7 @@ impl Supervisor {
         });
     }
 
-    pub(super) fn blocking(&self, asker: Asker, work: impl FnOnce(&super::ports::Ports) -> Reply + Send + 'static) {
+    pub(super) fn blocking(&self, asker: Asker, work: impl FnOnce(&Ports) -> Reply + Send + 'static) {
         let ports = self.ports.clone();
         tokio::task::spawn_blocking(move || reply_to(asker, work(&ports)));
     }

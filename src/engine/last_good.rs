@@ -36,7 +36,8 @@ impl Supervisor {
         if !self.views.is_rejected() {
             return reply_to(asker, Reply::refused(1, "the file can be used; it is in force", ""));
         }
-        self.views.fall_back();
+        self.views.fall_back(loaded);
+        self.door.follow(&loaded.config);
         let now = self.ports.clock.now();
         let config = numbered(&loaded.config, &self.ports);
         self.put_in_force(config, now);

@@ -11,6 +11,7 @@ mod command;
 mod count;
 mod day;
 mod diagnosis;
+mod door;
 mod ended;
 mod exporting;
 pub mod handle;
@@ -28,6 +29,7 @@ pub mod ports;
 mod presets;
 pub mod protocol;
 mod publish;
+mod reading;
 mod records;
 mod rehearsal;
 mod replay;
@@ -45,6 +47,7 @@ mod warm;
 mod watched;
 mod what_if;
 
+use crate::domain::config::Gateway;
 use call::CallRunner;
 use handle::{COMMAND_CAPACITY, EVENT_CAPACITY, EngineHandle};
 use ports::{Loaded, Ports, Unusable};
@@ -83,6 +86,7 @@ pub struct Engine {
     ports: Ports,
     till: Arc<Till>,
     traffic: Arc<Traffic>,
+    gateway: watch::Receiver<Option<Gateway>>,
 }
 
 impl Engine {
@@ -103,11 +107,17 @@ impl Engine {
             stop.clone(),
         );
         let till = supervisor.till.clone();
+        let gateway = supervisor.door.watched();
         let plans = supervisor.plans.clone();
         let caller = Arc::new(CallRunner::new(ports.clone(), live, traffic.clone(), inputs, till.clone(), plans));
         let handle = EngineHandle::new(commands, snapshots, events, caller);
         let task = tokio::spawn(supervisor.run());
-        Self { handle, task, stop, ports, till, traffic }
+        Self { handle, task, stop, ports, till, traffic, gateway }
+    }
+
+    /// The gateway's part of the configuration in force, with its keys; `None` until one is.
+    pub fn gateway(&self) -> watch::Receiver<Option<Gateway>> {
+        self.gateway.clone()
     }
 
     /// Ends probes and calls, waits for records to reach the disk, and returns.

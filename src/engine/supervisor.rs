@@ -2,6 +2,7 @@
 //! and publishes. The only writer of the snapshot and of what calls decide against.
 
 use super::command::Asker;
+use super::door::Door;
 use super::ended::Ended;
 use super::exporting::moved;
 use super::handle::Envelope;
@@ -30,7 +31,7 @@ use crate::domain::money::Provenance;
 use crate::domain::routing::{ActiveChoice, Reads, World};
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -127,7 +128,7 @@ pub struct Supervisor {
     /// Policies whose failure was announced, with the version of the rules: once each is enough.
     failed_rules: HashSet<(String, u64)>,
     pub(super) live: watch::Sender<Arc<Live>>,
-    schedule: HashMap<ProviderId, Instant>,
+    pub(super) schedule: HashMap<ProviderId, Instant>,
     pub(super) today: DaySums,
     pub(super) day_start: UnixMs,
     pub(super) observed: ObservedSums,
@@ -153,6 +154,7 @@ pub struct Supervisor {
     /// Held while the file is changed and read again, until what was read is on its way here: an older reading must
     /// not come behind a newer one.
     pub(super) file: Arc<Mutex<()>>,
+    pub(super) door: Door,
 }
 
 impl Supervisor {
@@ -169,6 +171,7 @@ impl Supervisor {
         let till = Till::new(ports.clock.clone(), ports.budget.clone());
         let plans = Plans::new(ports.clock.clone(), ports.budget.clone());
         let (inputs, results) = mpsc::channel(INPUT_CAPACITY);
+        let door = Door::of(&loaded);
         let mut views = Views::new(&options);
         let config = match loaded {
             Ok(loaded) => views.accept(loaded),
@@ -241,6 +244,7 @@ impl Supervisor {
             export_in_trouble: false,
             fade: None,
             file: Arc::default(),
+            door,
         };
         supervisor.publish();
         (supervisor, snapshot_reader, live_reader, inputs)
@@ -439,72 +443,6 @@ impl Supervisor {
             self.views.dropped_records = dropped;
             self.announce(Event { at, level: Level::Error, kind: EventKind::RecordsDropped { count } });
         }
-    }
-
-    /// Reads the file again off this task. Whoever waits is answered when it is in force.
-    pub(super) fn reload(&mut self, answer: Option<(oneshot::Sender<Reply>, Reply)>) {
-        let config = self.ports.config.clone();
-        let inputs = self.inputs.clone();
-        let file = self.file.clone();
-        tokio::task::spawn_blocking(move || {
-            let _turn = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = Box::new(config.load());
-            let _ = inputs.blocking_send(Input::Loaded { result, answer });
-        });
-    }
-
-    fn loaded(&mut self, result: Result<Loaded, Unusable>, waiting: Option<(oneshot::Sender<Reply>, Reply)>) {
-        let now = self.ports.clock.now();
-        let reply = match result {
-            Ok(loaded) => {
-                let file = loaded.file.clone().unwrap_or_default();
-                let config = self.views.accept(loaded);
-                let config = numbered(&self.with_found(config), &self.ports);
-                if config != self.state.config {
-                    self.put_in_force(config, now);
-                    if waiting.is_none() {
-                        let kind = EventKind::ConfigLoaded { file, changes: "it changed on disk".into() };
-                        self.announce(Event { at: now, level: Level::Info, kind });
-                    }
-                }
-                None
-            }
-            Err(unusable) => {
-                let message = unusable.issues.first().map_or_else(String::new, |issue| issue.message.clone());
-                let kind = EventKind::ConfigRejected { file: unusable.file.clone(), message: message.clone() };
-                self.announce(Event { at: now, level: Level::Error, kind });
-                let issues = unusable.issues.clone();
-                self.views.reject(unusable);
-                Some((message, issues))
-            }
-        };
-        self.publish();
-        if let Some((sender, if_fine)) = waiting {
-            let reply = match reply {
-                None => if_fine,
-                Some((message, issues)) => Reply::Refused(super::protocol::Refusal {
-                    message,
-                    remedy: "mend the file; the running configuration stays until then".into(),
-                    exit: 3,
-                    issues,
-                    difference: None,
-                }),
-            };
-            answer(sender, reply);
-        }
-    }
-
-    pub(super) fn put_in_force(&mut self, config: Arc<Config>, now: UnixMs) {
-        let (effects, changed) = self.state.take_config(config, now);
-        for id in changed {
-            self.traffic.forget(&id);
-            self.schedule.remove(&id);
-        }
-        self.model_jobs_forget();
-        self.read_observed();
-        self.refresh_plans();
-        self.warm_anew();
-        self.carry_out(effects);
     }
 
     /// When something is due next.

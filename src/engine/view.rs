@@ -96,7 +96,8 @@ impl Views {
     }
 
     /// Notes that the last good version runs in place of the rejected file; what is wrong with that stays said.
-    pub fn fall_back(&mut self) {
+    pub fn fall_back(&mut self, loaded: &Loaded) {
+        self.in_force = loaded.in_force.clone();
         self.on_last_good = true;
     }
 

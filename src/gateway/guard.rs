@@ -11,7 +11,7 @@ use super::options::GatewayOptions;
 use super::problem::Problem;
 use crate::domain::config::GatewayKey;
 use http::{HeaderMap, Request, header};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -24,6 +24,8 @@ pub struct Guard {
     /// The names of the keys in the order of `keys`, or nothing when none has one.
     callers: Vec<Caller>,
     pages: Pages,
+    /// Nobody comes in although there is no key.
+    shut: bool,
 }
 
 impl Guard {
@@ -37,7 +39,12 @@ impl Guard {
             None => Caller::Nameless { taken: names.clone() },
         };
         let callers = if names.is_empty() { Vec::new() } else { keys.iter().map(caller).collect() };
-        Self { keys, callers, pages: Pages::new(options) }
+        Self { keys, callers, pages: Pages::new(options), shut: false }
+    }
+
+    /// For a listener at this address: where other machines reach it and no key is left, nobody comes in.
+    pub fn at(address: SocketAddr, options: &GatewayOptions) -> Self {
+        Self { shut: options.check_address(address).is_err(), ..Self::new(options) }
     }
 
     /// The pages that the configuration names.
@@ -48,7 +55,7 @@ impl Guard {
     /// Whether a browser's question, which carries no key, may be answered: its page is one of those named.
     pub fn answers<B>(&self, request: &Request<B>) -> bool {
         let named = request.headers().get(header::ORIGIN).is_some_and(|origin| self.pages.admits(origin));
-        named && (!self.keys.is_empty() || check_host(request).is_ok())
+        named && !self.shut && (!self.keys.is_empty() || check_host(request).is_ok())
     }
 
     /// Whether this request may be looked at further, and who sent it where the keys have names.
@@ -59,7 +66,7 @@ impl Guard {
         if OPEN.contains(&request.uri().path()) {
             return Ok(None);
         }
-        if !self.keys.is_empty() {
+        if self.shut || !self.keys.is_empty() {
             let place = self.place(request.headers()).ok_or_else(Problem::no_key)?;
             return Ok(self.callers.get(place));
         }

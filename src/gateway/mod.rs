@@ -13,6 +13,7 @@ mod cors;
 mod embeddings;
 mod guard;
 mod labels;
+mod latest;
 mod listen;
 mod models;
 mod options;
@@ -24,4 +25,4 @@ mod status;
 
 pub use listen::bind;
 pub use options::GatewayOptions;
-pub use serve::serve;
+pub use serve::{Settings, serve, serve_following};

@@ -44,12 +44,17 @@ impl Default for GatewayOptions {
 impl GatewayOptions {
     /// These bounds with the keys and pages of a configuration.
     pub fn of(settings: Gateway) -> Self {
-        Self { api_keys: settings.api_keys, cors_origins: settings.cors_origins, ..Self::default() }
+        Self::default().told(settings)
+    }
+
+    /// These bounds with other keys and pages.
+    pub fn told(&self, settings: Gateway) -> Self {
+        Self { api_keys: settings.api_keys, cors_origins: settings.cors_origins, ..self.clone() }
     }
 
     /// These bounds with some keys of nobody in particular.
     pub fn with_keys(keys: Vec<Secret>) -> Self {
-        let api_keys = keys.into_iter().map(|key| GatewayKey { name: None, key }).collect();
+        let api_keys = keys.into_iter().map(|key| GatewayKey { name: None, key, variable: None }).collect();
         Self { api_keys, ..Self::default() }
     }
 

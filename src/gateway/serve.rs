@@ -3,10 +3,11 @@
 use super::body::{self, BodyBounds};
 use super::cors;
 use super::guard::Guard;
+use super::latest::Latest;
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::router::{Gateway, Routes};
-use crate::domain::time::UnixMs;
+use crate::domain::{self, time::UnixMs};
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::GatewayView;
 use axum::body::Body;
@@ -25,13 +26,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections open at once; when full, further ones wait in the system's queue.
 const CONNECTION_CAPACITY: usize = 1024;
 /// Pause after the system could give no connection (no file handles left), so that it is not asked in a circle.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The settings in force, for a gateway that follows them; `None` until there are some.
+pub type Settings = watch::Receiver<Option<domain::config::Gateway>>;
 
 /// Serves until `shutdown` is ready, then lets calls under way end within [`GatewayOptions::drain`]; what
 /// still runs then is cut, which cancels it upstream. Tells the engine that it listens, and that it stopped.
@@ -45,14 +49,31 @@ pub async fn serve(
     clock: fn() -> UnixMs,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    serve_following(listener, handle, options, None, clock, shutdown).await
+}
+
+/// The same with `settings` whose keys and pages count from the moment they are in force, on connections that are open
+/// too. The address stays that of the listener.
+///
+/// # Errors
+/// As for [`serve`].
+pub async fn serve_following(
+    listener: TcpListener,
+    handle: EngineHandle,
+    options: GatewayOptions,
+    mut settings: Option<Settings>,
+    clock: fn() -> UnixMs,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     options.check_address(address).map_err(|words| io::Error::new(io::ErrorKind::PermissionDenied, words))?;
 
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
-    let (guard, bounds, drain) = (Guard::new(&options), BodyBounds::of(&options), options.drain);
-    let routes = Routes::new(Arc::new(Gateway::new(handle.clone(), options, clock)));
-    let front = Arc::new(Front { guard, bounds, routes });
+    let bounds = BodyBounds::of(&options);
+    let routes = Arc::new(Routes::new(Arc::new(Gateway::new(handle.clone(), options.clone(), clock))));
+    let guard = Latest::new(Guard::at(address, &options));
+    let mut front = Arc::new(Front { guard, bounds, routes: routes.clone() });
 
     handle.report_gateway(GatewayView { listening: Some(address.to_string()), trouble: None });
     let room = Arc::new(Semaphore::new(CONNECTION_CAPACITY));
@@ -74,16 +95,33 @@ pub async fn serve(
                     drop(permit);
                 });
             }
+            now = changed(&mut settings) => {
+                let guard = front.guard.replace(Guard::at(address, &options.told(now)));
+                front = Arc::new(Front { guard, bounds, routes: routes.clone() });
+            }
             Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);
     handle.report_gateway(GatewayView::default());
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(connections = connections.len(), "calls through the gateway were cut at shutdown");
     }
     connections.shutdown().await;
     Ok(())
+}
+
+/// The settings that come into force next.
+async fn changed(settings: &mut Option<Settings>) -> domain::config::Gateway {
+    if let Some(settings) = settings {
+        while settings.changed().await.is_ok() {
+            if let Some(now) = settings.borrow_and_update().clone() {
+                return now;
+            }
+        }
+    }
+    // Nobody will ever tell.
+    std::future::pending().await
 }
 
 /// The next connection, with its place among those that may be open.
@@ -111,18 +149,19 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
 
 /// The routes, and what stands before them.
 struct Front {
-    guard: Guard,
+    guard: Arc<Latest<Guard>>,
     bounds: BodyBounds,
-    routes: Routes,
+    routes: Arc<Routes>,
 }
 
 async fn answer(front: Arc<Front>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let pages = front.guard.pages();
+    let guard = front.guard.get();
+    let pages = guard.pages();
     if pages.is_empty() {
         return Ok(respond(&front, request).await);
     }
     let page = pages.page(request.headers());
-    let mut response = if cors::is_question(&request) && front.guard.answers(&request) {
+    let mut response = if cors::is_question(&request) && guard.answers(&request) {
         cors::answer(request.headers())
     } else {
         respond(&front, request).await
@@ -132,7 +171,7 @@ async fn answer(front: Arc<Front>, request: Request<Incoming>) -> Result<Respons
 }
 
 async fn respond(front: &Front, mut request: Request<Incoming>) -> Response<Body> {
-    match front.guard.check(&request) {
+    match front.guard.get().check(&request) {
         Ok(None) => {}
         Ok(Some(caller)) => {
             request.extensions_mut().insert(caller.clone());

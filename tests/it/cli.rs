@@ -1675,6 +1675,12 @@ async fn config_show_is_the_configuration_in_force() {
     let shown = desk.json();
     assert_eq!((&shown["routing"]["strategy"], &shown["providers"][0]["id"]), (&json!("prefer_local"), &json!("zai")));
     assert_eq!(shown["file"], "/home/ada/.config/lmdeck/ai_models.yaml");
+    // A server that was found on this machine is in force while nothing is configured.
+    let desk = Desk::with(with_provider(evening(), "lm_studio", |view| view.origin = Origin::Discovery));
+    desk.run(&["config", "show", "--json"]).await;
+    let shown = desk.json();
+    let found = shown["providers"].as_array().unwrap().last().unwrap();
+    assert_eq!((&found["id"], &found["type"]), (&json!("lm_studio"), &json!("lm_studio")));
 }
 
 // ---- without an engine --------------------------------------------------------------------------------------

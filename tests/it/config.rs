@@ -395,7 +395,7 @@ fn files_that_are_no_configuration_say_what_they_are() {
     place.write("folder/x", "");
     for (name, line, message) in [
         ("binary", Some(1), "this is not a text file: it holds control characters"),
-        ("latin", None, "line 2 is not valid UTF-8, so this is not a YAML file or has another encoding"),
+        ("latin", None, "line 2 is not valid UTF-8, so it has another encoding or is no text file"),
         ("huge", None, "the file is larger than 1 MiB; a configuration is a few kilobytes"),
         ("list", Some(1), "a configuration is made of sections such as providers:, and this file is a list"),
         ("word", Some(1), "a configuration is made of sections such as providers:, and this file is text"),
@@ -515,7 +515,8 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
     for (text, path) in [
         (policy("use: ['${UNSET}']"), "routing.policies.0.use.0"),
         (policy("use: ${UNSET}"), "routing.policies.0.use"),
-        (policy("use: [local, 'zai/${UNSET}']"), "routing.policies.0.use.1"),
+        (policy("use: [local, 'zai/${UNSET}']\n      local_only: true"), "routing.policies.0.use.1"),
+        (policy("use: [local, '${UNSET}']\n      deny: not here"), "routing.policies.0.use.1"),
         (policy("local_only: ${UNSET}"), "routing.policies.0.local_only"),
         (policy("local_only: ${NOTHING}"), "routing.policies.0.local_only"),
         (policy("priority: ${UNSET}"), "routing.policies.0.priority"),
@@ -527,6 +528,15 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
         ("budget: { daily_limit: '${UNSET}' }\n".into(), "budget.daily_limit"),
         ("cost_optimization: { daily_budget_limit: '${UNSET}' }\n".into(), "cost_optimization.daily_budget_limit"),
         ("gateway: { api_keys: ['${UNSET}'] }\n".into(), "gateway.api_keys"),
+        ("gateway: { api_keys: [{ name: '${UNSET}', key: right-key }] }\n".into(), "gateway.api_keys.0.name"),
+        // A blank protects no better than nothing.
+        (policy("local_only: ${UNSET:-}"), "routing.policies.0.local_only"),
+        ("budget: { daily_limit: '${UNSET:-}' }\n".into(), "budget.daily_limit"),
+        ("routing: { request_priorities: { prayer: ['${UNSET:-}'] } }\n".into(), "routing.request_priorities.prayer"),
+        ("gateway: { api_keys: [''] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: ['', another-key-of-twenty] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: [{ name: batch, key: '' }] }\n".into(), "gateway.api_keys.0"),
+        ("gateway: { api_keys: [{ name: ' ', key: right-key }] }\n".into(), "gateway.api_keys.0"),
     ] {
         let place = Place::holding(&text);
         let unusable = place.load(&[("NOTHING", "null")]).unwrap_err();
@@ -543,6 +553,13 @@ fn a_file_whose_protection_comes_to_nothing_is_not_used() {
     // What still holds without the variable is a warning at most.
     for text in [
         policy("enabled: false\n      use: ['${UNSET}']"),
+        policy("use: [local, 'zai/${UNSET}']"),
+        policy("use: [local, zai, '${UNSET}']"),
+        policy("mode: observe\n      temperature: ${UNSET}\n      use: [local]"),
+        policy("mode: observe\n      use: ['${UNSET}']"),
+        policy("mode: ${UNSET}\n      local_only: true"),
+        policy("temperature: ${UNSET}\n      max_tokens: 5"),
+        policy("timeout: ${UNSET}\n      fallback: strategy"),
         "routing: { request_priorities: { prayer: ['${UNSET}', local] } }\n".into(),
         "cost_optimization: { daily_budget_limit: '${UNSET}' }\nbudget: { daily_limit: 5 }\n".into(),
         "gateway: { api_keys: ['${UNSET:-}'] }\n".into(),
@@ -699,6 +716,23 @@ async fn what_is_saved_between_the_first_reading_and_the_watch_is_not_missed() {
     assert!(!store.changes().has_changed().unwrap(), "nothing was saved");
     place.write("ai_models.yaml", "limits: { queue: 2 }\n");
     assert!(store.changes().has_changed().unwrap());
+    // So is a variable that the file may refer to.
+    let store = place.store(&[]);
+    store.load().unwrap();
+    place.write("work/.env", "QUEUE=3\n");
+    assert!(store.changes().has_changed().unwrap());
+}
+
+#[test]
+fn a_dot_env_that_cannot_be_read_is_told_with_what_to_do_about_it_and_a_folder_is_none() {
+    let place = Place::holding("limits: { queue: 1 }\n");
+    std::fs::create_dir_all(place.path("work/.env/bin")).unwrap();
+    place.write(".env", b"A=1\nB=\xe9\n");
+    let issues = place.load(&[]).unwrap().issues;
+    let said: Vec<_> = issues.iter().map(|issue| (issue.message.as_str(), issue.remedy.as_str())).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].0.ends_with(".env: line 2 is not valid UTF-8, so it has another encoding or is no text file"));
+    assert_eq!(said[0].1, "save the file as UTF-8");
 }
 
 /// Pieces of YAML, in orders that nobody would write.

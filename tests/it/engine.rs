@@ -15,6 +15,7 @@ use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
 use lmdeck::domain::routing::{ActiveChoice, Policy};
 use lmdeck::domain::secret::Secret;
+use lmdeck::engine::ports::Ledger as _;
 use lmdeck::engine::protocol::{CallEvent, Command, EventKind, ProbeWhich, ProviderDraft, Reply, RunId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -370,6 +371,26 @@ async fn a_choice_made_in_another_process_is_taken_over_within_a_minute() {
     drop(timeout(Duration::from_secs(61), followed).await.expect("within a minute").unwrap());
     let (_, outcome) = collect(gateway.handle.dispatch(ask("auto"))).await;
     assert_eq!(outcome.record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
+}
+
+#[tokio::test]
+async fn the_target_in_use_stays_the_one_chosen_when_its_provider_is_renamed() {
+    let house = house(two(), |_, _| {}).await;
+    house.stage.probe_answers("glm", &["glm-4.6"]);
+    let handle = &house.engine.handle;
+    let choice = |provider: &str| ActiveChoice::Target(Target::new(provider, "glm-4.6"));
+    assert_eq!(handle.ask(Command::UseTarget { choice: choice("zai") }).await, Reply::Done);
+    let rename = |id: &str, to: &str| {
+        let draft = ProviderDraft { id: to.into(), ..ProviderDraft::default() };
+        handle.ask(Command::EditProvider { id: id.into(), draft: Box::new(draft) })
+    };
+    assert!(matches!(rename("local", "laptop").await, Reply::Edited(_)));
+    assert_eq!(handle.snapshot().routing.active, choice("zai"), "another one's id is no matter");
+    assert!(matches!(rename("zai", "glm").await, Reply::Edited(_)));
+    assert_eq!(handle.snapshot().routing.active, choice("glm"));
+    // Kept too: the next process starts from it.
+    let note = house.book.recall("active_target").unwrap();
+    assert!(note.contains("glm/glm-4.6") || note.contains("\"glm\""), "{note}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 
 use super::config::Place;
 use super::support::engine::{House, TokioClock, house, profile};
-use lmdeck::domain::config::{GatewayKey, Severity};
+use lmdeck::domain::config::{Gateway, GatewayKey, Severity};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::rate::RateLimit;
 use lmdeck::domain::secret::Secret;
@@ -14,9 +14,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 fn key(name: Option<&str>, key: &str) -> GatewayKey {
-    GatewayKey { name: name.map(str::to_owned), key: Secret::new(key) }
+    GatewayKey { name: name.map(str::to_owned), key: Secret::new(key), variable: None }
 }
 
 /// A gateway with these keys before an engine, in which `batch` may call once a minute.
@@ -87,6 +88,59 @@ async fn where_no_key_has_a_name_the_product_of_the_user_agent_is_the_client() {
     assert_eq!(clients(&house, 2).await, ["batch", "batch"]);
 }
 
+/// One request on this connection, and the status of its answer. The connection stays open where the gateway lets it.
+async fn on(stream: &mut TcpStream, key: &str) -> u16 {
+    let head = format!("GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = vec![0; 64 * 1024];
+    let length = stream.read(&mut said).await.unwrap();
+    String::from_utf8_lossy(&said[..length]).split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_out_of_the_file_opens_nothing_any_more_and_a_new_one_does() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |_, _| {}).await;
+    let with = |api_keys: &[GatewayKey]| Gateway { api_keys: api_keys.to_vec(), ..Gateway::default() };
+    let (leaked, fresh) = (key(None, "leaked-key"), key(Some("alice"), "key-of-alice"));
+    let (told, settings) = watch::channel(Some(with(std::slice::from_ref(&leaked))));
+    let options = GatewayOptions::of(with(&[leaked]));
+    let listener = gateway::bind("127.0.0.1:0".parse().unwrap(), &options).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (handle, clock) = (house.engine.handle.clone(), || TokioClock.now());
+    tokio::spawn(gateway::serve_following(listener, handle, options, Some(settings), clock, std::future::pending()));
+    let mut kept_open = TcpStream::connect(address).await.unwrap();
+    assert_eq!(on(&mut kept_open, "leaked-key").await, 200);
+    assert_eq!(ask(address, CHAT, "key-of-alice", "curl/8.0").await, 401);
+
+    told.send_replace(Some(with(&[fresh])));
+    let taken_over = async { while ask(address, CHAT, "key-of-alice", "curl/8.0").await != 200 {} };
+    tokio::time::timeout(Duration::from_secs(20), taken_over).await.expect("the new key is taken over");
+    assert_eq!(on(&mut kept_open, "leaked-key").await, 401, "on a connection that was open too");
+    assert_eq!(ask(address, CHAT, "leaked-key", "curl/8.0").await, 401);
+    assert_eq!(clients(&house, 1).await, ["alice"]);
+}
+
+#[tokio::test]
+async fn where_others_reach_it_the_last_key_s_going_leaves_nobody_in() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let house = house(vec![profile("local", Kind::LlamaCpp, &["small"])], |_, _| {}).await;
+    let keyed = Gateway { api_keys: vec![key(None, "only-key")], ..Gateway::default() };
+    let (told, settings) = watch::channel(Some(keyed.clone()));
+    let options = GatewayOptions::of(keyed);
+    let listener = gateway::bind("0.0.0.0:0".parse().unwrap(), &options).await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+    let (handle, clock) = (house.engine.handle.clone(), || TokioClock.now());
+    tokio::spawn(gateway::serve_following(listener, handle, options, Some(settings), clock, std::future::pending()));
+    assert_eq!(ask(address, CHAT, "only-key", "curl/8.0").await, 200);
+    told.send_replace(Some(Gateway::default()));
+    let shut = async { while ask(address, CHAT, "only-key", "curl/8.0").await != 401 {} };
+    tokio::time::timeout(Duration::from_secs(20), shut).await.expect("nobody comes in");
+    let without = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = without.get(format!("http://{address}/v1/models")).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+}
+
 #[test]
 fn keys_stand_in_the_file_alone_or_with_a_name() {
     let place = Place::holding(
@@ -95,7 +149,8 @@ fn keys_stand_in_the_file_alone_or_with_a_name() {
     );
     let loaded = place.load(&[("BATCH_KEY", "12345678")]).unwrap();
     assert!(loaded.issues.is_empty(), "{:?}", loaded.issues);
-    let wanted = [key(None, "one-key-of-mine"), key(Some("batch"), "12345678"), key(Some("alice"), "alices-own-key")];
+    let batch = GatewayKey { variable: Some("BATCH_KEY".into()), ..key(Some("batch"), "12345678") };
+    let wanted = [key(None, "one-key-of-mine"), batch, key(Some("alice"), "alices-own-key")];
     assert_eq!(loaded.config.gateway.api_keys, wanted);
 
     let unset = "gateway:\n  api_keys:\n    - { name: batch, key: '${BATCH_KEY}' }\n";
@@ -107,7 +162,7 @@ fn keys_stand_in_the_file_alone_or_with_a_name() {
         ("{ key: alices-own-key }", "name is missing"),
         ("{ name: alice }", "key is missing"),
         ("{ name: ' ', key: alices-own-key }", "name is missing"),
-        ("{ name: '*', key: alices-own-key }", "a blank one and * do not"),
+        ("{ name: '*', key: alices-own-key }", "tells its client, and * does not"),
         ("{ name: alice, key: [alices-own-key] }", "key: expected text, found a list"),
         ("[alices-own-key]", "expected text, or a section with name and key, found a list"),
     ] {

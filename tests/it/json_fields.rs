@@ -10,7 +10,7 @@ use lmdeck::domain::model::ModelInfo;
 use lmdeck::domain::preset::{Preset, Template};
 use lmdeck::domain::reach::Reach;
 use lmdeck::domain::routing::{Chosen, Decision, Explanation};
-use lmdeck::engine::protocol::{CommandName, Found, ModelReport, Reply};
+use lmdeck::engine::protocol::{CommandName, EditReport, Found, ModelReport, Reply};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -57,6 +57,7 @@ fn shell() -> Shell {
     };
     engine
         .on(CommandName::Discover, Reply::Discovered(vec![found]))
+        .on(CommandName::AddProvider, Reply::Edited(EditReport::default()))
         .on(CommandName::LoadModel, Reply::Model(loaded))
         .on(CommandName::Explain, Reply::Explained(Box::new(explanation)))
         .on(CommandName::ListCalls, Reply::Calls(call_page()))
@@ -91,6 +92,7 @@ async fn printed() -> String {
         &["providers", "list"],
         &["providers", "show", "lm_studio"],
         &["providers", "discover"],
+        &["providers", "discover", "--add"],
         &["models", "list"],
         &["models", "load", "lm_studio/a"],
         &["routes", "list"],

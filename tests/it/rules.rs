@@ -317,7 +317,7 @@ fn lint_names_what_is_odd_with_its_place_and_a_way_out() {
 
 #[test]
 fn a_server_with_a_name_is_not_said_to_be_in_the_cloud_before_anybody_connected_to_it() {
-    let house = "providers:\n  - { id: workstation, type: llama_cpp, endpoint: http://workstation:8080, local: true, models: [m] }\n  - { id: attic, type: vllm, endpoint: http://attic.lan:8000, models: [m] }\n  - { id: work, type: vllm, endpoint: https://models.example.com, local: true, models: [m] }\n";
+    let house = "providers:\n  - { id: workstation, type: llama_cpp, endpoint: http://workstation:8080, local: true, models: [m] }\n  - { id: attic, type: vllm, endpoint: http://attic.lan:8000, local: true, models: [m] }\n  - { id: work, type: vllm, endpoint: https://models.example.com, local: true, models: [m] }\n";
     let policies = "    - { name: private, when: request.stream, use: [workstation, attic, work], local_only: true }\n    - { name: near, use: [local], local_only: true }\n";
     let loaded = load_with(house, policies);
     let said: Vec<_> = loaded.issues.iter().filter(|issue| issue.path.starts_with("routing")).collect();
@@ -325,7 +325,23 @@ fn a_server_with_a_name_is_not_said_to_be_in_the_cloud_before_anybody_connected_
     // What is known to be elsewhere is still said.
     let loaded = load_with(&house.replace(", local: true", ""), policies);
     let said: Vec<_> = loaded.issues.iter().filter(|issue| issue.path.starts_with("routing")).collect();
-    assert!(said.len() == 1 && said[0].message.contains("work is in the cloud"), "{said:?}");
+    let said: Vec<_> = said.iter().map(|issue| (issue.message.as_str(), issue.remedy.as_str())).collect();
+    let unless = "is left out unless its address is this machine";
+    for (place, (words, way)) in [
+        (&*format!("workstation {unless}"), "set local: true on workstation"),
+        (&*format!("attic {unless}"), "set local: true on attic"),
+        ("work is in the cloud", "remove it"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(said[place].0.contains(words) && said[place].1.contains(way), "{said:?}");
+    }
+    assert_eq!(said.len(), 3, "{said:?}");
+    // A model is kept warm on a machine of the house, whatever it is called.
+    let warm = "providers:\n  - { id: attic, type: ollama, endpoint: http://workstation:11434, models: [{ id: m, keep_warm: true }] }\n";
+    let loaded = load_with(warm, policies);
+    assert!(!loaded.issues.iter().any(|issue| issue.message.contains("no effect")), "{:?}", loaded.issues);
 }
 
 #[tokio::test(start_paused = true)]

@@ -98,7 +98,7 @@ pub fn build(document: &Document, reading: &Reading<'_>) -> Built {
     let presets = presets::presets(value, &providers, &mut findings);
     check_orders(&rules.request_orders, &providers, document, &mut findings);
     let mut gateway = sections::gateway(value);
-    gateway.api_keys = gate_keys::read(value, &mut findings);
+    gateway.api_keys = gate_keys::read(&expanded, &mut findings);
     gateway.cors_origins = origins::read(value, !gateway.api_keys.is_empty(), &mut findings);
     if !gateway.listen.ip().is_loopback() && gateway.api_keys.is_empty() {
         findings.value(
@@ -197,7 +197,7 @@ fn env_troubles(environment: &Environment, findings: &mut Findings<'_>) {
         findings.general(
             Severity::Warning,
             format!("{}: {}", trouble.file.display(), trouble.sentence),
-            trouble.remedy,
+            trouble.remedy.clone(),
         );
     }
 }

@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::path::Path;
 use super::profiles::length;
 use super::schema::{self, Row, Shape};
+use super::secrets::HIDDEN;
 use super::suggest::closest;
 use crate::domain::config::Severity;
 use serde_yaml::Value;
@@ -65,10 +66,14 @@ impl Checker<'_, '_> {
     fn section(&mut self, value: &Value, path: &Path) {
         let Some(map) = value.as_mapping() else { return };
         for (row, key) in schema::required_below(path) {
-            let blank = |value: &Value| {
-                value.is_null() || row.shape == Shape::Text && value.as_str().is_some_and(|text| text.trim().is_empty())
-            };
-            if map.get(key).is_none_or(blank) && !self.expanded.references.contains_key(&path.key(key)) {
+            let empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+            let may_not = matches!(row.shape, Shape::Text | Shape::Secret);
+            let blank = |value: &Value| value.is_null() || may_not && empty(value);
+            // Of a variable that is missing it is said elsewhere; a key may be left out by a blank default.
+            let variable = self.expanded.references.get(&path.key(key)).is_some_and(|reference| {
+                row.shape == Shape::Secret || !reference.names.is_empty() || !reference.unset.is_empty()
+            });
+            if map.get(key).is_none_or(blank) && !variable {
                 let missing = format!("{key} is missing: {}", row.help);
                 self.findings.key(
                     Severity::Error,
@@ -95,6 +100,12 @@ impl Checker<'_, '_> {
                 None => self.unknown(key, &at, path),
             }
         }
+    }
+
+    /// As a key it would be one that everybody knows.
+    fn hidden(&mut self, at: &Path) {
+        let said = format!("{HIDDEN} stands in the place of a key, as config show prints it");
+        self.findings.value(Severity::Error, at, said, "put the key back, best as ${NAME}");
     }
 
     fn unknown(&mut self, key: &str, at: &Path, path: &Path) {
@@ -138,10 +149,12 @@ impl Checker<'_, '_> {
                     }
                 }
             }
+            (Shape::Secret, Value::String(text)) if text.trim() == HIDDEN => self.hidden(at),
             (Shape::Models | Shape::Secrets, Value::Sequence(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     let at = at.index(index);
                     match item {
+                        Value::String(text) if row.shape == Shape::Secrets && text.trim() == HIDDEN => self.hidden(&at),
                         Value::String(_) => {}
                         Value::Mapping(_) => self.section(item, &at),
                         _ if row.shape == Shape::Secrets && self.expanded.references.contains_key(&at) => {}

@@ -12,6 +12,8 @@ use http::{HeaderName, HeaderValue};
 
 /// Headers for the collector, as OpenTelemetry's own libraries read them: `name=value,name2=value2`.
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// Whose journey it is, where others are those of providers.
+pub const COLLECTOR: &str = "telemetry";
 /// What goes there where no key does.
 const RECORDS: &str = "a record of each call";
 /// The port for the other way of sending, which lmdeck does not speak.
@@ -80,7 +82,7 @@ fn journey(by_folder: bool, endpoint: &Endpoint, keys: bool) -> Option<Journey> 
     let reach = Reach::of_host(&endpoint.host);
     let asks = if keys { by_folder || !reach.is_local() } else { by_folder && reach != Reach::Machine };
     asks.then(|| Journey {
-        provider: "telemetry".into(),
+        provider: COLLECTOR.into(),
         variable: if keys { HEADERS } else { RECORDS }.to_owned(),
         origin: endpoint.origin.clone(),
     })

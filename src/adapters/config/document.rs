@@ -101,7 +101,7 @@ pub fn read(file: &FilePath) -> Result<Option<String>, (String, String)> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err((
             "the file is larger than 1 MiB; a configuration is a few kilobytes".into(),
-            "choose another file with --config".into(),
+            "choose another file".into(),
         ));
     }
     match String::from_utf8(bytes) {
@@ -110,7 +110,7 @@ pub fn read(file: &FilePath) -> Result<Option<String>, (String, String)> {
             let good = error.utf8_error().valid_up_to();
             let line = error.as_bytes().get(..good).map_or(1, |b| memchr::memchr_iter(b'\n', b).count() + 1);
             Err((
-                format!("line {line} is not valid UTF-8, so this is not a YAML file or has another encoding"),
+                format!("line {line} is not valid UTF-8, so it has another encoding or is no text file"),
                 "save the file as UTF-8".into(),
             ))
         }

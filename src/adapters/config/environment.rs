@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Variables by name; an empty value counts as not set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     values: BTreeMap<String, String>,
     /// Names whose value comes from the `.env` of a folder in which the person merely stands.
@@ -20,7 +20,7 @@ pub struct Environment {
 pub struct Trouble {
     pub file: PathBuf,
     pub sentence: String,
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
 impl Environment {
@@ -42,7 +42,13 @@ impl Environment {
 
     fn add_file(&mut self, file: &Path, strange: bool) {
         let mut troubles = Vec::new();
-        let mut trouble = |sentence: String, remedy| troubles.push(Trouble { file: file.to_owned(), sentence, remedy });
+        let mut trouble = |sentence: String, remedy: &str| {
+            troubles.push(Trouble { file: file.to_owned(), sentence, remedy: remedy.to_owned() });
+        };
+        // A Python environment by that name holds no variables.
+        if file.is_dir() {
+            return;
+        }
         match super::document::read(file) {
             Ok(text) => {
                 for item in dotenv::parse(text.as_deref().unwrap_or_default()) {
@@ -60,7 +66,7 @@ impl Environment {
                     }
                 }
             }
-            Err((sentence, _)) => trouble(sentence, "write NAME=value, one per line"),
+            Err((sentence, remedy)) => trouble(sentence, &remedy),
         }
         self.troubles.extend(troubles);
     }

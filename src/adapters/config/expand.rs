@@ -13,6 +13,8 @@ pub struct Reference {
     pub names: Vec<String>,
     /// Names without a value and without a default.
     pub unset: Vec<String>,
+    /// Names whose default was taken.
+    pub defaulted: Vec<String>,
     /// The whole scalar is one reference.
     pub whole: bool,
     /// A `${` opens what is no reference, and stands as it is written.
@@ -74,7 +76,7 @@ fn walk(value: &mut Value, path: &Path, environment: &Environment, expanded: &mu
             if reference.broken {
                 expanded.broken.push(path.clone());
             }
-            if !reference.names.is_empty() || !reference.unset.is_empty() {
+            if reference != (Reference { whole: reference.whole, broken: reference.broken, ..Reference::default() }) {
                 expanded.references.insert(path.clone(), reference);
             }
         }
@@ -122,7 +124,10 @@ pub fn replace(text: &str, environment: &Environment) -> (String, Reference) {
                 out.push_str(value);
                 reference.names.push(name.to_owned());
             }
-            (None, Some(default)) => out.push_str(default),
+            (None, Some(default)) => {
+                out.push_str(default);
+                reference.defaulted.push(name.to_owned());
+            }
             (None, None) => reference.unset.push(name.to_owned()),
         }
         rest = after;

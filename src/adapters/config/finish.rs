@@ -6,6 +6,7 @@ use super::expand::{Expanded, sole_name};
 use super::findings::{Findings, names_a_secret};
 use super::path::Path;
 use super::profiles::Written;
+use super::strangers::to_strangers;
 use super::trust::Trust;
 use crate::domain::config::{Endpoint, Journey, KeySource, Origin, Profile, Severity, Timeouts, Withheld, WithheldWhy};
 use crate::domain::ids::ProviderId;
@@ -121,55 +122,6 @@ pub fn finish(written: Written, around: &Surroundings<'_>, findings: &mut Findin
         plan: written.plan,
     };
     Some(Finished { profile, journeys })
-}
-
-/// The journeys that secrets of the environment would make to strangers, and what is held back until each of them
-/// is allowed.
-fn to_strangers(
-    written: &Written,
-    around: &Surroundings<'_>,
-    endpoint: &Endpoint,
-    source: &KeySource,
-    findings: &mut Findings<'_>,
-) -> (Vec<Journey>, Option<Withheld>) {
-    let local = Reach::of_host(&endpoint.host).is_local();
-    // Whoever wrote what merely lies in the working folder, a file or a `.env`, also chose its addresses: then this
-    // machine and the network around it are strangers too. The key's own vendor gets it without any file.
-    let stands_for = written.kind.address_variable().filter(|_| written.address.is_none());
-    let by_folder = around.folder_chose(&written.address_path, stands_for);
-    if local && !by_folder {
-        return (Vec::new(), None);
-    }
-    let mut variables = carried(written, around, source);
-    if by_folder && !around.unfamiliar {
-        if matches!(source, KeySource::File { .. }) {
-            variables.push(written.key_path.last_key().to_owned());
-        }
-        // A `.env` may send its own keys to the machines it names.
-        variables.retain(|variable| !(local && around.environment.is_strange(variable)));
-    }
-    let strange = variables.into_iter().filter(|variable| !may_go(variable, written.kind, endpoint));
-    let journey = |variable| Journey { provider: written.id.clone(), variable, origin: endpoint.origin.clone() };
-    let journeys: Vec<Journey> = strange.map(journey).collect();
-    let Some(refused) = journeys.iter().find(|journey| !around.trust.allows(journey)) else {
-        return (journeys, None);
-    };
-    let (variable, host) = (&refused.variable, &endpoint.host);
-    let why = if local || !around.unfamiliar && by_folder {
-        let by = if around.unfamiliar { "a file" } else { "the .env" };
-        format!("{variable} would be sent to {host} by {by} of the working folder that is new here")
-    } else {
-        format!("{variable} would be sent to {host}, which is not its vendor's host")
-    };
-    findings.value(
-        Severity::Warning,
-        &written.address_path,
-        format!("{why}, so {} is not used", written.id),
-        "if that is meant: lmdeck config trust",
-    );
-    let withheld = WithheldWhy::Untrusted { variable: variable.clone() }
-        .because(format!("{variable} is not sent to {host} before you allow it: lmdeck config trust"));
-    (journeys, Some(withheld))
 }
 
 /// The address's place as `config set` takes it.
@@ -289,31 +241,6 @@ fn first_name(raw: &str) -> Option<&str> {
     let (_, from) = raw.split_once("${")?;
     let (name, _) = from.split_once('}')?;
     super::expand::is_name(name).then_some(name)
-}
-
-/// Secrets of the environment that a call to this provider would carry.
-fn carried(written: &Written, around: &Surroundings<'_>, source: &KeySource) -> Vec<String> {
-    let mut names: Vec<String> = match source {
-        KeySource::Variable { name } => vec![name.clone()],
-        KeySource::None | KeySource::File { .. } => Vec::new(),
-    };
-    if !written.place.0.is_empty() {
-        for (path, reference) in around.expanded.below(&written.place) {
-            let is_key = *path == written.key_path;
-            names.extend(reference.names.iter().filter(|name| is_key || names_a_secret(name)).cloned());
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Whether a variable belongs to the vendor of this host: the variable's own vendor if its name says one,
-/// else the profile's.
-fn may_go(variable: &str, kind: Kind, endpoint: &Endpoint) -> bool {
-    let owner = Kind::ALL.into_iter().find(|kind| kind.key_variable() == Some(variable)).unwrap_or(kind);
-    // Over plain HTTP anybody on the way can read it.
-    endpoint.tls && owner.vendor_hosts().contains(&endpoint.host.as_str())
 }
 
 /// The original's address for Z.AI belongs to somebody else. Any public host in that section that is not

@@ -1,23 +1,20 @@
 //! A configuration as a file could say it: everything in force, from every layout, the environment and the defaults
 //! put together, in the words of the newer sections. Keys appear as where they come from, never as they are.
 //!
-//! What only the original layout has words for stands in them: settings for models that no list names below their
-//! provider, switches under `performance`, prices by kind under `cost_optimization`.
+//! What only the original layout has words for stands in them: switches under `performance`, prices by kind under
+//! `cost_optimization`.
 
+use super::secrets::HIDDEN;
 use crate::domain::config::{
     CacheRules, Config, Gateway, KeySource, Limits, ModelProfile, ModelSettings, MoneyRules, Profile, Telemetry,
 };
 use crate::domain::money::{Money, Price};
-use crate::domain::plan::{Plan, PlanWindow};
+use crate::domain::plan::{Plan, PlanWindow, WEEK};
 use crate::domain::rate::RateLimit;
 use crate::domain::routing::RuleSet;
 use crate::domain::schedule::Hours;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-
-/// In the place of a key that stands in the file.
-const HIDDEN: &str = "(hidden)";
-const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// See the module. What says nothing is left out.
 pub fn in_force(config: &Config) -> Value {
@@ -75,6 +72,7 @@ fn provider(profile: &Profile) -> Value {
         (model.clone(), value)
     });
     value["model_settings"] = Value::Object(named.collect());
+    value["aliases"] = json!(profile.aliases);
     value
 }
 
@@ -132,8 +130,10 @@ fn rate(limit: &RateLimit) -> Value {
 fn plan(plan: &Plan) -> Value {
     let bound = |window: &PlanWindow| json!({ "requests": window.requests, "tokens": window.tokens });
     let mut value = json!({ "resets": plan.resets });
-    for window in &plan.windows {
-        if window.length == WEEK {
+    let last = plan.windows.len().saturating_sub(1);
+    for (at, window) in plan.windows.iter().enumerate() {
+        // Two of seven days are the window and the week beside it.
+        if window.length == WEEK && at == last {
             value["week"] = bound(window);
         } else {
             value["window"] = seconds(window.length);
@@ -197,9 +197,9 @@ fn budget(rules: &MoneyRules) -> Value {
 }
 
 fn gateway(gateway: &Gateway) -> Value {
-    let keys = gateway.api_keys.iter().map(|each| match &each.name {
-        Some(name) => json!({ "name": name, "key": HIDDEN }),
-        None => json!(HIDDEN),
+    let keys = gateway.api_keys.iter().map(|each| {
+        let key = each.variable.as_ref().map_or_else(|| HIDDEN.to_owned(), |name| format!("${{{name}}}"));
+        each.name.as_ref().map_or_else(|| json!(key), |name| json!({ "name": name, "key": key }))
     });
     json!({
         "listen": gateway.listen.to_string(),

@@ -4,14 +4,12 @@ use super::document::{self, Document};
 use super::expand::expand;
 use super::findings::names_a_secret;
 use super::path::Path;
-use super::secrets::{self, hides_all, is_secret, user_of_address};
+use super::secrets::{self, HIDDEN, hides_all, is_secret, user_of_address};
 use super::store::ConfigFile;
 use crate::adapters::redact::redact;
 use crate::domain::kind::Kind;
 use crate::domain::secret::Secret;
 use serde_yaml::Value;
-
-const HIDDEN: &str = "(hidden)";
 
 impl ConfigFile {
     pub(super) fn masked_now(&self) -> Result<Option<String>, String> {

@@ -2,7 +2,7 @@
 //! `engine::ports::ConfigStore`.
 //!
 //! On the way in: `source` (which file) → `document` (text, values, places) → `expand` (`${…}`) → `check`
-//! (against `schema`) → `build` (`profiles`, `finish`, `sections`). On the way out: `edit`, `save`, `history`.
+//! (against `schema`) → `build` (`profiles`, `finish`, `strangers`, `sections`). On the way out: `edit`, `save`, `history`.
 //! For a file that cannot be used: `good`, `last_good`. For people and editors: `in_force`, `masked`,
 //! `json_schema`.
 //! What comes out lives in `domain::config`; nothing here knows how a provider is called.
@@ -41,6 +41,7 @@ mod secrets;
 mod sections;
 mod source;
 mod store;
+mod strangers;
 mod suggest;
 mod tree;
 mod trust;

@@ -139,13 +139,7 @@ fn lm_studio(raw: &Value, value: &Value) -> Written {
     for model in &made.preferred_models {
         made.aliases.insert(format!("lm_studio_{model}"), Some(model.clone()));
     }
-    if let Some(map) = section.get("model_settings").and_then(Value::as_mapping) {
-        for (model, settings_of) in map {
-            if let Some(model) = model.as_str() {
-                made.model_settings.insert(model.to_owned(), settings(settings_of));
-            }
-        }
-    }
+    made.model_settings = model_settings(section);
     silence(&mut made, value, section);
     let probes = value.get("performance").and_then(|section| seconds(section, "lm_studio_health_check_interval"));
     made.times.probe_interval = probes;
@@ -222,6 +216,12 @@ fn provider(raw: &Value, item: &Value, place: &Path) -> Option<Written> {
     let models = item.get("models").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
     made.models = models.iter().filter_map(model).collect();
     made.preferred_models = texts(item, "preferred_models").into_iter().map(ModelId::from).collect();
+    made.defaults = settings(item);
+    made.model_settings = model_settings(item);
+    let named = item.get("aliases").and_then(Value::as_mapping).into_iter().flatten();
+    made.aliases = named
+        .filter_map(|(alias, model)| Some((alias.as_str()?.to_owned(), Some(ModelId::from(plain_text(model)?)))))
+        .collect();
     let health = item.get("health").unwrap_or(&Value::Null);
     made.times = Times {
         connect: seconds(item, "connect_timeout"),
@@ -297,6 +297,11 @@ fn settings(section: &Value) -> ModelSettings {
         temperature: section.get("temperature").and_then(Value::as_f64),
         system_prompt: text(section, "system_prompt"),
     }
+}
+
+fn model_settings(section: &Value) -> BTreeMap<String, ModelSettings> {
+    let named = section.get("model_settings").and_then(Value::as_mapping).into_iter().flatten();
+    named.filter_map(|(model, own)| Some((model.as_str()?.to_owned(), settings(own)))).collect()
 }
 
 /// A text that is not empty.

@@ -7,8 +7,13 @@ use super::schema::{self, Shape};
 use super::tree::Tree;
 use serde_yaml::Value;
 
+/// What is shown in the place of a key. No key itself: whoever takes what is shown for a file has to put it back.
+pub const HIDDEN: &str = "(hidden)";
+
 /// A shorter one is no key, and hiding it would take letters out of every word.
 const SHORTEST: usize = 4;
+/// The same for a part of what an address asks for.
+const SHORTEST_OF_QUERY: usize = 8;
 
 /// Whether a value here is a secret by the table of keys; what stands below one is too.
 pub fn is_secret(path: &Path) -> bool {
@@ -25,7 +30,7 @@ pub fn hides_all(key: &str, path: &Path) -> bool {
 /// Secrets among values.
 pub fn of_values(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    each(value, &Path::root(), false, &mut |_, text, secret| of_one(text, secret, &mut found));
+    each(value, &Path::root(), false, &mut |path, text, secret| of_one(path, text, secret, &mut found));
     told_apart(found)
 }
 
@@ -33,7 +38,7 @@ pub fn of_values(value: &Value) -> Vec<String> {
 pub fn of_document(text: &str, tree: &Tree, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     each(value, &Path::root(), false, &mut |path, meant, secret| {
-        of_one(meant, secret, &mut found);
+        of_one(path, meant, secret, &mut found);
         if !secret || meant.contains("${") {
             return;
         }
@@ -110,7 +115,7 @@ fn each(value: &Value, path: &Path, secret: bool, seen: &mut impl FnMut(&Path, &
     }
 }
 
-fn of_one(text: &str, secret: bool, found: &mut Vec<String>) {
+fn of_one(path: &Path, text: &str, secret: bool, found: &mut Vec<String>) {
     if secret {
         // The default of a reference is a key in clear too.
         let defaults = text.split("${").skip(1).filter_map(|part| part.split_once(":-"));
@@ -121,6 +126,11 @@ fn of_one(text: &str, secret: bool, found: &mut Vec<String>) {
         }
     }
     found.extend(user_of_address(text));
+    // A prompt that mentions a page holds no key of anybody's.
+    let whole = !text.trim().contains(char::is_whitespace);
+    if whole || schema::row(path).is_some_and(|row| row.shape == Shape::Address) {
+        found.extend(query_of_address(text));
+    }
 }
 
 /// Each once, those first that may hold others, none too short to be hidden.
@@ -131,19 +141,20 @@ pub fn told_apart(mut secrets: Vec<String>) -> Vec<String> {
     secrets
 }
 
-/// The user and password of an address, and what follows its `?`.
+/// The user and password of an address: together, and each.
 pub fn user_of_address(text: &str) -> Vec<String> {
     let Some((_, rest)) = text.split_once("://") else { return Vec::new() };
-    let mut found = Vec::new();
-    if let Some((user, _)) = rest.split('/').next().unwrap_or_default().rsplit_once('@') {
-        found.push(user.to_owned());
-        found.extend(user.split(':').map(str::to_owned));
-    }
-    if let Some((_, query)) = rest.split_once('?') {
-        found.push(query.to_owned());
-        found.extend(query.split(['&', '=', '#']).map(str::to_owned));
-    }
-    found
+    let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map(|(user, _)| user);
+    user.into_iter().flat_map(|user| std::iter::once(user).chain(user.split(':'))).map(str::to_owned).collect()
+}
+
+/// What follows the `?` of an address: whole, and of its parts those that could be a key and are no word of every file,
+/// as `true` is.
+fn query_of_address(text: &str) -> Vec<String> {
+    let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map(|(_, query)| query);
+    let long = |part: &&str| part.chars().count() >= SHORTEST_OF_QUERY;
+    let parts = |query: &'_ str| query.split(['&', '=', '#']).filter(long).map(str::to_owned).collect::<Vec<_>>();
+    query.into_iter().flat_map(|query| std::iter::once(query.to_owned()).chain(parts(query))).collect()
 }
 
 #[cfg(test)]
@@ -164,11 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn words_of_prompts_and_short_parts_of_addresses_hide_nothing_elsewhere() {
+        let text = "lm_studio:\n  system_prompt: see https://docs.example/?lang=en&full=true-or-not first\nproviders:\n  - endpoint: http://127.0.0.1:1/?page=local&on=true\n";
+        assert_eq!(of_text(text).unwrap(), ["page=local&on=true"]);
+    }
+
+    #[test]
     fn a_key_is_known_as_it_is_meant_and_as_its_lines_are_written() {
-        let text = "gateway:\n  api_keys: [12345678, '${A:-fallback}']\nproviders:\n  - authToken: >-\n      first part\n      second\n    password: { deep: [hidden-too] }\n    endpoint: http://user:pass-word@host/?sig=abcdef\n";
+        let text = "gateway:\n  api_keys: [12345678, '${A:-fallback}']\nproviders:\n  - authToken: >-\n      first part\n      second\n    password: { deep: [hidden-too] }\n    endpoint: http://user:pass-word@host/?sig=abcdef12\n";
         let found = of_text(text).unwrap();
         for secret in
-            ["12345678", "fallback", "first part second", "first part", "second", "hidden-too", "pass-word", "abcdef"]
+            ["12345678", "fallback", "first part second", "first part", "second", "hidden-too", "pass-word", "abcdef12"]
         {
             assert!(found.iter().any(|word| word == secret), "{secret} in {found:?}");
         }

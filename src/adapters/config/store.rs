@@ -1,6 +1,7 @@
 //! The store: reads the file with all that judges it, and remembers what was read for conflict checks.
 
 use super::build::{self, Built, Reading};
+use super::collector::COLLECTOR;
 use super::document::{self, Document};
 use super::environment::Environment;
 use super::good;
@@ -25,6 +26,8 @@ pub struct ConfigFile {
     source: Source,
     /// What the file held when it was last read or written through this store.
     seen: Mutex<Option<Seen>>,
+    /// The variables of the last reading, until somebody watches.
+    variables: Mutex<Option<Environment>>,
     /// Held by whoever reads the file to change it, or to say what it held: of two changes at the same time the
     /// second starts from what the first one wrote.
     turn: Mutex<()>,
@@ -49,7 +52,13 @@ pub(super) struct Opened {
 
 impl ConfigFile {
     pub fn open(source: Source) -> Self {
-        Self { source, seen: Mutex::new(None), turn: Mutex::new(()), watching: OnceLock::new() }
+        Self {
+            source,
+            seen: Mutex::new(None),
+            variables: Mutex::new(None),
+            turn: Mutex::new(()),
+            watching: OnceLock::new(),
+        }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -73,8 +82,10 @@ impl ConfigFile {
     pub(super) fn watched(&self) -> watch::Receiver<u64> {
         let mut changes = self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter();
         let file = self.source.target();
-        let now = || std::fs::read(&file).ok();
-        if self.seen().is_some_and(|seen| seen.file != file || seen.text.map(String::into_bytes) != now()) {
+        let now = || document::read(&file).ok().flatten();
+        let other_file = self.seen().is_some_and(|seen| seen.file != file || seen.text != now());
+        let variables = self.variables.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if other_file || variables.is_some_and(|seen| seen != self.environment()) {
             changes.mark_changed();
         }
         changes
@@ -106,6 +117,10 @@ impl ConfigFile {
 
     /// Reads the file as it is now and remembers it. A file with errors in its values is opened too.
     pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
+        if self.watching.get().is_none() {
+            // Before the file: what changes while it is read counts as changed.
+            *self.variables.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.environment());
+        }
         let read = self.read_now()?;
         self.remember(read.clone());
         self.opened(read)
@@ -233,7 +248,9 @@ impl ConfigFile {
         }
         let journeys = opened.built.journeys;
         let issues = journeys.iter().map(|journey| allowed(&name, journey)).collect();
-        Trust::keep(&self.source.state_folder, &opened.file, journeys).map_err(|error| Refusal {
+        let config = &opened.built.config;
+        let there = |id: &str| id == COLLECTOR || config.providers.iter().any(|profile| profile.id.as_str() == id);
+        Trust::keep(&self.source.state_folder, &opened.file, journeys, there).map_err(|error| Refusal {
             message: format!("the decision could not be kept: {error}"),
             remedy: format!("check that {} can be written", self.source.state_folder.display()),
             exit: 1,

@@ -24,13 +24,21 @@ impl Trust {
         Self { allowed }
     }
 
-    /// Replaces what is allowed for the file.
+    /// Allows these journeys beside what was allowed before: by its `.env` another folder makes others of the same
+    /// file. Forgets those whose provider is not `there` any more.
     ///
     /// # Errors
     /// The record cannot be written.
-    pub fn keep(state_dir: &Path, file: &Path, journeys: Vec<Journey>) -> std::io::Result<()> {
+    pub fn keep(
+        state_dir: &Path,
+        file: &Path,
+        journeys: Vec<Journey>,
+        there: impl Fn(&str) -> bool,
+    ) -> std::io::Result<()> {
         let mut all = read(&record(state_dir));
-        all.insert(name(file), journeys);
+        let allowed = all.entry(name(file)).or_default();
+        allowed.retain(|journey| there(&journey.provider) && !journeys.contains(journey));
+        allowed.extend(journeys);
         let text = serde_json::to_vec_pretty(&all)?;
         super::save::write_private(&record(state_dir), &text)
     }

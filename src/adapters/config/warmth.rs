@@ -66,7 +66,7 @@ fn models(item: &Value, place: &Path, profile: &Profile, findings: &mut Findings
 /// Why no model can be loaded there by lmdeck, and what to do.
 fn powerless(profile: &Profile) -> Option<(String, &'static str)> {
     if profile.kind.loads_models() {
-        let far = Reach::of_host(&profile.endpoint.host) == Reach::Cloud;
+        let far = profile.foretold_reach() == Some(Reach::Cloud);
         let why = "it is for servers of this machine or network, and the address is neither";
         return far.then(|| (why.to_owned(), "remove the line"));
     }

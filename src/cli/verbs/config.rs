@@ -107,23 +107,39 @@ pub async fn put_back(session: &mut Session, dry_run: bool) -> Result<(), Ending
 /// The configuration in force, from every layout, the environment and the defaults put together, as one file could
 /// say it. Keys appear as where they come from.
 pub fn show(session: &mut Session) -> Result<(), Ending> {
-    let value = in_force(&session.handle.snapshot());
+    let snapshot = session.handle.snapshot();
+    let sections = in_force(&snapshot);
     if session.console.json {
+        let mut value = json!({ "file": snapshot.config.file });
+        if let (Value::Object(all), Value::Object(sections)) = (&mut value, sections) {
+            all.extend(sections);
+        }
         return session.console.document(&value);
     }
-    let yaml =
-        serde_yaml::to_string(&value).map_err(|error| Ending::internal(format!("cannot be shown as YAML: {error}")))?;
-    if let Some(file) = session.handle.snapshot().config.file.as_deref() {
+    let yaml = serde_yaml::to_string(&sections)
+        .map_err(|error| Ending::internal(format!("cannot be shown as YAML: {error}")))?;
+    if let Some(file) = snapshot.config.file.as_deref() {
         session.console.say(Role::Muted, &escape::line(&format!("-- {file} with everything it leaves out")));
     }
-    session.console.piece(&escape::block(&yaml))
+    if yaml.contains(HIDDEN) {
+        session.console.say(Role::Muted, "-- (hidden) stands for a key: put it back before you use this as a file");
+    }
+    session.console.line(&escape::block(yaml.trim_end()))
 }
 
-/// With the name of the file, where there is one.
+/// What is shown in the place of a key that stands in the file.
+const HIDDEN: &str = "(hidden)";
+
+/// With the servers that were found on this machine, which are used while nothing is configured.
 fn in_force(snapshot: &Snapshot) -> Value {
-    let mut value = json!({ "file": snapshot.config.file });
-    if let (Value::Object(all), Value::Object(sections)) = (&mut value, &*snapshot.config.in_force) {
-        all.extend(sections.clone());
+    let mut sections = (*snapshot.config.in_force).clone();
+    let found = snapshot.providers.iter().filter(|view| view.is_discovered());
+    let found: Vec<Value> =
+        found.map(|view| json!({ "id": view.id, "type": view.kind, "endpoint": view.endpoint.written })).collect();
+    if let (Value::Object(members), false) = (&mut sections, found.is_empty())
+        && let Some(providers) = members.entry("providers").or_insert_with(|| json!([])).as_array_mut()
+    {
+        providers.extend(found);
     }
-    value
+    sections
 }

@@ -156,6 +156,8 @@ pub struct GatewayKey {
     /// The client that it belongs to; `None`: whoever sends it says its name itself.
     pub name: Option<String>,
     pub key: super::secret::Secret,
+    /// The variable that gives it; `None` where the file itself does.
+    pub variable: Option<String>,
 }
 
 impl Default for Gateway {

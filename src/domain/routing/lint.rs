@@ -106,6 +106,22 @@ pub fn means_something(name: &str, profiles: &[Profile]) -> bool {
     resolve::stands_for_something(name, &written)
 }
 
+/// The provider that the part before the `/` stands for, where `name` is read as `provider/model` and not as a model of
+/// that whole name, and whether its profile lists the model.
+pub fn provider_before_model<'a>(name: &str, profiles: &'a [Profile]) -> Option<(&'a Profile, bool)> {
+    let written: Vec<Written<'_>> = profiles.iter().map(|profile| Written { profile }).collect();
+    let (_, model) = name.trim().split_once('/')?;
+    match resolve::meaning(name, &written) {
+        Meaning::Models(places) => {
+            let [(p, _)] = places.as_slice() else { return None };
+            // Listed under the whole name it is that model, whoever has it.
+            resolve::model_at(&written[*p], model).map(|_| (written[*p].profile, true))
+        }
+        Meaning::Unlisted(p, read) if read.as_str() == model => Some((written[p].profile, false)),
+        _ => None,
+    }
+}
+
 type Add<'a> = dyn FnMut(&'static str, Option<usize>, String, String) + 'a;
 
 fn names(rules: &RuleSet, place: usize, policy: &Policy, add: &mut Add<'_>) {
@@ -285,13 +301,22 @@ fn targets(policy: &Policy, written: &[Written<'_>], add: &mut Add<'_>) {
 
 fn usable(policy: &Policy, one: &Written<'_>, name: &str, item: usize, add: &mut Add<'_>) -> bool {
     let profile = one.profile;
-    let left_out = match profile.foretold_reach() {
+    let reach = profile.foretold_reach();
+    let left_out = match reach {
         Some(Reach::Cloud) => Some(("in the cloud", "remove it, or remove local_only".to_owned())),
         Some(Reach::Network) if !profile.local => {
             Some(("another machine", format!("set local: true on {}, or remove it here", profile.id)))
         }
         _ => None,
     };
+    if policy.local_only && reach.is_none() && !profile.local {
+        add(
+            "use",
+            Some(item),
+            format!("{} is local_only, so {name} is left out unless its address is this machine", policy.name),
+            format!("set local: true on {} where it is another one of yours", profile.id),
+        );
+    }
     if let Some((what, remedy)) = left_out.filter(|_| policy.local_only) {
         add(
             "use",

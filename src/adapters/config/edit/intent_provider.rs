@@ -125,7 +125,7 @@ impl Present<'_> {
         }
         let mut intent = Intent { changes, notes: Vec::new() };
         if renamed {
-            self.rename_mentions(profile, new_id, &mut intent)?;
+            self.rename_mentions(profile, new_id, given.kind.unwrap_or(profile.kind), &mut intent)?;
         }
         Ok(intent)
     }
@@ -189,8 +189,16 @@ impl Present<'_> {
             let values = models.into_iter().map(Value::from).collect();
             return Ok(Some(Change::Set { path, value: Value::Sequence(values) }));
         };
-        let place =
-            |model: &str| old.iter().position(|item| item.as_str().or_else(|| item.get("id")?.as_str()) == Some(model));
+        // What a reference stands for is known of the profile, where the two lists go side by side.
+        let known: Vec<&str> = profile.models.iter().map(|model| model.id.as_str()).collect();
+        let same = |(written, known): (usize, &str)| {
+            old.get(written).and_then(model_of).is_some_and(|text| text.contains("${") || text == known)
+        };
+        let beside = known.len() == old.len() && known.iter().copied().enumerate().all(same);
+        let place = |model: &str| {
+            let by_text = old.iter().position(|item| model_of(item) == Some(model));
+            by_text.or_else(|| known.iter().position(|known| *known == model).filter(|_| beside))
+        };
         let entry = |model: &&str| place(model).map_or_else(|| Entry::New(Value::from(*model)), Entry::Kept);
         Ok(Some(Change::Arrange { list: path, entries: models.iter().map(entry).collect() }))
     }
@@ -226,6 +234,11 @@ impl Present<'_> {
         }
         Ok(intent)
     }
+}
+
+/// The id of an entry of `models`, as it is written.
+fn model_of(item: &Value) -> Option<&str> {
+    item.as_str().or_else(|| item.get("id")?.as_str())
 }
 
 fn entry_of(given: &ProviderDraft) -> Mapping {

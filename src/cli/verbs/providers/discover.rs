@@ -19,7 +19,8 @@ pub(super) async fn run(session: &mut Session, add: bool) -> Result<(), Ending> 
     let adding = if add { add_all(session, &found, &mut added).await } else { Ok(()) };
     if session.console.json {
         let servers: Vec<Value> = found.iter().map(as_json).collect();
-        session.console.document(&json!({ "found": servers, "added": added }))?;
+        let document = if add { json!({ "found": servers, "added": added }) } else { Value::Array(servers) };
+        session.console.document(&document)?;
         adding?;
         return if any { Ok(()) } else { Err(Ending::Exit(UNAVAILABLE)) };
     }
