@@ -24,7 +24,7 @@ impl Supervisor {
         }
         let Some((command, asker)) = self.hold_back(command, asker) else { return };
         match command {
-            Command::Probe { which } => self.probe_now(&which, asker),
+            Command::Probe { which, anew } => self.probe_now(which, anew, asker),
             Command::TestProvider { draft, answer, run } => self.test_draft(*draft, answer, run, asker),
             Command::TestSaved { id, answer, run } => match self.profile(&id) {
                 Ok(profile) => self.test(profile, answer, run, asker),
@@ -130,27 +130,26 @@ impl Supervisor {
         })
     }
 
-    pub(super) fn probe_now(&mut self, which: &ProbeWhich, asker: Asker) {
+    pub(super) fn probe_now(&mut self, which: ProbeWhich, anew: bool, asker: Asker) {
         if self.unconfigured.looking() {
             // Without this the first look at an unconfigured machine would say that there is nothing.
-            return self.early_probes.push((which.clone(), asker));
+            return self.early_probes.push((Command::Probe { which, anew }, asker));
         }
-        if let ProbeWhich::One(id) = which
+        if let ProbeWhich::One(id) = &which
             && let Err(refusal) = self.profile(id)
         {
             return reply_to(asker, *refusal);
         }
-        match which {
-            ProbeWhich::One(id) => {
-                self.traffic.let_go(id);
-                self.plans.let_go(id);
-            }
-            ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
-        }
-        let wanted = |profile: &Profile| match which {
+        let wanted = |profile: &Profile| match &which {
             ProbeWhich::All => profile.enabled,
             ProbeWhich::One(id) => &profile.id == id,
         };
+        if anew && !self.options.read_only {
+            for known in self.state.providers.iter().filter(|known| wanted(&known.profile)) {
+                self.traffic.let_go(&known.profile.id);
+                self.plans.let_go(&known.profile.id);
+            }
+        }
         let left: std::collections::HashSet<_> = self
             .state
             .providers

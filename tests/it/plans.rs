@@ -104,9 +104,11 @@ async fn every_try_counts_and_what_never_arrived_does_not() {
     collect(house.engine.handle.dispatch(ask("zai"))).await;
     let mut pictures = house.engine.handle.snapshots();
     pictures.wait_for(|picture| at(picture, "zai").windows[0].left.remaining == 3).await.unwrap();
-    let failure = collect(house.engine.handle.dispatch(ask("zai"))).await.1.failure.unwrap();
-    assert_eq!(failure.cause, Cause::PlanUsedUp, "the fourth try finds no room");
-    assert_eq!(house.stage.jobs().len(), 1 + 3);
+    let outcome = collect(house.engine.handle.dispatch(ask("zai"))).await.1;
+    assert_eq!(house.stage.jobs().len(), 1 + 3, "the fourth try finds no room");
+    let rejects = &outcome.record.rejects;
+    assert!(rejects.iter().any(|reject| reject.reason.contains("plan's window used up")), "{rejects:?}");
+    assert_eq!(outcome.failure.unwrap().message, "500", "what went wrong, not why it was not tried once more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +134,8 @@ async fn a_vendor_s_own_word_on_its_window_parks_it_until_then() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_for_a_probe_lifts_what_the_vendor_said_of_a_plan_that_is_another_now() {
-    for cause in [Cause::PlanUsedUp, Cause::Other] {
+    let (one, all) = (ProbeWhich::One("zai".into()), ProbeWhich::All);
+    for (cause, which) in [(Cause::PlanUsedUp, &one), (Cause::Other, &one), (Cause::PlanUsedUp, &all)] {
         let plain = profile("zai", Kind::ZAiGlm, &["glm-4.6"]);
         let house = house(vec![plain, profile("claude", Kind::Anthropic, &["haiku"])], |_, stage| {
             let told = Failure::new(ErrorCode::RateLimit, cause.clone(), "429");
@@ -144,7 +147,11 @@ async fn whoever_asks_for_a_probe_lifts_what_the_vendor_said_of_a_plan_that_is_a
             record.target.as_ref().unwrap().provider.to_string()
         };
         assert_eq!((answers().await, answers().await), ("claude".to_owned(), "claude".to_owned()));
-        house.engine.handle.ask(Command::Probe { which: ProbeWhich::One("zai".into()) }).await;
+        let probe = async |which, anew| drop(house.engine.handle.ask(Command::Probe { which, anew }).await);
+        probe(ProbeWhich::One("zai".into()), false).await;
+        probe(ProbeWhich::All, false).await;
+        assert_eq!(answers().await, "claude", "who only looks changes nothing: {cause:?}");
+        probe(which.clone(), true).await;
         assert_eq!(answers().await, "zai", "{cause:?}");
     }
 }
@@ -251,6 +258,34 @@ async fn what_a_vendor_told_one_process_the_next_one_knows() {
     let (engine, ..) = process(folder.path(), None, clock).await;
     assert!(!refused(&engine).await);
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_look_from_another_process_leaves_a_vendor_s_word_and_a_person_s_probe_lifts_it_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Set(AtomicI64::new(NOON)));
+    let (serves, stage, _) = process(folder.path(), None, clock.clone()).await;
+    let told = Failure::new(ErrorCode::RateLimit, Cause::PlanUsedUp, "used up");
+    stage.acts("zai/glm-4.6", [Act::Fail(told.retry_after(Some(Duration::from_hours(1))))]);
+    assert!(refused(&serves).await);
+    let store = Leases::new(&folder.path().join(FILE_NAME));
+    let told = || store.plan_uses().unwrap().iter().any(|(_, used)| used.told_until(UnixMs(NOON)).is_some());
+    while !told() {
+        tokio::task::yield_now().await;
+    }
+    let probe = |anew| Command::Probe { which: ProbeWhich::One("zai".into()), anew };
+    let (looks, ..) = process(folder.path(), None, clock.clone()).await;
+    looks.handle.ask(probe(false)).await;
+    assert!(at(&looks.handle.snapshot(), "zai").told, "it shows what one looks for");
+    looks.stop().await;
+    assert!(told(), "and leaves it");
+    let (asks, ..) = process(folder.path(), None, clock).await;
+    asks.handle.ask(probe(true)).await;
+    asks.stop().await;
+    while told() {
+        tokio::task::yield_now().await;
+    }
+    serves.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

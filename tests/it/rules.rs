@@ -804,7 +804,7 @@ async fn a_session_comes_back_from_who_stood_in_once_its_target_is_up_again() {
         let (_, outcome) = collect(house.engine.handle.dispatch(request)).await;
         outcome.record.target.as_ref().unwrap().to_string()
     };
-    let probe = async || drop(house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await);
+    let probe = async || drop(house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await);
     assert_eq!(at().await, "local/small");
     house.stage.probe_fails("local", refused());
     probe().await;
