@@ -21,6 +21,7 @@ mod router;
 mod serve;
 mod service;
 mod status;
+mod unread;
 
 pub use listen::bind;
 pub use options::GatewayOptions;

@@ -6,6 +6,7 @@ use super::guard::Guard;
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::router::{self, Gateway};
+use super::unread::Bounded;
 use crate::domain::time::UnixMs;
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::GatewayView;
@@ -53,7 +54,7 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
     let front = Arc::new(Front { guard: Guard::new(&options), bounds: BodyBounds::of(&options) });
-    let drain = options.drain;
+    let (drain, patience) = (options.drain, options.unread_timeout);
     let router = router::build(Arc::new(Gateway::new(handle.clone(), options, clock)));
 
     handle.report_gateway(GatewayView { listening: Some(address.to_string()), trouble: None });
@@ -67,7 +68,7 @@ pub async fn serve(
             (stream, permit) = accept(&listener, &room) => {
                 let (front, router) = (front.clone(), router.clone());
                 let service = service_fn(move |request| answer(front.clone(), router.clone(), request));
-                let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+                let connection = graceful.watch(http.serve_connection(TokioIo::new(Bounded::new(stream, patience)), service));
                 connections.spawn(async move {
                     // A connection that ends badly is the client's affair: a hang-up, a broken request.
                     if let Err(error) = connection.await {
