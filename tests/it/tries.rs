@@ -369,14 +369,17 @@ async fn a_whole_answer_in_the_place_of_a_stream_is_booked_at_its_price_and_not_
     request.body = Body::RawOpenaiChat {
         json: r#"{"model":"demo-8b","stream":true,"messages":[{"role":"user","content":"hello"}]}"#.into(),
     };
-    sim.fault(Fault::Status(200, whole.into()));
-    let outcome = collect(engine.handle.dispatch(request.clone())).await.1;
-    let failure = outcome.failure.unwrap();
-    assert_eq!(failure.code, ErrorCode::BadAnswer);
-    assert!(failure.message.contains("a whole answer came where a stream was asked for"), "{}", failure.message);
-    let cost = outcome.record.cost;
-    assert_eq!((cost.amount, cost.provenance), (Money::from_dollars(0.036), Provenance::Computed));
-    assert_eq!(sim.chats().len(), 1, "the same question would be answered in the same way");
+    let long = whole.replace("hi", &"long ".repeat(60_000));
+    for (asked, whole) in [whole, &long].into_iter().enumerate() {
+        sim.fault(Fault::Status(200, whole.into()));
+        let outcome = collect(engine.handle.dispatch(request.clone())).await.1;
+        let failure = outcome.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer);
+        assert!(failure.message.contains("a whole answer came where a stream was asked for"), "{}", failure.message);
+        let cost = outcome.record.cost;
+        assert_eq!((cost.amount, cost.provenance), (Money::from_dollars(0.036), Provenance::Computed));
+        assert_eq!(sim.chats().len(), asked + 1, "the same question would be answered in the same way");
+    }
     // Who refuses with a good status, or is no model server at all, worked for nobody.
     let usual = collect(engine.handle.dispatch(request.clone())).await.1.record.cost;
     for free in [r#"{"error":{"message":"The model has crashed"}}"#, "<html>hello</html>"] {
