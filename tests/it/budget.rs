@@ -649,7 +649,7 @@ async fn a_length_that_was_reserved_for_is_sent_in_every_dialect() {
     let bodies = vendor.bodies.lock().unwrap();
     assert_eq!(bodies[0]["max_tokens"], 500);
     assert_eq!(bodies[1]["max_completion_tokens"], 500);
-    assert_eq!(bodies[2]["max_tokens"], 500);
+    assert_eq!(bodies[2]["max_completion_tokens"], 500);
 }
 
 #[tokio::test]
