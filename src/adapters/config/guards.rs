@@ -9,7 +9,8 @@ use serde_yaml::Value;
 
 const POLICIES: &str = "routing.policies";
 const LIMITS: [&str; 2] = ["budget.daily_limit", "cost_optimization.daily_budget_limit"];
-const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
+/// Where the orders of request types are written.
+pub(super) const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
 const KEYS: &str = "gateway.api_keys";
 
 /// Whether a value stands here that must not be missing.

@@ -5,12 +5,11 @@
 use super::change::Change;
 use super::intent::{Intent, Present, refuse};
 use crate::adapters::config::conditions;
+use crate::adapters::config::guards::ORDERS;
 use crate::adapters::config::path::Path;
 use crate::domain::config::Profile;
 use crate::engine::protocol::Refusal;
 use serde_yaml::Value;
-
-const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
 
 impl Present<'_> {
     /// Everything that names this provider names it by its new id.
