@@ -9,7 +9,7 @@ use super::in_force::in_force;
 use super::save;
 use super::source::Source;
 use super::trust::Trust;
-use super::watch::Watching;
+use super::watch::{Content, Watching, contents};
 
 use crate::adapters::app_log;
 use crate::adapters::clock::unix_now;
@@ -25,6 +25,8 @@ pub struct ConfigFile {
     source: Source,
     /// What the file held when it was last read or written through this store.
     seen: Mutex<Option<Seen>>,
+    /// What all files held that say something of it, just before it was last read.
+    read: Mutex<Option<Vec<Content>>>,
     /// Held by whoever reads the file to change it, or to say what it held: of two changes at the same time the
     /// second starts from what the first one wrote.
     turn: Mutex<()>,
@@ -49,7 +51,7 @@ pub(super) struct Opened {
 
 impl ConfigFile {
     pub fn open(source: Source) -> Self {
-        Self { source, seen: Mutex::new(None), turn: Mutex::new(()), watching: OnceLock::new() }
+        Self { source, seen: Mutex::new(None), read: Mutex::new(None), turn: Mutex::new(()), watching: OnceLock::new() }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -71,10 +73,10 @@ impl ConfigFile {
 
     /// Changes from the last reading on: one that was saved since and before the watch stood counts as well.
     pub(super) fn watched(&self) -> watch::Receiver<u64> {
-        let mut changes = self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter();
-        let file = self.source.target();
-        let now = || std::fs::read(&file).ok();
-        if self.seen().is_some_and(|seen| seen.file != file || seen.text.map(String::into_bytes) != now()) {
+        let files = self.source.watched();
+        let mut changes = self.watching.get_or_init(|| Watching::begin(files.clone())).counter();
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if read.is_some_and(|read| read != contents(&files)) {
             changes.mark_changed();
         }
         changes
@@ -106,6 +108,7 @@ impl ConfigFile {
 
     /// Reads the file as it is now and remembers it. A file with errors in its values is opened too.
     pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(contents(&self.source.watched()));
         let read = self.read_now()?;
         self.remember(read.clone());
         self.opened(read)

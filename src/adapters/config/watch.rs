@@ -196,9 +196,9 @@ fn folders(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// What a file holds, or why that cannot be told; a pipe is never opened.
-type Content = Result<Option<String>, String>;
+pub(super) type Content = Result<Option<String>, String>;
 
-fn contents(files: &[PathBuf]) -> Vec<Content> {
+pub(super) fn contents(files: &[PathBuf]) -> Vec<Content> {
     files.iter().map(|file| super::document::read(file).map_err(|(sentence, _)| sentence)).collect()
 }
 
