@@ -15,6 +15,13 @@ pub fn kept(ledger: &dyn Ledger) -> Option<ActiveChoice> {
     ledger.recall(NOTE).and_then(|note| serde_json::from_str(&note).ok())
 }
 
+/// Keeps it for later starts and for the processes that share the folder.
+pub fn keep(ledger: &dyn Ledger, choice: &ActiveChoice) {
+    if let Ok(note) = serde_json::to_string(choice) {
+        ledger.remember(NOTE, &note);
+    }
+}
+
 impl Supervisor {
     pub(super) fn use_target(&mut self, choice: ActiveChoice, asker: Asker) {
         let provider = match &choice {
@@ -33,9 +40,7 @@ impl Supervisor {
             let remedy = "choose a chat model: lmdeck models list tells them apart";
             return reply_to(asker, Reply::unknown(format!("{target} is no chat model"), remedy));
         }
-        if let Ok(note) = serde_json::to_string(&choice) {
-            self.ports.ledger.remember(NOTE, &note);
-        }
+        keep(self.ports.ledger.as_ref(), &choice);
         self.active = choice;
         self.publish();
         reply_to(asker, Reply::Done);

@@ -5,8 +5,8 @@ use super::ports::{ConfigEdit, ModelAct};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
-use super::{last_good, unconfigured};
-use crate::domain::config::Profile;
+use super::{last_good, renamed, unconfigured};
+use crate::domain::config::{Issue, Profile};
 use crate::domain::ids::{CallId, ProviderId};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
@@ -185,7 +185,14 @@ impl Supervisor {
         if self.views.is_on_last_good() {
             return reply_to(asker, last_good::not_in_force());
         }
-        self.change_file(asker, move |ports| ports.config.edit(&edit, false));
+        self.change_file(asker, move |ports| {
+            let mut report = ports.config.edit(&edit, false)?;
+            if let Some((old, new)) = renamed::ids(&edit).filter(|_| report.written) {
+                let notes = renamed::follow(ports, &old, &new);
+                report.issues.extend(notes.into_iter().map(|note| Issue::note(&report.file, note)));
+            }
+            Ok(report)
+        });
     }
 
     fn edit_or_preview(&self, edit: ConfigEdit, dry_run: bool, asker: Asker) {

@@ -30,6 +30,7 @@ pub mod protocol;
 mod publish;
 mod records;
 mod rehearsal;
+mod renamed;
 mod replay;
 mod report;
 mod rules_version;

@@ -496,6 +496,8 @@ impl Supervisor {
 
     pub(super) fn put_in_force(&mut self, config: Arc<Config>, now: UnixMs) {
         let (effects, changed) = self.state.take_config(config, now);
+        // A provider that got another id keeps the person's choice.
+        self.follow_choice();
         for id in changed {
             self.traffic.forget(&id);
             self.schedule.remove(&id);

@@ -6,12 +6,14 @@ use lmdeck::adapters::ledger::{FILE_NAME, Leases, SqliteLedger};
 use lmdeck::domain::budget::{CivilDate, Day};
 use lmdeck::domain::config::{Config, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
+use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::plan::{Plan, PlanWindow, Resets};
+use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{BudgetStore, Clock, ConfigStore, Ports};
-use lmdeck::engine::protocol::{Command, PlanView, ProbeWhich, Reply, Snapshot};
+use lmdeck::engine::protocol::{Command, PlanView, ProbeWhich, ProviderDraft, Reply, Snapshot};
 use lmdeck::present::{labels, plan as words};
 use proptest::prelude::*;
 use std::path::Path;
@@ -286,6 +288,29 @@ async fn a_look_from_another_process_leaves_a_vendor_s_word_and_a_person_s_probe
         tokio::task::yield_now().await;
     }
     serves.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_gets_another_id_keeps_the_choice_and_what_is_used_of_its_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Set(AtomicI64::new(NOON)));
+    let (engine, ..) = process(folder.path(), Some(requests(1, 5, Resets::Rolling)), clock).await;
+    let choice = ActiveChoice::Target(Target::new("zai", "glm-4.6"));
+    assert_eq!(engine.handle.ask(Command::UseTarget { choice }).await, Reply::Done);
+    assert!(!refused(&engine).await);
+    let draft = Box::new(ProviderDraft { id: "glm".into(), ..ProviderDraft::default() });
+    let edit = Command::EditProvider { id: "zai".into(), draft };
+    let Reply::Edited(report) = engine.handle.ask(edit).await else { panic!("not edited") };
+    assert_eq!(report.issues[0].message, "the active target now is glm/glm-4.6");
+    let active = engine.handle.snapshot().routing.active.clone();
+    assert_eq!(active, ActiveChoice::Target(Target::new("glm", "glm-4.6")));
+    let used_up = |picture: &Arc<Snapshot>| {
+        let glm = picture.providers.iter().find(|view| view.id.as_str() == "glm");
+        glm.and_then(|view| view.plan.as_ref()).is_some_and(|plan| plan.used_up_until.is_some())
+    };
+    engine.handle.snapshots().wait_for(used_up).await.unwrap();
+    assert!(refused(&engine).await, "its window is used up under the new id too");
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

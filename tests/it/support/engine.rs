@@ -383,6 +383,11 @@ impl ConfigStore for Desk {
             let mut config = self.config.lock().unwrap();
             config.providers.iter_mut().filter(|profile| &profile.id == id).for_each(|p| p.enabled = *enabled);
         }
+        if let ConfigEdit::EditProvider { id, draft } = edit {
+            let mut config = self.config.lock().unwrap();
+            let named = config.providers.iter_mut().filter(|profile| &profile.id == id);
+            named.for_each(|profile| profile.id = draft.id.as_str().into());
+        }
         Ok(EditReport { written: true, ..EditReport::default() })
     }
 
