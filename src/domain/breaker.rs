@@ -141,6 +141,11 @@ impl Breaker {
         self.paused_until(now).max(self.resting(now))
     }
 
+    /// Whether failures keep calls away; a server that asked for a rest says nothing of its health.
+    pub fn is_open(&self, now: UnixMs) -> bool {
+        self.paused_until(now).is_some()
+    }
+
     fn paused_until(&self, now: UnixMs) -> Option<UnixMs> {
         match self.phase {
             Phase::Closed => None,
@@ -231,6 +236,7 @@ mod tests {
         assert_eq!((breaker.admits(at(60)), breaker.open_until(at(60))), (Some(Pass::Usual), None));
         breaker.rest(at(86_400), at(60));
         assert_eq!(breaker.open_until(at(60)), Some(at(60 + 300)));
+        assert!(!breaker.is_open(at(60)));
         breaker.wake();
         assert_eq!(breaker.open_until(at(60)), None);
         let mut open = opened();

@@ -186,11 +186,11 @@ impl Traffic {
     /// closed, or the provider's last result was another one.
     pub fn note(&self, target: &Target, pass: Pass, ok: bool, now: UnixMs) -> bool {
         let mut inner = self.lock();
-        let before = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
+        let before = inner.breakers.get(target).is_some_and(|breaker| breaker.is_open(now));
         let last = inner.results.get(&target.provider).and_then(|results| results.results.back()).map(|(_, ok)| *ok);
         inner.breakers.entry(target.clone()).or_default().record(pass, ok, now);
         inner.results.entry(target.provider.clone()).or_default().push(now, ok);
-        let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
+        let after = inner.breakers.get(target).is_some_and(|breaker| breaker.is_open(now));
         before != after || last != Some(ok)
     }
 
@@ -359,10 +359,7 @@ impl Traffic {
 
     /// Whether any breaker of the provider is open.
     pub fn any_breaker_open(&self, provider: &ProviderId, now: UnixMs) -> bool {
-        self.lock()
-            .breakers
-            .iter()
-            .any(|(target, breaker)| &target.provider == provider && breaker.open_until(now).is_some())
+        self.lock().breakers.iter().any(|(target, breaker)| &target.provider == provider && breaker.is_open(now))
     }
 
     pub fn tally(&self, provider: &ProviderId, now: UnixMs) -> CallTally {

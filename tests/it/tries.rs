@@ -290,7 +290,7 @@ async fn a_retry_does_not_wait_for_ever_for_a_slot_where_another_can_answer() {
     let mut providers = two();
     providers[0].max_retries = 1;
     providers[0].max_concurrent = Some(1);
-    providers[0].timeouts.first_token = Duration::from_mins(60);
+    providers[0].timeouts.first_token = Duration::from_hours(1);
     let house = house(providers, |_, stage| {
         let long = Act::SayAfter(Duration::from_mins(4), "long");
         stage.acts("local/small", [Act::Fail(server_error()), long.clone(), long]);

@@ -249,16 +249,8 @@ impl ConfigFile {
 
 /// One permission, in words.
 fn allowed(file: &str, journey: &Journey) -> Issue {
-    Issue {
-        severity: Severity::Note,
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        path: format!("providers.{}", journey.provider),
-        message: format!("{} may go to {} for {}", journey.variable, journey.origin, journey.provider),
-        remedy: String::new(),
-        text: String::new(),
-    }
+    let message = format!("{} may go to {} for {}", journey.variable, journey.origin, journey.provider);
+    Issue { path: format!("providers.{}", journey.provider), ..Issue::note(file, message) }
 }
 
 /// A file that cannot be used, as the answer to an edit.

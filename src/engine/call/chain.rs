@@ -156,6 +156,8 @@ async fn visit<'a>(
             Ok(shares) => shares,
             Err(full) => {
                 ticket.skip(target, "limited", full.message.clone());
+                // A trial ends with the try before.
+                drop(leave);
                 return held_up(attempt, before, Some(full), onward).await;
             }
         };

@@ -184,7 +184,7 @@ impl Part for Health {
             Action::HealthScale => self.scale = self.scale.next(),
             Action::NextProblem => self.next_problem(cx),
             Action::ProviderProbeAll => {
-                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed")
+                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed");
             }
             Action::Open => {
                 if let Some(provider) = self.chosen(cx) {

@@ -282,7 +282,7 @@ impl Part for Providers {
                 None => out.push(Effect::Open(Box::new(ProviderForm::new()))),
             },
             Action::ProviderProbeAll => {
-                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed")
+                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed");
             }
             Action::Discover => self.look(out),
             Action::WelcomeAddAll => self.add_all(cx, out),
