@@ -794,6 +794,21 @@ async fn what_was_spent_before_a_limit_was_set_counts_against_it() {
 }
 
 #[tokio::test]
+async fn a_second_try_that_the_limit_does_not_reach_for_leaves_the_first_one_s_failure_as_the_answer() {
+    for exhausted in [WhenExhausted::LocalOnly, WhenExhausted::Refuse] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(0.015, paid());
+        config.money.when_exhausted = exhausted;
+        let vendor = Vendor::new(vec![Deed::Useless(0)]);
+        let (engine, ..) = engine(folder.path(), config, vendor.clone()).await;
+        let failure = outcome(&engine, raw("gpt/gpt-4o", "")).await.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer, "{}", failure.message);
+        assert_eq!(vendor.bodies.lock().unwrap().len(), 1, "the first try took what there was");
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_an_unpriced_target_bills_after_a_priced_one_failed_counts_against_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let mut providers = paid();

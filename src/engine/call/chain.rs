@@ -148,7 +148,7 @@ async fn visit<'a>(
             Some(mut leave) => leave.holds().then_some(leave),
         };
         let Some(mut leave) = leave else {
-            ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
+            ticket.skip(target, "breaker_open", "it rests after failures, or one call is trying it now");
             return held_up(attempt, before, None, onward).await;
         };
         let shares = match Shares::take(shared, live, &request.facts, &target.provider, profile, before.is_some()).await
@@ -171,7 +171,11 @@ async fn visit<'a>(
         if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
             ticket.unsent(&failure);
             if live.config.money.when_exhausted == WhenExhausted::Refuse {
-                return Err(failure);
+                return Err(before.unwrap_or(failure));
+            }
+            if before.is_some() {
+                drop(leave);
+                return held_up(attempt, before, None, onward).await;
             }
             announce(attempt, &failure, rest.first().map(|chosen| &chosen.target)).await?;
             return Ok(Visit::Untried(Some(failure)));
