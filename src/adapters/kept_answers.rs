@@ -130,14 +130,22 @@ impl AnswerStore for KeptAnswers {
         })
     }
 
+    fn tidy(&self, oldest: UnixMs) -> BoxFuture<'static, Result<(), String>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let forget = move || this.with(false, |connection| forget_before(connection, oldest));
+            tokio::task::spawn_blocking(forget).await.map_err(|error| error.to_string())?.map(drop)
+        })
+    }
+
     fn stats(&self, oldest: UnixMs) -> BoxFuture<'static, Result<(u64, u64), String>> {
         let this = self.clone();
         Box::pin(async move {
             let count = move || {
                 this.with(false, |connection| {
-                    forget_before(connection, oldest)?;
-                    let sums = "SELECT count(*), coalesce(sum(length(key) + length(answer)), 0) FROM answers";
-                    connection.query_row(sums, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+                    let sums =
+                        "SELECT count(*), coalesce(sum(length(key) + length(answer)), 0) FROM answers WHERE at >= ?1";
+                    connection.query_row(sums, [oldest.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
                 })
             };
             let found = tokio::task::spawn_blocking(count).await.map_err(|error| error.to_string())??;
@@ -170,7 +178,10 @@ mod tests {
         store.put("old", kept(1_000), 10, UnixMs(0)).await;
         store.put("new", kept(9_000), 10, UnixMs(5_000)).await;
         assert_eq!((store.get("old").await, store.stats(UnixMs(0)).await.unwrap().0), (None, 1));
-        assert_eq!(store.stats(UnixMs(9_001)).await.unwrap().0, 0, "also where nothing new is kept");
+        assert_eq!(store.stats(UnixMs(9_001)).await.unwrap().0, 0, "what is too old for who asks is not counted");
+        assert!(store.get("new").await.is_some(), "and is left to those whom it still serves");
+        store.tidy(UnixMs(9_001)).await.unwrap();
+        assert_eq!(store.get("new").await, None, "also where nothing new is kept");
     }
 
     #[tokio::test]

@@ -146,7 +146,10 @@ pub enum Verb {
         verb: Option<HealthVerb>,
     },
     /// Ask providers now whether they work (free; never a completion)
-    #[command(after_help = "Examples:\n  lmdeck probe\n  lmdeck probe lm_studio")]
+    #[command(
+        after_help = "What a rate limit or a used-up plan holds back may be asked again afterwards, but for --readonly.\n\n\
+                      Examples:\n  lmdeck probe\n  lmdeck probe lm_studio"
+    )]
     Probe {
         /// A provider; all when not given
         id: Option<String>,

@@ -40,10 +40,20 @@ impl Session {
         Ok(self.handle.snapshot())
     }
 
-    /// A probe, and a word about it when it takes so long that a person wonders.
+    /// A probe that only looks, for a verb that needs to know how things stand.
     pub async fn probe(&mut self, which: ProbeWhich) -> Result<Reply, Ending> {
+        self.ask_for_probe(Command::Probe { which, anew: false }).await
+    }
+
+    /// The probe that a person asked for: what holds the providers back is forgotten.
+    pub async fn probe_anew(&mut self, which: ProbeWhich) -> Result<Reply, Ending> {
+        self.ask_for_probe(Command::Probe { which, anew: true }).await
+    }
+
+    /// A probe, and a word about it when it takes so long that a person wonders.
+    async fn ask_for_probe(&mut self, probe: Command) -> Result<Reply, Ending> {
         let handle = self.handle.clone();
-        let mut reply = pin!(handle.ask(Command::Probe { which }));
+        let mut reply = pin!(handle.ask(probe));
         if let Ok(reply) = tokio::time::timeout(WONDER_AFTER, &mut reply).await {
             return or_refused(reply);
         }

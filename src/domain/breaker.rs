@@ -4,7 +4,7 @@
 //! Which failures count is the error table's business (`ErrorCode::class().breaker`); here is only the
 //! counting. Time comes in as a parameter.
 
-use super::time::UnixMs;
+use super::time::{UnixMs, Until};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -67,12 +67,19 @@ pub struct Breaker {
     in_a_row: u32,
     /// At most one entry per second of [`WINDOW`].
     recent: VecDeque<Second>,
+    /// Until when the server itself asked to be left alone with this model.
+    rest: Option<Until>,
 }
 
 impl Breaker {
     /// Whether a call may go there now. When the pause is over the answer is yes exactly once: that caller
     /// makes the trial and owes a [`Breaker::record`] or a [`Breaker::release`].
     pub fn admits(&mut self, now: UnixMs) -> Option<Pass> {
+        if self.resting(now).is_some() { None } else { self.admits_again(now) }
+    }
+
+    /// The same for a call that was there before and has waited as long as it was told itself.
+    pub fn admits_again(&mut self, now: UnixMs) -> Option<Pass> {
         match self.phase {
             Phase::Closed => Some(Pass::Usual),
             Phase::Open { since, pause } if over(since, pause, now) => {
@@ -112,9 +119,34 @@ impl Breaker {
         }
     }
 
+    /// The server said that it can be asked again then: nobody goes there before, or for [`LONGEST_PAUSE`]. What it
+    /// says while it fails is a guess, and one call that tries it costs little.
+    pub fn rest(&mut self, until: UnixMs, now: UnixMs) {
+        let until = until.min(now.plus(LONGEST_PAUSE));
+        self.rest = Some(Until::of(now, self.resting(now).map_or(until, |known| known.max(until))));
+    }
+
+    /// Somebody says that it may be asked again, whatever it said itself.
+    pub fn wake(&mut self) {
+        self.rest = None;
+    }
+
+    fn resting(&self, now: UnixMs) -> Option<UnixMs> {
+        self.rest?.at(now)
+    }
+
     /// Until when calls stay away; `None` when one may go there now. While a trial is under way it is
     /// always a moment ahead.
     pub fn open_until(&self, now: UnixMs) -> Option<UnixMs> {
+        self.paused_until(now).max(self.resting(now))
+    }
+
+    /// Whether failures keep calls away; a server that asked for a rest says nothing of its health.
+    pub fn is_open(&self, now: UnixMs) -> bool {
+        self.paused_until(now).is_some()
+    }
+
+    fn paused_until(&self, now: UnixMs) -> Option<UnixMs> {
         match self.phase {
             Phase::Closed => None,
             Phase::Open { since, pause } => (!over(since, pause, now)).then(|| since.plus(pause)),
@@ -192,6 +224,24 @@ mod tests {
         assert!(breaker.admits(at(29)).is_none());
         assert_eq!(breaker.open_until(at(29)), Some(at(30)));
         assert_eq!(breaker.open_until(at(30)), None);
+    }
+
+    #[test]
+    fn who_says_when_to_come_again_is_left_alone_until_then_and_never_longer_than_the_longest_pause() {
+        let mut breaker = Breaker::default();
+        breaker.rest(at(60), T0);
+        breaker.rest(at(20), T0);
+        assert_eq!((breaker.admits(at(59)), breaker.open_until(at(59))), (None, Some(at(60))));
+        assert_eq!(breaker.admits_again(at(20)), Some(Pass::Usual), "who waited as it was told goes on");
+        assert_eq!((breaker.admits(at(60)), breaker.open_until(at(60))), (Some(Pass::Usual), None));
+        breaker.rest(at(86_400), at(60));
+        assert_eq!(breaker.open_until(at(60)), Some(at(60 + 300)));
+        assert!(!breaker.is_open(at(60)));
+        breaker.wake();
+        assert_eq!(breaker.open_until(at(60)), None);
+        let mut open = opened();
+        open.rest(at(10), T0);
+        assert_eq!(open.open_until(at(1)), Some(at(30)), "the longer of both");
     }
 
     #[test]

@@ -196,6 +196,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The connection was cut, or the stream ended before its end.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::CutOff | Self::Reset)
+    }
+
     /// Nobody got the request: it was not sent, or no connection came about.
     pub fn never_arrived(&self) -> bool {
         matches!(

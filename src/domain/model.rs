@@ -115,7 +115,7 @@ impl Abilities {
 
 /// Whether a model goes by a name of `OpenAI`'s newer ones, o-series and gpt-5 and later, which take
 /// `max_completion_tokens` alone.
-pub fn refuses_max_tokens(model: &str) -> bool {
+fn refuses_max_tokens(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let digit = |rest: &str| rest.chars().next().is_some_and(|c| c.is_ascii_digit());
     let o_series = name.strip_prefix('o').is_some_and(digit);
@@ -124,6 +124,33 @@ pub fn refuses_max_tokens(model: &str) -> bool {
         number.parse::<u32>().is_ok_and(|number| number >= 5)
     });
     o_series || gpt
+}
+
+/// What the length of an answer is called in `OpenAI`'s dialect.
+pub mod length {
+    use super::refuses_max_tokens;
+    use crate::domain::call::Work;
+    use crate::domain::kind::Kind;
+
+    pub const OLD: &str = "max_tokens";
+    pub const NEW: &str = "max_completion_tokens";
+
+    /// The name by which a server surely knows it.
+    pub fn name(kind: Kind, host: &str, model: &str, work: Work) -> &'static str {
+        // Every model of OpenAI takes the new one; text completions know the old one alone.
+        let newer = kind == Kind::Openai || refuses_old(kind, host, model);
+        if newer && work == Work::Chat { NEW } else { OLD }
+    }
+
+    /// Whether the server may refuse a chat request for saying [`OLD`].
+    pub fn refuses_old(kind: Kind, host: &str, model: &str) -> bool {
+        match kind {
+            Kind::Openai => refuses_max_tokens(model),
+            // Azure lets a person name models as they like, and its newer ones refuse the old name.
+            Kind::OpenaiCompatible => refuses_max_tokens(model) || host.ends_with(".azure.com"),
+            _ => false,
+        }
+    }
 }
 
 /// What is different between two lists of the same server.

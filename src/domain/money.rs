@@ -78,7 +78,7 @@ impl Provenance {
     }
 }
 
-/// A cost with its provenance; `amount` is `None` exactly when the provenance is `Unknown`.
+/// A cost with its provenance. Beside `Unknown` an amount is the least it came to: the part whose price is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     pub amount: Option<Money>,
@@ -88,6 +88,11 @@ pub struct Cost {
 impl Cost {
     pub const UNKNOWN: Self = Self { amount: None, provenance: Provenance::Unknown };
     pub const FREE: Self = Self { amount: Some(Money::ZERO), provenance: Provenance::Computed };
+
+    /// All of it; `None` where that is not known, or in part only.
+    pub fn whole(self) -> Option<Money> {
+        self.amount.filter(|_| self.provenance != Provenance::Unknown)
+    }
 }
 
 /// The price of one model, each figure per single token.

@@ -2,10 +2,9 @@
 //! that share it. What it does to a decision is in `domain::routing`.
 
 use super::command::{Asker, reply_to};
-use super::ports::{ConfigEdit, Ledger, Ports};
-use super::protocol::{ProviderDraft, Reply};
+use super::ports::Ledger;
+use super::protocol::Reply;
 use super::supervisor::Supervisor;
-use crate::domain::ids::{ProviderId, Target};
 use crate::domain::routing::ActiveChoice;
 
 /// Where it is kept in the state folder.
@@ -16,14 +15,10 @@ pub fn kept(ledger: &dyn Ledger) -> Option<ActiveChoice> {
     ledger.recall(NOTE).and_then(|note| serde_json::from_str(&note).ok())
 }
 
-/// The choice where the provider `old` is called `new`.
-fn following(choice: ActiveChoice, old: &ProviderId, new: ProviderId) -> ActiveChoice {
-    match choice {
-        ActiveChoice::Provider(id) if id == *old => ActiveChoice::Provider(new),
-        ActiveChoice::Target(target) if target.provider == *old => {
-            ActiveChoice::Target(Target { provider: new, ..target })
-        }
-        other => other,
+/// Keeps it for later starts and for the processes that share the folder.
+pub fn keep(ledger: &dyn Ledger, choice: &ActiveChoice) {
+    if let Ok(note) = serde_json::to_string(choice) {
+        ledger.remember(NOTE, &note);
     }
 }
 
@@ -45,25 +40,10 @@ impl Supervisor {
             let remedy = "choose a chat model: lmdeck models list tells them apart";
             return reply_to(asker, Reply::unknown(format!("{target} is no chat model"), remedy));
         }
-        if let Ok(note) = serde_json::to_string(&choice) {
-            self.ports.ledger.remember(NOTE, &note);
-        }
+        keep(self.ports.ledger.as_ref(), &choice);
         self.active = choice;
         self.publish();
         reply_to(asker, Reply::Done);
-    }
-
-    /// Edits a provider in the file. Under another id it stays the one chosen.
-    pub(super) fn edit_provider(&self, id: ProviderId, draft: ProviderDraft, asker: Asker) {
-        let renamed = Some(draft.id.trim()).filter(|new| !new.is_empty() && *new != id.as_str()).map(ProviderId::from);
-        let edit = ConfigEdit::EditProvider { id: id.clone(), draft };
-        let take_along = move |ports: &Ports| {
-            let choice = renamed.and_then(|new| Some(following(kept(ports.ledger.as_ref())?, &id, new)));
-            if let Some(note) = choice.and_then(|choice| serde_json::to_string(&choice).ok()) {
-                ports.ledger.remember(NOTE, &note);
-            }
-        };
-        self.edit_and(edit, take_along, asker);
     }
 
     /// Takes over what another process chose since. Returns whether that is another target.

@@ -5,8 +5,8 @@ use super::ports::{ConfigEdit, ModelAct, Ports};
 use super::protocol::{Command, EditReport, ProbeWhich, Refusal, Reply};
 use super::rehearsal::rehearse;
 use super::supervisor::{Input, Supervisor, WaitingProbe, answer};
-use super::{last_good, unconfigured};
-use crate::domain::config::Profile;
+use super::{last_good, renamed, unconfigured};
+use crate::domain::config::{Issue, Profile};
 use crate::domain::ids::{CallId, ProviderId};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ impl Supervisor {
         }
         let Some((command, asker)) = self.hold_back(command, asker) else { return };
         match command {
-            Command::Probe { which } => self.probe_now(&which, asker),
+            Command::Probe { which, anew } => self.probe_now(which, anew, asker),
             Command::TestProvider { draft, answer, run } => self.test_draft(*draft, answer, run, asker),
             Command::TestSaved { id, answer, run } => match self.profile(&id) {
                 Ok(profile) => self.test(profile, answer, run, asker),
@@ -34,7 +34,7 @@ impl Supervisor {
             Command::Pause { id, paused } => self.pause(&id, paused, asker),
             Command::UseTarget { choice } => self.use_target(choice, asker),
             Command::AddProvider { draft } => self.edit(ConfigEdit::AddProvider(*draft), asker),
-            Command::EditProvider { id, draft } => self.edit_provider(id, *draft, asker),
+            Command::EditProvider { id, draft } => self.edit(ConfigEdit::EditProvider { id, draft: *draft }, asker),
             Command::RemoveProvider { id } => self.edit(ConfigEdit::RemoveProvider { id }, asker),
             Command::EnableProvider { id, enabled } => self.edit(ConfigEdit::EnableProvider { id, enabled }, asker),
             Command::PreviewEdit { id, draft } => {
@@ -130,27 +130,26 @@ impl Supervisor {
         })
     }
 
-    pub(super) fn probe_now(&mut self, which: &ProbeWhich, asker: Asker) {
+    pub(super) fn probe_now(&mut self, which: ProbeWhich, anew: bool, asker: Asker) {
         if self.unconfigured.looking() {
             // Without this the first look at an unconfigured machine would say that there is nothing.
-            return self.early_probes.push((which.clone(), asker));
+            return self.early_probes.push((Command::Probe { which, anew }, asker));
         }
-        if let ProbeWhich::One(id) = which
+        if let ProbeWhich::One(id) = &which
             && let Err(refusal) = self.profile(id)
         {
             return reply_to(asker, *refusal);
         }
-        match which {
-            ProbeWhich::One(id) => {
-                self.traffic.let_go(id);
-                self.plans.let_go(id);
-            }
-            ProbeWhich::All => self.state.providers.iter().for_each(|known| self.traffic.let_go(&known.profile.id)),
-        }
-        let wanted = |profile: &Profile| match which {
+        let wanted = |profile: &Profile| match &which {
             ProbeWhich::All => profile.enabled,
             ProbeWhich::One(id) => &profile.id == id,
         };
+        if anew && !self.options.read_only {
+            for known in self.state.providers.iter().filter(|known| wanted(&known.profile)) {
+                self.traffic.let_go(&known.profile.id);
+                self.plans.let_go(&known.profile.id);
+            }
+        }
         let left: std::collections::HashSet<_> = self
             .state
             .providers
@@ -182,16 +181,19 @@ impl Supervisor {
         });
     }
 
-    fn edit(&self, edit: ConfigEdit, asker: Asker) {
-        self.edit_and(edit, |_| {}, asker);
-    }
-
     /// Makes an edit, and what follows from it before it is in force.
-    pub(super) fn edit_and(&self, edit: ConfigEdit, after: impl FnOnce(&Ports) + Send + 'static, asker: Asker) {
+    fn edit(&self, edit: ConfigEdit, asker: Asker) {
         if self.views.is_on_last_good() {
             return reply_to(asker, last_good::not_in_force());
         }
-        self.change_file(asker, move |ports| ports.config.edit(&edit, false).inspect(|_| after(ports)));
+        self.change_file(asker, move |ports| {
+            let mut report = ports.config.edit(&edit, false)?;
+            if let Some((old, new)) = renamed::ids(&edit).filter(|_| report.written) {
+                let notes = renamed::follow(ports, &old, &new);
+                report.issues.extend(notes.into_iter().map(|note| Issue::note(&report.file, note)));
+            }
+            Ok(report)
+        });
     }
 
     fn edit_or_preview(&self, edit: ConfigEdit, dry_run: bool, asker: Asker) {

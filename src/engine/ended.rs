@@ -14,7 +14,7 @@ pub struct Ended {
     pub cost: Cost,
     /// Who answered, and the tokens it wrote with the time that took.
     pub(super) answered: Option<(Target, Option<(u64, u64)>)>,
-    /// How long its server worked on it.
+    /// How long its server worked on it: the try that answered, without those before it and the waits between.
     pub(super) took_ms: u64,
     /// What policies would have made of it, were they not only observed.
     pub observed: Vec<ObservedMatch>,
@@ -28,7 +28,7 @@ impl Ended {
             policy: record.policy.clone(),
             status: record.status,
             cost: record.cost,
-            took_ms: record.duration_ms.saturating_sub(record.queue_ms),
+            took_ms: record.attempts.last().map_or(0, |attempt| attempt.duration_ms),
             answered: record.target.clone().filter(|_| record.status == Status::Ok && record.cache != "hit").map(
                 |target| {
                     let writing = record.ttft_ms.map(|first| record.duration_ms.saturating_sub(first));

@@ -5,11 +5,16 @@ use super::protocol::{CacheAct, CacheReport, Reply};
 use super::supervisor::{Input, Supervisor};
 
 impl Supervisor {
-    /// Asks the file of kept answers, where there is one, how many it holds.
+    /// Asks the file of kept answers, where there is one, how many it holds. Who stays takes out of it what serves no
+    /// more; who only asks once changes nothing.
     pub(super) fn count_kept(&self) {
         let Some(store) = self.ports.answers.clone().filter(|_| self.state.config.cache.persist) else { return };
         let (inputs, oldest) = (self.inputs.clone(), self.state.config.cache.oldest(self.ports.clock.now()));
+        let stays = self.options.schedule_probes && !self.options.read_only;
         tokio::spawn(async move {
+            if stays && let Err(sentence) = store.tidy(oldest).await {
+                tracing::warn!("old answers could not be removed: {sentence}");
+            }
             match store.stats(oldest).await {
                 Ok((entries, _)) => {
                     let _ = inputs.send(Input::KeptOnDisk(entries)).await;

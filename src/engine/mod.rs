@@ -32,6 +32,7 @@ mod publish;
 mod reading;
 mod records;
 mod rehearsal;
+mod renamed;
 mod replay;
 mod report;
 mod rules_version;

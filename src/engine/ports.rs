@@ -498,7 +498,12 @@ pub trait AnswerStore: Send + Sync {
     /// # Errors
     /// A sentence: the file cannot be written.
     fn clear(&self) -> BoxFuture<'static, Result<u64, String>>;
-    /// How many there are, and their bytes, once those that were kept before `oldest` are gone.
+    /// Forgets what was kept before `oldest`.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be written.
+    fn tidy(&self, oldest: UnixMs) -> BoxFuture<'static, Result<(), String>>;
+    /// How many there are that were not kept before `oldest`, and their bytes.
     ///
     /// # Errors
     /// A sentence: the file cannot be read.

@@ -10,7 +10,7 @@ use super::live::Live;
 use super::models::{ModelJobDone, ModelJobs};
 use super::plans::Plans;
 use super::ports::{DaySums, Loaded, Ports, Unusable};
-use super::protocol::{Command, Event, EventKind, Level, ObservedSums, ProbeWhich, Reply, Snapshot};
+use super::protocol::{Command, Event, EventKind, Level, ObservedSums, Reply, Snapshot};
 use super::rules_version::numbered;
 use super::runs::Runs;
 use super::state::{Effect, State};
@@ -116,7 +116,7 @@ pub struct Supervisor {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) waiting_probes: Vec<WaitingProbe>,
     /// Asked for while it was not known yet what there is on this machine.
-    pub(super) early_probes: Vec<(ProbeWhich, Asker)>,
+    pub(super) early_probes: Vec<(Command, Asker)>,
     pub(super) active: ActiveChoice,
     pub(super) views: Views,
     pub(super) unconfigured: Unconfigured,

@@ -172,15 +172,25 @@ impl Traffic {
         self.lock().breakers.get_mut(target).map_or(Some(Pass::Usual), |breaker| breaker.admits(now))
     }
 
+    /// The same for a call that was there before and has waited as it was told.
+    pub fn admits_again(&self, target: &Target, now: UnixMs) -> Option<Pass> {
+        self.lock().breakers.get_mut(target).map_or(Some(Pass::Usual), |breaker| breaker.admits_again(now))
+    }
+
+    /// No calls to the target until then: it said so when it failed. The provider's other models may do better.
+    pub fn rest(&self, target: &Target, until: UnixMs, now: UnixMs) {
+        self.lock().breakers.entry(target.clone()).or_default().rest(until, now);
+    }
+
     /// Notes a result that says something of the target's health. Returns whether it is news: a breaker opened or
     /// closed, or the provider's last result was another one.
     pub fn note(&self, target: &Target, pass: Pass, ok: bool, now: UnixMs) -> bool {
         let mut inner = self.lock();
-        let before = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
+        let before = inner.breakers.get(target).is_some_and(|breaker| breaker.is_open(now));
         let last = inner.results.get(&target.provider).and_then(|results| results.results.back()).map(|(_, ok)| *ok);
         inner.breakers.entry(target.clone()).or_default().record(pass, ok, now);
         inner.results.entry(target.provider.clone()).or_default().push(now, ok);
-        let after = inner.breakers.get(target).is_some_and(|breaker| breaker.open_until(now).is_some());
+        let after = inner.breakers.get(target).is_some_and(|breaker| breaker.is_open(now));
         before != after || last != Some(ok)
     }
 
@@ -281,14 +291,14 @@ impl Traffic {
         }
     }
 
-    /// Puts a request's share back: it never reached its provider.
-    pub fn give_share_back(&self, provider: &ProviderId, at: UnixMs, needs: Needs) {
+    /// Puts a request's share back: it never reached its provider. `again`: it was another try's.
+    pub fn give_share_back(&self, provider: &ProviderId, at: UnixMs, needs: Needs, again: bool) {
         let mut inner = self.lock();
         if let Some(minute) = inner.minutes.get_mut(provider) {
             minute.give_back(at, needs.tokens());
         }
         // What the vendor said since then counts the request right.
-        if let Some(rate) = inner.rates.get_mut(provider).filter(|rate| rate.at <= at) {
+        if let Some(rate) = inner.rates.get_mut(provider).filter(|rate| !again && rate.at <= at) {
             rate.give_back(needs);
         }
     }
@@ -349,10 +359,7 @@ impl Traffic {
 
     /// Whether any breaker of the provider is open.
     pub fn any_breaker_open(&self, provider: &ProviderId, now: UnixMs) -> bool {
-        self.lock()
-            .breakers
-            .iter()
-            .any(|(target, breaker)| &target.provider == provider && breaker.open_until(now).is_some())
+        self.lock().breakers.iter().any(|(target, breaker)| &target.provider == provider && breaker.is_open(now))
     }
 
     pub fn tally(&self, provider: &ProviderId, now: UnixMs) -> CallTally {
@@ -389,6 +396,8 @@ impl Traffic {
         let mut inner = self.lock();
         inner.stopped.remove(provider);
         inner.parked.remove(provider);
+        let here = inner.breakers.iter_mut().filter(|(target, _)| &target.provider == provider);
+        here.for_each(|(_, breaker)| breaker.wake());
     }
 
     /// Keeps what a vendor says of its limits. One that says nothing is left is parked until its reset: the next

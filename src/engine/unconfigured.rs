@@ -44,8 +44,8 @@ impl Supervisor {
     /// Puts the servers found in force beside those found before, unless a configuration appeared meanwhile.
     pub(super) fn found(&mut self, profiles: Vec<Profile>) {
         self.use_found(profiles);
-        for (which, asker) in std::mem::take(&mut self.early_probes) {
-            self.probe_now(&which, asker);
+        for (probe, asker) in std::mem::take(&mut self.early_probes) {
+            self.command(probe, asker);
         }
     }
 

@@ -22,6 +22,7 @@ mod router;
 mod serve;
 mod service;
 mod status;
+mod unread;
 
 pub use listen::bind;
 pub use options::GatewayOptions;

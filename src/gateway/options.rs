@@ -24,6 +24,9 @@ pub struct GatewayOptions {
     pub drain: Duration,
     /// Origins of web pages that may use the gateway, as browsers write them; `*` is any, and needs a key.
     pub cors_origins: Vec<String>,
+    /// How long a client may take nothing of an answer that is there for it; then its connection is closed. Longer
+    /// than the engine waits for it, so that one that comes back in between is told how its call ended.
+    pub unread_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -37,6 +40,7 @@ impl Default for GatewayOptions {
             body_limit: 32 * 1024 * 1024,
             drain: Duration::from_secs(10),
             cors_origins: Vec::new(),
+            unread_timeout: Duration::from_mins(3),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::latest::Latest;
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::router::{Gateway, Routes};
+use super::unread::Bounded;
 use crate::domain::{self, time::UnixMs};
 use crate::engine::handle::EngineHandle;
 use crate::engine::protocol::GatewayView;
@@ -86,7 +87,8 @@ pub async fn serve_following(
             (stream, permit) = accept(&listener, &room) => {
                 let front = front.clone();
                 let service = service_fn(move |request| answer(front.clone(), request));
-                let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+                let stream = TokioIo::new(Bounded::new(stream, options.unread_timeout));
+                let connection = graceful.watch(http.serve_connection(stream, service));
                 connections.spawn(async move {
                     // A connection that ends badly is the client's affair: a hang-up, a broken request.
                     if let Err(error) = connection.await {

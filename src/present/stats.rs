@@ -14,6 +14,11 @@ pub fn spent(sums: &CallSums) -> String {
     }
 }
 
+/// The calls that make a sum of money the least it came to.
+pub fn unpriced(calls: u64) -> String {
+    format!("{} whose price is not, or only in part, known", units::count(calls, "call", "calls"))
+}
+
 /// A group's name in one line, made harmless; what a call lacks is said.
 pub fn key(key: &[String], by: &[GroupBy]) -> String {
     let names: Vec<String> = key

@@ -56,14 +56,16 @@ fn long(ms: u64, fine: bool) -> String {
     format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60)
 }
 
+/// What a call's money is shown in: a hundredth of a cent.
+const CALL_UNIT: i64 = 100_000_000;
+
 /// Money of one call: `$0.0170`, `<$0.0001`, `free` when it is known to be nothing.
 pub fn money(amount: Money) -> String {
-    const UNIT: i64 = 100_000_000;
     match amount.0 {
         ..=0 => "free".into(),
-        1..UNIT => "<$0.0001".into(),
+        1..CALL_UNIT => "<$0.0001".into(),
         pico => {
-            let units = pico.saturating_add(UNIT / 2) / UNIT;
+            let units = pico.saturating_add(CALL_UNIT / 2) / CALL_UNIT;
             format!("${}.{:04}", thousands(units.unsigned_abs() / 10_000), units % 10_000)
         }
     }
@@ -82,11 +84,13 @@ pub fn money_sum(amount: Money) -> String {
     }
 }
 
-/// A call's cost: an amount, `free`, or `unknown` when there is no price; `>$0.0010` where only a part of it is known.
+/// A call's cost: an amount, `free`, or `unknown` when there is no price. Where only a part of it is known, `>$0.0010`:
+/// what it is at least, so never rounded up.
 pub fn cost(cost: Cost) -> String {
     match (cost.amount, cost.provenance) {
         (None, _) => UNKNOWN.into(),
-        (Some(amount), Provenance::Unknown) => format!(">{}", money(amount).trim_start_matches('<')),
+        (Some(amount), Provenance::Unknown) if amount.0 < CALL_UNIT => UNKNOWN.into(),
+        (Some(amount), Provenance::Unknown) => format!(">{}", money(Money(amount.0 - amount.0 % CALL_UNIT))),
         (Some(amount), _) => money(amount),
     }
 }
@@ -95,6 +99,7 @@ pub fn cost(cost: Cost) -> String {
 pub fn cost_from(cost: Cost) -> &'static str {
     match (cost.amount, cost.provenance) {
         (None, _) => "no price is known for this model",
+        (Some(amount), Provenance::Unknown) if amount.0 < CALL_UNIT => "no price is known for one of its attempts",
         (Some(_), Provenance::Unknown) => "at least: no price is known for one of its attempts",
         (Some(_), provenance) => provenance.word(),
     }
@@ -330,6 +335,9 @@ mod tests {
         let part = Cost { amount: Some(dollars(0.1)), provenance: Provenance::Unknown };
         assert_eq!(cost(part), ">$0.1000");
         assert!(cost_from(part).starts_with("at least"));
+        let part = |dollars: Money| cost(Cost { amount: Some(dollars), provenance: Provenance::Unknown });
+        assert_eq!(part(dollars(0.000_16)), ">$0.0001", "the least is not rounded up");
+        assert_eq!((part(Money(1)), part(dollars(0.0001))), ("unknown".into(), ">$0.0001".into()));
         assert_eq!(spend(dollars(0.42), Some(dollars(10.0))), "$0.42 of $10.00");
         assert_eq!(spend_short(Money::ZERO, None), "$0.00/no limit");
     }

@@ -649,7 +649,7 @@ async fn a_length_that_was_reserved_for_is_sent_in_every_dialect() {
     let bodies = vendor.bodies.lock().unwrap();
     assert_eq!(bodies[0]["max_tokens"], 500);
     assert_eq!(bodies[1]["max_completion_tokens"], 500);
-    assert_eq!(bodies[2]["max_tokens"], 500);
+    assert_eq!(bodies[2]["max_completion_tokens"], 500);
 }
 
 #[tokio::test]
@@ -791,6 +791,21 @@ async fn what_was_spent_before_a_limit_was_set_counts_against_it() {
     let till = Till::new(Set::at(NOON), store);
     let short = till.reserve(&MoneyRules::default(), dollars(0.0076), dollars(0.0001), false).await.map(drop);
     assert!(matches!(short, Err(Refused::Short { .. })), "{short:?}");
+}
+
+#[tokio::test]
+async fn a_second_try_that_the_limit_does_not_reach_for_leaves_the_first_one_s_failure_as_the_answer() {
+    for exhausted in [WhenExhausted::LocalOnly, WhenExhausted::Refuse] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(0.015, paid());
+        config.money.when_exhausted = exhausted;
+        let vendor = Vendor::new(vec![Deed::Useless(0)]);
+        let (engine, ..) = engine(folder.path(), config, vendor.clone()).await;
+        let failure = outcome(&engine, raw("gpt/gpt-4o", "")).await.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer, "{}", failure.message);
+        assert_eq!(vendor.bodies.lock().unwrap().len(), 1, "the first try took what there was");
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ async fn stats_are_a_row_per_group_and_one_for_all() {
     for part in ["48", "4.1 s", "9.8 s", "30.5 s", "740 ms", "26.1k", "612", "$0.31  zai"] {
         assert!(lines[2].contains(part), "{part}: {text}");
     }
-    assert!(shell.err.text().contains("2 calls without a known price are in no cost"), "{}", shell.err.text());
+    assert!(shell.err.text().contains("2 calls whose price is not, or only in part, known"), "{}", shell.err.text());
     let Some(Command::CallStats { query }) = shell.engine.commands().pop() else { panic!("a query") };
     assert_eq!((query.by, query.filter.as_str()), (vec![GroupBy::Provider], "client:dspy"));
     assert_eq!(query.since, Some(UnixMs(NOW.0 - 24 * 3_600_000)));

@@ -364,7 +364,7 @@ async fn a_vendor_without_credit_is_left_alone_until_somebody_asks_again() {
         let reject = &second.record.rejects[0];
         assert!(reject.reason.contains("needs a person") && reject.reason.contains(say), "{reject:?}");
         assert_eq!(sim.chats().len(), asked, "nothing was sent");
-        engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+        engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: true }).await;
         let (_, third) = collect(engine.handle.dispatch(request(Ask::Whole))).await;
         assert_eq!(third.failure, None, "{kind:?}");
     }

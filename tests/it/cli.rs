@@ -372,7 +372,11 @@ async fn who_asks_about_one_provider_waits_for_no_other() {
     for words in [&["providers", "show", "zai"][..], &["models", "list", "zai"]] {
         let desk = Desk::new();
         assert_eq!(desk.run(words).await, 0, "{words:?}");
-        assert_eq!(desk.engine.commands(), [Command::Probe { which: ProbeWhich::One("zai".into()) }], "{words:?}");
+        assert_eq!(
+            desk.engine.commands(),
+            [Command::Probe { which: ProbeWhich::One("zai".into()), anew: false }],
+            "{words:?}"
+        );
         let off = Desk::with(with_provider(evening(), "zai", |view| view.enabled = false));
         assert_eq!(off.run(words).await, 0, "{words:?}");
         assert_eq!(off.engine.commands(), [], "what is switched off is not asked");

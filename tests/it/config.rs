@@ -721,6 +721,19 @@ async fn what_is_saved_between_the_first_reading_and_the_watch_is_not_missed() {
     store.load().unwrap();
     place.write("work/.env", "QUEUE=3\n");
     assert!(store.changes().has_changed().unwrap());
+
+    let place = Place::holding("limits: { queue: 1 }\n");
+    let store = place.store(&[]);
+    store.load().unwrap();
+    place.write(".env", "Z_AI_API_KEY=mended\n");
+    assert!(store.changes().has_changed().unwrap(), "the file of variables counts as well");
+
+    let place = Place::holding("limits: { queue: 1 }\n");
+    std::fs::write(place.path("ai_models.yaml"), b"limits: \xff\n").unwrap();
+    let store = place.store(&[]);
+    assert!(store.load().is_err());
+    place.write("ai_models.yaml", "limits: { queue: 2 }\n");
+    assert!(store.changes().has_changed().unwrap(), "also where nothing could be read at first");
 }
 
 #[test]

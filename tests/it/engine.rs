@@ -283,12 +283,12 @@ async fn traffic_moves_when_the_local_server_dies_and_comes_back_after_two_good_
     assert_eq!(in_effect().as_deref(), Some("local/small"));
 
     house.stage.probe_fails("local", refused());
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     assert_eq!(in_effect().as_deref(), Some("zai/glm-4.6"));
     house.stage.probe_answers("local", &["small"]);
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     assert_eq!(in_effect().as_deref(), Some("zai/glm-4.6"), "one good probe is not enough");
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     assert_eq!(in_effect().as_deref(), Some("local/small"));
 
     let mut words = Vec::new();
@@ -308,7 +308,7 @@ async fn traffic_moves_when_the_local_server_dies_and_comes_back_after_two_good_
 async fn a_server_that_comes_back_with_half_a_list_is_not_used_on_its_first_answer() {
     let house = house(two(), |_, _| {}).await;
     let look = async || {
-        house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+        house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
         house.engine.handle.snapshot().providers[0].health.state
     };
     let unreadable = || {
@@ -347,7 +347,7 @@ async fn a_prompt_that_stays_at_home_goes_to_ollama_only_once_it_said_that_it_ru
     // Ollama adds a tag to a name without one.
     let elsewhere = ModelInfo { remote: true, ..ModelInfo::named("big:120b-cloud") };
     house.stage.probe_finds("ollama", vec![elsewhere, ModelInfo::named("llama3:latest")]);
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     assert_eq!(at_home("ollama/llama3").await.record.target.as_ref().unwrap().to_string(), "ollama/llama3");
     let kept_in = at_home("ollama/big:120b-cloud").await;
     assert_eq!(kept_in.failure.unwrap().code, ErrorCode::NoRoute);
@@ -397,7 +397,7 @@ async fn the_target_in_use_stays_the_one_chosen_when_its_provider_is_renamed() {
 async fn a_server_that_comes_back_is_used_again_within_seconds() {
     let house = house(two(), |_, _| {}).await;
     house.stage.probe_fails("local", refused());
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     let before = house.stage.probes_of("local");
     sleep(Duration::from_secs(12)).await;
     assert_eq!(house.stage.probes_of("local"), before, "a server that is down is asked on schedule only");
@@ -411,7 +411,7 @@ async fn a_server_that_comes_back_is_used_again_within_seconds() {
     // And a model that is being read into memory is not waited for longer than it takes.
     let loading = Failure::new(ErrorCode::Overloaded, Cause::StillLoading, "still loading its model");
     house.stage.probe_fails("local", loading);
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     let before = house.stage.probes_of("local");
     sleep(Duration::from_secs(16)).await;
     assert_eq!(house.stage.probes_of("local"), before + 3);
@@ -606,7 +606,7 @@ async fn the_chosen_target_stands_first_and_failure_does_not_change_the_choice()
     assert_eq!(house.engine.handle.ask(Command::UseTarget { choice: choice.clone() }).await, Reply::Done);
     assert_eq!(house.engine.handle.snapshot().routing.in_effect.as_ref().unwrap().to_string(), "zai/glm-4.6");
     house.stage.probe_fails("zai", refused());
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     let routing = house.engine.handle.snapshot().routing.clone();
     assert_eq!(routing.active, choice);
     assert_eq!(routing.in_effect.as_ref().unwrap().to_string(), "local/small");
@@ -631,7 +631,7 @@ async fn with_no_configuration_a_first_look_waits_for_what_this_machine_has() {
     })
     .await;
     assert!(house.engine.handle.snapshot().providers.is_empty(), "it is still looking");
-    let reply = house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    let reply = house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     assert!(matches!(&reply, Reply::Probed(found) if found.len() == 1), "{reply:?}");
     let snapshot = house.engine.handle.snapshot();
     assert_eq!(snapshot.providers[0].health.state, State::Up);
@@ -704,7 +704,7 @@ async fn what_was_loaded_on_a_server_that_went_down_is_unknown() {
     let loaded = || handle.snapshot().providers[0].models[0].loaded;
     assert_eq!(loaded(), Some(true));
     house.stage.probe_fails("local", refused());
-    drop(handle.ask(Command::Probe { which: ProbeWhich::One("local".into()) }).await);
+    drop(handle.ask(Command::Probe { which: ProbeWhich::One("local".into()), anew: false }).await);
     let mut snapshots = handle.snapshots();
     drop(snapshots.wait_for(|snapshot| snapshot.providers[0].health.state == State::Down).await.unwrap());
     assert_eq!(loaded(), None);

@@ -885,6 +885,33 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_any_more_loses_its_connection_and_its_call() {
+    let options = GatewayOptions { unread_timeout: Duration::from_millis(200), ..GatewayOptions::default() };
+    let cancelled = Arc::new(Notify::new());
+    let gone = cancelled.clone();
+    let deck = Setup { options, ..Setup::default() }
+        .start(move |_, events| {
+            let gone = gone.clone();
+            async move {
+                events.send(head(true)).await.unwrap();
+                let chunk = raw(&format!("data: {}\n\n", "x".repeat(64 * 1024)));
+                while events.send(chunk.clone()).await.is_ok() {}
+                gone.notify_one();
+            }
+        })
+        .await;
+    // Stopped by ctrl-z: its socket lives, and nothing is taken from it.
+    let mut stopped = TcpStream::connect(deck.address).await.unwrap();
+    let body = r#"{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}", body.len());
+    stopped.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    tokio::time::timeout(PATIENCE, cancelled.notified()).await.expect("its call ends");
+    let mut came = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, stopped.read_to_end(&mut came)).await.expect("the gateway closes");
+    assert!(ended.is_err() || !came.ends_with(b"0\r\n\r\n"), "it cannot be taken for whole");
+}
+
+#[tokio::test]
 async fn a_body_that_stops_half_way_is_answered_and_cut_off() {
     let options = GatewayOptions { body_timeout: Duration::from_millis(100), ..GatewayOptions::default() };
     let deck = Setup { options, ..Setup::default() }.start(plays(vec![end()])).await;

@@ -22,7 +22,7 @@ fn two() -> Vec<lmdeck::domain::config::Profile> {
 }
 
 async fn probe(house: &House) {
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
 }
 
 fn now() -> UnixMs {
@@ -93,7 +93,9 @@ async fn a_provider_that_is_switched_off_is_in_no_trouble() {
     house.stage.probe_fails("local", refused());
     let mut events = house.engine.handle.events();
     // Somebody looks whether it may be switched on again.
-    let Reply::Probed(found) = house.engine.handle.ask(Command::Probe { which: ProbeWhich::One(id) }).await else {
+    let Reply::Probed(found) =
+        house.engine.handle.ask(Command::Probe { which: ProbeWhich::One(id), anew: false }).await
+    else {
         panic!("a probe on demand is answered")
     };
     assert!(found[0].1.outcome.is_err());

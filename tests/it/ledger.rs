@@ -5,13 +5,14 @@
 
 use lmdeck::adapters::call_log::{self, CallLog};
 use lmdeck::adapters::clock::unix_now;
-use lmdeck::adapters::ledger::{FILE_NAME, Keep, Options, SqliteLedger};
+use lmdeck::adapters::ledger::{FILE_NAME, Keep, Leases, Options, SqliteLedger};
+use lmdeck::domain::budget::{CivilDate, Day};
 use lmdeck::domain::call::{Attempt, CallRecord, Facts, Finish, ObservedMatch, Priority, Reject, Status, Usage, Work};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::ids::{CallId, Target};
 use lmdeck::domain::money::{Cost, Money, Provenance};
 use lmdeck::domain::time::UnixMs;
-use lmdeck::engine::ports::Ledger;
+use lmdeck::engine::ports::{BudgetStore, Ledger};
 use lmdeck::engine::protocol::{CallQuery, CallRow, ExportFormat, ExportQuery, GroupBy, StatsQuery};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -830,6 +831,53 @@ async fn shares_of_limits_of_long_gone_days_leave_and_the_newest_days_stay_whate
     assert_eq!(left(), 7);
     let first: String = tool.query_row("SELECT min(day) FROM budget_leases", [], |row| row.get(0)).unwrap();
     assert_eq!(first, "2024-03-14");
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_call_s_cost_is_in_its_day_s_sum_and_the_call_among_those_not_fully_priced() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let now = unix_now();
+    let cost = Cost { amount: Some(Money(100)), provenance: Provenance::Unknown };
+    ledger.record(CallRecord { cost, ..call("part", now.0) }.into());
+    ledger.record(call("free", now.0).into());
+    ledger.flush().await;
+    let day = Day { date: CivilDate::utc(now), start: UnixMs(now.0 - HOUR), end: UnixMs(now.0 + HOUR) };
+    let day = Leases::new(&folder.path().join(FILE_NAME)).days(&[day]).unwrap().remove(0);
+    assert_eq!((day.calls, day.spent, day.unpriced), (2, Money(100), 1));
+    assert_eq!((day.by_provider[0].spent, day.by_provider[0].unpriced), (Money(100), 1));
+}
+
+#[tokio::test]
+async fn what_was_lost_with_a_process_is_told_as_long_as_the_calls_of_its_day() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let tool = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let now = unix_now();
+    let date = |ago: i64| CivilDate::utc(UnixMs(now.0 - ago * 24 * HOUR));
+    let lease = |ago: i64, granted: i64| {
+        let sql = "INSERT INTO budget_leases (day, granted_pico, spent_pico, process) VALUES (?1, ?2, 5, 1)";
+        tool.execute(sql, rusqlite::params![date(ago).to_string(), granted]).unwrap();
+    };
+    (0..9).for_each(|ago| lease(ago, 5));
+    for ago in [10, 40] {
+        lease(ago, 9);
+        lease(ago, 5);
+    }
+    let _ledger = open_keeping(folder.path(), Keep { days: 30, bytes: 0 });
+    let old = |day: CivilDate| {
+        let sql = "SELECT count(*) FROM budget_leases WHERE day = ?1";
+        tool.query_row(sql, [day.to_string()], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let patience = std::time::Instant::now();
+    while (old(date(10)), old(date(40))) != (1, 0) && patience.elapsed().as_secs() < 20 {
+        tokio::task::yield_now().await;
+    }
+    let store = Leases::new(&folder.path().join(FILE_NAME));
+    let whole = |date| Day { date, start: UnixMs(now.0), end: UnixMs(now.0) };
+    let held: Vec<Money> =
+        store.days(&[whole(date(10)), whole(date(40))]).unwrap().iter().map(|day| day.held).collect();
+    assert_eq!(held, [Money(4), Money::ZERO]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::support::engine::{Act, House, ask, collect, house, profile};
 use lmdeck::domain::call::{CallRequest, Facts};
-use lmdeck::domain::failure::ErrorCode;
+use lmdeck::domain::failure::{ErrorCode, Failure};
 use lmdeck::domain::health::ModelInfo;
 use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
@@ -123,6 +123,24 @@ async fn a_busy_local_server_spills_over_to_the_cloud_and_gets_its_calls_back() 
     assert_eq!(busy.await.unwrap().1.record.target.as_ref().unwrap().provider.as_str(), "local");
     let back = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
     assert_eq!(back.target.as_ref().unwrap().provider.as_str(), "local");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_the_server_asked_for_does_not_count_as_its_work() {
+    let mut local = profile("local", Kind::LlamaCpp, &["small"]);
+    (local.max_concurrent, local.max_retries) = (Some(1), 1);
+    let house = house(vec![local, profile("zai", Kind::ZAiGlm, &["glm-4.6"])], |config, stage| {
+        config.rules.spillover_ms = Some(2_000);
+        let later = Failure::plain(ErrorCode::Overloaded, "busy").retry_after(Some(Duration::from_secs(8)));
+        let slow = Act::SayAfter(Duration::from_millis(900), "slow");
+        stage.acts("local/small", [Act::Fail(later), Act::Say("ok"), slow]);
+    })
+    .await;
+    collect(house.engine.handle.dispatch(ask("local"))).await;
+    let busy = tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))));
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(chain(&house).await, ["local/small", "zai/glm-4.6"], "its slot is soon free");
+    busy.await.unwrap();
 }
 
 /// A local server with one slot whose calls take three seconds, beside a vendor.

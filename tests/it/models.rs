@@ -482,7 +482,7 @@ async fn a_call_that_loads_its_model_is_shown_and_its_time_remembered() {
     assert_eq!(view.models[1].calls, 1);
 
     house.stage.model_is("studio", "b", false);
-    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     let mut events = house.engine.handle.dispatch(ask("studio/b"));
     let view = settle(&house, |view| !view.loading.is_empty()).await;
     assert!(view.loading[0].last_ms.is_some(), "the time of the first call");

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 fn passed_on(kind: Kind, model: &str, json: &str) -> String {
-    chat(kind, &ModelId::from(model), &Body::RawOpenaiChat { json: json.into() }).unwrap().json
+    chat(kind, "api.example", &ModelId::from(model), &Body::RawOpenaiChat { json: json.into() }).unwrap().json
 }
 
 #[test]
@@ -24,6 +24,10 @@ fn a_limit_that_stands_first_is_renamed_beside_what_is_put_in_front() {
     }
     assert_eq!(
         passed_on(Kind::Openai, "gpt-6-sol", r#"{"max_tokens":5,"messages":[]}"#),
+        r#"{"model":"gpt-6-sol","max_completion_tokens":5,"messages":[]}"#
+    );
+    assert_eq!(
+        passed_on(Kind::OpenaiCompatible, "gpt-6-sol", r#"{"max_tokens":5,"messages":[]}"#),
         r#"{"model":"gpt-6-sol","max_completion_tokens":5,"messages":[]}"#
     );
 }

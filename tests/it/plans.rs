@@ -6,12 +6,14 @@ use lmdeck::adapters::ledger::{FILE_NAME, Leases, SqliteLedger};
 use lmdeck::domain::budget::{CivilDate, Day};
 use lmdeck::domain::config::{Config, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
+use lmdeck::domain::ids::Target;
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::plan::{Plan, PlanWindow, Resets};
+use lmdeck::domain::routing::ActiveChoice;
 use lmdeck::domain::time::UnixMs;
 use lmdeck::engine::Engine;
 use lmdeck::engine::ports::{BudgetStore, Clock, ConfigStore, Ports};
-use lmdeck::engine::protocol::{Command, PlanView, ProbeWhich, Reply, Snapshot};
+use lmdeck::engine::protocol::{Command, PlanView, ProbeWhich, ProviderDraft, Reply, Snapshot};
 use lmdeck::present::{labels, plan as words};
 use proptest::prelude::*;
 use std::path::Path;
@@ -104,9 +106,11 @@ async fn every_try_counts_and_what_never_arrived_does_not() {
     collect(house.engine.handle.dispatch(ask("zai"))).await;
     let mut pictures = house.engine.handle.snapshots();
     pictures.wait_for(|picture| at(picture, "zai").windows[0].left.remaining == 3).await.unwrap();
-    let failure = collect(house.engine.handle.dispatch(ask("zai"))).await.1.failure.unwrap();
-    assert_eq!(failure.cause, Cause::PlanUsedUp, "the fourth try finds no room");
-    assert_eq!(house.stage.jobs().len(), 1 + 3);
+    let outcome = collect(house.engine.handle.dispatch(ask("zai"))).await.1;
+    assert_eq!(house.stage.jobs().len(), 1 + 3, "the fourth try finds no room");
+    let rejects = &outcome.record.rejects;
+    assert!(rejects.iter().any(|reject| reject.reason.contains("plan's window used up")), "{rejects:?}");
+    assert_eq!(outcome.failure.unwrap().message, "500", "what went wrong, not why it was not tried once more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +136,8 @@ async fn a_vendor_s_own_word_on_its_window_parks_it_until_then() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_for_a_probe_lifts_what_the_vendor_said_of_a_plan_that_is_another_now() {
-    for cause in [Cause::PlanUsedUp, Cause::Other] {
+    let (one, all) = (ProbeWhich::One("zai".into()), ProbeWhich::All);
+    for (cause, which) in [(Cause::PlanUsedUp, &one), (Cause::Other, &one), (Cause::PlanUsedUp, &all)] {
         let plain = profile("zai", Kind::ZAiGlm, &["glm-4.6"]);
         let house = house(vec![plain, profile("claude", Kind::Anthropic, &["haiku"])], |_, stage| {
             let told = Failure::new(ErrorCode::RateLimit, cause.clone(), "429");
@@ -144,7 +149,11 @@ async fn whoever_asks_for_a_probe_lifts_what_the_vendor_said_of_a_plan_that_is_a
             record.target.as_ref().unwrap().provider.to_string()
         };
         assert_eq!((answers().await, answers().await), ("claude".to_owned(), "claude".to_owned()));
-        house.engine.handle.ask(Command::Probe { which: ProbeWhich::One("zai".into()) }).await;
+        let probe = async |which, anew| drop(house.engine.handle.ask(Command::Probe { which, anew }).await);
+        probe(ProbeWhich::One("zai".into()), false).await;
+        probe(ProbeWhich::All, false).await;
+        assert_eq!(answers().await, "claude", "who only looks changes nothing: {cause:?}");
+        probe(which.clone(), true).await;
         assert_eq!(answers().await, "zai", "{cause:?}");
     }
 }
@@ -250,6 +259,57 @@ async fn what_a_vendor_told_one_process_the_next_one_knows() {
     clock.0.store(NOON + HOUR, Ordering::SeqCst);
     let (engine, ..) = process(folder.path(), None, clock).await;
     assert!(!refused(&engine).await);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_look_from_another_process_leaves_a_vendor_s_word_and_a_person_s_probe_lifts_it_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Set(AtomicI64::new(NOON)));
+    let (serves, stage, _) = process(folder.path(), None, clock.clone()).await;
+    let told = Failure::new(ErrorCode::RateLimit, Cause::PlanUsedUp, "used up");
+    stage.acts("zai/glm-4.6", [Act::Fail(told.retry_after(Some(Duration::from_hours(1))))]);
+    assert!(refused(&serves).await);
+    let store = Leases::new(&folder.path().join(FILE_NAME));
+    let told = || store.plan_uses().unwrap().iter().any(|(_, used)| used.told_until(UnixMs(NOON)).is_some());
+    while !told() {
+        tokio::task::yield_now().await;
+    }
+    let probe = |anew| Command::Probe { which: ProbeWhich::One("zai".into()), anew };
+    let (looks, ..) = process(folder.path(), None, clock.clone()).await;
+    looks.handle.ask(probe(false)).await;
+    assert!(at(&looks.handle.snapshot(), "zai").told, "it shows what one looks for");
+    looks.stop().await;
+    assert!(told(), "and leaves it");
+    let (asks, ..) = process(folder.path(), None, clock).await;
+    asks.handle.ask(probe(true)).await;
+    asks.stop().await;
+    while told() {
+        tokio::task::yield_now().await;
+    }
+    serves.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_gets_another_id_keeps_the_choice_and_what_is_used_of_its_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Set(AtomicI64::new(NOON)));
+    let (engine, ..) = process(folder.path(), Some(requests(1, 5, Resets::Rolling)), clock).await;
+    let choice = ActiveChoice::Target(Target::new("zai", "glm-4.6"));
+    assert_eq!(engine.handle.ask(Command::UseTarget { choice }).await, Reply::Done);
+    assert!(!refused(&engine).await);
+    let draft = Box::new(ProviderDraft { id: "glm".into(), ..ProviderDraft::default() });
+    let edit = Command::EditProvider { id: "zai".into(), draft };
+    let Reply::Edited(report) = engine.handle.ask(edit).await else { panic!("not edited") };
+    assert_eq!(report.issues[0].message, "the active target now is glm/glm-4.6");
+    let active = engine.handle.snapshot().routing.active.clone();
+    assert_eq!(active, ActiveChoice::Target(Target::new("glm", "glm-4.6")));
+    let used_up = |picture: &Arc<Snapshot>| {
+        let glm = picture.providers.iter().find(|view| view.id.as_str() == "glm");
+        glm.and_then(|view| view.plan.as_ref()).is_some_and(|plan| plan.used_up_until.is_some())
+    };
+    engine.handle.snapshots().wait_for(used_up).await.unwrap();
+    assert!(refused(&engine).await, "its window is used up under the new id too");
     engine.stop().await;
 }
 

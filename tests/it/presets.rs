@@ -227,6 +227,20 @@ async fn a_request_that_names_a_preset_goes_where_it_says_with_its_values_and_wi
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_presets_length_goes_out_by_the_name_that_the_server_knows() {
+    let (presets, _) = read("presets:\n  mine: { prompt: x, max_tokens: 70 }\n");
+    let house = house(vec![profile("proxy", Kind::OpenaiCompatible, &["gpt-5.5"])], |config, _| {
+        config.presets = Arc::new(presets);
+    })
+    .await;
+    let mut request = ask("mine");
+    request.body = Body::RawOpenaiChat { json: r#"{"model":"mine","messages":[]}"#.into() };
+    collect(house.engine.handle.dispatch(request)).await;
+    let sent = json_of(&house.stage.jobs()[0].body);
+    assert_eq!(sent, json!({"model": "mine", "messages": [], "max_completion_tokens": 70}));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_presets_values_stand_between_the_callers_and_the_models() {
     let house = home().await;
     let (_, outcome) = collect(house.engine.handle.dispatch(ask("mine"))).await;

@@ -71,7 +71,7 @@ fn transport(ports: Vec<(u16, Kind)>) -> Arc<HttpUpstream> {
 async fn look(upstream: Arc<HttpUpstream>, profile: Profile) {
     let id = profile.id.clone();
     let engine = engine_on(upstream.clone(), vec![profile.clone()]).await;
-    engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await;
+    engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
     engine.handle.ask(Command::Discover).await;
     engine.handle.ask(Command::TestSaved { id: id.clone(), answer: false, run: RunId(1) }).await;
     engine.handle.ask(Command::Diagnose { id, answer: false, run: RunId(1) }).await;

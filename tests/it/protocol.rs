@@ -219,7 +219,7 @@ fn prompt() -> SavedPrompt {
 fn commands() -> Vec<Command> {
     let id = || "zai".into();
     vec![
-        Command::Probe { which: ProbeWhich::One(id()) },
+        Command::Probe { which: ProbeWhich::One(id()), anew: false },
         Command::TestProvider { draft: Box::new(draft()), answer: true, run: RunId(1) },
         Command::TestSaved { id: id(), answer: false, run: RunId(1) },
         Command::Discover,
@@ -350,7 +350,7 @@ fn every_command_travels() {
     for choice in [ActiveChoice::Auto, ActiveChoice::Provider("zai".into())] {
         comes_back(&Command::UseTarget { choice });
     }
-    comes_back(&Command::Probe { which: ProbeWhich::All });
+    comes_back(&Command::Probe { which: ProbeWhich::All, anew: false });
 }
 
 #[test]

@@ -398,7 +398,7 @@ fn everybody_who_is_left_out_has_a_code_and_a_sentence() {
     );
     assert_eq!(
         reject(&|w| w.providers[0].models[0].breaker_until = until, plain()),
-        pair("breaker_open", "it kept failing: tried again in 25 s")
+        pair("breaker_open", "resting after failures: tried again in 25 s")
     );
     assert_eq!(reject(&|w| w.providers[0].models[0].chat = false, plain()), pair("not_chat", "not a chat model"));
     assert_eq!(

@@ -765,6 +765,32 @@ async fn what_the_policy_says_wins_over_the_caller_also_in_a_raw_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_s_length_goes_out_by_the_name_that_the_server_knows() {
+    let mut azure = profile("azure", Kind::OpenaiCompatible, &["mine"]);
+    azure.endpoint.host = "x.openai.azure.com".into();
+    let newer = profile("proxy", Kind::OpenaiCompatible, &["gpt-5.5"]);
+    let effects = Effects { max_tokens: Some(50), ..Effects::default() };
+    let house = house(vec![azure, newer, profile("old", Kind::OpenaiCompatible, &["m"])], |config, _| {
+        config.rules.policies = vec![Policy { name: "brief".into(), effects, ..Policy::default() }];
+    })
+    .await;
+    for (model, name) in [("azure", "max_completion_tokens"), ("proxy", "max_completion_tokens"), ("old", "max_tokens")]
+    {
+        let raw = Body::RawOpenaiChat { json: r#"{"messages":[]}"#.into() };
+        collect(house.engine.handle.dispatch(CallRequest { body: raw, ..ask(model) })).await;
+        let Some(Body::RawOpenaiChat { json }) = house.stage.jobs().pop().map(|job| job.body) else { panic!("none") };
+        assert_eq!(json, format!(r#"{{"messages":[],"{name}":50}}"#), "{model}");
+    }
+    // Text completions know the older name alone, whoever offers them.
+    let mut raw = ask("azure");
+    raw.facts.work = lmdeck::domain::call::Work::Completion;
+    raw.body = Body::RawOpenaiCompletion { json: r#"{"prompt":"x"}"#.into() };
+    collect(house.engine.handle.dispatch(raw)).await;
+    let Some(Body::RawOpenaiCompletion { json }) = house.stage.jobs().pop().map(|job| job.body) else { panic!("none") };
+    assert_eq!(json, r#"{"prompt":"x","max_tokens":50}"#);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_denied_call_is_recorded_and_nobody_is_asked() {
     let house = house(two(), |config, _| {
         config.rules.policies = vec![Policy { name: "no".into(), deny: Some("not today".into()), ..Policy::default() }];
@@ -820,7 +846,7 @@ async fn a_session_comes_back_from_who_stood_in_once_its_target_is_up_again() {
         let (_, outcome) = collect(house.engine.handle.dispatch(request)).await;
         outcome.record.target.as_ref().unwrap().to_string()
     };
-    let probe = async || drop(house.engine.handle.ask(Command::Probe { which: ProbeWhich::All }).await);
+    let probe = async || drop(house.engine.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await);
     assert_eq!(at().await, "local/small");
     house.stage.probe_fails("local", refused());
     probe().await;

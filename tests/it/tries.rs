@@ -9,7 +9,8 @@ use lmdeck::domain::config::{ModelProfile, Profile};
 use lmdeck::domain::failure::{Cause, ErrorCode, Failure};
 use lmdeck::domain::kind::Kind;
 use lmdeck::domain::money::{Money, Price, Provenance};
-use lmdeck::domain::rate::RateLimit;
+use lmdeck::domain::rate::{RateLimit, RateState, RateUnit, RateWindow};
+use lmdeck::engine::ports::Clock;
 use lmdeck::engine::protocol::{CallEvent, Command, Reply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,24 @@ use tokio::time::{Instant, sleep, timeout};
 fn local() -> Profile {
     profile("local", Kind::LlamaCpp, &["small"])
 }
+
+/// More words than an unread call keeps.
+const LONG_ANSWER: &str = {
+    const WORDS: usize = 400;
+    const BYTES: [u8; WORDS * 2] = {
+        let mut bytes = [b'a'; WORDS * 2];
+        let mut at = 1;
+        while at < bytes.len() {
+            bytes[at] = b' ';
+            at += 2;
+        }
+        bytes
+    };
+    match std::str::from_utf8(&BYTES) {
+        Ok(words) => words,
+        Err(_) => "",
+    }
+};
 
 fn two() -> Vec<Profile> {
     vec![local(), profile("zai", Kind::ZAiGlm, &["glm-4.6"])]
@@ -87,6 +106,17 @@ async fn a_trial_that_answers_at_its_second_try_puts_the_server_back_into_use() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trial_whose_last_try_says_nothing_of_the_server_is_made_again_by_the_next_caller() {
+    let mut providers = two();
+    providers[0].max_retries = 1;
+    let house = after_five_failures(providers).await;
+    let busy = Failure::plain(ErrorCode::RateLimit, "slow down");
+    house.stage.acts("local/small", [Act::Fail(server_error()), Act::Fail(busy), Act::Say("back")]);
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("zai/glm-4.6"));
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("local/small"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn retries_end_where_the_breaker_opens() {
     let mut providers = two();
     providers[0].max_retries = 20;
@@ -97,10 +127,9 @@ async fn retries_end_where_the_breaker_opens() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_reads_no_more_gives_its_slot_up_and_its_call_is_recorded() {
-    const LONG: &str = concat!("word ", "word ", "word ", "word ", "word ", "word ", "word ", "word ");
     let house = house(two(), |config, stage| {
         config.limits.max_concurrent_requests = 1;
-        stage.acts("local/small", [Act::Say(Box::leak(LONG.repeat(200).into_boxed_str()))]);
+        stage.acts("local/small", [Act::Say(LONG_ANSWER)]);
     })
     .await;
     // Stopped by ctrl-z: its connection stays, and nothing is taken from it.
@@ -116,6 +145,20 @@ async fn a_caller_that_reads_no_more_gives_its_slot_up_and_its_call_is_recorded(
     let (_, outcome) = collect(stopped).await;
     assert!(outcome.after_answer_bytes);
     assert_eq!(outcome.failure.unwrap().code, ErrorCode::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_of_the_call_of_a_caller_that_never_reads_again() {
+    let house = house(vec![local()], |_, stage| stage.acts("local/small", [Act::Say(LONG_ANSWER)])).await;
+    let mut stopped = house.engine.handle.dispatch(ask("auto"));
+    sleep(Duration::from_mins(10)).await;
+    assert_eq!(house.book.records().len(), 1);
+    assert!(stopped.is_closed(), "its task has ended");
+    let mut events = Vec::new();
+    while let Some(event) = stopped.recv().await {
+        events.push(event);
+    }
+    assert!(!events.iter().any(|event| matches!(event, CallEvent::End(_))), "no end: nobody takes it for whole");
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,6 +201,24 @@ async fn whatever_failed_a_vendor_that_says_when_to_come_back_is_left_alone_unti
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_model_that_asks_to_be_left_alone_takes_no_other_of_its_server_along() {
+    let busy = || Act::Fail(slow_down(ErrorCode::Overloaded, 60_000));
+    let house = house(vec![profile("zai", Kind::ZAiGlm, &["big", "small"])], |_, _| {}).await;
+    house.stage.acts("zai/big", [busy(), busy()]);
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("zai/small"));
+    assert_eq!(answered_by(&house, "zai/small").await.as_deref(), Some("zai/small"), "others are not kept from it");
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("zai/small"));
+    let asked_big = || house.stage.jobs().iter().filter(|job| job.target.model.as_str() == "big").count();
+    assert_eq!(asked_big(), 1, "which rests");
+    // What a page of maintenance says is no longer believed than what a breaker opens for.
+    sleep(Duration::from_secs(61)).await;
+    house.stage.acts("zai/big", [Act::Fail(slow_down(ErrorCode::Upstream, 86_400_000))]);
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("zai/small"));
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(answered_by(&house, "auto").await.as_deref(), Some("zai/big"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_overloaded_vendor_s_short_wait_is_kept_and_a_long_one_is_the_answer() {
     let mut only = local();
     only.max_retries = 1;
@@ -183,8 +244,96 @@ async fn every_try_counts_against_the_limit_of_a_minute_and_what_never_arrived_d
     })
     .await;
     collect(house.engine.handle.dispatch(ask("auto"))).await;
-    let record = collect(house.engine.handle.dispatch(ask("auto"))).await.1.record;
+    let outcome = collect(house.engine.handle.dispatch(ask("auto"))).await.1;
     assert_eq!(sent_to(&house, "local"), 1 + 3, "the fourth try finds no room");
+    let rejects = &outcome.record.rejects;
+    assert!(rejects.iter().any(|reject| reject.code == "limited"), "{rejects:?}");
+    assert_eq!(outcome.failure.unwrap(), server_error(), "what the server said, not that it could not be asked again");
+}
+
+/// A server that fails, with room for two tries a minute, before one that answers.
+async fn two_tries_and_a_second(switches: bool) -> House {
+    let limit = RateLimit { requests_per_minute: Some(2), tokens_per_minute: None };
+    let mut providers = two();
+    providers[0] = Profile { rate_limit: Some(limit), max_retries: 5, ..local() };
+    house(providers, |config, stage| {
+        config.limits.auto_switch_on_failure = switches;
+        stage.acts("local/small", vec![Act::Fail(server_error()); 5]);
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_failures_do_not_switch_a_limit_that_a_retry_finds_full_does_not_either() {
+    let house = two_tries_and_a_second(false).await;
+    let outcome = collect(house.engine.handle.dispatch(ask("auto"))).await.1;
+    assert_eq!(outcome.failure, Some(server_error()));
+    assert_eq!((sent_to(&house, "local"), sent_to(&house, "zai")), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_moves_on_since_a_retry_finds_no_room_says_so() {
+    let house = two_tries_and_a_second(true).await;
+    let (events, outcome) = collect(house.engine.handle.dispatch(ask("auto"))).await;
+    assert_eq!(outcome.failure, None);
+    let moved = events.iter().find_map(|event| match event {
+        CallEvent::FellBack { failure, to, .. } => Some((failure.clone(), to.as_ref()?.to_string())),
+        _ => None,
+    });
+    assert_eq!(moved, Some((server_error().into(), "zai/glm-4.6".to_owned())));
+    let mut pictures = house.engine.handle.snapshots();
+    pictures.wait_for(|picture| picture.providers[0].moved_calls == 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_does_not_wait_for_ever_for_a_slot_where_another_can_answer() {
+    let mut providers = two();
+    providers[0].max_retries = 1;
+    providers[0].max_concurrent = Some(1);
+    providers[0].timeouts.first_token = Duration::from_hours(1);
+    let house = house(providers, |_, stage| {
+        let long = Act::SayAfter(Duration::from_mins(4), "long");
+        stage.acts("local/small", [Act::Fail(server_error()), long.clone(), long]);
+    })
+    .await;
+    let fails = tokio::spawn(collect(house.engine.handle.dispatch(ask("auto"))));
+    sleep(Duration::from_millis(5)).await;
+    // It takes the slot while the first waits to try again.
+    let other = tokio::spawn(collect(house.engine.handle.dispatch(ask("local"))));
+    let before = Instant::now();
+    let record = fails.await.unwrap().1.record;
+    assert_eq!(record.target.as_ref().unwrap().to_string(), "zai/glm-4.6");
+    assert!(before.elapsed() < Duration::from_secs(15), "{:?}", before.elapsed());
+    other.await.unwrap();
+    // With nobody else to ask it waits, and says in the end what its server said.
+    let longer = Act::SayAfter(Duration::from_mins(20), "long");
+    house.stage.acts("local/small", [Act::Fail(server_error()), longer]);
+    let fails = tokio::spawn(collect(house.engine.handle.dispatch(ask("local"))));
+    sleep(Duration::from_millis(5)).await;
+    let _other = house.engine.handle.dispatch(ask("local"));
+    assert_eq!(fails.await.unwrap().1.failure, Some(server_error()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_try_that_never_arrived_gives_back_none_of_what_its_vendor_said_is_left() {
+    let mut only = local();
+    only.max_retries = 1;
+    let house = house(vec![only], |_, _| {}).await;
+    let now = TokioClock.now();
+    let left = RateWindow {
+        counts: RateUnit::Tokens,
+        limit: Some(5_000),
+        remaining: 900,
+        resets_at: Some(now.plus(Duration::from_mins(1))),
+    };
+    let rate = Some(Box::new(RateState { at: now, windows: vec![left] }));
+    house.stage.acts("local/small", [Act::Fail(Failure { rate, ..server_error() }), Act::Fail(refused())]);
+    let mut request = ask("auto");
+    request.facts.prompt_tokens = 1_000;
+    collect(house.engine.handle.dispatch(request.clone())).await;
+    assert_eq!(sent_to(&house, "local"), 2);
+    let record = collect(house.engine.handle.dispatch(request)).await.1.record;
+    assert_eq!(sent_to(&house, "local"), 2, "a thousand do not fit into nine hundred");
     assert!(record.rejects.iter().any(|reject| reject.code == "limited"), "{:?}", record.rejects);
 }
 
@@ -220,14 +369,17 @@ async fn a_whole_answer_in_the_place_of_a_stream_is_booked_at_its_price_and_not_
     request.body = Body::RawOpenaiChat {
         json: r#"{"model":"demo-8b","stream":true,"messages":[{"role":"user","content":"hello"}]}"#.into(),
     };
-    sim.fault(Fault::Status(200, whole.into()));
-    let outcome = collect(engine.handle.dispatch(request.clone())).await.1;
-    let failure = outcome.failure.unwrap();
-    assert_eq!(failure.code, ErrorCode::BadAnswer);
-    assert!(failure.message.contains("a whole answer came where a stream was asked for"), "{}", failure.message);
-    let cost = outcome.record.cost;
-    assert_eq!((cost.amount, cost.provenance), (Money::from_dollars(0.036), Provenance::Computed));
-    assert_eq!(sim.chats().len(), 1, "the same question would be answered in the same way");
+    let long = whole.replace("hi", &"long ".repeat(60_000));
+    for (asked, whole) in [whole, &long].into_iter().enumerate() {
+        sim.fault(Fault::Status(200, whole.into()));
+        let outcome = collect(engine.handle.dispatch(request.clone())).await.1;
+        let failure = outcome.failure.unwrap();
+        assert_eq!(failure.code, ErrorCode::BadAnswer);
+        assert!(failure.message.contains("a whole answer came where a stream was asked for"), "{}", failure.message);
+        let cost = outcome.record.cost;
+        assert_eq!((cost.amount, cost.provenance), (Money::from_dollars(0.036), Provenance::Computed));
+        assert_eq!(sim.chats().len(), asked + 1, "the same question would be answered in the same way");
+    }
     // Who refuses with a good status, or is no model server at all, worked for nobody.
     let usual = collect(engine.handle.dispatch(request.clone())).await.1.record.cost;
     for free in [r#"{"error":{"message":"The model has crashed"}}"#, "<html>hello</html>"] {

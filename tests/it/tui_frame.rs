@@ -113,7 +113,7 @@ fn the_palette_takes_what_is_typed_ahead_and_runs_it() {
     let mut desk = Desk::new();
     desk.press(":").type_in("probe all").shows("━ Commands ━").shows("lmdeck probe");
     desk.press("enter").hides("━ Commands ━");
-    assert_eq!(desk.asked, [Command::Probe { which: ProbeWhich::All }]);
+    assert_eq!(desk.asked, [Command::Probe { which: ProbeWhich::All, anew: true }]);
     // The one that was run stands first the next time, under its heading.
     desk.press(":").shows("recent");
     assert!(desk.chosen().contains("providers: probe all"), "{}", desk.chosen());

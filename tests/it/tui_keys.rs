@@ -193,7 +193,7 @@ fn a_key_of_one_s_own_acts_and_is_shown() {
     let mut desk = Desk::new(snapshot);
     desk.shows("X test").shows("ui.keys: providers.edit: a already means providers.add");
     desk.press("X");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()), anew: true });
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn keys_that_cannot_be_used_are_said_also_when_the_file_is_read_again() {
     desk.tell(Msg::Snapshot(Arc::new(snapshot)));
     desk.shows("e test").shows("t edit").shows("ui.keys: quit: a already means providers.add: the usual key stays");
     desk.press("e");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("lm_studio".into()), anew: true });
 }
 
 #[test]
@@ -407,9 +407,9 @@ fn keys_act_on_the_chosen_provider() {
     desk.press("j");
     let id = || "workstation".into();
     desk.press("t");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One(id()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One(id()), anew: true });
     desk.press("R");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::All });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::All, anew: true });
     desk.press("space");
     assert_eq!(desk.last(), Command::EnableProvider { id: id(), enabled: false });
     desk.press("p");
@@ -486,7 +486,7 @@ fn a_filter_narrows_as_one_types_and_esc_clears_it() {
     desk.press("backspace backspace").type_in("work");
     desk.shows("Providers 1 of 5").hides("LM Studio ");
     desk.press("enter t");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()), anew: true });
     desk.press("esc").shows("Providers 5");
 }
 
@@ -497,7 +497,7 @@ fn the_selection_stays_on_its_provider_when_the_list_changes() {
     let mut shorter = evening();
     shorter.providers = Arc::new(shorter.providers.iter().skip(1).cloned().collect());
     desk.tell(Msg::Snapshot(Arc::new(shorter))).press("t");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("zai".into()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("zai".into()), anew: true });
 }
 
 #[test]
@@ -1064,7 +1064,7 @@ fn a_saved_form_closes_on_its_provider() {
         EditReport { file: "/x/ai_models.yaml".into(), lines_changed: 1, written: true, ..EditReport::default() };
     desk.answer(Reply::Edited(report)).hides("Edit workstation").shows("Saved ai_models.yaml, 1 line. U undoes.");
     desk.press("t");
-    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()) });
+    assert_eq!(desk.last(), Command::Probe { which: ProbeWhich::One("workstation".into()), anew: true });
 }
 
 // ---- doctor

@@ -726,6 +726,16 @@ fn asked_for(desk: &Desk) -> Vec<StatsQuery> {
 }
 
 #[test]
+fn charts_say_when_the_day_s_money_is_known_in_part() {
+    let mut picture = evening();
+    std::sync::Arc::make_mut(&mut picture.spend).unpriced_calls = 1;
+    let mut desk = Desk::new(picture, |engine| {
+        engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());
+    });
+    desk.press("c").shows("and 1 call whose price is not, or only in part, known");
+}
+
+#[test]
 fn charts_tell_the_sums_of_a_window_by_what_is_chosen() {
     let mut desk = Desk::new(evening(), |engine| {
         engine.on(CommandName::ListCalls, Reply::Calls(call_page())).on(CommandName::CallStats, sums());

@@ -10,7 +10,8 @@ use serde_yaml::Value;
 
 const POLICIES: &str = "routing.policies";
 const LIMITS: [&str; 2] = ["budget.daily_limit", "cost_optimization.daily_budget_limit"];
-const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
+/// Where the orders of request types are written.
+pub(super) const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
 const KEYS: &str = "gateway.api_keys";
 /// Members of a rule that decide whether it holds, and before which others.
 const HOLDS: [&str; 3] = ["priority", "name", "local_only"];

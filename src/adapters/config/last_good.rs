@@ -9,7 +9,7 @@ use super::in_force::in_force;
 use super::save;
 use super::secrets;
 use super::store::{ConfigFile, Seen};
-use crate::domain::config::{Issue, Severity};
+use crate::domain::config::Issue;
 use crate::engine::ports::Loaded;
 use crate::engine::protocol::{EditReport, Refusal};
 use std::path::{Path, PathBuf};
@@ -63,12 +63,14 @@ impl ConfigFile {
         let before = document::read(&file).ok().flatten();
         save::write(&file, version.text.as_bytes()).map_err(|error| failed(&file, error))?;
         report.written = true;
-        report.issues.push(note(&name, format!("the file as it was is kept as {}", beside.display())));
+        report.issues.push(Issue::note(&name, format!("the file as it was is kept as {}", beside.display())));
         // What is no text cannot be undone by an edit's record; it is kept beside all the same.
         if let Some(before) = before
             && let Err(error) = history::push(&self.source().state_folder, &file, Some(before), version.text.clone())
         {
-            report.issues.push(note(&name, format!("this cannot be undone: its record could not be written: {error}")));
+            report
+                .issues
+                .push(Issue::note(&name, format!("this cannot be undone: its record could not be written: {error}")));
         }
         self.remember(Seen { file, text: Some(version.text) });
         Ok(report)
@@ -148,17 +150,4 @@ fn keep_beside(file: &Path, beside: &Path) -> std::io::Result<()> {
         return Err(std::io::Error::other("it is no file"));
     }
     save::write_with(beside, |out| std::io::copy(&mut from, out).map(|_| ()))
-}
-
-fn note(file: &str, message: String) -> Issue {
-    Issue {
-        severity: Severity::Note,
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        path: String::new(),
-        message,
-        remedy: String::new(),
-        text: String::new(),
-    }
 }

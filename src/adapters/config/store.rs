@@ -10,7 +10,7 @@ use super::in_force::in_force;
 use super::save;
 use super::source::Source;
 use super::trust::Trust;
-use super::watch::Watching;
+use super::watch::{Content, Watching, contents};
 
 use crate::adapters::app_log;
 use crate::adapters::clock::unix_now;
@@ -26,8 +26,8 @@ pub struct ConfigFile {
     source: Source,
     /// What the file held when it was last read or written through this store.
     seen: Mutex<Option<Seen>>,
-    /// The variables of the last reading, until somebody watches.
-    variables: Mutex<Option<Environment>>,
+    /// What all files held that say something of it, just before it was last read.
+    read: Mutex<Option<Vec<Content>>>,
     /// Held by whoever reads the file to change it, or to say what it held: of two changes at the same time the
     /// second starts from what the first one wrote.
     turn: Mutex<()>,
@@ -52,13 +52,7 @@ pub(super) struct Opened {
 
 impl ConfigFile {
     pub fn open(source: Source) -> Self {
-        Self {
-            source,
-            seen: Mutex::new(None),
-            variables: Mutex::new(None),
-            turn: Mutex::new(()),
-            watching: OnceLock::new(),
-        }
+        Self { source, seen: Mutex::new(None), read: Mutex::new(None), turn: Mutex::new(()), watching: OnceLock::new() }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -80,12 +74,10 @@ impl ConfigFile {
 
     /// Changes from the last reading on: one that was saved since and before the watch stood counts as well.
     pub(super) fn watched(&self) -> watch::Receiver<u64> {
-        let mut changes = self.watching.get_or_init(|| Watching::begin(self.source.watched())).counter();
-        let file = self.source.target();
-        let now = || document::read(&file).ok().flatten();
-        let other_file = self.seen().is_some_and(|seen| seen.file != file || seen.text != now());
-        let variables = self.variables.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if other_file || variables.is_some_and(|seen| seen != self.environment()) {
+        let files = self.source.watched();
+        let mut changes = self.watching.get_or_init(|| Watching::begin(files.clone())).counter();
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if read.is_some_and(|read| read != contents(&files)) {
             changes.mark_changed();
         }
         changes
@@ -117,10 +109,7 @@ impl ConfigFile {
 
     /// Reads the file as it is now and remembers it. A file with errors in its values is opened too.
     pub(super) fn open_now(&self) -> Result<Opened, Unusable> {
-        if self.watching.get().is_none() {
-            // Before the file: what changes while it is read counts as changed.
-            *self.variables.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.environment());
-        }
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(contents(&self.source.watched()));
         let read = self.read_now()?;
         self.remember(read.clone());
         self.opened(read)
@@ -263,16 +252,8 @@ impl ConfigFile {
 
 /// One permission, in words.
 fn allowed(file: &str, journey: &Journey) -> Issue {
-    Issue {
-        severity: Severity::Note,
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        path: format!("providers.{}", journey.provider),
-        message: format!("{} may go to {} for {}", journey.variable, journey.origin, journey.provider),
-        remedy: String::new(),
-        text: String::new(),
-    }
+    let message = format!("{} may go to {} for {}", journey.variable, journey.origin, journey.provider);
+    Issue { path: format!("providers.{}", journey.provider), ..Issue::note(file, message) }
 }
 
 /// A file that cannot be used, as the answer to an edit.

@@ -151,30 +151,32 @@ fn notice(event: &notify::Result<notify::Event>, interest: &mut Interest, wake: 
 /// where links lead only when one of the files itself has changed.
 struct Interest {
     files: Vec<PathBuf>,
-    /// The names at the end of links.
-    real_names: Vec<OsString>,
+    /// The names at the end of links. Looked for at the first event, when the watch stands: what becomes of a link
+    /// before that is told by no event.
+    real_names: Option<Vec<OsString>>,
 }
 
 impl Interest {
     fn of(files: Vec<PathBuf>) -> Self {
-        let mut interest = Self { files, real_names: Vec::new() };
-        interest.follow_links();
-        interest
+        Self { files, real_names: None }
     }
 
-    fn follow_links(&mut self) {
+    fn real_names(&self) -> Vec<OsString> {
         let real = |file: &PathBuf| Some(file.canonicalize().ok()?.file_name()?.to_owned());
-        self.real_names = self.files.iter().filter_map(real).collect();
+        self.files.iter().filter_map(real).collect()
     }
 
     /// Whether something at this path may be one of the files, what a link leads to, or a folder on the way.
     fn concerned_by(&mut self, path: &Path) -> bool {
         if self.files.iter().any(|file| file.starts_with(path) || file.file_name() == path.file_name()) {
             // It may lead elsewhere from now on.
-            self.follow_links();
+            self.real_names = Some(self.real_names());
             return true;
         }
-        path.file_name().is_some_and(|name| self.real_names.iter().any(|real| real == name))
+        let names = self.real_names.take().unwrap_or_else(|| self.real_names());
+        let concerned = path.file_name().is_some_and(|name| names.iter().any(|real| real == name));
+        self.real_names = Some(names);
+        concerned
     }
 }
 
@@ -196,9 +198,9 @@ fn folders(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// What a file holds, or why that cannot be told; a pipe is never opened.
-type Content = Result<Option<String>, String>;
+pub(super) type Content = Result<Option<String>, String>;
 
-fn contents(files: &[PathBuf]) -> Vec<Content> {
+pub(super) fn contents(files: &[PathBuf]) -> Vec<Content> {
     files.iter().map(|file| super::document::read(file).map_err(|(sentence, _)| sentence)).collect()
 }
 

@@ -33,6 +33,9 @@ const REFUSAL_LIMIT: usize = 64 * 1024;
 /// How long the words of a refusal may take after its head.
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
+/// How long a whole answer may take after its head where a stream was asked for.
+const UNASKED_TIME: Duration = Duration::from_secs(30);
+
 /// How long the transport's own end may take after a stream's end mark, so that the connection can be used
 /// again.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
@@ -119,11 +122,16 @@ impl Attempt {
         let events = begins(content_type.as_bytes(), "text/event-stream");
         if stream && !events {
             let rate = rate::read(response.headers(), self.inner.clock.now());
-            let body = Bytes::from(self.words(response).await);
+            let (body, cut) = self.unasked(response, &content_type).await;
             let failure = instead_of_stream(&self.context, &content_type, &body);
             let failure = with_version(&self.inner, &self.profile, failure);
             // A whole answer after all: its words are of no use, its counts tell what it costs.
-            let Ok(answer) = whole(self.dialect, &self.context, body, self.created) else { return Err(failure) };
+            let answer = match whole(self.dialect, &self.context, body, self.created) {
+                Ok(answer) => answer,
+                // Most of an answer, as far as can be seen.
+                Err(_) if cut => return Err(only_once(failure)),
+                Err(_) => return Err(failure),
+            };
             let Seen { usage, finish, model, billed, .. } = answer.seen;
             let counts = Frame { raw: Bytes::new(), seen: Seen { usage, finish, model, billed, ..Seen::default() } };
             let frames = stream::iter([Ok(counts), Err(only_once(failure))]).boxed();
@@ -146,18 +154,38 @@ impl Attempt {
         Ok(UpstreamAnswer { status, content_type, stream, frames, rate })
     }
 
+    /// What came in the place of a stream: a whole answer to its end, of anything else the beginning. And whether it
+    /// is JSON of which something is missing.
+    async fn unasked(&self, response: Response, content_type: &str) -> (Bytes, bool) {
+        let json = begins(content_type.as_bytes(), "application/json");
+        let (limit, time) = if json { (ANSWER_LIMIT, UNASKED_TIME) } else { (REFUSAL_LIMIT, REFUSAL_TIME) };
+        let (body, whole) = self.beginning(response, limit, time).await;
+        let cut = !whole && body.trim_ascii_start().starts_with(b"{");
+        (body.into(), cut)
+    }
+
     /// The beginning of a body that is no answer, for its words.
-    async fn words(&self, mut response: Response) -> Vec<u8> {
+    async fn words(&self, response: Response) -> Vec<u8> {
+        self.beginning(response, REFUSAL_LIMIT, REFUSAL_TIME).await.0
+    }
+
+    /// As much of a body as may come, and whether that is all of it.
+    async fn beginning(&self, mut response: Response, limit: usize, time: Duration) -> (Vec<u8>, bool) {
         let mut words = Vec::new();
-        let until = self.deadline.min(Instant::now() + REFUSAL_TIME);
-        while let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await {
-            let room = REFUSAL_LIMIT - words.len();
-            words.extend_from_slice(chunk.get(..chunk.len().min(room)).unwrap_or_default());
-            if words.len() >= REFUSAL_LIMIT {
-                break;
+        let until = self.deadline.min(Instant::now() + time);
+        loop {
+            match timeout_at(until, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    let room = limit - words.len();
+                    words.extend_from_slice(chunk.get(..chunk.len().min(room)).unwrap_or_default());
+                    if words.len() >= limit {
+                        return (words, false);
+                    }
+                }
+                Ok(Ok(None)) => return (words, true),
+                Ok(Err(_)) | Err(_) => return (words, false),
             }
         }
-        words
     }
 
     async fn whole(self, response: Response) -> Result<Frame, Failure> {

@@ -3,6 +3,7 @@
 
 use super::own::OwnConnection;
 use super::plans;
+use super::row::cost;
 use crate::domain::budget::{Ask, CivilDate, Day, Grant, LeaseId, Slack};
 use crate::domain::ids::ProviderId;
 use crate::domain::money::Money;
@@ -233,8 +234,7 @@ fn spend(transaction: &Transaction<'_>, day: &Day) -> rusqlite::Result<DaySpend>
     let mut sums = DaySpend::of(day.date);
     while let Some(row) = rows.next()? {
         let provider: String = row.get(0)?;
-        let amount = row.get::<_, Option<i64>>(1)?.map(Money);
-        sums.add(&provider, amount);
+        sums.add(&provider, cost(row)?);
     }
     let (granted, spent) = held(transaction, day.date, None)?;
     sums.held = Money(granted.0.saturating_sub(spent.0).max(0));

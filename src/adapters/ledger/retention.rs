@@ -91,14 +91,13 @@ impl Retention {
             let before = now.0.saturating_sub(i64::from(self.keep.days) * DAY_MS);
             watch::remove_before(connection, UnixMs(before))?;
         }
-        let before = CivilDate::utc(UnixMs(now.0.saturating_sub(LEASES_MS))).to_string();
-        for table in ["budget_leases", "budget_days"] {
-            // The newest days stay whatever the date: a clock that ran ahead must not open today's limit again.
-            let old = format!(
-                "DELETE FROM {table} WHERE day < ?1
-                   AND day NOT IN (SELECT DISTINCT day FROM {table} ORDER BY day DESC LIMIT {NEWEST_DAYS})"
-            );
-            connection.execute(&old, [&before])?;
+        let day = |age_ms: i64| CivilDate::utc(UnixMs(now.0.saturating_sub(age_ms))).to_string();
+        remove_days(connection, "budget_days", "1", &day(LEASES_MS))?;
+        // What was lost with a process counts as spent, and is told with its day as long as the day's calls are.
+        remove_days(connection, "budget_leases", "granted_pico <= spent_pico", &day(LEASES_MS))?;
+        if self.keep.days > 0 {
+            let kept = i64::from(self.keep.days) * DAY_MS;
+            remove_days(connection, "budget_leases", "1", &day(kept.max(LEASES_MS)))?;
         }
         Ok(Stage::Calls)
     }
@@ -132,6 +131,15 @@ fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
     let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
     Ok(pages.saturating_mul(number("PRAGMA page_size")?))
+}
+
+/// The newest days stay whatever the date: a clock that ran ahead must not open today's limit again.
+fn remove_days(connection: &Connection, table: &str, which: &str, before: &str) -> rusqlite::Result<()> {
+    let old = format!(
+        "DELETE FROM {table} WHERE day < ?1 AND {which}
+           AND day NOT IN (SELECT DISTINCT day FROM {table} ORDER BY day DESC LIMIT {NEWEST_DAYS})"
+    );
+    connection.execute(&old, [before]).map(drop)
 }
 
 fn remove_labels(connection: &mut Connection, from: i64) -> rusqlite::Result<Stage> {

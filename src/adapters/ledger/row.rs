@@ -3,7 +3,7 @@
 use crate::adapters::app_log::scrub;
 use crate::domain::cache_key::CacheWish;
 use crate::domain::call::{CallRecord, Facts, Finish, Priority, Status, Usage, Work};
-use crate::domain::failure::{ErrorCode, Failure};
+use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::ids::Target;
 use crate::domain::money::{Cost, Money, Provenance};
 use crate::domain::time::UnixMs;
@@ -222,9 +222,6 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
     })
 }
 
-/// How the causes are written that [`CallRow::cut_off`] stands for.
-const CUT_OFF: [&str; 2] = ["cut_off", "reset"];
-
 /// Reads one row of the table of calls from [`ROW_COLUMNS`]. Words that a hand wrote into the file and no
 /// lmdeck knows count as the worst, so that one odd row never hides the others.
 ///
@@ -248,7 +245,7 @@ pub fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         cost: cost(row)?,
         target: target(row)?,
         policy: row.get("policy")?,
-        cut_off: cause.is_some_and(|cause| CUT_OFF.contains(&cause.as_str())),
+        cut_off: cause.is_some_and(|word| cause_of(&word).is_some_and(|cause| cause.is_cut())),
     })
 }
 
@@ -289,7 +286,7 @@ fn usage(row: &Row<'_>) -> rusqlite::Result<Option<Usage>> {
     }))
 }
 
-fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+pub fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     let provenance = match row.get::<_, String>("cost_provenance")?.as_str() {
         "billed" => Provenance::Billed,
         "computed" => Provenance::Computed,
@@ -343,6 +340,11 @@ fn json(value: &(impl Serialize + ?Sized)) -> rusqlite::Result<Value> {
 fn word_of(value: impl Serialize) -> rusqlite::Result<String> {
     let value = serde_json::to_value(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     Ok(value.as_str().unwrap_or_default().to_owned())
+}
+
+/// The cause that is written so; `None` for one that says more than its word.
+fn cause_of(word: &str) -> Option<Cause> {
+    serde_json::from_value(serde_json::json!({ "cause": word })).ok()
 }
 
 fn cause_word(failure: &Failure) -> rusqlite::Result<String> {

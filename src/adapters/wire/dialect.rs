@@ -53,7 +53,7 @@ impl Dialect {
 /// # Errors
 /// `invalid_request`: what the body asks cannot be forwarded, or not be said in the target's dialect.
 pub fn prepare(profile: &Profile, model: &ModelId, body: &Body) -> Result<Prepared, Failure> {
-    let chat = request::chat(profile.kind, model, body)?;
+    let chat = request::chat(profile.kind, &profile.endpoint.host, model, body)?;
     let dialect = Dialect::of(profile.kind, model, body);
     if let (Dialect::Completion | Dialect::Embeddings, Kind::Anthropic | Kind::ZAiGlm) = (dialect, profile.kind) {
         let what = if dialect == Dialect::Embeddings { "embeddings" } else { "text completions" };

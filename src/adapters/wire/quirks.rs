@@ -1,10 +1,10 @@
 //! What a kind wants said otherwise in a client's own chat request: changes of bytes, and only where the request
 //! holds what the kind would refuse or misread.
 
-use super::request::wants_completion_tokens;
 use super::splice::{Edit, Object, Spliced, quoted, splice_with, text_of};
 use crate::domain::failure::Failure;
 use crate::domain::kind::Kind;
+use crate::domain::model::length::{NEW, OLD, refuses_old};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 const ANY_OBJECT: &str =
     r#"{"type":"json_schema","json_schema":{"name":"object","schema":{"type":"object","additionalProperties":true}}}"#;
 
-/// A client's OpenAI chat request for `model` of a server of this kind.
+/// A client's OpenAI chat request for `model` of a server of this kind at `host`.
 ///
 /// # Errors
 /// `invalid_request`: a body that cannot be forwarded.
-pub fn forward(kind: Kind, model: &str, json: &str) -> Result<Spliced, Failure> {
+pub fn forward(kind: Kind, host: &str, model: &str, json: &str) -> Result<Spliced, Failure> {
     splice_with(json, model, |request| {
         let mut edits = Vec::new();
-        edits.extend(token_limit(kind, model, request));
+        edits.extend(token_limit(kind, host, model, request));
         match kind {
             Kind::LmStudio => edits.extend(any_object(request)),
             Kind::ZAiGlm => z_ai(model, json, request, &mut edits)?,
@@ -35,11 +35,9 @@ pub fn temperature(kind: Kind, value: f64) -> f64 {
 }
 
 /// The newer `OpenAI` models refuse the old name; servers that follow an older form do not know the new one.
-fn token_limit(kind: Kind, model: &str, request: &Object<'_>) -> Option<Edit> {
-    const OLD: &str = "max_tokens";
-    const NEW: &str = "max_completion_tokens";
+fn token_limit(kind: Kind, host: &str, model: &str, request: &Object<'_>) -> Option<Edit> {
     let (from, to) = match kind {
-        Kind::Openai if wants_completion_tokens(kind, model) => (OLD, NEW),
+        _ if refuses_old(kind, host, model) => (OLD, NEW),
         Kind::LmStudio | Kind::ZAiGlm | Kind::Ollama | Kind::LlamaCpp => (NEW, OLD),
         _ => return None,
     };

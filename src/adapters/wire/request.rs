@@ -2,28 +2,28 @@
 
 use super::quirks;
 use super::splice::{Spliced, splice};
-use crate::domain::call::{Body, Message};
+use crate::domain::call::{Body, Message, Work};
 use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
 use crate::domain::ids::ModelId;
 use crate::domain::kind::Kind;
-use crate::domain::model::refuses_max_tokens;
+use crate::domain::model::length;
 use serde::Serialize;
 
-/// The request for `model` in JSON.
+/// The request for `model` of a server of this kind at `host`, in JSON.
 ///
 /// # Errors
 /// `invalid_request`: a client's own body that cannot be forwarded.
-pub fn chat(kind: Kind, model: &ModelId, body: &Body) -> Result<Spliced, Failure> {
+pub fn chat(kind: Kind, host: &str, model: &ModelId, body: &Body) -> Result<Spliced, Failure> {
     match body {
-        Body::RawOpenaiChat { json } => quirks::forward(kind, model.as_str(), json),
+        Body::RawOpenaiChat { json } => quirks::forward(kind, host, model.as_str(), json),
         Body::RawOpenaiCompletion { json } => splice(json, model.as_str()),
         // Vectors do not stream, whatever the body says.
         Body::RawOpenaiEmbeddings { json } => {
             splice(json, model.as_str()).map(|spliced| Spliced { stream: false, ..spliced })
         }
         Body::Chat { messages, max_tokens, temperature, stream } => {
-            let renamed = wants_completion_tokens(kind, model.as_str());
+            let renamed = length::name(kind, host, model.as_str(), Work::Chat) == length::NEW;
             let request = Request {
                 model: model.as_str(),
                 messages,
@@ -64,11 +64,6 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// `OpenAI`'s o-series and gpt-5 and later refuse `max_tokens`.
-pub(super) fn wants_completion_tokens(kind: Kind, model: &str) -> bool {
-    kind == Kind::Openai && refuses_max_tokens(model)
-}
-
 /// Where chat requests of a provider go that speaks OpenAI's dialect.
 pub fn chat_url(profile: &Profile) -> String {
     [&profile.endpoint.api_base, "/chat/completions"].concat()
@@ -81,13 +76,17 @@ mod tests {
     use serde_json::{Value, json};
 
     fn written(kind: Kind, model: &str, stream: bool) -> Value {
+        written_to(kind, "api.example", model, stream)
+    }
+
+    fn written_to(kind: Kind, host: &str, model: &str, stream: bool) -> Value {
         let body = Body::Chat {
             messages: vec![Message { role: Role::User, content: "hi \"you\"".into() }],
             max_tokens: Some(64),
             temperature: Some(0.2),
             stream,
         };
-        serde_json::from_str(&chat(kind, &ModelId::from(model), &body).unwrap().json).unwrap()
+        serde_json::from_str(&chat(kind, host, &ModelId::from(model), &body).unwrap().json).unwrap()
     }
 
     #[test]
@@ -107,16 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_openai_models_get_the_name_they_accept() {
+    fn the_length_has_the_name_that_the_server_accepts() {
         for (kind, model, name) in [
             (Kind::Openai, "gpt-5.5", "max_completion_tokens"),
             (Kind::Openai, "gpt-6-sol", "max_completion_tokens"),
             (Kind::Openai, "o3-mini", "max_completion_tokens"),
-            (Kind::Openai, "gpt-4o", "max_tokens"),
-            (Kind::Openai, "omni-moderation", "max_tokens"),
-            (Kind::OpenaiCompatible, "gpt-5.5", "max_tokens"),
+            (Kind::Openai, "gpt-4o", "max_completion_tokens"),
+            (Kind::OpenaiCompatible, "gpt-5.5", "max_completion_tokens"),
+            (Kind::OpenaiCompatible, "gpt-4o", "max_tokens"),
+            (Kind::OpenaiCompatible, "gpt-oss-20b", "max_tokens"),
         ] {
             assert_eq!(written(kind, model, false)[name], 64, "{model}");
         }
+        let azure = written_to(Kind::OpenaiCompatible, "mine.openai.azure.com", "my-own-name", false);
+        assert_eq!(azure["max_completion_tokens"], 64);
     }
 }

@@ -119,7 +119,7 @@ async fn look(handle: &EngineHandle, scene: Scene) {
         Scene::OpenaiIsSlow => "openai",
         Scene::ClaudeLosesItsKey => "claude",
     };
-    handle.ask(Command::Probe { which: ProbeWhich::One(ProviderId::from(id)) }).await;
+    handle.ask(Command::Probe { which: ProbeWhich::One(ProviderId::from(id)), anew: true }).await;
 }
 
 /// Makes one call and reads its answer to the end.

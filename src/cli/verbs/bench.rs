@@ -180,9 +180,9 @@ fn speed(records: &[Arc<CallRecord>]) -> Option<f64> {
     speeds.get(speeds.len().checked_sub(1)? / 2).copied()
 }
 
-/// All that was bought; `None` when one of them has no known price.
+/// All that was bought; `None` when the price of one of them is not known, or in part only.
 fn cost(records: &[Arc<CallRecord>]) -> Option<Money> {
-    records.iter().map(|record| record.cost.amount).sum::<Option<Money>>()
+    records.iter().map(|record| record.cost.whole()).sum::<Option<Money>>()
 }
 
 fn print(session: &mut Session, done: &[(Entry, Vec<Arc<CallRecord>>)]) -> Result<(), Ending> {

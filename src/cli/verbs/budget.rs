@@ -6,7 +6,7 @@ use crate::cli::table::{Column, Table};
 use crate::domain::money::Money;
 use crate::engine::protocol::{BudgetReport, Command, DaySpend, ProviderSpend, Reply};
 use crate::present::labels::Role;
-use crate::present::{budget, escape, units};
+use crate::present::{budget, escape, stats, units};
 use serde_json::{Value, json};
 
 const LABEL: usize = 12;
@@ -44,8 +44,7 @@ fn print(session: &mut Session, report: &BudgetReport) -> Result<(), Ending> {
         lines.push(("at the limit", budget::when_exhausted(report.when_exhausted).to_owned()));
     }
     if today.unpriced > 0 {
-        let calls = units::count(today.unpriced, "call", "calls");
-        lines.push(("unpriced", format!("{calls} today without a known price")));
+        lines.push(("unpriced", format!("{}: what is known is spent", stats::unpriced(today.unpriced))));
     }
     lines.push(("prices", format!("shipped table of {} ({})", report.prices_of, report.prices_from)));
     for (label, text) in lines {

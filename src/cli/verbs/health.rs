@@ -153,7 +153,7 @@ pub async fn probe(session: &mut Session, id: Option<&str>) -> Result<(), Ending
         Some(id) => ProbeWhich::One(session.provider(id).await?.id.clone()),
         None => ProbeWhich::All,
     };
-    let Reply::Probed(reports) = session.probe(which).await? else {
+    let Reply::Probed(reports) = session.probe_anew(which).await? else {
         return Err(unexpected("probe"));
     };
     let snapshot = session.handle.snapshot();

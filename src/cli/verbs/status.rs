@@ -8,7 +8,7 @@ use crate::cli::words;
 use crate::domain::health::State;
 use crate::engine::protocol::{GatewayView, RoutingView, Snapshot, SpendView};
 use crate::present::labels::{self, Role};
-use crate::present::{brief, budget, escape, flow, text, units};
+use crate::present::{brief, budget, escape, flow, stats, text, units};
 use serde_json::json;
 
 /// Where the second of two pairs on a line begins.
@@ -109,7 +109,7 @@ fn spend(spend: &SpendView) -> String {
     };
     match spend.unpriced_calls {
         0 => text,
-        calls => format!("{text}, {calls} without a price"),
+        calls => format!("{text}, and {}", stats::unpriced(calls)),
     }
 }
 

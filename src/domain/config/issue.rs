@@ -39,3 +39,19 @@ pub struct Issue {
     /// The line of the file it is about, without line end; empty when it could hold a secret.
     pub text: String,
 }
+
+impl Issue {
+    /// What a person may want to know of a file as a whole.
+    pub fn note(file: &str, message: String) -> Self {
+        Self {
+            severity: Severity::Note,
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            path: String::new(),
+            message,
+            remedy: String::new(),
+            text: String::new(),
+        }
+    }
+}

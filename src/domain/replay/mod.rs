@@ -256,7 +256,7 @@ fn fate_then(record: &CallRecord, today: &World) -> Fate {
         local: target.as_ref().and_then(|target| then::is_local(today, target)),
         target,
         refused,
-        cost: record.cost.amount,
+        cost: record.cost.whole(),
         ttft_ms: record.ttft_ms,
     }
 }

@@ -413,7 +413,7 @@ impl<'a> Board<'a> {
             Out::Unpriced => "its price is not known, and a daily limit is set".into(),
             Out::BreakerOpen => {
                 let until = model.and_then(|model| model.breaker_until);
-                format!("it kept failing: tried again in {}", self.wait(until)).into()
+                format!("resting after failures: tried again in {}", self.wait(until)).into()
             }
             Out::Capability("tools") => "it cannot use tools".into(),
             Out::Capability("images") => "it cannot see images".into(),

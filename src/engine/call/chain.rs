@@ -24,7 +24,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// The longest wait for a vendor's `Retry-After` when no other target is left.
+/// The longest wait for a vendor's `Retry-After` when no other target is left, and for a slot for another try when one
+/// is.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
@@ -131,27 +132,33 @@ async fn visit<'a>(
     let mut tries_left = allowed;
     let (mut kept, mut before) = (None::<Leave<'_>>, None);
     loop {
-        let slot = slot(shared, live, request, target, ticket, deadline).await?;
+        let onward = first_left(rest, lost).filter(|_| switches);
+        let by =
+            if before.is_some() && onward.is_some() { deadline.min(Instant::now() + LONGEST_WAIT) } else { deadline };
+        let slot = match slot(shared, live, request, target, ticket, by).await {
+            Ok(slot) => slot,
+            Err(failure) if before.is_none() => return Err(failure),
+            Err(_) => {
+                ticket.skip(target, "no_slot", "no slot came free in time for another try");
+                return held_up(attempt, before, None, onward).await;
+            }
+        };
         let leave = match kept.take() {
             None => Leave::at(shared, target),
             Some(mut leave) => leave.holds().then_some(leave),
         };
         let Some(mut leave) = leave else {
-            ticket.skip(target, "breaker_open", "it failed repeatedly; one call is trying it now");
-            let Some(failure) = before else { return Ok(Visit::Untried(None)) };
-            let following = first_left(rest, lost).filter(|_| switches);
-            if following.is_none() {
-                return Err(failure);
-            }
-            announce(attempt, &failure, following).await?;
-            return Ok(Visit::Failed(failure));
+            ticket.skip(target, "breaker_open", "it rests after failures, or one call is trying it now");
+            return held_up(attempt, before, None, onward).await;
         };
         let shares = match Shares::take(shared, live, &request.facts, &target.provider, profile, before.is_some()).await
         {
             Ok(shares) => shares,
             Err(full) => {
                 ticket.skip(target, "limited", full.message.clone());
-                return Ok(Visit::Untried(Some(full)));
+                // A trial ends with the try before.
+                drop(leave);
+                return held_up(attempt, before, Some(full), onward).await;
             }
         };
         tries_left -= 1;
@@ -164,7 +171,11 @@ async fn visit<'a>(
         if failure.code == ErrorCode::Budget && !ticket.on_its_way() {
             ticket.unsent(&failure);
             if live.config.money.when_exhausted == WhenExhausted::Refuse {
-                return Err(failure);
+                return Err(before.unwrap_or(failure));
+            }
+            if before.is_some() {
+                drop(leave);
+                return held_up(attempt, before, None, onward).await;
             }
             announce(attempt, &failure, rest.first().map(|chosen| &chosen.target)).await?;
             return Ok(Visit::Untried(Some(failure)));
@@ -207,6 +218,26 @@ async fn visit<'a>(
             }
         }
     }
+}
+
+/// The target cannot be tried now. After a try that failed `before` that failure is told, not why no other followed.
+///
+/// # Errors
+/// That failure, where nothing follows or no time is left for it.
+async fn held_up(
+    attempt: &Attempt<'_>,
+    before: Option<Failure>,
+    why: Option<Failure>,
+    onward: Option<&Target>,
+) -> Result<Visit, Failure> {
+    let Some(failure) = before else { return Ok(Visit::Untried(why)) };
+    if onward.is_none() || !failure.code.class().next_target || Instant::now() >= attempt.deadline {
+        return Err(failure);
+    }
+    let (target, moved_to) = (attempt.chosen.target.clone(), onward.cloned());
+    attempt.shared.tell(Input::Attempted { target, failure: Some(failure.clone()), moved_to });
+    announce(attempt, &failure, onward).await?;
+    Ok(Visit::Failed(failure))
 }
 
 /// The next target whose provider has not failed altogether.
@@ -326,8 +357,10 @@ fn failed(
         let until = now.plus(Duration::from_millis(wait));
         if failure.cause == Cause::PlanUsedUp {
             shared.plans.tell(&target.provider, until);
-        } else {
+        } else if speaks_of_the_provider(failure) {
             shared.traffic.park(&target.provider, until, now);
+        } else {
+            shared.traffic.rest(target, until, now);
         }
     }
     let account = |known: &WorldProvider| known.kind.is_vendor() || !known.reach.is_local();

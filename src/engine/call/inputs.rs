@@ -4,26 +4,14 @@
 use super::raw_body::Members;
 use crate::domain::budget::Sizes;
 use crate::domain::failure::{ErrorCode, Failure};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// What a member is called that speaks of something else than the input, whatever stands below it.
 const NO_INPUT: [&str; 5] = ["tools", "functions", "response_format", "metadata", "annotations"];
 
 /// What has to stand in the text of a request that holds any part counted here, or hides its name.
-const MARKS: [&str; 11] = [
-    "url\"",
-    "_uri\"",
-    "\"file",
-    "\"image",
-    "\"input_",
-    "\"video\"",
-    "\"audio\"",
-    "\"document",
-    "\"pdf\"",
-    "\"prediction\"",
-    "\\u",
-];
+const MARKS: [&str; 10] =
+    ["url\"", "_uri\"", "\"file", "\"image", "\"input_", "\"video\"", "\"document", "\"pdf\"", "\"prediction\"", "\\u"];
 
 /// The sizes of a request for a model with this context. Where it is not known, and `strict`, what may fill it is
 /// refused.
@@ -150,13 +138,8 @@ impl Found {
 /// What a request asks for that is billed beside its tokens, or at another price than the model's.
 ///
 /// # Errors
-/// `budget`, with the member.
+/// `budget`, with the member; `invalid_request`: a list of tools in which these cannot be told.
 pub fn nothing_beside(body: &Members<'_>) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Tool {
-        #[serde(default, rename = "type")]
-        kind: Option<String>,
-    }
     let said = |name: &str| body.get(name).map(str::trim).filter(|value| !matches!(*value, "null" | "[]" | "false"));
     let beside = |name: &str, why: &str| {
         let what = format!("{name} {why}, and budget.daily_limit is set: leave it out, or let another provider answer");
@@ -182,20 +165,42 @@ pub fn nothing_beside(body: &Members<'_>) -> Result<(), Failure> {
     {
         return beside("service_tier", "may cost more than the price that is known");
     }
-    let tools = said("tools").and_then(|tools| serde_json::from_str::<Vec<Tool>>(tools).ok()).unwrap_or_default();
-    let own = |kind: &str| matches!(kind, "function" | "custom");
-    match tools.into_iter().filter_map(|tool| tool.kind).find(|kind| !own(kind)) {
-        Some(kind) => {
-            let kind: String = kind.chars().take(40).collect();
-            beside(&format!("the tool {kind}"), "is the vendor's own and billed by its use")
+    let Some(tools) = said("tools") else { return Ok(()) };
+    match tool_of_the_vendor(tools) {
+        Ok(None) => Ok(()),
+        Ok(Some(kind)) => beside(&format!("the tool {kind}"), "is the vendor's own and billed by its use"),
+        Err(()) => {
+            let why = "tools cannot be read: under budget.daily_limit it is a list, and each tool in it";
+            Err(Failure::plain(ErrorCode::InvalidRequest, format!("{why} an object with one readable type")))
         }
-        None => Ok(()),
     }
+}
+
+/// The first tool that is not the caller's own. `Err`: the list cannot be read as servers might.
+fn tool_of_the_vendor(tools: &str) -> Result<Option<String>, ()> {
+    const OWN: [&str; 2] = ["function", "custom"];
+    let tools: Vec<Members<'_>> = serde_json::from_str(tools).map_err(|_| ())?;
+    for tool in &tools {
+        let mut untyped = true;
+        // Of two types servers take the one or the other.
+        for kind in tool.all("type") {
+            untyped = false;
+            let kind: String = serde_json::from_str(kind).map_err(|_| ())?;
+            if !OWN.contains(&kind.as_str()) {
+                return Ok(Some(kind.chars().take(40).collect()));
+            }
+        }
+        if untyped && !OWN.iter().any(|own| tool.get(own).is_some()) {
+            return Err(());
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parts(parts: &str) -> String {
         format!(r#"{{"messages":[{{"role":"user","content":[{parts}]}}]}}"#)
@@ -244,6 +249,27 @@ mod tests {
         assert_eq!(nothing_beside(&Members::read(json).unwrap()), Ok(()));
     }
 
+    proptest! {
+        /// A request without any mark is not looked into.
+        #[test]
+        fn whatever_counts_as_a_part_has_a_mark(
+            known in prop::sample::select(vec![
+                "image_url", "image", "input_image", "file_id", "file_data", "video", "input_video", "document", "pdf",
+                "input_file", "url", "_url", "_uri",
+            ]),
+            before in "[a-z_]{0,8}",
+            after in "[a-z_]{0,3}",
+        ) {
+            for name in [known.to_owned(), format!("{before}{known}"), format!("{before}{known}{after}")] {
+                if Part::named(&name).is_some() {
+                    for json in [format!(r#"{{"type":"{name}"}}"#), format!(r#"{{"{name}":"x"}}"#)] {
+                        prop_assert!(MARKS.iter().any(|mark| json.contains(mark)), "{json}");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_expected_answer_may_be_billed_as_written() {
         let json = r#"{"prediction":{"type":"content","content":"twelve bytes"},"messages":[]}"#;
@@ -260,11 +286,20 @@ mod tests {
             (r#""audio":{"voice":"x"}"#, "audio"),
             (r#""service_tier":"priority""#, "service_tier may cost more"),
             (r#""tools":[{"type":"function"},{"type":"web_search"}]"#, "the tool web_search"),
+            (r#""tools":[{"type":"function","type":"web_search"}]"#, "the tool web_search"),
+            (r#""tools":[{"t\u0079pe":"web_search"}]"#, "the tool web_search"),
         ] {
             let json = format!("{{{member}}}");
             let refused = nothing_beside(&Members::read(&json).unwrap()).unwrap_err();
             assert!(refused.message.contains(name) && refused.code == ErrorCode::Budget, "{}", refused.message);
         }
+        for unreadable in [r#"[{"type":["web_search"]}]"#, r#"[{"google_search":{}}]"#, r#"["web_search"]"#, "{}"] {
+            let json = format!(r#"{{"tools":{unreadable}}}"#);
+            let refused = nothing_beside(&Members::read(&json).unwrap()).unwrap_err();
+            assert!(refused.message.contains("tools") && refused.code == ErrorCode::InvalidRequest, "{unreadable}");
+        }
+        let own = r#"{"tools":[{"type":"custom","name":"x"},{"function":{"name":"f"}}]}"#;
+        assert_eq!(nothing_beside(&Members::read(own).unwrap()), Ok(()));
         let plain = r#"{"service_tier":"flex","modalities":["text"],"plugins":[],"audio":null,"tools":[]}"#;
         assert_eq!(nothing_beside(&Members::read(plain).unwrap()), Ok(()));
     }

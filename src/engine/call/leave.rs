@@ -13,7 +13,7 @@ pub struct Leave<'a> {
     clock: &'a dyn Clock,
     target: &'a Target,
     pass: Option<Pass>,
-    /// A try of the trial failed. The trial is judged by the last of its tries, so it is not told at once.
+    /// The last try of the trial failed in a way that counts. The trial is judged by it, so it is not told at once.
     failed: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Leave<'a> {
     /// A try failed; `counts` where that says something of the target's health.
     pub fn failed(&mut self, counts: bool) {
         match self.pass {
-            Some(Pass::Trial) => self.failed |= counts,
+            Some(Pass::Trial) => self.failed = counts,
             Some(pass) if counts => {
                 self.traffic.note(self.target, pass, false, self.clock.now());
             }
@@ -44,7 +44,7 @@ impl<'a> Leave<'a> {
     /// Whether another try may follow: in a trial always, else while the breaker is closed.
     pub fn holds(&mut self) -> bool {
         if self.pass != Some(Pass::Trial) {
-            self.pass = self.traffic.admits(self.target, self.clock.now());
+            self.pass = self.traffic.admits_again(self.target, self.clock.now());
         }
         self.pass.is_some()
     }

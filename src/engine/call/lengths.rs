@@ -6,11 +6,9 @@ use crate::domain::budget::{Choices, LEAST_ANSWER_TOKENS};
 use crate::domain::call::Work;
 use crate::domain::failure::{ErrorCode, Failure};
 use crate::domain::kind::Kind;
-use crate::domain::model::refuses_max_tokens;
+use crate::domain::model::length::{self, NEW, OLD};
 use serde_json::value::RawValue;
 
-const OLD: &str = "max_tokens";
-const NEW: &str = "max_completion_tokens";
 /// What the length is called as well: by llama.cpp, Ollama, text-generation-inference, the Responses interface.
 const OTHERS: [&str; 4] = ["n_predict", "num_predict", "max_new_tokens", "max_output_tokens"];
 /// How many answers are written, whoever sees them.
@@ -32,13 +30,7 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// The name by which the server surely knows the length.
     fn name(self) -> &'static str {
-        let newer = match self.kind {
-            Kind::Openai => true,
-            // Azure lets a person name models as they like, and its newer ones refuse the old name.
-            Kind::OpenaiCompatible => refuses_max_tokens(self.model) || self.host.ends_with(".azure.com"),
-            _ => false,
-        };
-        if newer && self.work == Work::Chat { NEW } else { OLD }
+        length::name(self.kind, self.host, self.model, self.work)
     }
 }
 

@@ -137,8 +137,8 @@ async fn run(shared: Arc<Shared>, mut request: CallRequest, events: mpsc::Sender
     shared.ports.ledger.record(record.clone());
     shared.traffic.end(Ended::of(&record));
     let end = CallEvent::End(Box::new(CallOutcome { record, failure, finish, after_answer_bytes }));
-    if events.send(end).await.is_err() {
-        tracing::debug!("a caller left before its call had ended");
+    if handing::hand_over_the_end(&events, end).await.is_err() {
+        tracing::debug!("a caller left, or read no more, before its call had ended");
     }
 }
 

@@ -2,10 +2,11 @@
 //! settings over its section's; what the deciding policy says comes last and wins.
 
 use super::raw_body;
-use crate::domain::call::{Body, Message, Role};
+use crate::domain::call::{Body, Message, Role, Work};
 use crate::domain::config::Profile;
 use crate::domain::failure::Failure;
 use crate::domain::ids::ModelId;
+use crate::domain::model::length;
 use crate::domain::preset::Preset;
 use crate::domain::routing::Effects;
 
@@ -22,8 +23,10 @@ pub fn settle(
     preset: Option<&Preset>,
     effects: &Effects,
 ) -> Result<Body, Failure> {
+    let work = if matches!(body, Body::RawOpenaiCompletion { .. }) { Work::Completion } else { Work::Chat };
+    let length = length::name(profile.kind, &profile.endpoint.host, model.as_str(), work);
     if let (Some(preset), Body::RawOpenaiChat { json } | Body::RawOpenaiCompletion { json }) = (preset, body)
-        && let Some(json) = raw_body::with_preset(json, preset, profile.kind)?
+        && let Some(json) = raw_body::with_preset(json, preset, length)?
     {
         let body = match body {
             Body::RawOpenaiCompletion { .. } => Body::RawOpenaiCompletion { json },
@@ -34,12 +37,12 @@ pub fn settle(
     let (messages, max_tokens, temperature, stream) = match body {
         Body::Chat { messages, max_tokens, temperature, stream } => (messages, max_tokens, temperature, stream),
         Body::RawOpenaiChat { json } if effects.touch_the_body() => {
-            return raw_body::with_effects(json, effects, profile.kind).map(|json| Body::RawOpenaiChat { json });
+            return raw_body::with_effects(json, effects, length).map(|json| Body::RawOpenaiChat { json });
         }
         Body::RawOpenaiCompletion { json } if effects.touch_the_body() => {
             // A text completion has no place for a system prompt.
             let effects = Effects { system_prompt: None, ..effects.clone() };
-            return raw_body::with_effects(json, &effects, profile.kind).map(|json| Body::RawOpenaiCompletion { json });
+            return raw_body::with_effects(json, &effects, length).map(|json| Body::RawOpenaiCompletion { json });
         }
         other => return Ok(other.clone()),
     };

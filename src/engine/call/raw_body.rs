@@ -2,7 +2,7 @@
 //! else stays as the client sent it, to the byte.
 
 use crate::domain::failure::{ErrorCode, Failure};
-use crate::domain::kind::Kind;
+use crate::domain::model::length;
 use crate::domain::preset::Preset;
 use crate::domain::routing::Effects;
 use serde::Deserialize;
@@ -82,14 +82,14 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The body with a policy's values in it.
+/// The body with a policy's values in it; `length` is what the server calls that of its answer.
 ///
 /// # Errors
 /// `invalid_request`: the body is no chat request.
-pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String, Failure> {
+pub fn with_effects(json: &str, effects: &Effects, length: &'static str) -> Result<String, Failure> {
     let mut body = Members::read(json)?;
     if let Some(cap) = effects.max_tokens {
-        cap_answer(&mut body, cap, kind);
+        cap_answer(&mut body, cap, length);
     }
     if let Some(temperature) = effects.temperature {
         body.set("temperature", temperature.to_string());
@@ -110,15 +110,15 @@ pub fn with_effects(json: &str, effects: &Effects, kind: Kind) -> Result<String,
 ///
 /// # Errors
 /// `invalid_request`: the body is no JSON object.
-pub fn with_preset(json: &str, preset: &Preset, kind: Kind) -> Result<Option<String>, Failure> {
+pub fn with_preset(json: &str, preset: &Preset, length: &'static str) -> Result<Option<String>, Failure> {
     let mut body = Members::read(json)?;
     let says = |body: &Members<'_>, name: &str| body.get(name).is_some_and(|value| value.trim() != "null");
     let mut changed = false;
     if let Some(count) = preset.max_tokens
-        && !says(&body, "max_tokens")
-        && !says(&body, "max_completion_tokens")
+        && !says(&body, length::OLD)
+        && !says(&body, length::NEW)
     {
-        body.set(usual_limit(kind), count.to_string());
+        body.set(length, count.to_string());
         changed = true;
     }
     if let Some(temperature) = preset.temperature
@@ -130,20 +130,14 @@ pub fn with_preset(json: &str, preset: &Preset, kind: Kind) -> Result<Option<Str
     Ok(changed.then(|| body.write()))
 }
 
-/// The name of the answer's limit: the newer one is the one that every model of `OpenAI` takes.
-fn usual_limit(kind: Kind) -> &'static str {
-    if kind == Kind::Openai { "max_completion_tokens" } else { "max_tokens" }
-}
-
 fn unreadable(error: &serde_json::Error) -> Failure {
     Failure::plain(ErrorCode::InvalidRequest, format!("the request is no JSON object that can be read: {error}"))
 }
 
 /// The caller's own limit stays where it is the smaller one.
-fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
-    let usual = usual_limit(kind);
+fn cap_answer(body: &mut Members<'_>, cap: u64, length: &'static str) {
     let mut limited = false;
-    for name in ["max_completion_tokens", "max_tokens"] {
+    for name in [length::NEW, length::OLD] {
         let Some(written) = body.get(name).map(str::trim) else { continue };
         if written == "null" {
             continue;
@@ -154,7 +148,7 @@ fn cap_answer(body: &mut Members<'_>, cap: u64, kind: Kind) {
         }
     }
     if !limited {
-        body.set(usual, cap.to_string());
+        body.set(length, cap.to_string());
     }
 }
 
@@ -176,7 +170,7 @@ mod tests {
     use super::*;
 
     fn done(json: &str, effects: &Effects) -> String {
-        with_effects(json, effects, Kind::LmStudio).unwrap()
+        with_effects(json, effects, length::OLD).unwrap()
     }
 
     #[test]
@@ -189,7 +183,7 @@ mod tests {
         );
         let smaller = done(r#"{"max_tokens":5}"#, &effects);
         assert!(smaller.contains(r#""max_tokens":5"#), "{smaller}");
-        let none = with_effects(r#"{"max_tokens":null}"#, &effects, Kind::Openai).unwrap();
+        let none = with_effects(r#"{"max_tokens":null}"#, &effects, length::NEW).unwrap();
         assert!(none.contains(r#""max_completion_tokens":300"#), "{none}");
     }
 
@@ -206,6 +200,6 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        assert_eq!(with_effects("[1]", &Effects::default(), Kind::Openai).unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(with_effects("[1]", &Effects::default(), length::NEW).unwrap_err().code, ErrorCode::InvalidRequest);
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::time::UnixMs;
 pub struct Shares {
     needs: Needs,
     at: UnixMs,
+    again: bool,
     plan: Option<Taken>,
 }
 
@@ -45,10 +46,10 @@ impl Shares {
         let plan = match profile.filter(|profile| profile.plan.is_some()) {
             None => None,
             Some(profile) => plan_share(shared, live, profile, needs).await.inspect_err(|_| {
-                shared.traffic.give_share_back(provider, at, needs);
+                shared.traffic.give_share_back(provider, at, needs, again);
             })?,
         };
-        Ok(Self { needs, at, plan })
+        Ok(Self { needs, at, again, plan })
     }
 
     /// The try has ended.
@@ -62,7 +63,7 @@ impl Shares {
                 }
             }
             Err(failure) if !ticket.on_its_way() || failure.cause.never_arrived() => {
-                shared.traffic.give_share_back(provider, self.at, self.needs);
+                shared.traffic.give_share_back(provider, self.at, self.needs, self.again);
                 if let Some(taken) = self.plan {
                     shared.plans.give_back(taken);
                 }

@@ -1,7 +1,7 @@
 //! The day's money as a report: what was spent, what is held, what is left.
 
 use crate::domain::budget::{CivilDate, WhenExhausted};
-use crate::domain::money::Money;
+use crate::domain::money::{Cost, Money};
 use serde::{Deserialize, Serialize};
 
 /// What one provider's calls of a day cost.
@@ -11,7 +11,7 @@ pub struct ProviderSpend {
     pub provider: String,
     pub calls: u64,
     pub spent: Money,
-    /// Calls whose price nobody knows.
+    /// Calls whose price is not known, or in part only: what is known of it is in `spent`.
     pub unpriced: u64,
 }
 
@@ -34,23 +34,21 @@ impl DaySpend {
         Self { date, calls: 0, spent: Money::ZERO, unpriced: 0, held: Money::ZERO, by_provider: Vec::new() }
     }
 
-    /// Adds a call; `None` when its price is unknown.
-    pub fn add(&mut self, provider: &str, amount: Option<Money>) {
+    /// Adds a call.
+    pub fn add(&mut self, provider: &str, cost: Cost) {
         let at = self.by_provider.iter().position(|row| row.provider == provider).unwrap_or_else(|| {
             let row = ProviderSpend { provider: provider.to_owned(), calls: 0, spent: Money::ZERO, unpriced: 0 };
             self.by_provider.push(row);
             self.by_provider.len() - 1
         });
         let row = &mut self.by_provider[at];
+        let (amount, unpriced) = (cost.amount.unwrap_or_default(), u64::from(cost.whole().is_none()));
         row.calls += 1;
+        row.spent = row.spent.saturating_add(amount);
+        row.unpriced += unpriced;
         self.calls += 1;
-        if let Some(amount) = amount {
-            row.spent = row.spent.saturating_add(amount);
-            self.spent = self.spent.saturating_add(amount);
-        } else {
-            row.unpriced += 1;
-            self.unpriced += 1;
-        }
+        self.spent = self.spent.saturating_add(amount);
+        self.unpriced += unpriced;
     }
 }
 

@@ -61,6 +61,10 @@ pub enum Command {
     /// Runs free probes now and answers when they are done.
     Probe {
         which: ProbeWhich,
+        /// Somebody says that they may be asked again: what a rate limit, an account or a plan holds back until some
+        /// time is forgotten, in all processes. Without it a probe only looks; with `--readonly` too.
+        #[serde(default)]
+        anew: bool,
     },
     /// Tests a connection step by step without saving anything. `answer` adds one small completion.
     TestProvider {

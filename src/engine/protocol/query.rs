@@ -1,7 +1,7 @@
 //! Calls and log lines are queries, never part of the snapshot.
 
 use crate::domain::call::{CallRecord, Status};
-use crate::domain::failure::{Cause, ErrorCode};
+use crate::domain::failure::ErrorCode;
 use crate::domain::ids::{CallId, ProviderId, Target};
 use crate::domain::money::{Cost, Money};
 use crate::domain::time::UnixMs;
@@ -45,7 +45,7 @@ pub struct CallRow {
 impl CallRow {
     /// Nobody was asked, or the asking failed and cost nothing: neither free nor of unknown price.
     pub fn bought_nothing(&self) -> bool {
-        self.target.is_none() || (self.status != Status::Ok && self.cost.amount == Some(Money::ZERO))
+        self.target.is_none() || (self.status != Status::Ok && self.cost.whole() == Some(Money::ZERO))
     }
 }
 
@@ -66,7 +66,7 @@ impl From<&CallRecord> for CallRow {
             cost: record.cost,
             target: record.target.clone(),
             policy: record.policy.clone(),
-            cut_off: record.error.as_ref().is_some_and(|failure| matches!(failure.cause, Cause::CutOff | Cause::Reset)),
+            cut_off: record.error.as_ref().is_some_and(|failure| failure.cause.is_cut()),
         }
     }
 }

@@ -374,7 +374,7 @@ pub struct RoutingView {
 pub struct SpendView {
     pub today: Money,
     pub limit: Option<Money>,
-    /// Calls today whose price is unknown.
+    /// Calls today whose price is not known, or in part only: what is known of it is in `today`.
     pub unpriced_calls: u64,
     pub calls_today: u64,
     /// Of them failed or denied.

@@ -106,7 +106,7 @@ pub struct CallSums {
     pub billed: Money,
     pub computed: Money,
     pub estimated: Money,
-    /// Calls that were answered and have no price: they are in no sum of money.
+    /// Calls that were answered and whose price is not known, or in part only: what is known of it is in the sums.
     pub unpriced: u64,
 }
 

@@ -20,7 +20,7 @@ pub fn act(action: Action, provider: &ProviderView, cx: &Cx<'_>, out: &mut Outbo
     let id = provider.id.clone();
     let name = &provider.name;
     match action {
-        Action::ProviderTest => out.tell(Command::Probe { which: ProbeWhich::One(id) }, ""),
+        Action::ProviderTest => out.tell(Command::Probe { which: ProbeWhich::One(id), anew: true }, ""),
         Action::ProviderPause => {
             let paused = provider.health.state != State::Paused;
             let done = if paused { format!("{name} is paused: p resumes it") } else { format!("{name} is resumed") };

@@ -5,14 +5,13 @@
 use super::change::Change;
 use super::intent::{Intent, Present, refuse};
 use crate::adapters::config::conditions;
+use crate::adapters::config::guards::ORDERS;
 use crate::adapters::config::path::Path;
 use crate::domain::config::Profile;
 use crate::domain::kind::Kind;
 use crate::domain::routing::lint::provider_before_model;
 use crate::engine::protocol::Refusal;
 use serde_yaml::Value;
-
-const ORDERS: [&str; 2] = ["routing.request_priorities", "model_selection.request_priorities"];
 
 impl Present<'_> {
     /// Everything that names this provider, which is of this kind from now on, names it by its new id.

@@ -49,7 +49,7 @@ impl ConfigFile {
         refuse_new_errors(&opened, &built)?;
         let mut report = Self::report(&opened, &new, &[&opened.document, &document]);
         report.section = intent.changes.first().map(|change| section_of(change.path())).unwrap_or_default();
-        report.issues = intent.notes.into_iter().map(|note| said(&name, note)).collect();
+        report.issues = intent.notes.into_iter().map(|note| Issue::note(&name, note)).collect();
         report.issues.extend(fresh_issues(&opened.built, &built));
         if !dry_run && opened.text.as_deref() != Some(new.as_str()) && report.lines_changed > 0 {
             self.write(&opened, &new, &mut report)?;
@@ -103,7 +103,7 @@ impl ConfigFile {
             issues: Vec::new(),
         };
         if let Err(error) = history::drop_last(&self.source().state_folder, &file) {
-            report.issues.push(said(&name, format!("the undo record could not be updated: {error}")));
+            report.issues.push(Issue::note(&name, format!("the undo record could not be updated: {error}")));
         }
         self.remember(Seen { file, text: last.before });
         Ok(report)
@@ -202,7 +202,7 @@ impl ConfigFile {
         self.remember(Seen { file: opened.file.clone(), text: Some(new.to_owned()) });
         let kept = history::push(&self.source().state_folder, &opened.file, opened.text.clone(), new.to_owned());
         if let Err(error) = kept {
-            report.issues.push(said(
+            report.issues.push(Issue::note(
                 &report.file,
                 format!("the edit cannot be undone: its record could not be written: {error}"),
             ));
@@ -259,19 +259,6 @@ fn refuse_new_errors(opened: &Opened, built: &Built) -> Result<(), Refusal> {
 fn fresh_issues(old: &Built, new: &Built) -> Vec<Issue> {
     let known = |issue: &Issue| old.issues.iter().any(|other| other.message == issue.message);
     new.issues.iter().filter(|issue| !known(issue)).cloned().collect()
-}
-
-fn said(file: &str, note: String) -> Issue {
-    Issue {
-        severity: Severity::Note,
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        path: String::new(),
-        message: note,
-        remedy: String::new(),
-        text: String::new(),
-    }
 }
 
 fn section_of(path: &Path) -> String {

@@ -39,8 +39,7 @@ pub async fn run(session: &mut Session, by: &[GroupBy], since: Option<Duration>,
         line = format!("{line}; {} with fewer calls are left out", units::count(stats.left_out, "group", "groups"));
     }
     if stats.all.unpriced > 0 {
-        let unpriced = units::count(stats.all.unpriced, "call", "calls");
-        line = format!("{line}; {unpriced} without a known price are in no cost");
+        line = format!("{line}; {}: what is known is in the cost", words::unpriced(stats.all.unpriced));
     }
     session.console.say(Role::Muted, &escape::line(&line));
     Ok(())

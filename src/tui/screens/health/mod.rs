@@ -183,7 +183,9 @@ impl Part for Health {
             Action::HealthWindow => self.window = self.window.next(),
             Action::HealthScale => self.scale = self.scale.next(),
             Action::NextProblem => self.next_problem(cx),
-            Action::ProviderProbeAll => out.tell(Command::Probe { which: ProbeWhich::All }, "all are probed"),
+            Action::ProviderProbeAll => {
+                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed");
+            }
             Action::Open => {
                 if let Some(provider) = self.chosen(cx) {
                     out.push(Effect::Go(Tab::Providers, Some(Place::Provider(provider.id.clone()))));

@@ -283,7 +283,9 @@ impl Part for Providers {
                 None if action == Action::Open => self.focus = Focus::Detail,
                 None => out.push(Effect::Open(Box::new(ProviderForm::new()))),
             },
-            Action::ProviderProbeAll => out.tell(Command::Probe { which: ProbeWhich::All }, "all are probed"),
+            Action::ProviderProbeAll => {
+                out.tell(Command::Probe { which: ProbeWhich::All, anew: true }, "all are probed");
+            }
             Action::Discover => self.look(out),
             Action::WelcomeAddAll => self.add_all(cx, out),
             Action::NextProblem => self.next_problem(cx),

@@ -72,8 +72,8 @@ fn money(snapshot: &Snapshot, lines: &mut Lines) {
     let failed = if beside { failed } else { String::new() };
     lines.split(&[Piece::new(&head, Role::Title)], &[Piece::new(&failed, Role::Muted)]);
     if spend.unpriced_calls > 0 {
-        let calls = units::count(spend.unpriced_calls, "call", "calls");
-        lines.wrapped(2, &format!("{calls} today without a known price: they are in no sum"), Role::Warn);
+        let calls = words::unpriced(spend.unpriced_calls);
+        lines.wrapped(2, &format!("and {calls}: what is known is in the sum"), Role::Warn);
     }
     if let Some(limit) = spend.limit.filter(|limit| *limit > Money::ZERO) {
         let share = units::share(spend.today.0.max(0).unsigned_abs(), limit.0.unsigned_abs());
