@@ -11,6 +11,7 @@
 #   LMDECK_BIN=PATH                   another binary that takes: serve --config F --state-dir D --listen A
 #   BENCH_SECONDS=2 BENCH_ROUNDS=7    per measurement, and how often (medians are compared)
 #   BENCH_PORT=18400                  the first of ten ports on 127.0.0.1
+#   BENCH_PLACES=free                 lets the system choose where each process runs (see `places`)
 #
 # Exit codes: 0 good, 1 a bound is missed (added p50 above twice nginx's, answers near 40 ms, errors),
 # 2 something is missing.
@@ -25,6 +26,14 @@ nginx_port=$((port + 3)) nginx_stream=$((port + 4)) kept_port=$((port + 5)) kept
 paced_upstream=$((port + 7)) nginx_paced=$((port + 8)) kept_paced=$((port + 9))
 
 say() { printf '%s\n' "$*" >&2; }
+
+# places: the proxies have one core, the upstream and the load generator another, as a model server and its gateway
+# would. Where the system chooses, it puts nginx beside the upstream when each request opens a connection of its own
+# and not otherwise, and whether a core has to be woken on the way is worth more than what either proxy does.
+proxy=() server=() load=()
+if [ "${BENCH_PLACES:-fixed}" = fixed ] && command -v taskset >/dev/null && [ "$(nproc)" -gt 1 ]; then
+    proxy=(taskset -c 0) server=(taskset -c 1) load=(taskset -c "$(($(nproc) > 2 ? 2 : 1))")
+fi
 PATH=$PATH:/usr/sbin
 for tool in nginx wrk curl python3; do
     command -v "$tool" >/dev/null || { say "$tool is missing; on Debian and Ubuntu: sudo apt-get install nginx-light wrk curl python3"; exit 2; }
@@ -141,10 +150,12 @@ cache: { enabled: false }
 YAML
 
 for name in upstream nginx; do
-    nginx -p "$work" -e "$work/$name.log" -c "$work/$name.conf" 2>"$work/$name.err" &
+    core=("${server[@]}")
+    [ "$name" = upstream ] || core=("${proxy[@]}")
+    "${core[@]}" nginx -p "$work" -e "$work/$name.log" -c "$work/$name.conf" 2>"$work/$name.err" &
     pids+=($!)
 done
-python3 tests/bench/paced.py serve "$paced_upstream" >"$work/paced.log" 2>&1 &
+"${server[@]}" python3 tests/bench/paced.py serve "$paced_upstream" >"$work/paced.log" 2>&1 &
 pids+=($!)
 ask() { curl -sS --noproxy '*' --max-time 5 -H 'Content-Type: application/json' -d "$2" "http://127.0.0.1:$1/v1/chat/completions"; }
 ready() {
@@ -160,7 +171,7 @@ ready() {
 for place in $upstream $nginx_port $kept_port; do ready "$place" "$whole_body" 'Eight words'; done
 for place in $stream_upstream $nginx_stream $kept_stream; do ready "$place" "$stream_body" '[DONE]'; done
 for place in $paced_upstream $nginx_paced $kept_paced; do ready "$place" "$paced_body" '[DONE]'; done
-"$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
+"${proxy[@]}" "$bin" serve --config "$work/ai_models.yaml" --state-dir "$work/state" --listen "127.0.0.1:$deck" >"$work/deck.log" 2>&1 &
 deck_pid=$!
 pids+=("$deck_pid")
 ready "$deck" "$whole_body" 'Eight words'
@@ -169,7 +180,7 @@ ready "$deck" "$paced_body" '[DONE]'
 
 # One measurement: p50, p99, requests/s, errors, share of late answers.
 measure() { # port body connections seconds
-    BENCH_BODY=$2 wrk -t1 -c"$3" -d"$4s" -s tests/bench/latency.lua "http://127.0.0.1:$1/v1/chat/completions" |
+    BENCH_BODY=$2 "${load[@]}" wrk -t1 -c"$3" -d"$4s" -s tests/bench/latency.lua "http://127.0.0.1:$1/v1/chat/completions" |
         sed -n 's/^figures //p'
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -222,7 +233,7 @@ bound() { # what added-by-lmdeck added-by-nginx
 compare_paced() {
     local ways=(direct nginx kept lmdeck) at=0 first p50 p99 old failed late errors
     declare -A event begun
-    python3 tests/bench/paced.py ask "$seconds" "$rounds" "$paced_body" \
+    "${load[@]}" python3 tests/bench/paced.py ask "$seconds" "$rounds" "$paced_body" \
         "$paced_upstream" "$nginx_paced" "$kept_paced" "$deck" >"$work/paced"
     printf '\npaced stream, 1 connection  first µs   p50 µs   p99 µs   added first   added p50   errors   from 35 ms on\n'
     while read -r _ first p50 p99 old failed; do

@@ -1,6 +1,7 @@
 //! The HTTP clients: one for each combination of proxy rule, reach and connect limit that is in use. None
 //! follows redirects; a client for plain HTTP loads no certificates.
 
+use super::address::Address;
 use super::direct::Direct;
 use super::resolve::{Allowed, Guarded, Lookup, Seen};
 use super::response::Response;
@@ -10,8 +11,7 @@ use crate::domain::failure::{Cause, ErrorCode, Failure};
 use crate::domain::kind::Kind;
 use crate::domain::reach::Reach;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{Certificate, Url};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -48,28 +48,6 @@ pub struct Way {
     pub allowed: Allowed,
     tls: bool,
     connect: Duration,
-}
-
-/// An address as the clients read it.
-#[derive(Debug)]
-pub struct Address {
-    pub url: Url,
-    uri: Uri,
-}
-
-impl Address {
-    fn read(text: &str) -> Result<Self, Failure> {
-        let refuse = |error: &dyn Error| {
-            Failure::plain(ErrorCode::InvalidRequest, format!("the address {text} cannot be read: {error}"))
-        };
-        let url = Url::parse(text).map_err(|error| refuse(&error))?;
-        let uri = url.as_str().parse().map_err(|error: http::uri::InvalidUri| refuse(&error))?;
-        Ok(Self { url, uri })
-    }
-
-    pub fn path(&self) -> &str {
-        self.uri.path()
-    }
 }
 
 /// A request on its way out.
@@ -113,11 +91,8 @@ impl Clients {
         let Outgoing { method, address, headers, body } = request;
         match self.client(way).map_err(|error| Failure::plain(ErrorCode::Internal, error.to_string()))? {
             Client::Direct(client) => {
-                let mut sending = http::Request::new(Full::new(body));
-                *sending.method_mut() = method;
-                *sending.uri_mut() = address.uri.clone();
-                *sending.headers_mut() = headers;
-                client.send(sending).await.map_err(|error| self.failure(&error, way, endpoint))
+                let sent = client.send(method, address, headers, body).await;
+                sent.map_err(|error| self.failure(&*error, way, endpoint))
             }
             Client::Full(client) => {
                 let mut sending = reqwest::Request::new(method, address.url.clone());

@@ -1,6 +1,7 @@
 //! The connection to model servers: implements the port `Upstream` over HTTP. What the bytes mean is read by
 //! `adapters::wire`; this module knows addresses, clients, time limits and sizes.
 
+mod address;
 mod banner;
 mod call;
 mod clients;

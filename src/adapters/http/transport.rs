@@ -2,6 +2,7 @@
 //! in `wire::errors`.
 
 use super::clients::{chain, too_far};
+use super::direct::NotConnected;
 use super::resolve::NameError;
 use crate::domain::config::Endpoint;
 use crate::domain::failure::{Cause, ErrorCode, Failure};
@@ -60,7 +61,8 @@ pub fn failure(error: &(dyn Error + 'static), endpoint: &Endpoint, connect: Dura
 
 /// No connection was there yet.
 fn was_connecting(error: &(dyn Error + 'static)) -> bool {
-    find::<hyper_util::client::legacy::Error>(error).is_some_and(hyper_util::client::legacy::Error::is_connect)
+    find::<NotConnected>(error).is_some()
+        || find::<hyper_util::client::legacy::Error>(error).is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 fn timed_out(error: &(dyn Error + 'static)) -> bool {

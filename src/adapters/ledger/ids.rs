@@ -68,7 +68,7 @@ impl Ids {
             state.asked = true;
             nudge(Nudge);
         }
-        CallId::from(format!("c{number}"))
+        CallId::from(["c", &number.to_string()].concat())
     }
 
     /// How many numbers the writer should fetch; `None` when there are enough.

@@ -20,6 +20,9 @@ use std::collections::VecDeque;
 /// Frames that usually wait at once: what repeats is one of them.
 const USUAL_FRAMES: usize = 8;
 
+/// Bytes of the words that usually come at once.
+const USUAL_WORDS: usize = 64;
+
 /// What is needed to judge an answer besides its bytes.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -154,6 +157,9 @@ impl StreamReader {
         let (mut text, mut length) = (String::new(), 0);
         let ahead = self.sse.ahead();
         while let Some((words, size)) = ahead.get(length..).and_then(|rest| self.pattern.next(rest)) {
+            if text.is_empty() {
+                text.reserve(USUAL_WORDS);
+            }
             text.push_str(words);
             length += size;
         }

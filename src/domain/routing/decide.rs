@@ -208,14 +208,14 @@ impl<'a> Request<'a> {
                 }
             }
             board.prefer(preferred);
-            return format!("request_type:{name}");
+            return ["request_type:", name].concat();
         }
         self.push_strategy(board);
         board.prefer(preferred);
         if board.first_is(Why::Active) {
             "active".to_owned()
         } else {
-            format!("strategy:{}", self.rules.strategy.word())
+            ["strategy:", self.rules.strategy.word()].concat()
         }
     }
 

@@ -27,6 +27,8 @@ const LOADING_NOTE: Duration = Duration::from_secs(3);
 /// answering is broken.
 const HELD_BYTES: usize = 1 << 20;
 
+/// Frames that usually wait together.
+const USUAL_FRAMES: usize = 8;
 /// Frames passed on together at most, when they arrive faster than they can be passed on.
 const AT_ONCE: usize = 64;
 
@@ -140,7 +142,7 @@ impl Attempt<'_> {
         let model = &self.chosen.target.model;
         let (content_type, stream) = (answer.content_type, answer.stream);
         let mut frames = answer.frames.fuse();
-        let mut held: Vec<Frame> = Vec::new();
+        let mut held: Vec<Frame> = Vec::with_capacity(USUAL_FRAMES);
         let mut held_bytes = 0;
         let (mut head_sent, mut ended) = (false, false);
         loop {
@@ -233,7 +235,8 @@ impl Attempt<'_> {
     /// Passes frames on, together: what arrived in one packet leaves in one.
     async fn forward(&self, frames: &mut Vec<Frame>) -> Result<(), Failure> {
         if !matches!(self.request.body, Body::Chat { .. }) {
-            let bytes = joined(frames.drain(..).filter(|frame| self.request.wants_usage || !frame.seen.usage_only));
+            frames.retain(|frame| self.request.wants_usage || !frame.seen.usage_only);
+            let bytes = joined(frames);
             return if bytes.is_empty() { Ok(()) } else { self.send(CallEvent::Raw { bytes }).await };
         }
         let (mut reasoning, mut text) = (String::new(), String::new());
@@ -324,15 +327,14 @@ impl Drop for Load<'_> {
     }
 }
 
-/// The bytes of all frames, without a copy when there is one.
-fn joined(mut frames: impl Iterator<Item = Frame>) -> Bytes {
-    let Some(first) = frames.next() else { return Bytes::new() };
-    let Some(second) = frames.next() else { return first.raw };
-    let rest: Vec<Bytes> = frames.map(|frame| frame.raw).collect();
-    let size = first.raw.len() + second.raw.len() + rest.iter().map(Bytes::len).sum::<usize>();
-    let mut bytes = BytesMut::with_capacity(size);
-    for part in [&first.raw, &second.raw].into_iter().chain(&rest) {
-        bytes.extend_from_slice(part);
+/// The bytes of all frames, without a copy when there is one; they are gone from it then.
+fn joined(frames: &mut Vec<Frame>) -> Bytes {
+    if frames.len() == 1 {
+        return frames.pop().map(|frame| frame.raw).unwrap_or_default();
+    }
+    let mut bytes = BytesMut::with_capacity(frames.iter().map(|frame| frame.raw.len()).sum());
+    for frame in frames.drain(..) {
+        bytes.extend_from_slice(&frame.raw);
     }
     bytes.freeze()
 }
