@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ALL: [SimKind; 9] = [
     SimKind::LlamaCpp,
@@ -325,6 +326,31 @@ async fn one_connection_serves_one_call_after_the_other() {
         tokio::task::yield_now().await;
     }
     assert!(sim.connections() <= 2, "{} connections", sim.connections());
+}
+
+#[tokio::test]
+async fn a_server_that_closes_after_each_answer_without_a_word_is_asked_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (closed, mut closings) = tokio::sync::mpsc::channel(4);
+    tokio::spawn(async move {
+        let body = r#"{"model":"m","choices":[{"message":{"content":"well"},"finish_reason":"stop"}]}"#;
+        loop {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}") && peer.read_buf(&mut asked).await.unwrap() > 0 {}
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+            peer.write_all(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+            drop(peer);
+            closed.send(()).await.unwrap();
+        }
+    });
+    let upstream = upstream();
+    for _ in 0..3 {
+        let job = job(profile_at("p", Kind::LlamaCpp, endpoint("127.0.0.1", port, "/v1"), None), chat(false));
+        assert_eq!(run(&upstream, job).await.text(), "well");
+        closings.recv().await.unwrap();
+    }
 }
 
 #[tokio::test]

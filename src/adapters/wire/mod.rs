@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod anthropic;
 pub mod chat_request;
+mod choices;
 pub mod chunk;
 pub mod dialect;
 pub mod embeddings;

@@ -1,20 +1,19 @@
 //! Reads what OpenAI-shaped servers answer: one chunk of a stream, or a whole answer. What a sequence of
 //! chunks means (its end, its emptiness) is judged in `answer`.
 
+use super::choices::Choices;
 use super::errors::ServerError;
-use super::lenient::{Count, Length, Object, Text};
+use super::lenient::{Count, Object, Text};
 use super::shape;
-use super::z_ai::failed_finish;
-use crate::domain::call::{Finish, Usage};
+use crate::domain::call::Usage;
 use crate::domain::failure::ErrorCode;
 use crate::domain::kind::Kind;
 use crate::domain::money::Money;
 use crate::engine::ports::Seen;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 /// One chunk or body as understood.
@@ -67,12 +66,9 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
         None => None,
     };
     let odd = chunk.choices.is_none();
-    let Choices { count, odd: foreign, text, reasoning, tool, other, finish, failed, words } =
-        chunk.choices.unwrap_or_default();
-    let mut out =
-        Read { error, failed, choices: count, odd: odd | foreign, words: words.place(json), ..Read::default() };
+    let mut out = chunk.choices.unwrap_or_default().read(json);
+    (out.error, out.odd) = (error, out.odd | odd);
     let seen = &mut out.seen;
-    (seen.text, seen.reasoning, seen.tool, seen.other, seen.finish) = (text, reasoning, tool, other, finish);
     if let Some(usage) = chunk.usage.0 {
         seen.billed = matches!(kind, Kind::Openrouter | Kind::ZAiGlm).then(|| usage.billed()).flatten();
         seen.usage = usage.counts();
@@ -81,98 +77,6 @@ pub fn read_next(kind: Kind, json: &[u8], told: &Told) -> Result<Read, String> {
     seen.model = some(chunk.model).filter(|model| told.model.as_deref() != Some(model)).map(Cow::into_owned);
     seen.response_id = some(chunk.id).filter(|_| !told.response_id).map(Cow::into_owned);
     Ok(out)
-}
-
-/// What all choices of a chunk or body say together. They are taken in as they are read: nothing keeps them.
-#[derive(Debug, Default)]
-struct Choices {
-    count: usize,
-    /// One is not as choices are.
-    odd: bool,
-    text: String,
-    reasoning: String,
-    tool: bool,
-    other: bool,
-    finish: Option<Finish>,
-    failed: Option<(ErrorCode, &'static str)>,
-    words: Words,
-}
-
-impl Choices {
-    fn take(&mut self, choice: Choice<'_>) {
-        let Choice { delta, message, text, finish_reason } = choice;
-        self.count += 1;
-        self.words.take(&text);
-        self.text.push_str(&text.text);
-        let silent = text.text.is_empty() && finish_reason.text.is_empty();
-        self.odd |= text.foreign || silent && delta.is_none() && message.is_none();
-        for part in [delta.as_ref(), message.as_ref()].into_iter().flatten() {
-            self.words.take(&part.content);
-            self.words.take(&part.refusal);
-            self.text.push_str(&part.content.text);
-            self.text.push_str(&part.refusal.text);
-            let plain = &part.reasoning_content;
-            self.reasoning.push_str(if plain.text.is_empty() { &part.reasoning.text } else { &plain.text });
-            self.tool |= part.tool_calls.count > 0 || part.function_call.is_some();
-            self.other |= part.audio.is_some();
-            let texts = [&part.content, &part.refusal, plain, &part.reasoning];
-            self.odd |= part.tool_calls.foreign || texts.iter().any(|text| text.foreign);
-        }
-        if !finish_reason.text.is_empty() {
-            self.failed = self.failed.or(failed_finish(&finish_reason.text));
-            self.finish = Some(finish(&finish_reason.text));
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Choices {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct See;
-        impl<'de> Visitor<'de> for See {
-            type Value = Choices;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Choices, A::Error> {
-                let mut choices = Choices::default();
-                while let Some(choice) = list.next_element::<Choice<'de>>()? {
-                    choices.take(choice);
-                }
-                Ok(choices)
-            }
-        }
-        deserializer.deserialize_seq(See)
-    }
-}
-
-/// Where the text of a chunk stands.
-#[derive(Debug, Default)]
-enum Words {
-    #[default]
-    None,
-    /// The address of its first byte, and its length.
-    One(usize, usize),
-    /// In several pieces, or with escapes.
-    Scattered,
-}
-
-impl Words {
-    fn take(&mut self, piece: &Text<'_>) {
-        *self = match (&*self, &piece.text) {
-            (_, text) if text.is_empty() => return,
-            (Self::None, Cow::Borrowed(text)) => Self::One(text.as_ptr().addr(), text.len()),
-            _ => Self::Scattered,
-        }
-    }
-
-    /// The place in the JSON it was read from.
-    fn place(self, json: &[u8]) -> Option<Range<usize>> {
-        let Self::One(address, length) = self else { return None };
-        let start = address.wrapping_sub(json.as_ptr().addr());
-        Some(start..start.saturating_add(length))
-    }
 }
 
 fn some(text: Text<'_>) -> Option<Cow<'_, str>> {
@@ -190,17 +94,7 @@ fn unreadable(json: &[u8], error: &serde_json::Error) -> String {
     format!("it is not readable JSON: {error}")
 }
 
-fn finish(word: &str) -> Finish {
-    match word {
-        "stop" | "eos" | "end_turn" => Finish::Stop,
-        "length" | "max_tokens" => Finish::Length,
-        "tool_calls" | "function_call" => Finish::ToolCalls,
-        "content_filter" | "sensitive" => Finish::ContentFilter,
-        _ => Finish::Other,
-    }
-}
-
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
@@ -216,38 +110,7 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
 }
 
-#[derive(serde::Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, default)]
-    delta: Option<Part<'a>>,
-    #[serde(borrow, default)]
-    message: Option<Part<'a>>,
-    /// Of the older completions interface.
-    #[serde(borrow, default)]
-    text: Text<'a>,
-    #[serde(borrow, default)]
-    finish_reason: Text<'a>,
-}
-
-#[derive(serde::Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    content: Text<'a>,
-    #[serde(borrow, default)]
-    refusal: Text<'a>,
-    #[serde(borrow, default)]
-    reasoning_content: Text<'a>,
-    #[serde(borrow, default)]
-    reasoning: Text<'a>,
-    #[serde(default)]
-    tool_calls: Length,
-    #[serde(default)]
-    function_call: Option<IgnoredAny>,
-    #[serde(default)]
-    audio: Option<IgnoredAny>,
-}
-
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct WireUsage {
     #[serde(default)]
     prompt_tokens: Count,
@@ -261,7 +124,7 @@ struct WireUsage {
     cost: Value,
 }
 
-#[derive(serde::Deserialize, Default)]
+#[derive(Deserialize, Default)]
 #[expect(clippy::struct_field_names, reason = "the names are the vendor's")]
 struct Details {
     #[serde(default)]
@@ -298,6 +161,7 @@ impl WireUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::call::Finish;
 
     fn seen(json: &str) -> Seen {
         read(Kind::OpenaiCompatible, json.as_bytes()).unwrap().seen
