@@ -10,10 +10,14 @@ use crate::domain::call::Facts;
 use crate::domain::routing::{RuleSet, Unseen, World, explain, world_for};
 
 impl Supervisor {
-    /// Keeps a command that looks at the day's money until it was read; gives the others back.
+    /// Keeps a command whose answer shows the day (a probe is followed by a look at the whole picture) until the day was
+    /// read; gives the others back.
     pub(super) fn hold_back(&mut self, command: Command, asker: Asker) -> Option<(Command, Asker)> {
         match (&command, &mut self.held) {
-            (Command::Explain { .. } | Command::ExplainWith { .. } | Command::Replay { .. }, Some(held)) => {
+            (
+                Command::Probe { .. } | Command::Explain { .. } | Command::ExplainWith { .. } | Command::Replay { .. },
+                Some(held),
+            ) => {
                 held.push((command, asker));
                 None
             }

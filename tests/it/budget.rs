@@ -24,7 +24,9 @@ use lmdeck::engine::ports::{
     BudgetStore, Clock, ConfigStore, Frame, Given, Ledger, ModelDone, ModelJob, Ports, Seen, Standing, Upstream,
     UpstreamAnswer, UpstreamJob,
 };
-use lmdeck::engine::protocol::{CallEvent, CallOutcome, Command, DaySpend, EventKind, Found, Reply, TestReport};
+use lmdeck::engine::protocol::{
+    CallEvent, CallOutcome, Command, DaySpend, EventKind, Found, ProbeWhich, Reply, TestReport,
+};
 use lmdeck::engine::till::{Held, Refused, Till};
 use lmdeck::engine::{Engine, Options};
 use proptest::prelude::*;
@@ -896,6 +898,21 @@ async fn a_one_shot_explains_with_the_money_prices_and_limits_that_are_on_record
     let (rich, ..) = start(folder.path(), config(100.0, providers()), vendor(), false);
     let told = explained(&rich, Facts::default()).await;
     assert_eq!((out(&told, "gpt/gpt-of-tomorrow"), out(&told, "gpt/gpt-4o")), (Some("unpriced"), None), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_one_shot_that_asks_how_things_stand_knows_the_calls_of_the_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let providers = || vec![provider("near", Kind::LlamaCpp, &[("small", None)])];
+    let vendor = || Vendor::new(vec![Deed::Answer { share: 1000, tells: true }; 4]);
+    let (serve, _, ledger) = engine(folder.path(), config(1.0, providers()), vendor()).await;
+    outcome(&serve, raw("near/small", "")).await;
+    ledger.flush().await;
+    for _ in 0..20 {
+        let (once, ..) = start(folder.path(), config(1.0, providers()), vendor(), false);
+        once.handle.ask(Command::Probe { which: ProbeWhich::All, anew: false }).await;
+        assert_eq!(once.handle.snapshot().spend.calls_today, 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
