@@ -141,22 +141,20 @@ impl Inner {
         self.parked.insert(provider.clone(), Until::of(now, longer));
     }
 
-    fn limited_until(
+    /// Until when its vendor said that it has no room.
+    fn told_until(&self, provider: &ProviderId, needs: Needs, now: UnixMs) -> Option<UnixMs> {
+        self.rates.get(provider).and_then(|rate| rate.short_until(needs, now))
+    }
+
+    /// Until when the person's own limit leaves no room.
+    fn full_until(
         &mut self,
         provider: &ProviderId,
         limit: Option<RateLimit>,
         needs: Needs,
         now: UnixMs,
     ) -> Option<UnixMs> {
-        let told = self.rates.get(provider).and_then(|rate| rate.short_until(needs, now));
-        let own = limit.and_then(|limit| self.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
-        told.max(own)
-    }
-
-    fn take(&mut self, provider: &ProviderId, limit: Option<RateLimit>, needs: Needs, now: UnixMs) {
-        if limit.is_some() {
-            self.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
-        }
+        self.minutes.get_mut(provider)?.full_until(limit?, needs.tokens(), now)
     }
 }
 
@@ -230,10 +228,12 @@ impl Traffic {
         needs: Needs,
         now: UnixMs,
     ) -> Option<UnixMs> {
-        self.lock().limited_until(provider, limit, needs, now)
+        let mut inner = self.lock();
+        inner.told_until(provider, needs, now).max(inner.full_until(provider, limit, needs, now))
     }
 
-    /// Takes a request's share of the limits, all or nothing.
+    /// Takes a request's share of the limits, all or nothing. For another try (`again`) only the person's own limit
+    /// counts: what its vendor said is left was said in answer to the try before, with when to come again.
     ///
     /// # Errors
     /// Until when there is no room.
@@ -243,36 +243,19 @@ impl Traffic {
         limit: Option<RateLimit>,
         needs: Needs,
         now: UnixMs,
+        again: bool,
     ) -> Result<(), UnixMs> {
         let mut inner = self.lock();
-        if let Some(until) = inner.limited_until(provider, limit, needs, now) {
+        let told = if again { None } else { inner.told_until(provider, needs, now) };
+        if let Some(until) = told.max(inner.full_until(provider, limit, needs, now)) {
             return Err(until);
         }
-        inner.take(provider, limit, needs, now);
-        if let Some(rate) = inner.rates.get_mut(provider) {
+        if limit.is_some() {
+            inner.minutes.entry(provider.clone()).or_default().take(needs.tokens(), now);
+        }
+        if let Some(rate) = inner.rates.get_mut(provider).filter(|_| !again) {
             rate.take(needs);
         }
-        Ok(())
-    }
-
-    /// The same for another try: what its vendor said is left was said in answer to the try before, with when to come
-    /// again, so only the person's own limit counts.
-    ///
-    /// # Errors
-    /// Until when there is no room.
-    pub fn take_share_again(
-        &self,
-        provider: &ProviderId,
-        limit: Option<RateLimit>,
-        needs: Needs,
-        now: UnixMs,
-    ) -> Result<(), UnixMs> {
-        let mut inner = self.lock();
-        let full = limit.and_then(|limit| inner.minutes.get_mut(provider)?.full_until(limit, needs.tokens(), now));
-        if let Some(until) = full {
-            return Err(until);
-        }
-        inner.take(provider, limit, needs, now);
         Ok(())
     }
 

@@ -36,12 +36,7 @@ impl Shares {
     ) -> Result<Self, Failure> {
         let (needs, at) = (needs(facts), shared.ports.clock.now());
         let limit = profile.and_then(|profile| profile.rate_limit);
-        let traffic = &shared.traffic;
-        let taken = if again {
-            traffic.take_share_again(provider, limit, needs, at)
-        } else {
-            traffic.take_share(provider, limit, needs, at)
-        };
+        let taken = shared.traffic.take_share(provider, limit, needs, at, again);
         taken.map_err(|until| limited(&format!("{provider} has no room in its limits"), until, at, shared))?;
         let plan = match profile.filter(|profile| profile.plan.is_some()) {
             None => None,
